@@ -1,0 +1,1 @@
+"""What the models were when a migration ran, replayed from migration files with ``ast`` alone."""
