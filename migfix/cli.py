@@ -1,0 +1,417 @@
+"""The command line: flags to settings, settings to the pipeline, outcomes to a report and exit code.
+
+The pipeline and the reports are imported by what needs them, so that ``--help`` starts quickly.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
+
+import typer
+
+from migfix import __version__
+from migfix.findings import FileEdit
+from migfix.settings import (
+    ExitCode,
+    Overrides,
+    SettingsError,
+    grouped_by_settings,
+    settings_for,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from migfix.findings import FileOutcome
+
+PROGRESS_AFTER_SECONDS = 1.0
+PROGRESS_EVERY_SECONDS = 0.1
+
+
+class UsageError(Exception):
+    """Arguments that do not go together, as one line."""
+
+
+class Database(str, Enum):
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    MARIADB = "mariadb"
+    SQLITE = "sqlite"
+    ORACLE = "oracle"
+
+
+class ColorChoice(str, Enum):
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class OutputFormat(str, Enum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def _jobs(value: str) -> int:
+    if value == "auto":
+        return 0
+    if not value.isdecimal():
+        raise typer.BadParameter(f"{value!r} is neither a number of processes nor auto")
+    return int(value)
+
+
+# -- the options that all commands share
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command is told."""
+
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files and folders; - reads standard input."),
+    ]
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES", help="Only these codemods: MF101, loop-to-update or a prefix like MF1."
+        ),
+    ] = None
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODES", help="All codemods but these.")
+    ] = None
+    unsafe_fixes: Annotated[
+        bool | None,
+        typer.Option(
+            "--unsafe-fixes/--no-unsafe-fixes",
+            help="Also rewrite where the database may differ afterwards, as each message says.",
+            show_default=False,
+        ),
+    ] = None
+    database: Annotated[
+        list[Database] | None,
+        typer.Option(help="A database that the project runs on. Repeatable. [default: detected]"),
+    ] = None
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
+    ] = None
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", metavar="N", parser=_jobs, help="Processes; 0 or auto decides."
+        ),
+    ] = 0
+    stdin_filename: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Where the file on standard input belongs."),
+    ] = None
+    color: Annotated[ColorChoice, typer.Option(help="Colours.")] = ColorChoice.AUTO
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print rewrites and errors only.")
+    ] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks.")] = False
+
+    @property
+    def reads_stdin(self) -> bool:
+        return self.paths == ["-"]
+
+    def overrides(self) -> Overrides:
+        return Overrides(
+            select=_comma_separated(self.select),
+            ignore=_comma_separated(self.ignore),
+            unsafe_fixes=self.unsafe_fixes,
+            databases=tuple(each.value for each in self.database) if self.database else None,
+            exclude=tuple(self.exclude) if self.exclude else None,
+            jobs=self.jobs,
+        )
+
+    def refuse_contradictions(self) -> None:
+        if "-" in self.paths and not self.reads_stdin:
+            raise UsageError("- reads standard input and goes with no other path")
+        if self.stdin_filename and not self.reads_stdin:
+            raise UsageError("--stdin-filename needs - as the path")
+
+
+def _comma_separated(values: list[str] | None) -> tuple[str, ...] | None:
+    if not values:
+        return None
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
+    """A Typer command from a function of ``Options`` and options of its own.
+
+    The fields of ``Options`` stand in the signature that Typer reads. The one place where errors
+    of a whole run end: a wrong setting, an interrupt, a bug of ours.
+    """
+    hints = get_type_hints(run, include_extras=True)
+    shared = get_type_hints(Options, include_extras=True)
+    own = [each for name, each in inspect.signature(run).parameters.items() if name != "options"]
+
+    @wraps(run)
+    def with_options(**values: Any) -> None:
+        options = Options(**{name: values.pop(name) for name in shared})
+        raise typer.Exit(_guarded(options, lambda: run(options, **values)))
+
+    parameters = [
+        each.replace(annotation=shared[each.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in inspect.signature(Options).parameters.values()
+    ] + [each.replace(annotation=hints[each.name]) for each in own]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def _guarded(options: Options, run: Callable[[], ExitCode]) -> ExitCode:
+    try:
+        options.refuse_contradictions()
+        return run()
+    except (SettingsError, UsageError) as error:
+        _complain(str(error))
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if options.debug:
+            raise
+        _complain(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+    return ExitCode.ERROR
+
+
+# -- the commands
+
+app = typer.Typer(
+    help="Rewrites loops over rows in Django data migrations so that they need little memory and "
+    "time. Commit first: apply changes files in place.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"migfix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Show the version.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    """The options of migfix itself."""
+
+
+@app.command()
+@command
+def apply(
+    options: Options,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the patch and write nothing, as diff does.")
+    ] = False,
+) -> ExitCode:
+    """Rewrite the migrations in place.
+
+    With - as the path, the rewritten file goes to standard output.
+    """
+    if dry_run:
+        return _print_diff(options)
+    if options.reads_stdin:
+        return _filter_stdin(options)
+    return _apply(options)
+
+
+@app.command()
+@command
+def diff(options: Options) -> ExitCode:
+    """Print what apply would change, as a patch for git apply or patch -p1."""
+    return _print_diff(options)
+
+
+@app.command()
+@command
+def check(
+    options: Options,
+    *,
+    output_format: Annotated[OutputFormat, typer.Option(help="How to print.")] = OutputFormat.TEXT,
+) -> ExitCode:
+    """Print what apply would rewrite, what it would leave alone, and why."""
+    outcomes = _run(options, rewrite=False)
+    if output_format is OutputFormat.JSON:
+        from migfix.reports import as_json
+
+        _print(as_json.render(outcomes))
+    else:
+        _print_text(outcomes, options, applied=False)
+    return _finish(outcomes, options, wanted=True)
+
+
+def _apply(options: Options) -> ExitCode:
+    outcomes = [_written(outcome) for outcome in _run(options, rewrite=True)]
+    _print_text(outcomes, options, applied=True)
+    return _finish(outcomes, options, wanted=False)
+
+
+def _written(outcome: FileOutcome) -> FileOutcome:
+    from migfix.writing import WriteError, write
+
+    try:
+        write(outcome.edits)
+    except WriteError as error:
+        place = "" if error.path == outcome.path else f"{shown(error.path)}: "
+        return replace(outcome, error=place + error.reason, edits=())
+    return outcome
+
+
+def _print_diff(options: Options) -> ExitCode:
+    from migfix.reports import as_diff
+
+    outcomes = _run(options, rewrite=True)
+    here = Path.cwd()
+    _print(as_diff.render(outcomes, root=here, color=_colored(options.color)))
+    for path in as_diff.outside(outcomes, root=here):
+        _complain(f"{shown(path)}: is outside of the working folder, so git apply refuses it here")
+    return _finish(outcomes, options, wanted=True)
+
+
+def _filter_stdin(options: Options) -> ExitCode:
+    source = sys.stdin.buffer.read()
+    outcome = _run_source(source, options, rewrite=True)
+    *helpers, own = outcome.edits or (FileEdit(outcome.path, source, source),)
+    _print(own.after)
+    for helper in helpers:
+        if not helper.path.exists():
+            _complain(
+                f"the result needs {shown(helper.path)}, which is not there; "
+                f"migfix apply {shown(outcome.path)} writes it"
+            )
+    return _finish([outcome], options, wanted=False)
+
+
+# -- running
+
+
+def _run(options: Options, *, rewrite: bool) -> list[FileOutcome]:
+    """The outcomes ordered by path, each file once."""
+    from migfix import pipeline
+
+    if options.reads_stdin:
+        return [_run_source(sys.stdin.buffer.read(), options, rewrite=rewrite)]
+    overrides = options.overrides()
+    paths = [Path(path) for path in options.paths]
+    found: dict[Path, FileOutcome] = {}
+    with _Progress(options) as progress:
+        for settings, group in grouped_by_settings(
+            paths, lambda path: settings_for(path, overrides)
+        ):
+            for outcome in pipeline.run(group, settings, rewrite=rewrite, on_progress=progress):
+                found.setdefault(outcome.path.absolute(), outcome)
+    return sorted(found.values(), key=lambda outcome: outcome.path)
+
+
+def _run_source(source: bytes, options: Options, *, rewrite: bool) -> FileOutcome:
+    from migfix import pipeline
+
+    path = Path(options.stdin_filename) if options.stdin_filename else None
+    settings = settings_for(path or Path(), options.overrides())
+    return pipeline.run_source(source, path, settings, rewrite=rewrite)
+
+
+class _Progress:
+    """A counter on standard error, for people who wait at a terminal; silent elsewhere."""
+
+    def __init__(self, options: Options) -> None:
+        self.enabled = sys.stderr.isatty() and not options.quiet
+        self.next_time = time.monotonic() + PROGRESS_AFTER_SECONDS
+        self.is_shown = False
+
+    def __enter__(self) -> Callable[[int, int], None] | None:
+        return self._show if self.enabled else None
+
+    def _show(self, done: int, total: int) -> None:
+        if time.monotonic() < self.next_time:
+            return
+        self.next_time = time.monotonic() + PROGRESS_EVERY_SECONDS
+        self.is_shown = True
+        print(f"\r{done}/{total} files", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+# -- printing
+
+
+def _print_text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> None:
+    from migfix.reports import as_text
+
+    color = _colored(options.color)
+    _print(as_text.render(outcomes, applied=applied, quiet=options.quiet, color=color))
+
+
+def _finish(outcomes: list[FileOutcome], options: Options, *, wanted: bool) -> ExitCode:
+    """Prints the errors; the exit code, with 1 for changes where they are only ``wanted``."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed:
+        _complain(f"{shown(outcome.path)}: {outcome.error}")
+        if options.debug and outcome.traceback:
+            _write(sys.stderr, outcome.traceback.encode())
+    if failed:
+        return ExitCode.ERROR
+    changed = any(outcome.changed for outcome in outcomes)
+    return ExitCode.CHANGES if wanted and changed else ExitCode.OK
+
+
+def _complain(message: str) -> None:
+    _write(sys.stderr, _encoded(f"migfix: {message}\n", sys.stderr))
+
+
+def _print(report: str | bytes) -> None:
+    _write(sys.stdout, report if isinstance(report, bytes) else _encoded(report, sys.stdout))
+
+
+def _encoded(text: str, stream: TextIO) -> bytes:
+    """Undecodable bytes of paths come out as they were; what the stream lacks is escaped."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace")
+
+
+def _write(stream: TextIO, content: bytes) -> None:
+    try:
+        stream.flush()
+        stream.buffer.write(content)
+        stream.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _colored(choice: ColorChoice) -> bool:
+    """An explicit choice, else NO_COLOR, else FORCE_COLOR, else whether a terminal can show it."""
+    if choice is not ColorChoice.AUTO:
+        return choice is ColorChoice.ALWAYS
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(
+        os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")
+    ):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,68 @@
+"""The findings as JSON, for programs: keys and meanings stay, ``schema`` counts incompatible changes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from migfix import __version__
+from migfix.findings import FileOutcome, LoopOutcome, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMA = 1
+
+
+def render(outcomes: Sequence[FileOutcome]) -> str:
+    """One JSON document, the same for the same outcomes; files without loops or errors are left out."""
+    files = [_file(outcome) for outcome in outcomes if outcome.loops or outcome.error]
+    report = {
+        "schema": SCHEMA,
+        "migfix": __version__,
+        "summary": _summary(outcomes),
+        "files": files,
+    }
+    return json.dumps(report, indent=2) + "\n"
+
+
+def _summary(outcomes: Sequence[FileOutcome]) -> dict[str, Any]:
+    loops = [loop for outcome in outcomes for loop in outcome.loops]
+    counts = Counter(loop.outcome for loop in loops)
+    return {
+        "files": len(outcomes),
+        "migrations": sum(outcome.is_migration for outcome in outcomes),
+        "loops": len(loops),
+        "changed_files": sum(outcome.changed for outcome in outcomes),
+        "errors": sum(outcome.error is not None for outcome in outcomes),
+        "outcomes": {outcome.value: counts[outcome] for outcome in Outcome},
+    }
+
+
+def _file(outcome: FileOutcome) -> dict[str, Any]:
+    return {
+        "path": outcome.path.as_posix(),
+        "error": outcome.error,
+        "changed": outcome.changed,
+        "loops": [_loop(loop) for loop in outcome.loops],
+    }
+
+
+def _loop(loop: LoopOutcome) -> dict[str, Any]:
+    return {
+        "line": loop.line,
+        "column": loop.column,
+        "end_line": loop.end_line,
+        "function": loop.function,
+        "model": loop.model,
+        "outcome": loop.outcome.value,
+        "applicability": loop.applicability.value if loop.applicability else None,
+        "codes": list(loop.codes),
+        "only": None if loop.only is None else list(loop.only),
+        "defer": None if loop.defer is None else list(loop.defer),
+        "batched": loop.batched,
+        "already_streams": loop.already_streams,
+        "reason": loop.reason,
+        "blocked_by": loop.blocked_by,
+    }

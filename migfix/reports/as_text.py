@@ -1,0 +1,107 @@
+"""The findings for people, and for whatever reads ``path:line:col: code message`` lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from migfix.findings import Applicability, FileOutcome, LoopOutcome
+from migfix.reports.colors import Color, paint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+def render(
+    outcomes: Sequence[FileOutcome], *, applied: bool, quiet: bool = False, color: bool = False
+) -> str:
+    """What was rewritten (``applied``) or would be, what was left alone and why, and the totals.
+
+    ``quiet`` keeps only the rewrites. Errors are no part of it: they belong on standard error.
+    Every line about a loop starts with ``path:line:column: ``, which editors and problem matchers
+    turn into links.
+    """
+    report = _Report(color)
+    blocks = [_rewritten(outcome, report, with_path=applied and not quiet) for outcome in outcomes]
+    if not quiet:
+        blocks.append(_left_alone(outcomes, report))
+        blocks.append(list(_summary(outcomes, applied=applied)))
+    separator = "\n" if applied and not quiet else ""
+    return _joined(blocks, separator)
+
+
+class _Report:
+    """How one line is written, with or without colours."""
+
+    def __init__(self, color: bool) -> None:
+        self.color = color
+
+    def path(self, outcome: FileOutcome) -> str:
+        return paint(outcome.path.as_posix(), Color.BOLD, enabled=self.color)
+
+    def loop(self, outcome: FileOutcome, loop: LoopOutcome, verdict: str, color: Color) -> str:
+        place = f"{self.path(outcome)}:{loop.line}:{loop.column}:"
+        return f"{place} {paint(verdict, color, enabled=self.color)} {_explained(loop)}"
+
+
+def _rewritten(outcome: FileOutcome, report: _Report, *, with_path: bool) -> list[str]:
+    if not outcome.changed:
+        return []
+    lines = [report.path(outcome)] if with_path else []
+    for loop in outcome.loops:
+        if loop.changed:
+            lines.append(report.loop(outcome, loop, " ".join(loop.codes), Color.GREEN))
+    return lines
+
+
+def _left_alone(outcomes: Sequence[FileOutcome], report: _Report) -> list[str]:
+    lines = [
+        report.loop(outcome, loop, "left:", Color.YELLOW)
+        for outcome in outcomes
+        for loop in outcome.loops
+        if outcome.error is None and not loop.changed
+    ]
+    return ["Left alone:", *lines] if lines else []
+
+
+def _explained(loop: LoopOutcome) -> str:
+    unsafe = "[unsafe] " if loop.applicability is Applicability.UNSAFE else ""
+    blocked = f" ({loop.blocked_by})" if loop.blocked_by else ""
+    offer = f" [--unsafe-fixes: {loop.offer}]" if loop.offer else ""
+    return f"{unsafe}{' '.join(loop.reason.split())}{blocked}{offer}"
+
+
+def _summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
+    sound = [outcome for outcome in outcomes if outcome.error is None]
+    loops = [loop for outcome in sound for loop in outcome.loops]
+    changed = sum(loop.changed for loop in loops)
+    files = sum(outcome.changed for outcome in sound)
+    offers = sum(loop.offer is not None for loop in loops)
+    failed = len(outcomes) - len(sound)
+    if changed:
+        done = "Rewrote" if applied else "Can rewrite"
+        then = "" if applied else "; run migfix apply"
+        yield f"{done} {_count(changed, 'loop')} in {_count(files, 'file')}{then}."
+    else:
+        yield f"Nothing to rewrite in {_count(len(sound), 'file')}."
+    if changed < len(loops):
+        yield f"Left {_count(len(loops) - changed, 'loop')} alone{_reasons(loops)}."
+    if offers:
+        yield f"{offers} more with --unsafe-fixes."
+    if failed:
+        yield f"{_count(failed, 'file')} failed, see the errors."
+
+
+def _reasons(loops: Iterable[LoopOutcome]) -> str:
+    """`` (2 row-escapes, 1 model-unknown)``, most frequent first, names in order among equals."""
+    counts = Counter(loop.blocked_by for loop in loops if not loop.changed and loop.blocked_by)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{number} {name}' for name, number in ranked)})" if ranked else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _joined(blocks: Iterable[Sequence[str]], separator: str) -> str:
+    return separator.join("\n".join(block) + "\n" for block in blocks if block)

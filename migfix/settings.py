@@ -1,0 +1,379 @@
+"""What a run may do: the command line and [tool.migfix]; how a project formats its code; exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+DATABASES = ("postgresql", "mysql", "mariadb", "sqlite", "oracle")
+LONGEST_FLAKE8_LINE = 120  # a longer limit says "do not complain", not "write lines like this"
+
+
+class ExitCode(IntEnum):
+    """The same for every command and format."""
+
+    OK = 0
+    """Nothing to do, or all of it done."""
+    CHANGES = 1
+    """``check``, ``diff`` and ``--dry-run``: there is something to rewrite."""
+    ERROR = 2
+    """A usage error, or a file that could not be read, parsed or written; the others are done."""
+    INTERRUPTED = 130
+
+
+class SettingsError(Exception):
+    """A setting that makes no sense, as one line that names where it is and what would be right."""
+
+
+def known_codes() -> Mapping[str, str]:
+    """The codes of the codemods and their names."""
+    return {
+        "MF101": "loop-to-update",
+        "MF102": "loop-to-delete",
+        "MF201": "load-only-used-fields",
+        "MF202": "stream-rows",
+        "MF203": "server-side-cursor",
+        "MF301": "batch-saves",
+        "MF302": "batch-creates",
+        "MF401": "count-in-database",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says; None where it says nothing."""
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    unsafe_fixes: bool | None = None
+    databases: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run may do.
+
+    ``select`` and ``ignore`` are full codes. ``databases`` is None when nobody named them: they
+    are then to be detected. ``jobs`` 0 leaves the number of processes to the run. ``config`` is
+    the file the settings come from; the globs of ``exclude`` are as they were written.
+    """
+
+    select: frozenset[str]
+    ignore: frozenset[str] = frozenset()
+    unsafe_fixes: bool = False
+    databases: frozenset[str] | None = None
+    exclude: tuple[str, ...] = ()
+    jobs: int = 0
+    config: Path | None = None
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of the codemods that may rewrite."""
+        return self.select - self.ignore
+
+
+def settings_for(path: Path, overrides: Overrides) -> Settings:
+    """The settings for ``path``: the command line, else the nearest [tool.migfix], else defaults.
+
+    A ``--select`` replaces both ``select`` and ``ignore`` of the file, since it names what is
+    wanted now; an ``--ignore`` adds to what the file ignores. Raises SettingsError.
+    """
+    config, said = _nearest_config(_folder_of(path))
+    reading = _Reading(config, said)
+    select, ignore = reading.codes("select"), reading.codes("ignore")
+    unsafe, databases = reading.flag("unsafe-fixes"), reading.databases("databases")
+    exclude = reading.strings("exclude")
+    reading.reject_unknown_keys()
+    if overrides.select is not None:
+        select, ignore = codes_of(overrides.select, "--select"), None
+    ignored_now = codes_of(overrides.ignore or (), "--ignore")
+    if overrides.databases is not None:
+        databases = databases_of(overrides.databases, "--database")
+    return Settings(
+        select=frozenset(known_codes()) if select is None else select,
+        ignore=(ignore or frozenset()) | ignored_now,
+        unsafe_fixes=_first(overrides.unsafe_fixes, unsafe, False),
+        databases=databases,
+        exclude=_first(overrides.exclude, exclude, ()),
+        jobs=overrides.jobs,
+        config=config,
+    )
+
+
+def codes_of(names: Iterable[str], said_at: str) -> frozenset[str]:
+    """The codes that codes (MF101), prefixes of codes (MF1) and names (loop-to-update) stand for.
+
+    Raises SettingsError for one that stands for none.
+    """
+    return frozenset(code for name in names for code in _codes_named(name, said_at))
+
+
+def _codes_named(name: str, said_at: str) -> list[str]:
+    code, kebab, known = name.upper(), name.lower().replace("_", "-"), known_codes()
+    found = [each for each in known if each.startswith(code) and code.startswith("MF")]
+    found = found or [each for each, its_name in known.items() if its_name == kebab]
+    if not found:
+        close = _closest(code, known) or _closest(kebab, known.values())
+        raise SettingsError(_unknown(said_at, name, "codemod", close, known))
+    return found
+
+
+def databases_of(names: Iterable[str], said_at: str) -> frozenset[str]:
+    """The databases of these names. Raises SettingsError for an unknown one, and for none at all."""
+    databases = frozenset(name.lower() for name in names)
+    for name in sorted(databases.difference(DATABASES)):
+        close = _closest(name, DATABASES)
+        raise SettingsError(_unknown(said_at, name, "database", close, DATABASES))
+    if not databases:
+        raise SettingsError(f"{said_at}: names no database; leave it out to have them detected")
+    return databases
+
+
+def _unknown(said_at: str, name: str, kind: str, close: str | None, known: Iterable[str]) -> str:
+    hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known)}"
+    return f"{said_at}: there is no {kind} {name!r}; {hint}"
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, known, n=1)), None)
+
+
+def _first(*values: T | None) -> T:
+    return next(value for value in values if value is not None)
+
+
+class _Reading:
+    """The keys of one [tool.migfix] table, checked as they are asked for."""
+
+    def __init__(self, file: Path | None, table: Mapping[str, Any]) -> None:
+        self.file = file
+        self.table = table
+        self.known: list[str] = []
+
+    def codes(self, key: str) -> frozenset[str] | None:
+        names = self.strings(key)
+        return None if names is None else codes_of(names, self._place(key))
+
+    def databases(self, key: str) -> frozenset[str] | None:
+        names = self.strings(key)
+        return None if names is None else databases_of(names, self._place(key))
+
+    def strings(self, key: str) -> tuple[str, ...] | None:
+        value = self._value(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f'{self._place(key)} must be a list of strings, like ["a", "b"]')
+        return tuple(value)
+
+    def flag(self, key: str) -> bool | None:
+        value = self._value(key)
+        if value is not None and not isinstance(value, bool):
+            raise SettingsError(f"{self._place(key)} must be true or false, without quotes")
+        return value
+
+    def reject_unknown_keys(self) -> None:
+        for key in sorted(set(self.table).difference(self.known)):
+            close = _closest(key.replace("_", "-"), self.known)
+            raise SettingsError(_unknown(self._place(), key, "key", close, self.known))
+
+    def _value(self, key: str) -> Any:
+        self.known.append(key)
+        return self.table.get(key)
+
+    def _place(self, key: str = "") -> str:
+        return f"{shown(self.file or Path())}: [tool.migfix] {key}".rstrip()
+
+
+def shown(path: Path) -> str:
+    """``path`` as a user in the working folder would write it."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+# -- files of settings
+
+
+def _folder_of(path: Path) -> Path:
+    path = path.absolute()
+    return path if path.is_dir() else path.parent
+
+
+def _folders_up(folder: Path) -> Iterator[Path]:
+    """``folder`` and its parents, to the root of the repository or else of the disk."""
+    for each in (folder, *folder.parents):
+        yield each
+        if (each / ".git").exists() or (each / ".hg").exists():
+            return
+
+
+@cache
+def _nearest_config(folder: Path) -> tuple[Path | None, Mapping[str, Any]]:
+    for each in _folders_up(folder):
+        file = each / "pyproject.toml"
+        table = _table(_read_toml(file, "migfix"), "tool", "migfix")
+        if table is not None:
+            return file, table
+    return None, {}
+
+
+def _read_toml(file: Path, mentioning: str) -> Mapping[str, Any]:
+    """The content of a TOML file; empty when it is not there or does not mention the word.
+
+    The word spares the parser, and its import, the many files that do not concern us.
+    """
+    try:
+        content = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{shown(file)}: cannot be read: {error.strerror}") from None
+    return _parse_toml(file, content) if mentioning.encode() in content else {}
+
+
+def _parse_toml(file: Path, content: bytes) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{shown(file)}: is not valid TOML: {error}") from None
+
+
+def _table(content: Any, *keys: str) -> Mapping[str, Any] | None:
+    for key in keys:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content if isinstance(content, Mapping) else None
+
+
+# -- how a project formats its code
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a project formats its code, in black's words.
+
+    ``black`` says that the project configures black. ``string_normalization`` is True only where
+    black or ruff is configured to format: elsewhere nobody agreed to double quotes.
+    ``target_versions`` are names like ``py310``, as they were written.
+    """
+
+    line_length: int = 88
+    string_normalization: bool = False
+    magic_trailing_comma: bool = True
+    black: bool = False
+    target_versions: tuple[str, ...] = ()
+    preview: bool = False
+
+
+def style_of(path: Path) -> Style:
+    """The style of the project that ``path`` belongs to: of black, else ruff, else flake8.
+
+    The nearest folder that configures black or ruff counts, and black before ruff there. Values
+    that make no sense count as absent. Raises SettingsError for a file that is not TOML.
+    """
+    return _style_in(_folder_of(path))
+
+
+@cache
+def _style_in(folder: Path) -> Style:
+    for each in _folders_up(folder):
+        if style := _black_style(each) or _ruff_style(each):
+            return style
+    for each in _folders_up(folder):
+        if length := _flake8_line_length(each):
+            return Style(line_length=length)
+    return Style()
+
+
+def _black_style(folder: Path) -> Style | None:
+    table = _table(_read_toml(folder / "pyproject.toml", "black"), "tool", "black")
+    if table is None:
+        return None
+    return Style(
+        line_length=_line_length(table),
+        string_normalization=table.get("skip-string-normalization") is not True,
+        magic_trailing_comma=table.get("skip-magic-trailing-comma") is not True,
+        black=True,
+        target_versions=_words(table.get("target-version")),
+        preview=table.get("preview") is True,
+    )
+
+
+def _ruff_style(folder: Path) -> Style | None:
+    table = _ruff_table(folder)
+    if table is None:
+        return None
+    formatting = _table(table, "format")
+    quotes = None if formatting is None else formatting.get("quote-style", "double")
+    return Style(
+        line_length=_line_length(table),
+        string_normalization=quotes == "double",
+        magic_trailing_comma=(formatting or {}).get("skip-magic-trailing-comma") is not True,
+        target_versions=_words(table.get("target-version")),
+    )
+
+
+def _ruff_table(folder: Path) -> Mapping[str, Any] | None:
+    for name in (".ruff.toml", "ruff.toml"):
+        if (folder / name).is_file():
+            return _read_toml(folder / name, "")
+    return _table(_read_toml(folder / "pyproject.toml", "ruff"), "tool", "ruff")
+
+
+def _line_length(table: Mapping[str, Any]) -> int:
+    length = table.get("line-length")
+    return length if isinstance(length, int) and length > 1 else Style().line_length
+
+
+def _words(value: object) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value
+    return tuple(map(str, words)) if isinstance(words, list) else ()
+
+
+def _flake8_line_length(folder: Path) -> int | None:
+    from configparser import ConfigParser, Error
+
+    for name in ("setup.cfg", "tox.ini", ".flake8"):
+        parser = ConfigParser(interpolation=None)
+        try:
+            parser.read(folder / name, encoding="utf-8")
+            length = parser.getint("flake8", "max-line-length", fallback=0)
+        except (Error, ValueError, OSError):
+            continue
+        if 0 < length <= LONGEST_FLAKE8_LINE:
+            return length
+    return None
+
+
+def grouped_by_settings(
+    paths: Iterable[Path], settings: Callable[[Path], Settings]
+) -> list[tuple[Settings, list[Path]]]:
+    """The paths under the settings that hold for them, deepest configuration file first.
+
+    So a run over several projects obeys each; a file reached through two paths belongs to the
+    first group that names it, which is that of the nearer configuration.
+    """
+    groups: dict[Settings, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(settings(path), []).append(path)
+    return sorted(groups.items(), key=lambda group: -_depth(group[0].config))
+
+
+def _depth(config: Path | None) -> int:
+    return len(config.parts) if config else 0
