@@ -302,7 +302,9 @@ class _Recording:
         return execute(sql, *arguments)
 
 
-def _error_of(action: Callable[[], object], connection: BaseDatabaseWrapper) -> BaseException | None:
+def _error_of(
+    action: Callable[[], object], connection: BaseDatabaseWrapper
+) -> BaseException | None:
     try:
         action()
     except (Exception, Runaway) as error:
@@ -327,11 +329,15 @@ def _repeatable() -> Iterator[None]:
     start = datetime(2030, 1, 1, tzinfo=timezone.utc)
     ticks, numbers = itertools.count(), itertools.count(1)
     known = random.getstate()
-    random.seed(0)
-    with (
-        mock.patch("django.utils.timezone.now", lambda: start + timedelta(seconds=next(ticks))),
-        mock.patch("uuid.uuid4", lambda: uuid.UUID(int=next(numbers))),
-    ):
+
+    def now() -> datetime:
+        return start + timedelta(seconds=next(ticks))
+
+    def uuid4() -> uuid.UUID:
+        return uuid.UUID(int=next(numbers))
+
+    with mock.patch("django.utils.timezone.now", now), mock.patch("uuid.uuid4", uuid4):
+        random.seed(0)
         try:
             yield
         finally:
@@ -453,5 +459,7 @@ def _check_table(table: str, first: list[str], second: list[str]) -> None:
     lost, added = Counter(first) - Counter(second), Counter(second) - Counter(first)
     rows = [f"- {row}" for row in [*lost.elements()][:5]]
     rows += [f"+ {row}" for row in [*added.elements()][:5]]
-    counts = f"{lost.total()} rows only after the first version, {added.total()} only after the second"
+    counts = (
+        f"{lost.total()} rows only after the first version, {added.total()} only after the second"
+    )
     raise Different("\n".join([f"{table}: {counts}", *rows]))

@@ -72,9 +72,10 @@ def _unpack(wheel: Path, into: Path) -> None:
         folder = into / package["Name"].lower().replace("_", "-")
         archive.extractall(folder, [name for name in names if _is_wanted(name)])
     dependencies = [line for line in package.get_all("Requires-Dist", []) if "extra ==" not in line]
-    # Marks the project's root, and says which database drivers it is installed with.
-    lines = ["[project]", f'name = "{folder.name}"', f"dependencies = {dependencies!r}", ""]
-    (folder / "pyproject.toml").write_text("\n".join(lines))
+    (folder / "manage.py").touch()  # marks the top of a project
+    # The dependencies say which database drivers it is used with; black's table, how to format.
+    project = f'[project]\nname = "{folder.name}"\ndependencies = {dependencies!r}\n'
+    (folder / "pyproject.toml").write_text(f"{project}\n[tool.black]\n")
 
 
 def _is_wanted(name: str) -> bool:
