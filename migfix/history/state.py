@@ -6,8 +6,8 @@ is ``Unknown``, never a default.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 ModelKey: TypeAlias = tuple[str, str]
@@ -22,13 +22,40 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """A value written as a name, such as ``models.CASCADE``: its dotted path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A value written as a call: what is called, with which values.
+
+    A method of a value is called ``.method`` with the value as first argument, an operator by its
+    name in the ``operator`` module. ``**x`` is the keyword ``**``, ``*x`` an Unknown argument.
+    """
+
+    path: str
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    source: str
+
+    @property
+    def bare(self) -> str:
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldState:
     """A field of a historical model.
 
     ``class_path`` is the dotted path of the class as imported by the migration, with Django's own
-    fields always written ``django.db.models.X``. ``options`` are the keyword arguments whose
-    values are literals as Python values, every other one as ``Unknown``. ``target`` is the model
-    that a relation points to; ``Unknown`` when it cannot be resolved; None for other fields.
+    fields always written ``django.db.models.X``. ``options`` are the keyword arguments: literals as
+    Python values (lists as tuples), names as ``Name``, every other one as ``Unknown``; ``to`` and
+    ``through`` are left out, as renames would make them wrong. ``target`` is the model that a
+    relation points to; ``Unknown`` when it cannot be resolved; None for other fields. ``through``
+    is the written-out model of a many-to-many relation.
     """
 
     name: str
@@ -36,6 +63,88 @@ class FieldState:
     options: Mapping[str, object] = field(default_factory=dict)
     target: ModelKey | Unknown | None = None
     verified: bool = True  # False after state-only operations: null and unique may not hold in the table
+    through: ModelKey | Unknown | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """``CharField`` for Django's own field classes, None for any other class."""
+        package, _, bare = self.class_path.rpartition(".")
+        return bare if package in _DJANGO_FIELD_PACKAGES else None
+
+    @property
+    def null(self) -> bool | Unknown:
+        return self._fact("null", self.kind == "NullBooleanField")
+
+    @property
+    def primary_key(self) -> bool | Unknown:
+        return self._fact("primary_key", self.kind == "CompositePrimaryKey")
+
+    @property
+    def unique(self) -> bool | Unknown:
+        """Whether two rows cannot hold the same value; primary keys and one-to-ones are unique."""
+        if self.kind == "OneToOneField" or self.primary_key is True:
+            return True
+        return self.primary_key or self._fact("unique", False)
+
+    @property
+    def auto_now(self) -> bool | Unknown:
+        return self._fact("auto_now", False)
+
+    @property
+    def auto_now_add(self) -> bool | Unknown:
+        return self._fact("auto_now_add", False)
+
+    @property
+    def is_relation(self) -> bool | Unknown:
+        if self.kind is None:
+            return self.target is not None or self._foreign_class()
+        return self.kind in RELATIONS
+
+    @property
+    def is_many_to_many(self) -> bool | Unknown:
+        return self._foreign_class() if self.kind is None else self.kind == "ManyToManyField"
+
+    @property
+    def has_column(self) -> bool | Unknown:
+        if self.kind is None:
+            return self._foreign_class()
+        return self.kind not in {"ManyToManyField", "CompositePrimaryKey", "ForeignObject"}
+
+    @property
+    def attname(self) -> str | Unknown:
+        """The attribute that holds the column's value: ``owner_id`` for the foreign key ``owner``."""
+        if self.kind is None:
+            return self._foreign_class()
+        return f"{self.name}_id" if self.kind in {"ForeignKey", "OneToOneField"} else self.name
+
+    @property
+    def on_delete(self) -> str | Unknown:
+        """The dotted path of ``on_delete``, such as ``django.db.models.CASCADE``.
+
+        Before Django 2.0 it could be left out and meant CASCADE (release notes of 1.9 and 2.0).
+        """
+        found = self.options.get("on_delete", Name("django.db.models.CASCADE"))
+        if isinstance(found, Name) and "**" not in self.options:
+            return found.path
+        return Unknown(f"on_delete of {self.name} is not a plain name")
+
+    def _fact(self, option: str, default: bool) -> bool | Unknown:
+        if option in self.options:
+            found = self.options[option]
+            return found if isinstance(found, bool) else Unknown(f"{option} of {self.name} is not a literal")
+        if self.kind is None or "**" in self.options:
+            return self._foreign_class()
+        return default
+
+    def _foreign_class(self) -> Unknown:
+        return Unknown(f"{self.name} is of class {self.class_path or 'unknown'}, which is not Django's own")
+
+
+RELATIONS = frozenset({"ForeignKey", "OneToOneField", "ManyToManyField", "ForeignObject"})
+
+_DJANGO_FIELD_PACKAGES = frozenset(
+    {"django.db.models", "django.contrib.gis.db.models", "django.contrib.postgres.fields"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +176,231 @@ class ModelState:
         """``app.Model``, as ``Model._meta.label``."""
         return f"{self.app_label}.{self.name}"
 
+    @property
+    def db_table(self) -> str | Unknown:
+        table = self.options.get("db_table") or f"{self.app_label}_{self.name.lower()}"
+        return table if isinstance(table, str) else Unknown(f"db_table of {self.label} is not a literal")
+
+    @property
+    def proxy(self) -> bool | Unknown:
+        found = self.options.get("proxy", False)
+        return found if isinstance(found, bool) else Unknown(f"proxy of {self.label} is not a literal")
+
     def field(self, name: str) -> FieldState | None:
         return next((field for field in self.fields if field.name == name), None)
+
+    def uniqueness(self) -> frozenset[str] | Unknown:
+        """Names of this model's fields that take part, or may, in a rule that spans several rows.
+
+        Primary key, ``unique``, ``unique_for_*``, ``unique_together``, unique and exclusion
+        constraints with their conditions and included columns. Fields of classes that are not
+        Django's own are listed unless their options say that they are not unique.
+        """
+        names = {field.name for field in self.fields if field.unique is not False}
+        names |= _text_options(self.fields, ("unique_for_date", "unique_for_month", "unique_for_year"))
+        for option, kinds in _UNIQUE_OPTIONS.items():
+            found = _names_of_rules(self.options.get(option, ()), kinds)
+            if isinstance(found, Unknown):
+                return Unknown(f"{option} of {self.label}: {found.why}")
+            names |= found
+        for composite in self.fields:
+            if composite.kind == "CompositePrimaryKey":
+                columns = composite.options.get("args", ())
+                if not _texts(columns):
+                    return Unknown(f"the composite primary key of {self.label} is not literal")
+                names |= set(_texts(columns))
+        return frozenset(names)
+
+
+def _text_options(fields: tuple[FieldState, ...], options: tuple[str, ...]) -> set[str]:
+    users = [field for field in fields if any(field.options.get(option) for option in options)]
+    dates = {found for user in users for option in options if (found := user.options.get(option))}
+    return {user.name for user in users} | {date for date in dates if isinstance(date, str)}
+
+
+# For each option of a model: which classes in it make no difference to uniqueness.
+_UNIQUE_OPTIONS: Mapping[str, frozenset[str]] = {
+    "unique_together": frozenset(),
+    "constraints": frozenset({"CheckConstraint"}),
+    "indexes": frozenset(
+        {"Index", "BTreeIndex", "BrinIndex", "GinIndex", "GistIndex", "HashIndex", "SpGistIndex", "BloomIndex"}
+        | {"OpClass"}
+    ),
+}
+
+
+def _names_of_rules(rules: object, harmless: frozenset[str]) -> set[str] | Unknown:
+    if isinstance(rules, Unknown):
+        return rules
+    if not isinstance(rules, tuple | frozenset):
+        return Unknown("not a list")
+    names: set[str] = set()
+    for rule in rules:
+        if isinstance(rule, Call) and rule.bare in harmless and rule.path.startswith("django."):
+            continue
+        found = _names_of_rule(rule)
+        if isinstance(found, Unknown):
+            return found
+        names |= found
+    return names
+
+
+def _names_of_rule(rule: object) -> set[str] | Unknown:
+    if isinstance(rule, str):  # unique_together = ("a", "b") means one group
+        return {rule}
+    if isinstance(rule, tuple | frozenset) and all(isinstance(name, str) for name in rule):
+        return {str(name) for name in rule}
+    if not isinstance(rule, Call):
+        return rule if isinstance(rule, Unknown) else Unknown("a rule is not a literal")
+    if rule.bare not in {"UniqueConstraint", "ExclusionConstraint"} or not rule.path.startswith("django."):
+        return Unknown(f"{rule.path} is not known")
+    if "**" in rule.kwargs:
+        return Unknown(f"{rule.source} takes its arguments from elsewhere")
+    names = list(names_used([rule.args, *(rule.kwargs.get(part) for part in _RULE_PARTS)]))
+    unclear = next((name for name in names if isinstance(name, Unknown)), None)
+    return unclear or {name for name in names if isinstance(name, str)}
+
+
+_RULE_PARTS = ("expressions", "fields", "include", "condition")
+
+
+def names_used(value: object) -> Iterator[str | Unknown]:
+    """Every field name in an expression of a constraint, as ``UniqueConstraint`` reads them.
+
+    Strings name fields, except the values that ``Q`` compares with and the operators of an
+    exclusion constraint, which are listed too and hurt nobody. Lookups are cut at ``__``.
+    """
+    if isinstance(value, Unknown):
+        yield value
+    elif isinstance(value, str):
+        yield value.removeprefix("-").partition("__")[0]
+    elif isinstance(value, tuple | list | frozenset):
+        for part in value:
+            yield from names_used(part)
+    elif isinstance(value, Call):
+        yield from _names_of_call(value)
+
+
+def _names_of_call(call: Call) -> Iterator[str | Unknown]:
+    if "**" in call.kwargs or not call.path.startswith((".", "operator.", "django.")):
+        yield Unknown(f"{call.source} is not understood")
+        return
+    if call.bare == "Q":
+        yield from (key.partition("__")[0] for key in call.kwargs if not key.startswith("_"))
+        values = [value for value in call.kwargs.values() if isinstance(value, Call)]
+        conditions = [arg[0] if isinstance(arg, tuple) and arg else arg for arg in call.args]
+        yield from names_used(values + conditions)
+    else:
+        yield from names_used([*call.args, *call.kwargs.values()])
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, tuple) else ()
+    texts = tuple(item for item in items if isinstance(item, str))
+    return texts if len(texts) == len(items) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """The fields that point to a model; ``incomplete`` says why there may be more, None if not."""
+
+    found: tuple[tuple[ModelState, FieldState], ...]
+    incomplete: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectState:
     """Every model known at one point of the history.
 
-    ``unknown`` maps the app labels whose history could not be replayed to the reason; ``everything_unknown``
-    is set when not even that could be bounded (an operations list built at run time, a missing dependency).
+    ``unknown_apps`` maps the app labels whose history could not be replayed to the reason;
+    ``everything_unknown`` is set when not even that could be bounded.
+    ``why_open`` tells whether migrations that may have run by now, and are not in this state, name a
+    model; None where there are none.
     """
 
     models: Mapping[ModelKey, ModelState | Unknown] = field(default_factory=dict)
     unknown_apps: Mapping[str, str] = field(default_factory=dict)
     project_apps: frozenset[str] = frozenset()  # labels whose source belongs to the project itself
+    why_open: Callable[[ModelKey], str | None] | None = field(default=None, compare=False)
+    everything_unknown: str | None = None
 
     def model(self, app_label: str, name: str) -> ModelState | Unknown:
         """The model, or why it is not known. Never raises."""
-        if why := self.unknown_apps.get(app_label):
+        if why := self.everything_unknown or self.unknown_apps.get(app_label):
             return Unknown(why)
         found = self.models.get((app_label, name.lower()))
         return found or Unknown(f"no migration before this one creates {app_label}.{name}")
+
+    def concrete_fields(self, model: ModelState) -> tuple[FieldState, ...] | Unknown:
+        """The fields that have a column, those of parent models first, as ``_meta.concrete_fields``.
+
+        Unknown when a parent is not known or when a field's class does not tell whether it has a
+        column. Parents that are plain classes bring no fields: the history lists those they bring.
+        """
+        parents = self.parents(model)
+        if isinstance(parents, Unknown):
+            return parents
+        fields: list[FieldState] = []
+        for each in (*parents, model):
+            for found in each.fields:
+                if isinstance(found.has_column, Unknown):
+                    return found.has_column
+                if found.has_column and found not in fields:
+                    fields.append(found)
+        return tuple(fields)
+
+    def parents(self, model: ModelState) -> tuple[ModelState, ...] | Unknown:
+        """The models that this one inherits from, the furthest first. Plain classes are left out."""
+        found: list[ModelState] = []
+        for base in model.bases:
+            if isinstance(base, Unknown):
+                return base
+            if isinstance(base, str):
+                continue
+            parent = self.model(*base)
+            if isinstance(parent, Unknown):
+                return parent
+            if parent.key == model.key:
+                return Unknown(f"{model.label} is its own base")
+            further = self.parents(parent)
+            if isinstance(further, Unknown):
+                return further
+            found += [each for each in (*further, parent) if each not in found]
+        return tuple(found)
+
+    def relations_to(self, key: ModelKey) -> Relations:
+        """The foreign keys, one-to-ones and many-to-manys whose target is the model, and whether
+        there may be others: in an app that could not be replayed, in one whose other migrations
+        name the model, or in a relation whose target could not be read.
+        """
+        found: list[tuple[ModelState, FieldState]] = []
+        incomplete = self.everything_unknown or self._why_open(key)
+        for model in self.models.values():
+            if isinstance(model, Unknown):
+                incomplete = incomplete or model.why
+                continue
+            for each in model.fields:
+                if each.target == key:
+                    found.append((model, each))
+                elif isinstance(each.target, Unknown):
+                    incomplete = incomplete or f"{model.label}.{each.name}: {each.target.why}"
+                elif each.kind is None and each.target is None:
+                    incomplete = incomplete or f"{model.label}.{each.name} may be a relation"
+        return Relations(tuple(found), incomplete)
+
+    def _why_open(self, key: ModelKey) -> str | None:
+        for label, why in self.unknown_apps.items():
+            return f"app {label} may point to it: {why}"
+        return self.why_open(key) if self.why_open else None
+
+    def with_model(self, key: ModelKey, model: ModelState | Unknown | None) -> ProjectState:
+        """This state with one model put in the place of ``key``; None takes it away."""
+        models = dict(self.models)
+        if model is None:
+            models.pop(key, None)
+        else:
+            models[key] = model
+        return replace(self, models=models)
+
+    def with_unknown_app(self, label: str, why: str) -> ProjectState:
+        return replace(self, unknown_apps={label: why, **self.unknown_apps})

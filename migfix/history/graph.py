@@ -1,0 +1,477 @@
+"""The order in which migrations run, and the states that one of them may find."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
+from migfix.history.environment import Environment
+from migfix.history.operations import Place, apply_operation
+from migfix.history.reading import (
+    MigrationSource,
+    Operation,
+    Scope,
+    UnreadableMigration,
+    parse,
+    read_migration,
+)
+from migfix.history.settings_values import SwappableSettings
+from migfix.history.state import ModelKey, ProjectState, Unknown
+
+MigrationKey = tuple[str, str]
+"""(app label, name of the migration)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _App:
+    """The migration files of an app by name, or why there are none."""
+
+    files: Mapping[str, MigrationFile]
+    problem: str | None = None
+
+
+class History:
+    """The migrations of a project and of the packages it uses, read as far as they are asked for.
+
+    A file is read and parsed at most once. ``project`` says where to look first, ``environment``
+    where installed packages are (the project's own by default).
+    """
+
+    def __init__(self, project: Project, environment: Environment | None = None) -> None:
+        self.project = project
+        self._settings = SwappableSettings(project)
+        self._given_environment = environment
+        self._apps: dict[str, _App] = {}
+        self._data: dict[Path, bytes] = {}
+        self._sources: dict[Path, MigrationSource | Unknown] = {}
+        self._classes: dict[str, tuple[ast.Module, Scope] | None] = {}
+        self._numbers: dict[MigrationKey, int] = {}  # parents always have the smaller number
+        self._order: list[MigrationKey] = []
+        self._closures: dict[MigrationKey, int] = {}  # bit set of numbers: ancestors and itself
+        self._problems: dict[MigrationKey, dict[str, str]] = {}
+        self._replayed: list[tuple[int, ProjectState]] = []
+
+    @cached_property
+    def environment(self) -> Environment:
+        return self._given_environment or Environment.of(self.project.root)
+
+    @cached_property
+    def project_apps(self) -> frozenset[str]:
+        return frozenset(package.app_label for package in self.project.packages)
+
+    # Questions
+
+    def states_at(
+        self, migration: MigrationFile, operation_index: int, labels: Iterable[str]
+    ) -> tuple[ProjectState, ...]:
+        """The states that the operation at an index of a migration may find; at least one.
+
+        What its dependencies bring is there for sure. Migrations of the apps ``labels`` that neither
+        depend on it nor are depended on may have run or not: each way that makes a difference to
+        the models of these apps is a state of its own. A fact must hold in all of them.
+        An index counts the entries of ``MigrationSource.operations``; forward and reverse
+        functions find the same state.
+        """
+        key = (migration.app_label, migration.name)
+        source = self.source(migration)
+        if isinstance(source, Unknown):
+            return (self._empty.with_unknown_app(migration.app_label, source.why),)
+        problems: dict[str, str] = {}
+        sure = self._mask(self._parents(key, source, problems))
+        wanted = frozenset(labels)
+        states: list[ProjectState] = []
+        for mask in self._possibilities(sure, self._itself(key), wanted):
+            before = _with_unknown(self._state(mask), problems)
+            state = self._before(before, migration, source, operation_index)
+            if not any(_same_models(state, other, wanted) for other in states):
+                states.append(replace(state, why_open=self._why_open(mask, key, wanted)))
+        return tuple(states)
+
+    def apps_naming(self, key: ModelKey) -> frozenset[str]:
+        """The project's apps whose migrations name a model of another app, and so may point to it.
+
+        Asked for together with the model's own app, they make ``relations_to`` complete.
+        """
+        files = (file for package in self.project.packages for file in package.files)
+        return frozenset(file.app_label for file in files if key in self._named(file))
+
+    def source(self, migration: MigrationFile) -> MigrationSource | Unknown:
+        """What the file says, or why it cannot be read."""
+        path = migration.path
+        if path not in self._sources:
+            self._sources[path] = self._read(migration)
+        return self._sources[path]
+
+    # Files
+
+    def _read(self, migration: MigrationFile) -> MigrationSource | Unknown:
+        try:
+            module = module_name(migration.path)
+            return read_migration(self._bytes(migration.path), module, self._find_class)
+        except (UnreadableMigration, OSError) as error:
+            return Unknown(f"{migration.path} cannot be read: {error}")
+
+    def _bytes(self, path: Path) -> bytes:
+        if path not in self._data:
+            self._data[path] = path.read_bytes()
+        return self._data[path]
+
+    def _find_class(self, path: str) -> tuple[ast.ClassDef, Scope] | None:
+        module, _, name = path.rpartition(".")
+        if module not in self._classes:
+            self._classes[module] = self._module(module)
+        found = self._classes[module]
+        if found is None:
+            return None
+        tree, scope = found
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+        return (classes[0], scope) if len(classes) == 1 else None
+
+    def _module(self, module: str) -> tuple[ast.Module, Scope] | None:
+        path = self.project.module_file(module) if module else None
+        if path is None:
+            return None
+        try:
+            data = path.read_bytes()
+            tree = parse(data)
+        except (UnreadableMigration, OSError):
+            return None
+        return tree, Scope.of(tree, module, data)
+
+    def _app(self, label: str) -> _App:
+        if label not in self._apps:
+            self._apps[label] = self._find_app(label)
+        return self._apps[label]
+
+    def _find_app(self, label: str) -> _App:
+        found = self.project.packages_of(label)
+        if len(found) > 1:
+            found = tuple(each for each in found if not _in_tests(each, self.project)) or found
+        if len(found) > 1:
+            return _App({}, f"app {label} has two folders: {found[0].folder} and {found[1].folder}")
+        package = found[0] if found else self.environment.package(label)
+        if isinstance(package, str):
+            return _App({}, package)
+        return _App({file.name: file for file in package.files})
+
+    # Which migrations a name stands for
+
+    def _standing_for(self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()) -> (
+        tuple[MigrationKey, ...] | str
+    ):
+        """The migrations that a dependency means, or in words why there are none.
+
+        A squash stands for what it replaces as long as those files are there, so that every
+        migration finds the history of the files that it was written against. When one of them is
+        gone, the squash stands for all of them.
+        """
+        app = self._app(key[0])
+        if app.problem:
+            return app.problem
+        if key[1] in ("__first__", "__latest__"):
+            return self._end_of(key[0], first=key[1] == "__first__")
+        squashes = [squash for squash in self._squashes(key[0]) if squash[0] not in seen]
+        if key[1] not in app.files:
+            replacing = [squash for squash, replaced in squashes if key in replaced]
+            if replacing:
+                return self._standing_for(replacing[0], seen | {replacing[0]})
+            return f"{key[0]}.{key[1]} is a dependency, but there is no such file"
+        for squash, replaced in self._squashes(key[0]):
+            if squash == key:
+                return self._replaced_by(key, replaced)
+            if key in replaced and self._replaced_by(squash, replaced) == (squash,):
+                return (squash,)
+        return (key,)
+
+    def _replaced_by(
+        self, squash: MigrationKey, replaced: tuple[MigrationKey, ...]
+    ) -> tuple[MigrationKey, ...]:
+        present = all(key[1] in self._app(key[0]).files for key in replaced)
+        if not present:
+            return (squash,)
+        nested = dict(self._squashes(squash[0]))
+        parts = [self._replaced_by(key, nested[key]) if key in nested else (key,) for key in replaced]
+        return tuple(dict.fromkeys(key for part in parts for key in part))
+
+    def _squashes(self, label: str) -> tuple[tuple[MigrationKey, tuple[MigrationKey, ...]], ...]:
+        if label not in self._squashes_of:
+            found = []
+            for name, file in self._app(label).files.items():
+                if b"replaces" in self._bytes(file.path):
+                    source = self.source(file)
+                    keys = () if isinstance(source, Unknown) else source.replaces
+                    replaced = tuple(key for key in keys if not isinstance(key, Unknown))
+                    if replaced and (label, name) not in replaced:
+                        found.append(((label, name), replaced))
+            self._squashes_of[label] = tuple(found)
+        return self._squashes_of[label]
+
+    @cached_property
+    def _squashes_of(self) -> dict[str, tuple[tuple[MigrationKey, tuple[MigrationKey, ...]], ...]]:
+        return {}
+
+    def _end_of(self, label: str, first: bool) -> tuple[MigrationKey, ...] | str:
+        """The first migration of an app, or its last one, as ``check_key`` of Django's loader."""
+        keys = self._effective(label)
+        inside: dict[MigrationKey, set[MigrationKey]] = {key: self._own_parents(key) for key in keys}
+        if first:
+            ends = [key for key in keys if not inside[key]]
+        else:
+            depended_on = {parent for parents in inside.values() for parent in parents}
+            ends = [key for key in keys if key not in depended_on]
+        return (ends[0],) if ends else f"app {label} has no migrations"
+
+    def _own_parents(self, key: MigrationKey) -> set[MigrationKey]:
+        source = self.source(self._app(key[0]).files[key[1]])
+        if isinstance(source, Unknown):
+            return set()
+        own = [each for each in source.dependencies if not isinstance(each, Unknown) and each[0] == key[0]]
+        found = [self._standing_for(each) for each in own if not each[1].startswith("__")]
+        return {each for keys in found if not isinstance(keys, str) for each in keys}
+
+    def _effective(self, label: str) -> tuple[MigrationKey, ...]:
+        """The migrations of an app without the squashes whose replaced files are all there."""
+        names = sorted(self._app(label).files)
+        return tuple((label, name) for name in names if self._standing_for((label, name)) == ((label, name),))
+
+    # The graph
+
+    @cached_property
+    def _run_before(self) -> Mapping[MigrationKey, tuple[MigrationKey, ...]]:
+        """Migrations of the project that ask to run before another one, by that other one."""
+        found: dict[MigrationKey, tuple[MigrationKey, ...]] = {}
+        for package in self.project.packages:
+            for file in package.files:
+                if b"run_before" not in self._bytes(file.path):
+                    continue
+                source = self.source(file)
+                for key in () if isinstance(source, Unknown) else source.run_before:
+                    if not isinstance(key, Unknown):
+                        found[key] = (*found.get(key, ()), (file.app_label, file.name))
+        return found
+
+    def _parents(
+        self, key: MigrationKey, source: MigrationSource, problems: dict[str, str]
+    ) -> list[MigrationKey]:
+        """The migrations that run directly before; ``problems`` gains the apps that cannot be had."""
+        wanted: list[MigrationKey] = list(self._run_before.get(key, ()))
+        for each in source.dependencies:
+            if isinstance(each, Unknown):
+                problems.setdefault("", f"{key[0]}.{key[1]}: {each.why}")
+            elif each != (key[0], "__first__"):
+                wanted.append(each)
+        for setting in source.swappable:
+            model = self._settings.value(setting.rpartition(".")[2])
+            if isinstance(model, str):
+                wanted.append((model.partition(".")[0], "__first__"))
+        parents: list[MigrationKey] = []
+        for each in wanted:
+            standing = self._standing_for(each)
+            if isinstance(standing, str):
+                problems.setdefault(each[0], standing)
+            else:
+                parents += [parent for parent in standing if parent != key]
+        return parents
+
+    def _mask(self, keys: Iterable[MigrationKey]) -> int:
+        mask = 0
+        for key in keys:
+            mask |= self._closure(key)
+        return mask
+
+    def _closure(self, key: MigrationKey) -> int:
+        """The migration and its ancestors. Numbers them, parents first."""
+        if key in self._closures:
+            return self._closures[key]
+        path: dict[MigrationKey, Iterator[MigrationKey]] = {key: iter(self._known_parents(key))}
+        while path:
+            current = next(reversed(path))
+            parent = next((each for each in path[current] if each not in self._closures), None)
+            if parent is None:
+                path.pop(current)
+                self._finish(current)
+            elif parent in path:
+                self._circular(parent, current)
+            else:
+                path[parent] = iter(self._known_parents(parent))
+        return self._closures[key]
+
+    def _finish(self, key: MigrationKey) -> None:
+        number = len(self._order)
+        self._order.append(key)
+        self._numbers[key] = number
+        mask = 1 << number
+        for parent in self._known_parents(key):
+            mask |= self._closures.get(parent, 0)
+        self._closures[key] = mask
+
+    def _circular(self, first: MigrationKey, last: MigrationKey) -> None:
+        why = f"{first[0]}.{first[1]} and {last[0]}.{last[1]} depend on each other in a circle"
+        for key in (first, last):
+            self._problems.setdefault(last, {})[key[0]] = why
+
+    def _known_parents(self, key: MigrationKey) -> tuple[MigrationKey, ...]:
+        if key not in self._parents_of:
+            source = self.source(self._app(key[0]).files[key[1]])
+            problems = self._problems.setdefault(key, {})
+            if isinstance(source, Unknown):
+                problems[key[0]] = source.why
+                self._parents_of[key] = ()
+            else:
+                self._parents_of[key] = tuple(self._parents(key, source, problems))
+        return self._parents_of[key]
+
+    @cached_property
+    def _parents_of(self) -> dict[MigrationKey, tuple[MigrationKey, ...]]:
+        return {}
+
+    def _itself(self, key: MigrationKey) -> int:
+        """The migration itself in the graph; for a squash, all that it stands for."""
+        standing = self._standing_for(key)
+        if isinstance(standing, str):
+            return 0
+        for each in standing:
+            self._closure(each)
+        return sum(1 << self._numbers[each] for each in standing)
+
+    def _possibilities(self, sure: int, itself: int, labels: frozenset[str]) -> list[int]:
+        """The sets of migrations that may have run: the sure ones, and per app each step further."""
+        masks = {sure & ~itself: None}
+        for label in sorted(labels):
+            everything = sure
+            for key in self._effective(label):
+                closure = self._closure(key)
+                if not closure & itself:
+                    masks[sure | closure] = None
+                    everything |= closure
+            masks[everything & ~itself] = None
+        return sorted(masks, key=lambda mask: (mask.bit_count(), mask))
+
+    # Replaying
+
+    @cached_property
+    def _empty(self) -> ProjectState:
+        return ProjectState(project_apps=self.project_apps)
+
+    def _state(self, mask: int) -> ProjectState:
+        """The state after a closed set of migrations, from the nearest one replayed before."""
+        fitting = [known for known in self._replayed if known[0] & ~mask == 0]
+        done, state = max(fitting, key=lambda known: known[0].bit_count(), default=(0, self._empty))
+        if done == mask:
+            return state
+        for number in _bits(mask & ~done):
+            state = self._after(state, self._order[number])
+        self._replayed.append((mask, state))
+        return state
+
+    def _after(self, state: ProjectState, key: MigrationKey) -> ProjectState:
+        state = _with_unknown(state, self._problems.get(key, {}))
+        file = self._app(key[0]).files[key[1]]
+        source = self.source(file)
+        if isinstance(source, Unknown):
+            return state
+        place = self._place(file)
+        for operation in source.operations:
+            state = apply_operation(state, operation, place)
+        return state
+
+    def _before(
+        self, state: ProjectState, file: MigrationFile, source: MigrationSource, index: int
+    ) -> ProjectState:
+        place = self._place(file)
+        for operation in source.operations[:index]:
+            state = apply_operation(state, operation, place)
+        for operation in source.operations[index : index + 1]:
+            state = self._inside(state, operation, place)
+        return state
+
+    def _inside(self, state: ProjectState, operation: Operation, place: Place) -> ProjectState:
+        """What the operation's own code may find: more than the state before where others stand
+        beside it in an entry that cannot be taken apart.
+        """
+        if operation.kind is None:
+            return apply_operation(state, operation, place)
+        for inner in operation.database_operations:
+            if inner.kind not in {"RunPython", "RunSQL"}:
+                unreadable = replace(inner, kind=None, problem=f"line {inner.line}: changes inside")
+                state = apply_operation(state, unreadable, place)
+        return state
+
+    def _place(self, file: MigrationFile) -> Place:
+        return Place(file.app_label, f"{file.app_label}.{file.name}", self._settings.value)
+
+    # Models named by migrations that are not replayed
+
+    def _why_open(
+        self, mask: int, key: MigrationKey, labels: frozenset[str]
+    ) -> Callable[[ModelKey], str | None]:
+        """Whether migrations that may have run, and that nobody asked for, name a model."""
+
+        def why(model: ModelKey) -> str | None:
+            for package in self.project.packages:
+                if package.app_label in labels:
+                    continue
+                for file in package.files:
+                    each = (file.app_label, file.name)
+                    if each == key or mask >> self._numbers.get(each, len(self._order)) & 1:
+                        continue
+                    if model in self._named(file):
+                        return f"{each[0]}.{each[1]} may have run already and names it"
+            return None
+
+        return why
+
+    def _named(self, file: MigrationFile) -> frozenset[ModelKey]:
+        if file.path not in self._named_in:
+            data = self._bytes(file.path)
+            found = {(a.decode().lower(), b.decode().lower()) for a, b in _MODEL_TEXT.findall(data)}
+            for name in _SETTING_TEXT.findall(data):
+                model = self._settings.value(name.decode())
+                if isinstance(model, str):
+                    label, _, bare = model.partition(".")
+                    found.add((label.lower(), bare.lower()))
+            self._named_in[file.path] = frozenset(found)
+        return self._named_in[file.path]
+
+    @cached_property
+    def _named_in(self) -> dict[Path, frozenset[ModelKey]]:
+        return {}
+
+
+_MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
+_SETTING_TEXT = re.compile(rb"settings\.([A-Z_]+)")
+
+
+def _in_tests(package: MigrationPackage, project: Project) -> bool:
+    inner = package.folder.relative_to(project.root).parts
+    return bool({"tests", "test", "testing", "test_project", "testapp"} & set(inner))
+
+
+def _with_unknown(state: ProjectState, problems: Mapping[str, str]) -> ProjectState:
+    for label, why in problems.items():
+        if label:
+            state = state.with_unknown_app(label, why)
+        else:
+            state = replace(state, everything_unknown=state.everything_unknown or why)
+    return state
+
+
+def _same_models(one: ProjectState, other: ProjectState, labels: frozenset[str]) -> bool:
+    return _of_apps(one, labels) == _of_apps(other, labels)
+
+
+def _of_apps(state: ProjectState, labels: frozenset[str]) -> tuple[object, ...]:
+    models = {key: model for key, model in state.models.items() if key[0] in labels}
+    return models, {label: why for label, why in state.unknown_apps.items() if label in labels}
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest

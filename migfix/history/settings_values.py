@@ -1,0 +1,60 @@
+"""What the settings files of a project say of swappable models, read as text."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from migfix.discovery import Project
+from migfix.history.reading import UnreadableMigration, parse
+from migfix.history.state import Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class SwappableSettings:
+    """Settings such as AUTH_USER_MODEL that name a model as ``app.Model``."""
+
+    project: Project
+    _known: dict[str, str | Unknown] = field(default_factory=dict)
+
+    def value(self, name: str) -> str | Unknown:
+        """The model that a setting names: the one value that all settings files agree on.
+
+        AUTH_USER_MODEL is ``auth.User`` where no file of a project with ``manage.py`` mentions it,
+        as in ``django.conf.global_settings``.
+        """
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> str | Unknown:
+        found: set[str] = set()
+        for path in self.project.settings_files:
+            data = path.read_bytes()
+            if name.encode() not in data:
+                continue
+            for value in _assigned(data, name):
+                if not isinstance(value, str):
+                    return Unknown(f"{path} sets {name} to something that is not a literal")
+                found.add(value)
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            return Unknown(f"settings files disagree on {name}: {', '.join(sorted(found))}")
+        if name == "AUTH_USER_MODEL" and self.project.has_manage:
+            return "auth.User"
+        return Unknown(f"no settings file below {self.project.root} sets {name}")
+
+
+def _assigned(data: bytes, name: str) -> list[object]:
+    try:
+        tree = parse(data)
+    except UnreadableMigration:
+        return [None]
+    values: list[object] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                values.append(node.value.value if isinstance(node.value, ast.Constant) else None)
+    return values
