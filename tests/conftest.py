@@ -30,17 +30,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """A snapshot without a test fails a run of the whole suite."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["claimed_snapshots"] = list(map(str, golden.claimed))
-    elif _is_whole_suite(session) and golden.unclaimed():
+    elif _is_whole_suite(session.config) and not session.testsfailed:
+        _report_unclaimed(session)
+
+
+def _is_whole_suite(config: pytest.Config) -> bool:
+    option = config.option
+    return not (option.keyword or option.markexpr or option.collectonly or option.file_or_dir)
+
+
+def _report_unclaimed(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None
+    for path in golden.unclaimed():
+        reporter.write_line(f"\n{path}: no test compares this snapshot; delete it", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _is_whole_suite(terminalreporter._session):
-        for path in golden.unclaimed():
-            terminalreporter.write_line(f"{path}: no test compares this snapshot; delete it")
-
-
-def _is_whole_suite(session: pytest.Session) -> bool:
-    option = session.config.option
-    chosen = option.keyword or option.markexpr or option.collectonly or option.file_or_dir
-    return not chosen and not session.testsfailed

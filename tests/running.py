@@ -399,7 +399,7 @@ def _insert_raw(connection: BaseDatabaseWrapper, table: str, rows: Sequence[Row]
             columns = ", ".join(map(quote, row))
             values = ", ".join(["%s"] * len(row))
             statement = f"INSERT INTO {quote(table)} ({columns}) VALUES ({values})"
-            cursor.execute(statement, list(row.values()))
+            cursor.execute(statement, tuple(row.values()))
 
 
 def _reset_sequences(connection: BaseDatabaseWrapper, apps: Apps) -> None:
