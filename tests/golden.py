@@ -25,7 +25,12 @@ def golden(name: str, content: str | bytes) -> None:
     elif old is None:
         pytest.fail(f"snapshots/{name} does not exist; --update-snapshots writes it", pytrace=False)
     else:
-        assert new.decode() == old.decode(), f"snapshots/{name}: --update-snapshots accepts this"
+        assert _text(new) == _text(old), f"snapshots/{name}: --update-snapshots accepts this"
+        assert new == old
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="backslashreplace")
 
 
 def claim(name: str) -> Path:
