@@ -318,10 +318,10 @@ def _parsed(file: Path) -> ast.Module:
 
 def _lines_that_settle(tree: ast.Module) -> Iterator[int]:
     """Where DATABASES is assigned whatever happens: what was imported before counts no more."""
-    for node in tree.body:
-        for target, _ in _assignments([node]):
-            if isinstance(target, ast.Name) and target.id == "DATABASES":
-                yield node.lineno
+    plain = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    for target, value in _assignments(plain):
+        if isinstance(target, ast.Name) and target.id == "DATABASES":
+            yield value.lineno
 
 
 def _assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr]]:

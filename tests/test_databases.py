@@ -1,0 +1,265 @@
+"""Which databases a project may run on. Leaving one out wrongly lets a rewrite harm its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from migfix.databases import detect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL_BUT_ORACLE = {"postgresql", "mysql", "mariadb", "sqlite"}
+POSTGRESQL = '"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}'
+
+
+def project(root: Path, settings: str) -> Path:
+    write(root, "manage.py", "")
+    write(root, "shop/settings.py", settings)
+    return root
+
+
+def write(root: Path, name: str, content: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("engine", "databases"),
+    [
+        ("django.db.backends.postgresql", {"postgresql"}),
+        ("django.db.backends.postgresql_psycopg2", {"postgresql"}),
+        ("django.contrib.gis.db.backends.postgis", {"postgresql"}),
+        ("psqlextra.backend", {"postgresql"}),
+        ("django_prometheus.db.backends.postgresql", {"postgresql"}),
+        ("django.db.backends.mysql", {"mysql", "mariadb"}),
+        ("django.db.backends.sqlite3", {"sqlite"}),
+        ("django.contrib.gis.db.backends.spatialite", {"sqlite"}),
+        ("django.db.backends.oracle", {"oracle"}),
+    ],
+)
+def test_a_literal_engine_that_is_known_is_trusted(
+    tmp_path: Path, engine: str, databases: set[str]
+) -> None:
+    settings = f'DATABASES = {{"default": {{"ENGINE": "{engine}"}}}}'
+    assert detect(project(tmp_path, settings)) == databases
+
+
+TRUSTED = {
+    "two databases": (
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"},'
+        ' "log": {"ENGINE": "django.db.backends.mysql"}}',
+        {"postgresql", "mysql", "mariadb"},
+    ),
+    "either of two, by environment": (
+        'import os\nif os.environ.get("CI"):\n'
+        '    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3"}}\n'
+        f"else:\n    DATABASES = {{{POSTGRESQL}}}",
+        {"postgresql", "sqlite"},
+    ),
+    "a conditional expression": (
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.mysql" if X else'
+        ' "django.db.backends.sqlite3"}}',
+        {"mysql", "mariadb", "sqlite"},
+    ),
+    "the engine in a constant": (
+        'ENGINE = "django.db.backends.postgresql"\nDATABASES = {"default": {"ENGINE": ENGINE}}',
+        {"postgresql"},
+    ),
+    "one database in a constant": (
+        'DB = {"ENGINE": "django.db.backends.postgresql"}\nDATABASES = {"default": {**DB}}',
+        {"postgresql"},
+    ),
+    "dict calls": (
+        'DATABASES = dict(default=dict(ENGINE="django.db.backends.sqlite3"))',
+        {"sqlite"},
+    ),
+    "keys set one by one": (
+        'DATABASES = {}\nDATABASES["default"] = {}\n'
+        'DATABASES["default"]["NAME"] = name()\n'
+        'DATABASES["default"]["ENGINE"] = "django.db.backends.sqlite3"',
+        {"sqlite"},
+    ),
+    "an update of one database": (
+        f"DATABASES = {{{POSTGRESQL}}}\n"
+        'DATABASES["default"].update(ENGINE="django.db.backends.sqlite3")',
+        {"postgresql", "sqlite"},
+    ),
+    "a class of settings": (
+        f"class Base(Configuration):\n    DATABASES = {{{POSTGRESQL}}}",
+        {"postgresql"},
+    ),
+    "a property": (
+        f"class Base:\n    @property\n    def DATABASES(self):\n        return {{{POSTGRESQL}}}",
+        {"postgresql"},
+    ),
+    "a literal URL": (
+        'import dj_database_url\nDATABASES = {"default": dj_database_url.parse("mysql://h/n")}',
+        {"mysql", "mariadb"},
+    ),
+    "engines of other things": (
+        f"DATABASES = {{{POSTGRESQL}}}\n"
+        'CACHES = {"default": {"ENGINE": "some.cache"}}\nHAYSTACK = {"x": {"ENGINE": f()}}',
+        {"postgresql"},
+    ),
+    "settings.configure": (
+        f"settings.configure(DATABASES={{{POSTGRESQL}}})",
+        {"postgresql"},
+    ),
+    "Django's own defaults imported": (
+        f"from django.conf.global_settings import *\nDATABASES = {{{POSTGRESQL}}}",
+        {"postgresql"},
+    ),
+    "local settings imported before DATABASES is set": (
+        f"from .secret import *\nDATABASES = {{{POSTGRESQL}}}",
+        {"postgresql"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "databases"), TRUSTED.values(), ids=TRUSTED)
+def test_settings_that_leave_no_doubt(tmp_path: Path, settings: str, databases: set[str]) -> None:
+    assert detect(project(tmp_path, settings)) == databases
+
+
+DOUBTFUL = {
+    "no DATABASES at all": "DEBUG = True",
+    "no engine": 'DATABASES = {"default": {}}',
+    "the engine from the environment": (
+        'import os\nDATABASES = {"default": {"ENGINE": os.environ["DB_ENGINE"]}}'
+    ),
+    "the engine from the environment with a default": (
+        "import os\nDATABASES = {'default': "
+        "{'ENGINE': os.environ.get('DB', 'django.db.backends.postgresql')}}"
+    ),
+    "a URL from the environment with a default": (
+        "import dj_database_url\n"
+        "DATABASES = {'default': dj_database_url.config(default='postgres://h/n')}"
+    ),
+    "environ's db": (
+        "import environ\nenv = environ.Env()\n"
+        "DATABASES = {'default': env.db('DATABASE_URL', default='postgres:///n')}"
+    ),
+    "a parsed URL from the environment": (
+        "DATABASES = {'default': dj_database_url.parse(os.environ['DATABASE_URL'])}"
+    ),
+    "an unknown engine": 'DATABASES = {"default": {"ENGINE": "mssql"}}',
+    "an unknown engine beside a known one": (
+        f'DATABASES = {{{POSTGRESQL}, "x": {{"ENGINE": "django_cockroachdb"}}}}'
+    ),
+    "an unknown URL": 'DATABASES = {"default": dj_database_url.parse("redshift://h/n")}',
+    "an f-string": 'DATABASES = {"default": {"ENGINE": f"django.db.backends.{DB}"}}',
+    "a value from elsewhere": f"from .x import Y\nDATABASES = {{{POSTGRESQL}, **Y}}",
+    "a call": "DATABASES = databases()",
+    "an overriding update": (
+        f"DATABASES = {{{POSTGRESQL}}}\nDATABASES['default'].update(dj_database_url.config())"
+    ),
+    "a merge": f"DATABASES = {{{POSTGRESQL}}}\nDATABASES |= more()",
+    "a key that is computed": f"DATABASES = {{{POSTGRESQL}}}\nDATABASES['default'][key] = value()",
+    "one engine set through a name": (
+        f"DATABASES = {{{POSTGRESQL}}}\ndb = DATABASES['default']\ndb['ENGINE'] = engine()"
+    ),
+    "another way to change it": f"DATABASES = {{{POSTGRESQL}}}\nDATABASES.setdefault('x', y())",
+    "set through globals": f"DATABASES = {{{POSTGRESQL}}}\nglobals()['DATABASES'] = x()",
+    "a name that stands for itself": f"DATABASES = {{{POSTGRESQL}}}\nDATABASES = {{**DATABASES}}",
+    "local settings that are not there": (f"DATABASES = {{{POSTGRESQL}}}\nfrom .secret import *"),
+    "local settings that may be absent": (
+        f"DATABASES = {{{POSTGRESQL}}}\ntry:\n    from .local import *\n"
+        "except ImportError:\n    pass"
+    ),
+    "DATABASES imported from what is not there": (
+        f"if X:\n    DATABASES = {{{POSTGRESQL}}}\nelse:\n    from secret import DATABASES"
+    ),
+    "local settings that are executed": (
+        f"DATABASES = {{{POSTGRESQL}}}\nexec(open('local.py').read())"
+    ),
+    "a file that does not parse": f"DATABASES = {{{POSTGRESQL}}}\nprint 'x'",
+}
+
+
+@pytest.mark.parametrize("settings", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_any_doubt_means_all_but_oracle(tmp_path: Path, settings: str) -> None:
+    write(tmp_path, "shop/local.py", "")
+    assert detect(project(tmp_path, settings)) == ALL_BUT_ORACLE
+
+
+def test_a_default_url_of_oracle_adds_oracle_to_the_doubt(tmp_path: Path) -> None:
+    settings = "DATABASES = {'default': env.db(default='oracle://h/n')}"
+    assert detect(project(tmp_path, settings)) == ALL_BUT_ORACLE | {"oracle"}
+
+
+def test_settings_of_every_file_count_whatever_it_is_called(tmp_path: Path) -> None:
+    project(tmp_path, f"DATABASES = {{{POSTGRESQL}}}")
+    write(tmp_path, "deploy/live.py", "DATABASES = {'a': {'ENGINE': 'django.db.backends.mysql'}}")
+    assert detect(tmp_path) == {"postgresql", "mysql", "mariadb"}
+
+
+def test_settings_in_modules_that_import_each_other_are_trusted(tmp_path: Path) -> None:
+    project(tmp_path, "from .base import *\nfrom shop.more import *")
+    write(tmp_path, "shop/base.py", f"DATABASES = {{{POSTGRESQL}}}")
+    write(tmp_path, "shop/more/__init__.py", "")
+    assert detect(tmp_path) == {"postgresql"}
+
+
+def test_the_database_of_the_tests_counts_too(tmp_path: Path) -> None:
+    project(tmp_path, f"DATABASES = {{{POSTGRESQL}}}")
+    sqlite = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}"
+    write(tmp_path, "shop/settings_test.py", sqlite)
+    assert detect(tmp_path) == {"postgresql", "sqlite"}
+
+
+def test_settings_for_tests_alone_do_not_say_where_it_runs(tmp_path: Path) -> None:
+    project(tmp_path, "")
+    write(tmp_path, "tests/settings.py", f"DATABASES = {{{POSTGRESQL}}}")
+    assert detect(tmp_path) == ALL_BUT_ORACLE
+
+
+def test_a_package_without_manage_py_may_run_anywhere(tmp_path: Path) -> None:
+    project(tmp_path, f"DATABASES = {{{POSTGRESQL}}}")
+    (tmp_path / "manage.py").rename(tmp_path / "shop" / "test_manage.py")
+    assert detect(tmp_path) == ALL_BUT_ORACLE
+
+
+def test_the_manage_py_of_an_example_does_not_make_a_project(tmp_path: Path) -> None:
+    project(tmp_path, f"DATABASES = {{{POSTGRESQL}}}")
+    (tmp_path / "example").mkdir()
+    (tmp_path / "manage.py").rename(tmp_path / "example" / "manage.py")
+    assert detect(tmp_path) == ALL_BUT_ORACLE
+
+
+def test_a_published_app_may_run_anywhere(tmp_path: Path) -> None:
+    project(tmp_path, f"DATABASES = {{{POSTGRESQL}}}")
+    write(tmp_path, "pyproject.toml", '[project]\nclassifiers = ["Framework :: Django"]')
+    assert detect(tmp_path) == ALL_BUT_ORACLE
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "added"),
+    [
+        ("requirements.txt", "mysqlclient==2.2", {"mysql", "mariadb"}),
+        ("requirements/base.in", "PyMySQL", {"mysql", "mariadb"}),
+        ("requirements-dev.txt", "cx_Oracle>=8", {"oracle"}),
+        ("pyproject.toml", 'dependencies = ["oracledb>=2"]', {"oracle"}),
+        ("Pipfile", 'psycopg2-binary = "*"', {"postgresql"}),
+        ("setup.cfg", "    psycopg[binary]>=3", {"postgresql"}),
+    ],
+)
+def test_a_driver_adds_its_database(tmp_path: Path, file: str, line: str, added: set[str]) -> None:
+    project(tmp_path, "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}")
+    write(tmp_path, file, line)
+    assert detect(tmp_path) == {"sqlite"} | added
+
+
+def test_what_is_installed_in_the_project_folder_says_nothing(tmp_path: Path) -> None:
+    project(tmp_path, f"DATABASES = {{{POSTGRESQL}}}")
+    other = "DATABASES = {'default': {'ENGINE': 'django.db.backends.mysql'}}"
+    write(tmp_path, "env/pyvenv.cfg", "")
+    write(tmp_path, "env/lib/settings.py", other)
+    write(tmp_path, "node_modules/settings.py", other)
+    assert detect(tmp_path) == {"postgresql"}
+
+
+def test_an_empty_folder_may_run_anywhere(tmp_path: Path) -> None:
+    assert detect(tmp_path) == ALL_BUT_ORACLE
