@@ -24,13 +24,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Literal
 from unittest import mock
 
-import django
 from django.apps.registry import Apps
-from django.conf import settings
 from django.core.management.color import no_style
 from django.db import connections, migrations, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -38,15 +37,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
-from django.db.utils import load_backend
 
-if not settings.configured:
-    settings.configure(
-        USE_TZ=True,
-        TIME_ZONE="America/New_York",
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    )
-    django.setup()
+from tests.databases import opened
 
 HELPER = Path(__file__).parents[1] / "migfix" / "runtime" / "streaming.py"
 DATA = "0002_data"
@@ -84,7 +76,7 @@ class Case:
 
     models: Models
     rows: Rows
-    database: str = "sqlite"
+    database: str = "sqlite-memory"
 
     @property
     def apps(self) -> Mapping[str, str]:
@@ -130,7 +122,7 @@ def run_both(
     after: str,
     rows: Rows,
     *,
-    database: str = "sqlite",
+    database: str = "sqlite-memory",
     expect: Expected = "changes",
 ) -> Both:
     """
@@ -139,7 +131,8 @@ def run_both(
 
     ``before`` and ``after`` are functions, of which ``forwards`` is run, or whole modules with a
     ``class Migration``. Either may import ``._migfix``, the helper that ships with migfix.
-    ``expect`` is what the first version does, so that no case passes by doing nothing: it changes the
+    ``database`` is one of the names of ``tests.databases``; the test is skipped where the server does
+    not answer. ``expect`` is what the first version does, so that no case passes by doing nothing: it changes the
     database (the default), changes nothing, or raises the exception given. Otherwise raises BadCase.
     """
     case = Case(models, rows, database)
@@ -154,7 +147,8 @@ def run_both(
 def run(case: Case, data: str, *, limit: int = 100_000) -> Run:
     """Runs one version of the data migration on a fresh database with the rows of the case."""
     with ExitStack() as stack:
-        connection = stack.enter_context(fresh_database(case.database))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        connection = stack.enter_context(opened(case.database, folder))
         stack.enter_context(_repeatable())
         loaded = stack.enter_context(_imported(case.modules(data)))
         executor = _executor(connection, loaded)
@@ -344,23 +338,7 @@ def _repeatable() -> Iterator[None]:
             random.setstate(known)
 
 
-# --- databases -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def fresh_database(kind: str) -> Iterator[BaseDatabaseWrapper]:
-    """An empty database as ``connections["default"]`` until the exit."""
-    configuration = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-    full = connections.configure_settings(configuration)["default"]
-    connection = load_backend(full["ENGINE"]).DatabaseWrapper(full, "default")
-    usual = connections["default"]
-    connections["default"] = connection
-    try:
-        yield connection
-    finally:
-        connections["default"] = usual
-        if connection.connection is not None:
-            connection.connection.close()
+# --- tables --------------------------------------------------------------------------------------
 
 
 def _insert(case: Case, apps: Apps, connection: BaseDatabaseWrapper) -> None:

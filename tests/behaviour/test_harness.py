@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError
 
-from tests.running import HELPER, BadCase, Different, run_both
+from tests.databases import PARAMETERS
+from tests.running import BadCase, Different, run_both
 
 pytestmark = pytest.mark.behaviour
 
@@ -395,6 +396,28 @@ ASSIGN = """
 """
 
 
+@pytest.mark.parametrize("database", PARAMETERS)
+def test_every_database_tells_right_from_wrong(database):
+    loop, _, _, rows = WRONG["a null flag is not false"]
+    update = "\n    Book.objects.exclude(flag=True).update(n=1)\n"
+    both = compare(loop, update, rows, database=database)
+    assert both.after.tables["shop_book"] != both.after.start["shop_book"]
+    with pytest.raises(Different, match="flag=None n=None"):
+        compare(
+            loop,
+            update.replace("exclude(flag=True)", "filter(flag=False)"),
+            rows,
+            database=database,
+        )
+
+
+@pytest.mark.parametrize("database", PARAMETERS)
+def test_every_database_rolls_back_what_raises(database):
+    loop, update, _, expected = RIGHT["both raise and nothing stays"]
+    both = compare(loop, update, expect=expected, database=database)
+    assert both.before.tables == both.before.start
+
+
 def test_queries_of_both_versions_are_counted_without_those_of_the_machinery():
     both = compare(ASSIGN, "\n    Book.objects.update(n=1)\n", {"Book": [{}, {}]})
     assert (both.before.queries, both.after.queries) == (3, 1)
@@ -481,7 +504,6 @@ def test_rows_may_be_made_by_a_function():
     assert "code=9" in both.before.start["shop_book"][0]
 
 
-@pytest.mark.skipif(not HELPER.exists(), reason="the helper is not there yet")
 def test_the_helper_is_imported_from_beside_the_migration():
     before = function(ASSIGN)
     streamed = ASSIGN.replace("Book.objects.all()", "stream(Book.objects.all())")

@@ -73,9 +73,10 @@ def _unpack(wheel: Path, into: Path) -> None:
         archive.extractall(folder, [name for name in names if _is_wanted(name)])
     dependencies = [line for line in package.get_all("Requires-Dist", []) if "extra ==" not in line]
     (folder / "manage.py").touch()  # marks the top of a project
-    # The dependencies say which database drivers it is used with; black's table, how to format.
-    project = f'[project]\nname = "{folder.name}"\ndependencies = {dependencies!r}\n'
-    (folder / "pyproject.toml").write_text(f"{project}\n[tool.black]\n")
+    # What says which databases it may run on: drivers, and whether it is an app for any project.
+    lists = {"classifiers": package.get_all("Classifier", []), "dependencies": dependencies}
+    lines = ["[project]", f'name = "{folder.name}"', *(f"{key} = {lists[key]!r}" for key in lists)]
+    (folder / "pyproject.toml").write_text("\n".join([*lines, "", "[tool.black]", ""]))
 
 
 def _is_wanted(name: str) -> bool:
