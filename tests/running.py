@@ -82,15 +82,17 @@ class Case:
     def apps(self) -> Mapping[str, str]:
         return {"shop": self.models} if isinstance(self.models, str) else self.models
 
+    @property
+    def app(self) -> str:
+        """The app of the data migration."""
+        return next(iter(self.apps))
+
     def modules(self, data: str) -> dict[tuple[str, str], str]:
         """The source of every migration by app label and name, the data migration last."""
-        initial = {(label, "0001_initial"): text for label, text in self.apps.items()}
-        done: list[tuple[str, str]] = []
-        modules = {}
-        for key, text in initial.items():
-            modules[key] = _initial_module(text, done)
-            done.append(key)
-        modules[next(iter(self.apps)), DATA] = _data_module(data, done)
+        modules: dict[tuple[str, str], str] = {}
+        for label, text in self.apps.items():
+            modules[label, "0001_initial"] = _initial_module(text, [*modules])
+        modules[self.app, DATA] = _data_module(data, [*modules])
         return modules
 
 
@@ -129,16 +131,20 @@ def run_both(
     Runs ``before`` and ``after`` on databases of their own; raises Different unless both leave equal
     tables, print the same and raise alike.
 
-    ``before`` and ``after`` are functions, of which ``forwards`` is run, or whole modules with a
-    ``class Migration``. Either may import ``._migfix``, the helper that ships with migfix.
-    ``database`` is one of the names of ``tests.databases``; the test is skipped where the server does
-    not answer. ``expect`` is what the first version does, so that no case passes by doing nothing: it changes the
-    database (the default), changes nothing, or raises the exception given. Otherwise raises BadCase.
+    ``models`` and ``rows`` are those of ``Case``. ``before`` and ``after`` are functions, of which
+    ``forwards`` is run, or whole modules with a ``class Migration``; either may import ``._migfix``,
+    the helper that ships with migfix. ``database`` is one of the names of ``tests.databases``; where
+    that server does not answer, the test is skipped.
+
+    ``expect`` is what the first version does, so that no case passes by doing nothing: it changes the
+    database, changes nothing, or raises the exception given. Raises BadCase where that is not so.
     """
     case = Case(models, rows, database)
     first = run(case, before)
     _check_expected(first, expect)
     second = run(case, after, limit=2 * first.queries + 100)
+    if first.start != second.start:
+        raise BadCase("the versions do not start from equal rows")
     _check_errors(first, second, expect)
     _check_equal(first, second)
     return Both(first, second)
@@ -358,7 +364,7 @@ def _insert_rows(
             _insert_raw(connection, name, values)
         else:
             label, _, model = name.rpartition(".")
-            _insert_models(apps.get_model(label or next(iter(case.apps)), model), values)
+            _insert_models(apps.get_model(label or case.app, model), values)
 
 
 def _insert_models(model: type[Model], rows: Sequence[Row]) -> None:

@@ -435,6 +435,14 @@ def test_a_case_that_fails_by_accident_is_no_proof():
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
+def test_versions_that_start_from_different_rows_prove_nothing():
+    codes = iter(range(9))
+    with pytest.raises(BadCase, match="equal rows"):
+        compare(
+            ASSIGN, ASSIGN, lambda apps, _: apps.get_model("shop", "Book")(code=next(codes)).save()
+        )
+
+
 def test_another_error_than_the_expected_one_is_reported():
     with pytest.raises(Different, match="NameError"):
         compare("\n    Book.objects.update(code=1)\n", "\n    boom\n", expect=IntegrityError)
