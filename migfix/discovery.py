@@ -10,11 +10,14 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages"})
 MARKERS = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -67,7 +70,9 @@ def _excluded(folder: str, name: str, patterns: Sequence[str]) -> bool:
     if not patterns:
         return False
     relative = os.path.relpath(os.path.join(folder, name)).replace(os.sep, "/")
-    return any(fnmatch(name, pattern) or fnmatch(relative, pattern.lstrip("/")) for pattern in patterns)
+    return any(
+        fnmatch(name, pattern) or fnmatch(relative, pattern.lstrip("/")) for pattern in patterns
+    )
 
 
 def _migration_files(folder: Path, names: list[str]) -> list[str]:
@@ -123,7 +128,7 @@ class Project:
         return tuple(
             MigrationPackage(folder, app_label(folder))
             for folder, names in self._folders
-            if folder.name == "migrations" and names or _listed(folder, names)
+            if (folder.name == "migrations" and names) or _listed(folder, names)
         )
 
     @cached_property
@@ -147,7 +152,10 @@ class Project:
         """The file of a dotted module name below one of the folders that hold top packages."""
         parts = module.split(".")
         for top in self._tops:
-            for path in (top.joinpath(*parts).with_suffix(".py"), top.joinpath(*parts, "__init__.py")):
+            for path in (
+                top.joinpath(*parts).with_suffix(".py"),
+                top.joinpath(*parts, "__init__.py"),
+            ):
                 if path.is_file():
                     return path
         return None
@@ -238,7 +246,13 @@ def _votes(folder: Path) -> Counter[str]:
     votes: Counter[str] = Counter()
     for path in files[:_FILES_TO_ASK]:
         found = _REFERENCE.findall(path.read_bytes())
-        votes.update({label.decode() for label, name in found if name in names and name != path.stem.encode()})
+        votes.update(
+            {
+                label.decode()
+                for label, name in found
+                if name in names and name != path.stem.encode()
+            }
+        )
     return votes
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationPackage, app_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _DEPTH = 4  # folders below site-packages in which a migrations folder is looked for
 
@@ -28,7 +31,10 @@ class Environment:
         active = os.environ.get("VIRTUAL_ENV")
         folders = [Path(active)] if active else []
         for folder in (*folders, root / ".venv", root / "venv"):
-            for packages in (*folder.glob("lib/python*/site-packages"), folder / "Lib/site-packages"):
+            for packages in (
+                *folder.glob("lib/python*/site-packages"),
+                folder / "Lib/site-packages",
+            ):
                 if (packages / "django").is_dir():
                     return cls(packages)
         paths = [Path(path) for path in sys.path if path]
@@ -62,7 +68,9 @@ class Environment:
 
 def _migration_folders(folder: str, depth: int) -> Iterator[str]:
     with os.scandir(folder) as entries:
-        folders = [each for each in entries if each.is_dir() and not each.name.startswith(("_", "."))]
+        folders = [
+            each for each in entries if each.is_dir() and not each.name.startswith(("_", "."))
+        ]
     for each in sorted(folders, key=lambda entry: entry.name):
         if each.name == "migrations":
             yield each.path

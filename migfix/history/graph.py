@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
 from migfix.history.environment import Environment
@@ -22,6 +21,10 @@ from migfix.history.reading import (
 )
 from migfix.history.settings_values import SwappableSettings
 from migfix.history.state import ModelKey, ProjectState, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
 MigrationKey = tuple[str, str]
 """(app label, name of the migration)"""
@@ -129,7 +132,9 @@ class History:
         if found is None:
             return None
         tree, scope = found
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+        classes = [
+            node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name
+        ]
         return (classes[0], scope) if len(classes) == 1 else None
 
     def _module(self, module: str) -> tuple[ast.Module, Scope] | None:
@@ -161,9 +166,9 @@ class History:
 
     # Which migrations a name stands for
 
-    def _standing_for(self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()) -> (
-        tuple[MigrationKey, ...] | str
-    ):
+    def _standing_for(
+        self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()
+    ) -> tuple[MigrationKey, ...] | str:
         """The migrations that a dependency means, or in words why there are none.
 
         A squash stands for what it replaces as long as those files are there, so that every
@@ -195,7 +200,9 @@ class History:
         if not present:
             return (squash,)
         nested = dict(self._squashes(squash[0]))
-        parts = [self._replaced_by(key, nested[key]) if key in nested else (key,) for key in replaced]
+        parts = [
+            self._replaced_by(key, nested[key]) if key in nested else (key,) for key in replaced
+        ]
         return tuple(dict.fromkeys(key for part in parts for key in part))
 
     def _squashes(self, label: str) -> tuple[tuple[MigrationKey, tuple[MigrationKey, ...]], ...]:
@@ -218,7 +225,9 @@ class History:
     def _end_of(self, label: str, first: bool) -> tuple[MigrationKey, ...] | str:
         """The first migration of an app, or its last one, as ``check_key`` of Django's loader."""
         keys = self._effective(label)
-        inside: dict[MigrationKey, set[MigrationKey]] = {key: self._own_parents(key) for key in keys}
+        inside: dict[MigrationKey, set[MigrationKey]] = {
+            key: self._own_parents(key) for key in keys
+        }
         if first:
             ends = [key for key in keys if not inside[key]]
         else:
@@ -230,14 +239,20 @@ class History:
         source = self.source(self._app(key[0]).files[key[1]])
         if isinstance(source, Unknown):
             return set()
-        own = [each for each in source.dependencies if not isinstance(each, Unknown) and each[0] == key[0]]
+        own = [
+            each
+            for each in source.dependencies
+            if not isinstance(each, Unknown) and each[0] == key[0]
+        ]
         found = [self._standing_for(each) for each in own if not each[1].startswith("__")]
         return {each for keys in found if not isinstance(keys, str) for each in keys}
 
     def _effective(self, label: str) -> tuple[MigrationKey, ...]:
         """The migrations of an app without the squashes whose replaced files are all there."""
         names = sorted(self._app(label).files)
-        return tuple((label, name) for name in names if self._standing_for((label, name)) == ((label, name),))
+        return tuple(
+            (label, name) for name in names if self._standing_for((label, name)) == ((label, name),)
+        )
 
     # The graph
 

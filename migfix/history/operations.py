@@ -90,8 +90,18 @@ _FIELD_PACKAGES = (
     ("django.contrib.gis.db.models", "django.contrib.gis.db.models"),
 )
 _GEO_FIELDS = frozenset(
-    "GeometryField PointField LineStringField PolygonField MultiPointField MultiLineStringField "
-    "MultiPolygonField GeometryCollectionField RasterField ExtentField".split()
+    [
+        "GeometryField",
+        "PointField",
+        "LineStringField",
+        "PolygonField",
+        "MultiPointField",
+        "MultiLineStringField",
+        "MultiPolygonField",
+        "GeometryCollectionField",
+        "RasterField",
+        "ExtentField",
+    ]
 )
 
 
@@ -109,7 +119,9 @@ def field_class(path: str) -> str:
 def field_state(name: str, value: object, own: ModelKey, place: Place) -> FieldState:
     """The field written as ``value``; of no known class when it is not a call."""
     if not isinstance(value, Call):
-        return FieldState(name, "", {"**": Unknown(f"{place.migration}: {name} is not written out")})
+        return FieldState(
+            name, "", {"**": Unknown(f"{place.migration}: {name} is not written out")}
+        )
     path = field_class(value.path)
     options = {key: _option(option) for key, option in value.kwargs.items()}
     blank = FieldState(name, path)
@@ -127,7 +139,9 @@ def field_state(name: str, value: object, own: ModelKey, place: Place) -> FieldS
 def _option(value: object) -> object:
     if is_literal(value):
         return value
-    return value if isinstance(value, Unknown) else Unknown(getattr(value, "source", "not a literal"))
+    return (
+        value if isinstance(value, Unknown) else Unknown(getattr(value, "source", "not a literal"))
+    )
 
 
 def _relation(
@@ -204,7 +218,7 @@ def _managers(operation: Operation, place: Place) -> Mapping[str, str] | Unknown
     managers: dict[str, str] = {}
     for pair in written:
         match pair:
-            case (str() as name, Call() as call):
+            case (str() as name, Call() as call) if not call.path.startswith("."):
                 managers[name] = call.path
             case _:
                 return unknown
@@ -260,11 +274,15 @@ def _repointed(model: ModelState | Unknown, old: ModelKey, new: ModelKey) -> Mod
 Change = Callable[[ModelState], "ModelState | Unknown"]
 
 
-def _change(state: ProjectState, operation: Operation, place: Place, change: Change) -> ProjectState:
+def _change(
+    state: ProjectState, operation: Operation, place: Place, change: Change
+) -> ProjectState:
     """Change the model that the operation names; what is not known stays unknown."""
     key = _key(operation, place) or _key(operation, place, "name")
     if key is None:
-        return _whole_app(state, operation, place, f"{operation.kind} does not name its model literally")
+        return _whole_app(
+            state, operation, place, f"{operation.kind} does not name its model literally"
+        )
     model = state.models.get(key)
     if model is None:
         text = f"{operation.kind} of {key[0]}.{key[1]}, which no earlier migration creates"
@@ -340,11 +358,21 @@ def rename_field(state: ProjectState, operation: Operation, place: Place) -> Pro
     state = _change(state, operation, place, change)
     if key is None or old is None or new is None:
         return state
-    return replace(state, models={k: _with_to_field(m, key, old, new) for k, m in state.models.items()})
+    return replace(
+        state, models={k: _with_to_field(m, key, old, new) for k, m in state.models.items()}
+    )
 
 
 _FIELD_OPTIONS = frozenset(
-    "unique_together index_together constraints indexes ordering get_latest_by order_with_respect_to".split()
+    [
+        "unique_together",
+        "index_together",
+        "constraints",
+        "indexes",
+        "ordering",
+        "get_latest_by",
+        "order_with_respect_to",
+    ]
 )
 
 
@@ -357,9 +385,11 @@ def _with_to_field(
     ):
         return model
     fields = tuple(
-        replace(f, options={**f.options, "to_field": new})
-        if f.target == key and f.options.get("to_field") == old
-        else f
+        (
+            replace(f, options={**f.options, "to_field": new})
+            if f.target == key and f.options.get("to_field") == old
+            else f
+        )
         for f in model.fields
     )
     return replace(model, fields=fields)
@@ -379,21 +409,34 @@ def _renamed(value: object, old: str, new: str) -> object:
         compares = value.bare == "Q"
         kwargs = {
             str(_renamed(key, old, new)) if compares else key: (
-                item if key == "name" or (compares and isinstance(item, str)) else _renamed(item, old, new)
+                item
+                if key == "name" or (compares and isinstance(item, str))
+                else _renamed(item, old, new)
             )
             for key, item in value.kwargs.items()
         }
-        return replace(value, args=tuple(_renamed(arg, old, new) for arg in value.args), kwargs=kwargs)
+        return replace(
+            value, args=tuple(_renamed(arg, old, new) for arg in value.args), kwargs=kwargs
+        )
     return value
 
 
 # Options of a model
 
 
-ALTER_OPTION_KEYS = (
-    "base_manager_name default_manager_name default_related_name get_latest_by managed ordering "
-    "permissions default_permissions select_on_save verbose_name verbose_name_plural"
-).split()
+ALTER_OPTION_KEYS = [
+    "base_manager_name",
+    "default_manager_name",
+    "default_related_name",
+    "get_latest_by",
+    "managed",
+    "ordering",
+    "permissions",
+    "default_permissions",
+    "select_on_save",
+    "verbose_name",
+    "verbose_name_plural",
+]
 """The options that AlterModelOptions removes unless it sets them (Django's own list)."""
 
 
@@ -430,7 +473,9 @@ def _set_option(option: str, argument: str) -> Function:
 def _set_together(option: str) -> Function:
     def alter(state: ProjectState, operation: Operation, place: Place) -> ProjectState:
         value = operation.arguments.get(option)
-        literal = value if value and is_literal(value) else () if not value else Unknown("not a literal")
+        literal = (
+            value if value and is_literal(value) else () if not value else Unknown("not a literal")
+        )
         if isinstance(literal, Call | Name):
             literal = () if literal == Name("set") else Unknown("not a literal")
         if isinstance(value, Call) and value.path in {"set", "frozenset"} and len(value.args) < 2:
@@ -546,9 +591,7 @@ def separate(state: ProjectState, operation: Operation, place: Place) -> Project
     return _state_only(state, operation, place, why)
 
 
-def _state_only(
-    state: ProjectState, operation: Operation, place: Place, why: str
-) -> ProjectState:
+def _state_only(state: ProjectState, operation: Operation, place: Place, why: str) -> ProjectState:
     for inner in operation.state_operations:
         state = apply_operation(state, inner, place)
         state = _touched(state, inner, place, why)
@@ -560,7 +603,9 @@ def _touched(state: ProjectState, inner: Operation, place: Place, why: str) -> P
         name = _text(inner, "name")
 
         def change(model: ModelState) -> ModelState:
-            fields = tuple(replace(f, verified=False) if f.name == name else f for f in model.fields)
+            fields = tuple(
+                replace(f, verified=False) if f.name == name else f for f in model.fields
+            )
             return replace(model, fields=fields, unverified=model.unverified or why)
 
         return _change(state, inner, place, change)
@@ -571,9 +616,8 @@ def _touched(state: ProjectState, inner: Operation, place: Place, why: str) -> P
 
 def _named_models(operation: Operation, state: ProjectState, place: Place) -> list[ModelKey]:
     """The models that an operation names, or all of the app when it names none."""
-    arguments = ("model_name", "new_name") if "new_name" in operation.arguments else ("model_name", "name")
-    if operation.kind == "RenameField":
-        arguments = ("model_name",)
+    by_name = {"RenameModel": "new_name", "RenameField": "model_name", "RenameIndex": "model_name"}
+    arguments = ("model_name", by_name.get(operation.kind or "", "name"))
     keys = [key for argument in arguments if (key := _key(operation, place, argument))]
     found = [key for key in keys if key in state.models]
     return found or [key for key in state.models if key[0] == place.app_label]
@@ -603,7 +647,9 @@ def run_sql(state: ProjectState, operation: Operation, place: Place) -> ProjectS
         if any(not _ROWS_ONLY.match(statement) for statement in plain.split(";")):
             why = place.why(operation, "RunSQL names the table")
             state = _unverified(state, _tables_in(plain, state), why)
-    return _state_only(state, operation, place, place.why(operation, "RunSQL stands for a state change"))
+    return _state_only(
+        state, operation, place, place.why(operation, "RunSQL stands for a state change")
+    )
 
 
 def _sql_texts(value: object) -> list[str] | None:
@@ -623,7 +669,10 @@ def _tables_in(sql: str, state: ProjectState) -> list[ModelKey]:
     for key, model in state.models.items():
         if isinstance(model, ModelState):
             table = model.db_table
-            if isinstance(table, Unknown) or table.strip('"').rpartition(".")[2].strip('"').lower() in words:
+            if (
+                isinstance(table, Unknown)
+                or table.strip('"').rpartition(".")[2].strip('"').lower() in words
+            ):
                 found.append(key)
     return found
 

@@ -187,7 +187,11 @@ class Scope:
                 package = self._package(statement)
                 for alias in names:
                     yield alias.asname or alias.name, f"{package}.{alias.name}"
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 yield name, f"{self.module}.{name}"
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 yield name, value
@@ -204,14 +208,20 @@ class Scope:
         parts = self.module.split(".")
         if len(parts) <= statement.level:
             return "." * statement.level + (statement.module or "")
-        return ".".join(parts[: -statement.level] + ([statement.module] if statement.module else []))
+        return ".".join(
+            parts[: -statement.level] + ([statement.module] if statement.module else [])
+        )
 
     def source(self, node: ast.expr) -> str:
         """The first line of the node's text, shortened."""
         if not 0 < node.lineno <= len(self.lines):
             return type(node).__name__
         end = node.end_col_offset if node.end_lineno == node.lineno else None
-        return self.lines[node.lineno - 1][node.col_offset : end].decode("utf-8", "replace")[:80].strip()
+        return (
+            self.lines[node.lineno - 1][node.col_offset : end]
+            .decode("utf-8", "replace")[:80]
+            .strip()
+        )
 
     def dotted(self, node: ast.expr) -> str | None:
         """``models.CharField`` as ``django.db.models.CharField``, None when it is no plain name."""
@@ -222,7 +232,11 @@ class Scope:
             return None
         found = self.names.get(node.id)
         if isinstance(found, ast.Name | ast.Attribute):
-            return self.dotted(found) if found is not node and not _names_itself(found, node.id) else None
+            return (
+                self.dotted(found)
+                if found is not node and not _names_itself(found, node.id)
+                else None
+            )
         if found is None and "*" not in self.names and hasattr(builtins, node.id):
             return node.id
         return found if isinstance(found, str) else None
@@ -276,7 +290,9 @@ class Scope:
         if not all(isinstance(key, ast.Constant) for key in keys):
             return Unknown(self.source(node))
         pairs = zip(keys, values, strict=True)
-        return {key.value: self.value(value) for key, value in pairs if isinstance(key, ast.Constant)}
+        return {
+            key.value: self.value(value) for key, value in pairs if isinstance(key, ast.Constant)
+        }
 
     def _name(self, node: ast.Name | ast.Attribute) -> object:
         if isinstance(node, ast.Name):
@@ -307,7 +323,9 @@ class Scope:
     def _call(self, node: ast.Call) -> object:
         path, args = self.dotted(node.func), self._arguments(node)
         if path is None and isinstance(node.func, ast.Attribute):
-            path, args = f".{node.func.attr}", (self.value(node.func.value), *args)
+            receiver = self.value(node.func.value)
+            path = None if isinstance(receiver, Unknown) else f".{node.func.attr}"
+            args = (receiver, *args)
         if path is None:
             return Unknown(self.source(node))
         kwargs = {keyword.arg or "**": self.value(keyword.value) for keyword in node.keywords}
@@ -348,7 +366,11 @@ class _Reader:
     find_class: ClassFinder | None
 
     def read(self, tree: ast.Module) -> MigrationSource:
-        found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Migration"]
+        found = [
+            node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef) and node.name == "Migration"
+        ]
         if len(found) != 1:
             raise UnreadableMigration("there is no single class Migration at the top of the file")
         body = found[0]
@@ -365,7 +387,11 @@ class _Reader:
             swappable,
             self._atomic(self._attribute(body, "atomic")),
             tuple(self._operation(entry) for entry in entries),
-            tuple(call for index, entry in enumerate(entries) for call in self._run_pythons(index, entry)),
+            tuple(
+                call
+                for index, entry in enumerate(entries)
+                for call in self._run_pythons(index, entry)
+            ),
         )
 
     def _attribute(self, body: ast.ClassDef, name: str) -> list[ast.expr]:
@@ -374,11 +400,17 @@ class _Reader:
         for node in body.body:
             match node:
                 case ast.Assign(targets=targets, value=value):
-                    if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                    if any(
+                        isinstance(target, ast.Name) and target.id == name for target in targets
+                    ):
                         parts = [value]
-                case ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value) if found == name:
+                case ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value) if (
+                    found == name
+                ):
                     parts = [value]
-                case ast.AugAssign(target=ast.Name(id=found), op=ast.Add(), value=value) if found == name:
+                case ast.AugAssign(target=ast.Name(id=found), op=ast.Add(), value=value) if (
+                    found == name
+                ):
                     parts.append(value)
         return parts
 
@@ -398,7 +430,9 @@ class _Reader:
                     case Call(args=(str() as model,)) if item.bare == "swappable_dependency":
                         keys.append((model.partition(".")[0], "__first__"))
                     case _:
-                        keys.append(Unknown(f"line {part.lineno}: a dependency that is not a literal"))
+                        keys.append(
+                            Unknown(f"line {part.lineno}: a dependency that is not a literal")
+                        )
         return tuple(keys), tuple(settings)
 
     def _atomic(self, parts: list[ast.expr]) -> bool | Unknown:
@@ -414,9 +448,15 @@ class _Reader:
             if isinstance(node, ast.FunctionDef) and node.name in _STATE_METHODS | _ATTRIBUTES:
                 return f"line {node.lineno}: Migration has its own {node.name}()"
             if isinstance(node, ast.If | ast.For | ast.Try | ast.With | ast.While | ast.Expr):
-                stored = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in _ATTRIBUTES]
+                stored = [
+                    part
+                    for part in ast.walk(node)
+                    if isinstance(part, ast.Name) and part.id in _ATTRIBUTES
+                ]
                 if stored:
-                    return f"line {node.lineno}: {stored[0].id} is built by code that runs at import"
+                    return (
+                        f"line {node.lineno}: {stored[0].id} is built by code that runs at import"
+                    )
         for node in tree.body:
             if not isinstance(node, ast.ClassDef | ast.FunctionDef) and _mentions_migration(node):
                 return f"line {node.lineno}: Migration is changed after its definition"
@@ -424,7 +464,10 @@ class _Reader:
 
     def _descends_from_migration(self, base: str | None, body: ast.ClassDef) -> bool:
         for _ in range(5):
-            if base in {"django.db.migrations.Migration", "django.db.migrations.migration.Migration"}:
+            if base in {
+                "django.db.migrations.Migration",
+                "django.db.migrations.migration.Migration",
+            }:
                 return True
             found = self._class(base) if base else None
             if found is None or found[0] is body or _own_methods(found[0]) & _STATE_METHODS:
@@ -464,14 +507,19 @@ class _Reader:
             case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner], keywords=[]):
                 yield from self._split(inner, depth + 1)
             case _:
-                yield _Entry(node, f"line {node.lineno}: operations built at run time by {self.scope.source(node)}")
+                yield _Entry(
+                    node,
+                    f"line {node.lineno}: operations built at run time by {self.scope.source(node)}",
+                )
 
     def _element(self, node: ast.expr) -> _Entry:
         if isinstance(node, ast.Name) and (constant := self.scope.constant(node.id)) is not None:
             node = constant
         if isinstance(node, ast.Call):
             return _Entry(node)
-        return _Entry(node, f"line {node.lineno}: the operation {self.scope.source(node)} cannot be read")
+        return _Entry(
+            node, f"line {node.lineno}: the operation {self.scope.source(node)} cannot be read"
+        )
 
     def _operation(self, entry: _Entry) -> Operation:
         node = entry.node
@@ -487,7 +535,11 @@ class _Reader:
             return Operation(None, self._keywords(node), node.lineno, problem)
         return Operation(
             kind,
-            {name: self.scope.value(value) for name, value in arguments.items() if name not in _NESTED},
+            {
+                name: self.scope.value(value)
+                for name, value in arguments.items()
+                if name not in _NESTED
+            },
             node.lineno,
             own_database_code=own,
             database_operations=self._nested(arguments.get("database_operations")),
@@ -500,12 +552,18 @@ class _Reader:
         return tuple(self._operation(entry) for entry in self._split(node))
 
     def _keywords(self, node: ast.Call) -> Mapping[str, object]:
-        return {keyword.arg: self.scope.value(keyword.value) for keyword in node.keywords if keyword.arg}
+        return {
+            keyword.arg: self.scope.value(keyword.value) for keyword in node.keywords if keyword.arg
+        }
 
     def _bind(self, node: ast.Call, kind: str | None) -> dict[str, ast.expr] | None:
         names = SIGNATURES.get(kind or "", ())
         unpacked = any(isinstance(arg, ast.Starred) for arg in node.args)
-        if unpacked or len(node.args) > len(names) or any(not keyword.arg for keyword in node.keywords):
+        if (
+            unpacked
+            or len(node.args) > len(names)
+            or any(not keyword.arg for keyword in node.keywords)
+        ):
             return None
         bound = dict(zip(names, node.args, strict=False))
         return bound | {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from migfix.discovery import Project
 from migfix.history.reading import UnreadableMigration, parse
 from migfix.history.state import Unknown
+
+if TYPE_CHECKING:
+    from migfix.discovery import Project
 
 
 @dataclass(frozen=True, slots=True)

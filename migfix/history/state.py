@@ -6,9 +6,11 @@ is ``Unknown``, never a default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 ModelKey: TypeAlias = tuple[str, str]
 """(app label, model name in lower case), as Django keys its project state."""
@@ -62,7 +64,9 @@ class FieldState:
     class_path: str
     options: Mapping[str, object] = field(default_factory=dict)
     target: ModelKey | Unknown | None = None
-    verified: bool = True  # False after state-only operations: null and unique may not hold in the table
+    verified: bool = (
+        True  # False after state-only operations: null and unique may not hold in the table
+    )
     through: ModelKey | Unknown | None = None
 
     @property
@@ -125,19 +129,25 @@ class FieldState:
         """
         found = self.options.get("on_delete", Name("django.db.models.CASCADE"))
         if isinstance(found, Name) and "**" not in self.options:
-            return found.path
+            return found.path.replace("django.db.models.deletion.", "django.db.models.")
         return Unknown(f"on_delete of {self.name} is not a plain name")
 
     def _fact(self, option: str, default: bool) -> bool | Unknown:
         if option in self.options:
             found = self.options[option]
-            return found if isinstance(found, bool) else Unknown(f"{option} of {self.name} is not a literal")
+            return (
+                found
+                if isinstance(found, bool)
+                else Unknown(f"{option} of {self.name} is not a literal")
+            )
         if self.kind is None or "**" in self.options:
             return self._foreign_class()
         return default
 
     def _foreign_class(self) -> Unknown:
-        return Unknown(f"{self.name} is of class {self.class_path or 'unknown'}, which is not Django's own")
+        return Unknown(
+            f"{self.name} is of class {self.class_path or 'unknown'}, which is not Django's own"
+        )
 
 
 RELATIONS = frozenset({"ForeignKey", "OneToOneField", "ManyToManyField", "ForeignObject"})
@@ -179,12 +189,18 @@ class ModelState:
     @property
     def db_table(self) -> str | Unknown:
         table = self.options.get("db_table") or f"{self.app_label}_{self.name.lower()}"
-        return table if isinstance(table, str) else Unknown(f"db_table of {self.label} is not a literal")
+        return (
+            table
+            if isinstance(table, str)
+            else Unknown(f"db_table of {self.label} is not a literal")
+        )
 
     @property
     def proxy(self) -> bool | Unknown:
         found = self.options.get("proxy", False)
-        return found if isinstance(found, bool) else Unknown(f"proxy of {self.label} is not a literal")
+        return (
+            found if isinstance(found, bool) else Unknown(f"proxy of {self.label} is not a literal")
+        )
 
     def field(self, name: str) -> FieldState | None:
         return next((field for field in self.fields if field.name == name), None)
@@ -197,7 +213,9 @@ class ModelState:
         Django's own are listed unless their options say that they are not unique.
         """
         names = {field.name for field in self.fields if field.unique is not False}
-        names |= _text_options(self.fields, ("unique_for_date", "unique_for_month", "unique_for_year"))
+        names |= _text_options(
+            self.fields, ("unique_for_date", "unique_for_month", "unique_for_year")
+        )
         for option, kinds in _UNIQUE_OPTIONS.items():
             found = _names_of_rules(self.options.get(option, ()), kinds)
             if isinstance(found, Unknown):
@@ -223,7 +241,16 @@ _UNIQUE_OPTIONS: Mapping[str, frozenset[str]] = {
     "unique_together": frozenset(),
     "constraints": frozenset({"CheckConstraint"}),
     "indexes": frozenset(
-        {"Index", "BTreeIndex", "BrinIndex", "GinIndex", "GistIndex", "HashIndex", "SpGistIndex", "BloomIndex"}
+        {
+            "Index",
+            "BTreeIndex",
+            "BrinIndex",
+            "GinIndex",
+            "GistIndex",
+            "HashIndex",
+            "SpGistIndex",
+            "BloomIndex",
+        }
         | {"OpClass"}
     ),
 }
@@ -252,7 +279,9 @@ def _names_of_rule(rule: object) -> set[str] | Unknown:
         return {str(name) for name in rule}
     if not isinstance(rule, Call):
         return rule if isinstance(rule, Unknown) else Unknown("a rule is not a literal")
-    if rule.bare not in {"UniqueConstraint", "ExclusionConstraint"} or not rule.path.startswith("django."):
+    if rule.bare not in {"UniqueConstraint", "ExclusionConstraint"} or not rule.path.startswith(
+        "django."
+    ):
         return Unknown(f"{rule.path} is not known")
     if "**" in rule.kwargs:
         return Unknown(f"{rule.source} takes its arguments from elsewhere")

@@ -1,0 +1,199 @@
+"""The states are those of Django's own MigrationLoader, which runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from migfix.discovery import MigrationFile
+from migfix.history import History
+from migfix.history.state import ModelState
+
+CONTRIB = ["admin", "auth", "contenttypes", "flatpages", "redirects", "sessions", "sites"]
+
+ASK_DJANGO = """
+import json, sys
+import django
+from django.conf import settings
+apps = json.loads(sys.argv[1])
+settings.configure(
+    INSTALLED_APPS=apps, SITE_ID=1, DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    AUTH_USER_MODEL=sys.argv[2],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+from django.db.migrations.loader import MigrationLoader
+state = MigrationLoader(None).project_state()
+def described(name, field):
+    target = field.remote_field.model if field.remote_field else None
+    return [name, type(field).__name__, field.null, bool(field.unique), field.primary_key,
+            target.lower() if isinstance(target, str) else None]
+print(json.dumps({
+    ".".join(key): {
+        "fields": [described(*item) for item in model.fields.items()],
+        "bases": [base.lower() if isinstance(base, str) else "" for base in model.bases],
+        "options": sorted(key for key, value in model.options.items() if value),
+    } for key, model in state.models.items()
+}))
+"""
+
+
+def of_django(root: Path, apps: list[str], user: str = "auth.User") -> dict[str, object]:
+    command = [sys.executable, "-c", ASK_DJANGO, json.dumps(apps), user]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def of_ours(history: History, labels: list[str]) -> dict[str, object]:
+    """The last of the states of a migration that needs nothing has all of each app."""
+    models: dict[str, object] = {}
+    for label in labels:
+        nothing = MigrationFile(history.project.root / "nothing.py", "0001_nothing", "nothing")
+        state = history.states_at(nothing, 0, {label})[-1]
+        for key, model in state.models.items():
+            if key[0] == label:
+                assert isinstance(model, ModelState), model
+                models[".".join(key)] = described(model)
+    return models
+
+
+def described(model: ModelState) -> Mapping[str, object]:
+    return {
+        "fields": [
+            [
+                field.name,
+                field.kind,
+                field.null,
+                field.unique,
+                field.primary_key,
+                ".".join(field.target) if isinstance(field.target, tuple) else None,
+            ]
+            for field in model.fields
+            if field.name != "_order"
+        ],
+        "bases": [".".join(base) if isinstance(base, tuple) else "" for base in model.bases],
+        "options": sorted(key for key, value in model.options.items() if value),
+    }
+
+
+@pytest.fixture
+def nothing(written):
+    written.file(
+        "nothing.py",
+        "from django.db import migrations\nclass Migration(migrations.Migration): pass\n",
+    )
+    return written
+
+
+def test_the_contrib_apps_of_django(nothing):
+    django = of_django(nothing.root, [f"django.contrib.{label}" for label in CONTRIB])
+    ours = of_ours(nothing.history(), CONTRIB)
+    assert len(ours) == 10
+    assert ours == django
+
+
+KEY = '("id", models.AutoField(primary_key=True)),'
+
+
+def test_every_operation_in_one_project(nothing):
+    nothing.migration(
+        "shop.0001_initial",
+        f"""
+migrations.CreateModel("Order", [{KEY}
+    ("name", models.CharField(max_length=10, unique=True)),
+    ("old", models.IntegerField(null=True)),
+    ("user", models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)),
+], options={{"ordering": ["name"], "verbose_name": "x"}}),
+migrations.CreateModel("Line", [{KEY}
+    ("order", models.ForeignKey("Order", models.CASCADE)),
+    ("parent", models.ForeignKey("self", models.SET_NULL, null=True)),
+    ("number", models.IntegerField()),
+], options={{"unique_together": {{("order", "number")}}}}),
+migrations.CreateModel("Rush", [
+    ("order_ptr", models.OneToOneField(auto_created=True, on_delete=django.db.models.deletion.CASCADE,
+     parent_link=True, primary_key=True, serialize=False, to="shop.order")),
+], bases=("shop.order",)),
+migrations.CreateModel("Gone", [{KEY}]),
+""",
+        "migrations.swappable_dependency(settings.AUTH_USER_MODEL)",
+    )
+    nothing.migration(
+        "shop.0002_all",
+        """
+migrations.DeleteModel("Gone"),
+migrations.RenameModel("Order", "Purchase"),
+migrations.RenameField("Line", "order", "purchase"),
+migrations.AddField("purchase", "added", models.DateField(null=True)),
+migrations.AlterField("purchase", "name", models.TextField()),
+migrations.RemoveField("purchase", "old"),
+migrations.AlterModelOptions("purchase", {"verbose_name": "y"}),
+migrations.AlterModelTable("line", "lines"),
+migrations.AddIndex("line", models.Index(fields=["number"], name="i")),
+migrations.RenameIndex("line", new_name="j", old_name="i"),
+migrations.AddConstraint("line", models.UniqueConstraint(fields=["number"], name="u")),
+migrations.RemoveConstraint("line", "u"),
+migrations.SeparateDatabaseAndState(
+    database_operations=[migrations.AddField("line", "no", models.IntegerField())],
+    state_operations=[migrations.AddField("line", "yes", models.IntegerField())]),
+migrations.RunSQL("SELECT 1", state_operations=[migrations.RemoveField("line", "number")]),
+migrations.RunPython(forwards),
+""".replace('migrations.AlterOrderWithRespectTo("line", "parent"),', ""),
+        '("shop", "0001_initial"), ("blog", "0001_initial")',
+    )
+    nothing.migration(
+        "blog.0001_initial",
+        f"""
+migrations.CreateModel("Tag", [{KEY}]),
+migrations.CreateModel("Post", [{KEY}
+    ("order", models.ForeignKey("shop.Order", models.CASCADE, null=True)),
+    ("tags", models.ManyToManyField("Tag")),
+    ("uuid", models.UUIDField(default=uuid.uuid4)),
+]),
+""",
+        '("shop", "0001_initial")',
+    )
+    nothing.migration(
+        "blog.0002_rename", 'migrations.RenameModel("Tag", "Label"),', '("blog", "0001_initial")'
+    )
+    check(nothing, ["shop", "blog"])
+
+
+def test_a_squashed_app_and_a_user_model_of_the_project(nothing):
+    nothing.file("settings.py", 'AUTH_USER_MODEL = "people.Person"\n')
+    nothing.migration("people.0001_initial", f'migrations.CreateModel("Person", [{KEY}]),')
+    nothing.migration("shop.0001_initial", f'migrations.CreateModel("Order", [{KEY}]),')
+    nothing.migration(
+        "shop.0002_user",
+        'migrations.AddField("order", "user", models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)),',
+        '("shop", "0001_initial"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)',
+    )
+    nothing.migration(
+        "shop.0001_squashed",
+        f"""migrations.CreateModel("Order", [{KEY}
+    ("user", models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE))]),""",
+        "migrations.swappable_dependency(settings.AUTH_USER_MODEL)",
+        extra='replaces = [("shop", "0001_initial"), ("shop", "0002_user")]',
+    )
+    nothing.migration(
+        "shop.0003_more",
+        'migrations.AddField("order", "n", models.IntegerField()),',
+        '("shop", "0001_squashed")',
+    )
+    nothing.file(
+        "people/models.py",
+        "from django.db import models\nclass Person(models.Model):\n    USERNAME_FIELD = 'id'\n    REQUIRED_FIELDS = []\n    is_anonymous = is_authenticated = True\n",
+    )
+    check(nothing, ["shop", "people"], "people.Person")
+
+
+def check(written, labels: list[str], user: str = "auth.User") -> None:
+    contrib = ["django.contrib.auth", "django.contrib.contenttypes"]
+    django = of_django(written.root, [*contrib, *labels], user)
+    ours = of_ours(written.history(), labels)
+    assert ours == {key: each for key, each in django.items() if key.partition(".")[0] in labels}
