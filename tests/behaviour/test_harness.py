@@ -41,6 +41,8 @@ NUMBERS = {"Book": [{"n": n} for n in (None, -7, -1, 0, 1, 3, 7)]}
 def function(body: str) -> str:
     """A data migration with ``Book`` and ``Note`` at hand; the body is indented by four spaces."""
     return (
+        "import random\n"
+        "import uuid\n\n"
         "from django.db.models import Case, F, Q, Value, When\n"
         "from django.db.models.functions import Concat\n"
         "from django.utils import timezone\n\n\n"
@@ -354,6 +356,19 @@ RIGHT = {
         note.save(update_fields=["text", "changed"])
 """,
         {"Note": [{}, {}, {}]},
+    ),
+    "the same identifiers and random numbers in the same order": (
+        """
+    for book in Book.objects.order_by("pk"):
+        book.title, book.m = str(uuid.uuid4()), random.randint(0, 10**6)
+        book.save(update_fields=["title", "m"])
+""",
+        """
+    for book in Book.objects.order_by("pk").only("pk").iterator():
+        book.title, book.m = str(uuid.uuid4()), random.randint(0, 10**6)
+        book.save(update_fields=["title", "m"])
+""",
+        NUMBERS,
     ),
     "deleting with what hangs on it": (
         """
