@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WriteError(Exception):
-    """A file that was not written, and why; nothing of its ``write`` call was, if it could be helped."""
+    """A file that was not written, and why."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -31,6 +31,7 @@ class WriteError(Exception):
 class _Staged:
     """New content beside the file whose place it will take."""
 
+    path: Path
     temporary: Path
     target: Path
 
@@ -67,7 +68,7 @@ def _stage(edit: FileEdit, staged: list[_Staged]) -> None:
             raise WriteError(edit.path, _how_it_changed(edit, on_disk))
         _refuse_if_protected(edit.path, target)
         temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.migfix")
-        staged.append(_Staged(temporary, target))
+        staged.append(_Staged(edit.path, temporary, target))
         _write_new(temporary, edit.after, like=target)
     except OSError as error:
         raise WriteError(edit.path, f"not written: {error.strerror or error}") from None
@@ -92,8 +93,10 @@ def _refuse_if_protected(path: Path, target: Path) -> None:
     """A rename needs no permission on the file it replaces, and root needs none at all."""
     if target.exists() and not _is_writable(target):
         raise WriteError(path, "not written: the file is read-only")
+    if not target.parent.is_dir():
+        raise WriteError(path, f"not written: there is no folder {path.parent}")
     if not _is_writable(target.parent):
-        raise WriteError(path, f"not written: the folder {path.parent} is missing or read-only")
+        raise WriteError(path, f"not written: the folder {path.parent} is read-only")
 
 
 def _is_writable(path: Path) -> bool:
@@ -123,4 +126,4 @@ def _put_in_place(staged: _Staged) -> None:
     try:
         staged.temporary.replace(staged.target)
     except OSError as error:
-        raise WriteError(staged.target, f"not written: {error.strerror or error}") from None
+        raise WriteError(staged.path, f"not written: {error.strerror or error}") from None

@@ -1,0 +1,172 @@
+"""A patch is right when git applies it and the very bytes of the edit come out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from migfix.findings import FileEdit, FileOutcome
+from migfix.reports import as_diff
+
+BEFORE = b"".join(b"line %d\n" % number for number in range(20))
+AFTER = BEFORE.replace(b"line 3\n", b"three\nand more\n").replace(b"line 17\n", b"")
+
+needs_git = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+
+
+def run(*command: str, folder: Path, stdin: bytes = b"") -> None:
+    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "top"
+    folder.mkdir()
+    run("git", "init", "-q", folder=folder)
+    return folder
+
+
+def edit(folder: Path, name: str, before: bytes | None = BEFORE, after: bytes = AFTER) -> FileEdit:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if before is not None:
+        path.write_bytes(before)
+    return FileEdit(path, before, after)
+
+
+def patch(*edits: FileEdit, root: Path) -> bytes:
+    return as_diff.render([FileOutcome(edits[-1].path, edits=edits)], root=root)
+
+
+def assert_applies(
+    *edits: FileEdit, root: Path, command: tuple[str, ...] = ("git", "apply")
+) -> None:
+    run(*command, folder=root, stdin=patch(*edits, root=root))
+    for each in edits:
+        assert each.path.read_bytes() == each.after
+
+
+CONTENTS = {
+    "plain": (BEFORE, AFTER),
+    "CRLF": (BEFORE.replace(b"\n", b"\r\n"), AFTER.replace(b"\n", b"\r\n")),
+    "no newline at the end": (BEFORE[:-1], AFTER[:-1]),
+    "a newline at the end that was not there": (BEFORE[:-1], AFTER),
+    "no newline at the end any more": (BEFORE, AFTER[:-1]),
+    "bytes that are not UTF-8": (b"\xe9\n" + BEFORE, b"\xe9\n" + AFTER),
+    "carriage returns and form feeds within lines": (b"a\rb\x0cc\x85\n" + BEFORE, b"a\rb\x0cc\x85\n" + AFTER),
+    "a byte order mark": (b"\xef\xbb\xbf" + BEFORE, b"\xef\xbb\xbf" + AFTER),
+    "lines that look like headers": (b"-- a/x\n++ b/x\n" + BEFORE, b"++ b/x\n-- a/x\n" + AFTER),
+    "an empty file that fills": (b"", AFTER),
+    "one line": (b"a", b"b"),
+}  # fmt: skip
+
+
+@needs_git
+@pytest.mark.parametrize(("before", "after"), CONTENTS.values(), ids=CONTENTS)
+def test_git_applies_a_patch_of_any_bytes(repository: Path, before: bytes, after: bytes) -> None:
+    assert_applies(edit(repository, "shop/0001.py", before, after), root=repository)
+
+
+@needs_git
+@pytest.mark.parametrize("after", [AFTER, AFTER[:-1], b"one line\n"])
+def test_git_creates_the_helper_as_a_plain_file(repository: Path, after: bytes) -> None:
+    helper = edit(repository, "shop/helper.py", None, after)
+    assert_applies(helper, edit(repository, "shop/0001.py"), root=repository)
+    assert helper.path.stat().st_mode & 0o111 == 0
+
+
+NAMES = ["a b/c d.py", "\u00fc/\u65e5\u672c.py", 'quo"te.py', "back\\slash.py", "tab\tline\n.py"]
+
+
+@needs_git
+@pytest.mark.parametrize("name", NAMES)
+def test_git_finds_files_of_any_name(repository: Path, name: str) -> None:
+    new = edit(repository, f"new {name}", None)
+    assert_applies(edit(repository, name), new, root=repository)
+
+
+@needs_git
+def test_it_applies_in_a_subfolder_of_the_repository(repository: Path) -> None:
+    root = repository / "deep" / "down"
+    new = edit(root, "shop/helper.py", None)
+    assert_applies(new, edit(root, "shop/0001.py"), root=root)
+
+
+@needs_git
+@pytest.mark.parametrize("order", [1, -1])
+def test_it_applies_where_a_folder_has_the_name_of_its_parent(repository: Path, order: int) -> None:
+    root = repository / "mysite"
+    edits = [edit(root, "shop/0001.py"), edit(root, "mysite/0001.py"), edit(root, "mysite/h", None)]
+    assert_applies(*edits[::order], root=root)
+
+
+@needs_git
+def test_it_applies_outside_of_any_repository(tmp_path: Path) -> None:
+    assert_applies(edit(tmp_path, "shop/0001.py"), edit(tmp_path, "new.py", None), root=tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("patch"), reason="needs patch")
+def test_patch_takes_it_too(tmp_path: Path) -> None:
+    edits = [edit(tmp_path, "a b/0001.py"), edit(tmp_path, "new.py", None)]
+    assert_applies(*edits, root=tmp_path, command=("patch", "-s", "-p1"))
+
+
+@needs_git
+def test_the_executable_bit_stays(repository: Path) -> None:
+    script = edit(repository, "0001.py")
+    script.path.chmod(0o755)
+    assert_applies(script, root=repository)
+    assert script.path.stat().st_mode & 0o777 == 0o755
+
+
+@needs_git
+def test_a_symbolic_link_is_patched_where_it_points(repository: Path) -> None:
+    target = edit(repository, "real/0001.py")
+    link = repository / "link.py"
+    link.symlink_to("real/0001.py")
+    (repository / "folder").symlink_to("real")
+    for path in (link, repository / "folder" / "0001.py"):
+        target.path.write_bytes(BEFORE)
+        assert_applies(FileEdit(path, BEFORE, AFTER), root=repository)
+    assert link.is_symlink()
+
+
+def test_the_working_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    real = edit(tmp_path, "real/0001.py")
+    (tmp_path / "link").symlink_to("real")
+    assert patch(real, root=tmp_path / "link").startswith(b"--- a/0001.py\n+++ b/0001.py\n@@ ")
+
+
+def test_a_helper_that_two_migrations_need_is_created_once(tmp_path: Path) -> None:
+    helper = edit(tmp_path, "helper.py", None)
+    outcomes = [
+        FileOutcome(each.path, edits=(helper, each))
+        for each in (edit(tmp_path, "0001.py"), edit(tmp_path, "0002.py"))
+    ]
+    assert as_diff.render(outcomes, root=tmp_path).count(b"+++ b/helper.py") == 1
+
+
+def test_no_change_is_no_patch(tmp_path: Path) -> None:
+    assert patch(edit(tmp_path, "0001.py", BEFORE, BEFORE), root=tmp_path) == b""
+
+
+def test_files_outside_of_the_working_folder_are_named(tmp_path: Path) -> None:
+    edits = (edit(tmp_path, "in/0001.py"), edit(tmp_path, "out/0001.py"))
+    outcomes = [FileOutcome(each.path, edits=(each,)) for each in edits]
+    assert as_diff.outside(outcomes, root=tmp_path / "in") == [tmp_path / "out" / "0001.py"]
+
+
+def test_colours_only_add_escapes(tmp_path: Path) -> None:
+    outcomes = [FileOutcome(Path("0001.py"), edits=(edit(tmp_path, "0001.py"),))]
+    plain = as_diff.render(outcomes, root=tmp_path)
+    coloured = as_diff.render(outcomes, root=tmp_path, color=True)
+    assert b"\x1b" not in plain
+    assert b"\x1b[1m--- a/0001.py\x1b[0m\n" in coloured
+    assert b"\x1b[31m-line 3\x1b[0m\n\x1b[32m+three\x1b[0m\n" in coloured
+    for escape in (b"\x1b[0m", b"\x1b[1m", b"\x1b[31m", b"\x1b[32m", b"\x1b[36m"):
+        coloured = coloured.replace(escape, b"")
+    assert coloured == plain

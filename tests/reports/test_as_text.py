@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from migfix.findings import Applicability, FileOutcome, LoopOutcome, Outcome
+from migfix.reports import as_text
+
+
+def loop(line: int, outcome: Outcome, reason: str, **more: object) -> LoopOutcome:
+    codes = more.pop("codes", ())
+    applicability = Applicability.SAFE if codes else None
+    facts = {"applicability": applicability, "codes": codes, "blocked_by": None} | more
+    return LoopOutcome(line, 5, line + 2, "forwards", "shop.Order", outcome, reason=reason, **facts)
+
+
+UPDATED = loop(12, Outcome.UPDATE, "becomes one update()", codes=("MF101",))
+STREAMED = loop(30, Outcome.STREAM, "streams", codes=("MF201", "MF202"))
+LEFT = loop(40, Outcome.LEFT, "row goes to send_mail()", blocked_by="row-escapes", offer="streams")
+MIXED = FileOutcome(Path("shop/migrations/0007.py"), (UPDATED, LEFT, STREAMED))
+UNTOUCHED = FileOutcome(Path("shop/migrations/0008.py"), (LEFT,))
+BROKEN = FileOutcome(Path("shop/migrations/0009.py"), (UPDATED,), error="line 3 does not parse")
+EVERYTHING = [MIXED, UNTOUCHED, BROKEN, FileOutcome(Path("shop/migrations/0010.py"))]
+
+
+def test_apply_names_files_and_loops_what_was_left_and_the_totals() -> None:
+    assert as_text.render(EVERYTHING, applied=True) == (
+        "shop/migrations/0007.py\n"
+        "shop/migrations/0007.py:12:5: MF101 becomes one update()\n"
+        "shop/migrations/0007.py:30:5: MF201 MF202 streams\n"
+        "\n"
+        "Left alone:\n"
+        "shop/migrations/0007.py:40:5: left: row goes to send_mail() (row-escapes)"
+        " [--unsafe-fixes: streams]\n"
+        "shop/migrations/0008.py:40:5: left: row goes to send_mail() (row-escapes)"
+        " [--unsafe-fixes: streams]\n"
+        "\n"
+        "Rewrote 2 loops in 1 file.\n"
+        "Left 2 loops alone (2 row-escapes).\n"
+        "2 more with --unsafe-fixes.\n"
+        "1 file failed, see the errors.\n"
+    )
+
+
+def test_check_has_one_line_per_loop_and_says_what_to_do() -> None:
+    lines = as_text.render([MIXED], applied=False).splitlines()
+    assert lines[:2] == [
+        "shop/migrations/0007.py:12:5: MF101 becomes one update()",
+        "shop/migrations/0007.py:30:5: MF201 MF202 streams",
+    ]
+    assert "Can rewrite 2 loops in 1 file; run migfix apply." in lines
+
+
+def test_quiet_leaves_the_rewrites_only() -> None:
+    for applied in (True, False):
+        assert as_text.render(EVERYTHING, applied=applied, quiet=True).splitlines() == [
+            "shop/migrations/0007.py:12:5: MF101 becomes one update()",
+            "shop/migrations/0007.py:30:5: MF201 MF202 streams",
+        ]
+
+
+def test_nothing_to_do_is_said() -> None:
+    assert as_text.render([FileOutcome(Path("a.py"))], applied=True) == (
+        "Nothing to rewrite in 1 file.\n"
+    )
+
+
+def test_an_unsafe_rewrite_is_marked() -> None:
+    unsafe = loop(1, Outcome.DELETE, "r", codes=("MF102",), applicability=Applicability.UNSAFE)
+    text = as_text.render([FileOutcome(Path("a.py"), (unsafe,))], applied=True)
+    assert "a.py:1:5: MF102 [unsafe] r\n" in text
+
+
+def test_a_reason_of_two_lines_stays_on_the_line_of_its_loop() -> None:
+    outcome = FileOutcome(Path("a.py"), (loop(1, Outcome.LEFT, "one\n  two"),))
+    assert "a.py:1:5: left: one two\n" in as_text.render([outcome], applied=False)
+
+
+def test_reasons_are_counted_most_frequent_first() -> None:
+    blockers = ("b", "a", "c", "c", None)
+    loops = tuple(loop(1, Outcome.LEFT, "r", blocked_by=name) for name in blockers)
+    text = as_text.render([FileOutcome(Path("a.py"), loops)], applied=False)
+    assert "Left 5 loops alone (2 c, 1 a, 1 b).\n" in text
+
+
+def test_colours_only_add_escapes() -> None:
+    plain = as_text.render(EVERYTHING, applied=True)
+    coloured = as_text.render(EVERYTHING, applied=True, color=True)
+    assert "\x1b" not in plain
+    assert plain.isascii()
+    assert "\x1b[32mMF101\x1b[0m" in coloured
+    for escape in ("\x1b[0m", "\x1b[1m", "\x1b[32m", "\x1b[33m"):
+        coloured = coloured.replace(escape, "")
+    assert coloured == plain

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from migfix.settings import (
+    Overrides,
+    SettingsError,
+    Style,
+    codes_of,
+    grouped_by_settings,
+    known_codes,
+    settings_for,
+    style_of,
+)
+
+NO_OVERRIDES = Overrides()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder that is a repository, so that no settings above it count."""
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def configure(folder: Path, content: str, name: str = "pyproject.toml") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content)
+    return folder / name
+
+
+# -- codes
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("MF101", {"MF101"}),
+        ("mf101", {"MF101"}),
+        ("loop-to-update", {"MF101"}),
+        ("loop_to_update", {"MF101"}),
+        ("MF1", {"MF101", "MF102"}),
+        ("MF", set(known_codes())),
+    ],
+)
+def test_a_code_a_name_and_a_prefix_stand_for_codes(name: str, codes: set[str]) -> None:
+    assert codes_of([name], "--select") == codes
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MF1O1", "did you mean 'MF101'?"),
+        ("loop-to-udpate", "did you mean 'loop-to-update'?"),
+        ("M", "known are MF101, MF102"),
+        ("", "known are MF101"),
+        ("zzz", "known are MF101"),
+    ],
+)
+def test_an_unknown_code_is_an_error_that_helps(name: str, hint: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        codes_of(["MF101", name], "--select")
+    assert str(error.value).startswith(f"--select: there is no codemod {name!r}; ")
+    assert hint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+# -- [tool.migfix]
+
+
+def test_without_a_file_everything_is_at_its_default(repository: Path) -> None:
+    settings = settings_for(repository, NO_OVERRIDES)
+    assert settings.codes == set(known_codes())
+    assert (settings.unsafe_fixes, settings.databases, settings.exclude) == (False, None, ())
+    assert settings.config is None
+
+
+def test_every_key_of_the_file_is_read(repository: Path) -> None:
+    file = configure(
+        repository,
+        '[tool.migfix]\nselect = ["MF1", "stream-rows"]\nignore = ["MF102"]\nunsafe-fixes = true\n'
+        'databases = ["postgresql", "sqlite"]\nexclude = ["*/old/*"]\n',
+    )
+    settings = settings_for(repository / "shop" / "0001.py", NO_OVERRIDES)
+    assert settings.codes == {"MF101", "MF202"}
+    assert settings.unsafe_fixes is True
+    assert settings.databases == {"postgresql", "sqlite"}
+    assert settings.exclude == ("*/old/*",)
+    assert settings.config == file
+
+
+def test_the_command_line_wins_over_the_file(repository: Path) -> None:
+    configure(
+        repository,
+        '[tool.migfix]\nunsafe-fixes = true\ndatabases = ["postgresql"]\nexclude = ["a"]\n',
+    )
+    settings = settings_for(
+        repository,
+        Overrides(unsafe_fixes=False, databases=("mysql",), exclude=("b",), jobs=3),
+    )
+    assert settings.unsafe_fixes is False
+    assert settings.databases == {"mysql"}
+    assert settings.exclude == ("b",)
+    assert settings.jobs == 3
+
+
+def test_a_select_of_the_command_line_brings_back_what_the_file_ignores(repository: Path) -> None:
+    configure(repository, '[tool.migfix]\nselect = ["MF2"]\nignore = ["MF101"]\n')
+    assert settings_for(repository, Overrides(select=("MF1",))).codes == {"MF101", "MF102"}
+
+
+def test_an_ignore_of_the_command_line_adds_to_the_file(repository: Path) -> None:
+    configure(repository, '[tool.migfix]\nselect = ["MF1", "MF2"]\nignore = ["MF201"]\n')
+    codes = settings_for(repository, Overrides(ignore=("MF102", "MF202"))).codes
+    assert codes == {"MF101", "MF203"}
+
+
+def test_an_empty_select_in_the_file_selects_nothing(repository: Path) -> None:
+    configure(repository, "[tool.migfix]\nselect = []\n")
+    assert settings_for(repository, NO_OVERRIDES).codes == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('slect = ["MF101"]', "[tool.migfix]: there is no key 'slect'; did you mean 'select'?"),
+        ("unsafe_fixes = true", "[tool.migfix]: there is no key 'unsafe_fixes'; did you mean"),
+        ("zzz = 1", "known are select, ignore, unsafe-fixes, databases, exclude"),
+        ('unsafe-fixes = "yes"', "[tool.migfix] unsafe-fixes must be true or false"),
+        ("unsafe-fixes = 1", "[tool.migfix] unsafe-fixes must be true or false"),
+        ('select = "MF101"', "[tool.migfix] select must be a list of strings"),
+        ("exclude = [1]", "[tool.migfix] exclude must be a list of strings"),
+        ('ignore = ["MF9"]', "[tool.migfix] ignore: there is no codemod 'MF9'"),
+        (
+            'databases = ["postgres"]',
+            "[tool.migfix] databases: there is no database 'postgres'; did you mean 'postgresql'?",
+        ),
+        ("databases = []", "[tool.migfix] databases: names no database"),
+        ("select = [", "is not valid TOML: "),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_naming_file_and_key(
+    repository: Path, line: str, message: str
+) -> None:
+    configure(repository / "api", f"[tool.migfix]\n{line}\n")
+    with pytest.raises(SettingsError) as error:
+        settings_for(repository / "api" / "x.py", NO_OVERRIDES)
+    assert str(error.value).startswith("api/pyproject.toml: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_pyproject_without_a_table_of_ours_leaves_it_to_one_above(repository: Path) -> None:
+    configure(repository, "[tool.migfix]\nunsafe-fixes = true\n")
+    configure(repository / "api", '[project]\nname = "api"\n')
+    assert settings_for(repository / "api", NO_OVERRIDES).unsafe_fixes is True
+
+
+def test_the_nearest_file_counts_alone(repository: Path) -> None:
+    configure(repository, "[tool.migfix]\nunsafe-fixes = true\n")
+    configure(repository / "api", '[tool.migfix]\nexclude = ["x"]\n')
+    settings = settings_for(repository / "api" / "shop", NO_OVERRIDES)
+    assert (settings.unsafe_fixes, settings.exclude) == (False, ("x",))
+
+
+def test_settings_above_the_repository_do_not_count(repository: Path) -> None:
+    configure(repository, "[tool.migfix]\nunsafe-fixes = true\n")
+    (repository / "vendored" / ".git").mkdir(parents=True)
+    assert settings_for(repository / "vendored", NO_OVERRIDES).unsafe_fixes is False
+
+
+def test_several_projects_are_run_each_under_its_own_file_deepest_first(repository: Path) -> None:
+    configure(repository, "[tool.migfix]\nunsafe-fixes = true\n")
+    api = configure(repository / "api", "[tool.migfix]\n")
+    paths = [Path("a.py"), Path("api/b.py"), Path("c.py")]
+    groups = grouped_by_settings(paths, lambda path: settings_for(path, NO_OVERRIDES))
+    assert [(settings.config, group) for settings, group in groups] == [
+        (api, [Path("api/b.py")]),
+        (repository / "pyproject.toml", [Path("a.py"), Path("c.py")]),
+    ]
+
+
+# -- style
+
+
+def test_a_project_that_configures_nothing_keeps_its_quotes(repository: Path) -> None:
+    assert style_of(repository) == Style(88, string_normalization=False)
+
+
+def test_the_style_of_black_is_read_whole(repository: Path) -> None:
+    configure(
+        repository,
+        "[tool.black]\nline-length = 100\nskip-string-normalization = true\n"
+        'skip-magic-trailing-comma = true\ntarget-version = ["py310"]\npreview = true\n',
+    )
+    assert style_of(repository / "shop" / "x.py") == Style(
+        100,
+        string_normalization=False,
+        magic_trailing_comma=False,
+        black=True,
+        target_versions=("py310",),
+        preview=True,
+    )
+
+
+STYLES = {
+    "black with its defaults": ("pyproject.toml", "[tool.black]", Style(88, True, True, True)),
+    "a length that is none": (
+        "pyproject.toml",
+        '[tool.black]\nline-length = "x"',
+        Style(88, True, True, True),
+    ),
+    "ruff without its formatter": ("pyproject.toml", "[tool.ruff]\nline-length = 99", Style(99)),
+    "ruff's formatter": (
+        "pyproject.toml",
+        "[tool.ruff.format]\ndocstring-code-format = true",
+        Style(88, True),
+    ),
+    "ruff with single quotes": (
+        "ruff.toml",
+        'line-length = 79\ntarget-version = "py312"\n[format]\nquote-style = "single"\n'
+        "skip-magic-trailing-comma = true",
+        Style(79, False, False, target_versions=("py312",)),
+    ),
+    "a hidden ruff.toml": (".ruff.toml", "line-length = 77", Style(77)),
+    "flake8 in setup.cfg": ("setup.cfg", "[flake8]\nmax-line-length = 110", Style(110)),
+    "flake8 in tox.ini": ("tox.ini", "[flake8]\nmax-line-length = 120", Style(120)),
+    "flake8 in its own file": (".flake8", "[flake8]\nmax-line-length = 90", Style(90)),
+    "flake8 told not to complain": ("setup.cfg", "[flake8]\nmax-line-length = 160", Style(88)),
+    "flake8 with a length that is none": ("setup.cfg", "[flake8]\nmax-line-length = x", Style(88)),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "style"), STYLES.values(), ids=STYLES)
+def test_the_style_of_other_tools(repository: Path, name: str, content: str, style: Style) -> None:
+    configure(repository, content, name)
+    assert style_of(repository / "shop") == style
+
+
+def test_black_goes_before_ruff_in_one_file(repository: Path) -> None:
+    configure(repository, "[tool.ruff]\nline-length = 70\n[tool.black]\nline-length = 90\n")
+    assert style_of(repository).line_length == 90
+
+
+def test_the_nearer_formatter_goes_before_the_farther(repository: Path) -> None:
+    configure(repository, "[tool.black]\nline-length = 90\n")
+    configure(repository / "api", "line-length = 70\n", "ruff.toml")
+    assert style_of(repository / "api" / "x.py").line_length == 70
+
+
+def test_a_formatter_farther_away_goes_before_flake8_nearby(repository: Path) -> None:
+    configure(repository, "[tool.black]\nline-length = 90\n")
+    configure(repository / "api", "[flake8]\nmax-line-length = 100\n", "setup.cfg")
+    assert style_of(repository / "api").line_length == 90
