@@ -355,16 +355,19 @@ class History:
         return sum(1 << self._numbers[each] for each in standing)
 
     def _possibilities(self, sure: int, itself: int, labels: frozenset[str]) -> list[int]:
-        """The sets of migrations that may have run: the sure ones, and per app each step further."""
-        masks = {sure & ~itself: None}
-        for label in sorted(labels):
-            everything = sure
+        """The sets of migrations that may have run: the sure ones, per app each step further, and all."""
+        masks = {sure}
+        everything = sure
+        for label in labels:
+            of_the_app = sure
             for key in self._effective(label):
                 closure = self._closure(key)
                 if not closure & itself:
-                    masks[sure | closure] = None
-                    everything |= closure
-            masks[everything & ~itself] = None
+                    masks.add(sure | closure)
+                    of_the_app |= closure
+            masks.add(of_the_app)
+            everything |= of_the_app
+        masks.add(everything)
         return sorted(masks, key=lambda mask: (mask.bit_count(), mask))
 
     # Replaying

@@ -347,7 +347,8 @@ def rename_field(state: ProjectState, operation: Operation, place: Place) -> Pro
     def change(model: ModelState) -> ModelState | Unknown:
         if old is None or new is None or model.field(old) is None:
             return Unknown(place.why(operation, f"{model.label} has no field {old}"))
-        fields = tuple(replace(f, name=new) if f.name == old else f for f in model.fields)
+        renamed = (replace(f, name=new) for f in model.fields if f.name == old)
+        fields = (*_without(model.fields, old), *renamed)  # last, as in Django's state
         options = {
             key: _renamed(value, old, new) if key in _FIELD_OPTIONS else value
             for key, value in model.options.items()
@@ -609,7 +610,7 @@ def _touched(state: ProjectState, inner: Operation, place: Place, why: str) -> P
             return replace(model, fields=fields, unverified=model.unverified or why)
 
         return _change(state, inner, place, change)
-    if inner.kind == "DeleteModel":
+    if inner.kind in _SAYS_NOTHING_OF_COLUMNS:
         return state
     return _unverified(state, _named_models(inner, state, place), why)
 
@@ -632,19 +633,35 @@ def _unverified(state: ProjectState, keys: Iterable[ModelKey], why: str) -> Proj
     return replace(state, models=models)
 
 
-_ROWS_ONLY = re.compile(r"\s*(insert|update|delete)\b|\s*set\s+constraints\b|\s*$", re.IGNORECASE)
+_SAYS_NOTHING_OF_COLUMNS = frozenset(
+    {"RemoveField", "DeleteModel", "AddIndex", "RemoveIndex", "RenameIndex"}
+    | {"AlterModelOptions", "AlterModelManagers", "AlterModelTableComment"}
+)  # what the state says of the fields that are left holds as before
+
+
+_HARMLESS_SQL = re.compile(
+    r"""\s*(
+        (insert|update|delete|vacuum|analyze|comment\s+on|create\s+extension)\b.*
+        | set\s+constraints\b.*
+        | create\s+index\b.*
+        | alter\s+table\s+\S+\s+alter\s+(column\s+)?\S+\s+(drop\s+default|set\s+default[^,]*)
+    )?\s*""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def run_sql(state: ProjectState, operation: Operation, place: Place) -> ProjectState:
-    """SQL may do anything to the tables it names; what it does to rows alone is no concern here."""
+    """SQL may do anything to the tables it names, unless it only changes rows, defaults, comments or
+    indexes that are not unique.
+    """
     texts = _sql_texts(operation.arguments.get("sql"))
     if texts is None:
         why = place.why(operation, "RunSQL whose SQL is not a literal")
         state = _unverified(state, [key for key in state.models if key[0] == place.app_label], why)
     else:
         plain = _COMMENT.sub(" ", " ; ".join(texts))
-        if any(not _ROWS_ONLY.match(statement) for statement in plain.split(";")):
+        if any(not _HARMLESS_SQL.fullmatch(statement) for statement in plain.split(";")):
             why = place.why(operation, "RunSQL names the table")
             state = _unverified(state, _tables_in(plain, state), why)
     return _state_only(

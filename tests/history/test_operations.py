@@ -261,8 +261,17 @@ migrations.SeparateDatabaseAndState(
     assert "shop.0002_next, line" in found.unverified
 
 
-def test_sql_that_names_the_table_leaves_the_model_unverified(order):
-    found = order("migrations.RunSQL('ALTER TABLE \"shop_order\" ALTER name DROP NOT NULL')")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        """'ALTER TABLE "shop_order" ALTER name DROP NOT NULL'""",
+        "['UPDATE shop_order SET name = 1', ('CREATE UNIQUE INDEX x ON SHOP_ORDER (name)', None)]",
+        "'ALTER TABLE shop_order ALTER name SET DEFAULT 1, ALTER name DROP NOT NULL'",
+        "'UPDATE shop_order SET name = 1; CREATE TRIGGER t BEFORE UPDATE ON shop_order'",
+    ],
+)
+def test_sql_that_names_the_table_leaves_the_model_unverified(order, sql):
+    found = order(f"migrations.RunSQL({sql})")
     assert "RunSQL names the table" in found.unverified
 
 
@@ -270,12 +279,14 @@ def test_sql_that_names_the_table_leaves_the_model_unverified(order):
     "sql",
     [
         "'UPDATE shop_order SET name = 1; DELETE FROM shop_order'",
-        "'CREATE INDEX x ON shop_other (name)'",
+        "'ALTER TABLE shop_other DROP COLUMN name'",
+        "'CREATE INDEX x ON shop_order (name)'",
+        "'ALTER TABLE shop_order ALTER COLUMN name SET DEFAULT 1;'",
         "migrations.RunSQL.noop",
         "[('INSERT INTO shop_order VALUES (%s)', [1]), '-- ALTER TABLE shop_order']",
     ],
 )
-def test_sql_on_rows_or_other_tables_is_harmless(order, sql):
+def test_sql_on_rows_defaults_and_other_tables_is_harmless(order, sql):
     assert order(f"migrations.RunSQL({sql})").unverified is None
 
 
@@ -287,6 +298,15 @@ def test_sql_with_state_operations_changes_the_state(order):
     operations = """migrations.RunSQL("SELECT 1", state_operations=[
     migrations.RemoveField("order", "total")]),"""
     assert names(order(operations)) == ["id", "name", "slug"]
+
+
+def test_a_field_removed_from_the_state_alone_leaves_the_others_verified(order):
+    operations = """migrations.SeparateDatabaseAndState(
+        state_operations=[migrations.RemoveField("order", "total")]),"""
+    assert (names(order(operations)), order(operations).unverified) == (
+        ["id", "name", "slug"],
+        None,
+    )
 
 
 def test_an_unknown_operation_makes_the_model_that_it_names_unknown(written):
