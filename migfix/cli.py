@@ -9,6 +9,7 @@ import inspect
 import os
 import sys
 import time
+import traceback
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import wraps
@@ -60,14 +61,6 @@ class OutputFormat(str, Enum):
     JSON = "json"
 
 
-def _jobs(value: str) -> int:
-    if value == "auto":
-        return 0
-    if not value.isdecimal():
-        raise typer.BadParameter(f"{value!r} is neither a number of processes nor auto")
-    return int(value)
-
-
 # -- the options that all commands share
 
 
@@ -104,11 +97,8 @@ class Options:
         list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
     ] = None
     jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", metavar="N", parser=_jobs, help="Processes; 0 or auto decides."
-        ),
-    ] = 0
+        str, typer.Option("--jobs", "-j", metavar="N", help="Processes; 0 or auto decides.")
+    ] = "auto"
     stdin_filename: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="Where the file on standard input belongs."),
@@ -130,7 +120,7 @@ class Options:
             unsafe_fixes=self.unsafe_fixes,
             databases=tuple(each.value for each in self.database) if self.database else None,
             exclude=tuple(self.exclude) if self.exclude else None,
-            jobs=self.jobs,
+            jobs=_number_of_jobs(self.jobs),
         )
 
     def refuse_contradictions(self) -> None:
@@ -144,6 +134,14 @@ def _comma_separated(values: list[str] | None) -> tuple[str, ...] | None:
     if not values:
         return None
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _number_of_jobs(value: str) -> int:
+    if value == "auto":
+        return 0
+    if not (value.isascii() and value.isdecimal()):
+        raise UsageError(f"--jobs: {value!r} is neither a number of processes nor auto")
+    return int(value)
 
 
 def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
@@ -181,7 +179,7 @@ def _guarded(options: Options, run: Callable[[], ExitCode]) -> ExitCode:
         return ExitCode.INTERRUPTED
     except Exception as error:
         if options.debug:
-            raise
+            _write(sys.stderr, _encoded(traceback.format_exc(), sys.stderr))
         _complain(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
     return ExitCode.ERROR
 

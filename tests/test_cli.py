@@ -1,0 +1,436 @@
+"""The command line, with a stand-in for the pipeline that rewrites ``loop`` to ``update``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import migfix
+from migfix.cli import ColorChoice, _colored, app
+from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from migfix.settings import Settings
+
+ROOT = Path(migfix.__file__).parents[1]
+COMMANDS = ("apply", "diff", "check")
+
+
+@dataclass
+class Pipeline:
+    """Finds a loop in each file that says ``loop``; notes what it was asked."""
+
+    runs: list[tuple[list[Path], Settings, bool]] = field(default_factory=list)
+    helper: Path | None = None
+    interrupt: bool = False
+    crash: bool = False
+
+    def run(
+        self,
+        paths: Sequence[Path],
+        settings: Settings,
+        *,
+        rewrite: bool,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[FileOutcome]:
+        self.runs.append((list(paths), settings, rewrite))
+        if self.interrupt:
+            raise KeyboardInterrupt
+        if self.crash:
+            raise ZeroDivisionError("a bug")
+        files = [file for path in paths for file in ([path] if path.suffix else path.rglob("*.py"))]
+        return [self.look_at(file, rewrite) for file in files]
+
+    def look_at(self, file: Path, rewrite: bool) -> FileOutcome:
+        if not file.exists():
+            return FileOutcome(file, error="there is no such file", traceback="Traceback: here\n")
+        return self.outcome(file, file.read_bytes(), rewrite)
+
+    def outcome(self, file: Path, source: bytes, rewrite: bool) -> FileOutcome:
+        if b"loop" not in source:
+            return FileOutcome(file)
+        helper = (FileEdit(self.helper, None, b"helper\n"),) if self.helper else ()
+        edits = (*helper, FileEdit(file, source, source.replace(b"loop", b"update")))
+        loop = LoopOutcome(
+            1, 1, 2, "forwards", None, Outcome.UPDATE, Applicability.SAFE, ("MF101",), "why", None
+        )
+        return FileOutcome(file, (loop,), edits if rewrite else ())
+
+    def run_source(
+        self, source: bytes, path: Path | None, settings: Settings, *, rewrite: bool
+    ) -> FileOutcome:
+        self.runs.append(([path or Path("-")], settings, rewrite))
+        if b"broken" in source:
+            return FileOutcome(path or Path("-"), error="does not parse")
+        return self.outcome(path or Path("-"), source, rewrite)
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
+    """The stand-in, in a working folder that holds ``a.py`` with a loop and ``b.py`` without."""
+    stand_in = Pipeline()
+    module = types.ModuleType("migfix.pipeline")
+    vars(module).update(run=stand_in.run, run_source=stand_in.run_source)
+    monkeypatch.setitem(sys.modules, "migfix.pipeline", module)
+    monkeypatch.setattr(migfix, "pipeline", module, raising=False)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a.py").write_bytes(b"loop\r\n")
+    (tmp_path / "b.py").write_bytes(b"nothing\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    return stand_in
+
+
+def invoke(*arguments: str, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(app, arguments, input=stdin)
+
+
+# -- commands and exit codes
+
+
+def test_apply_writes_and_says_what(pipeline: Pipeline) -> None:
+    result = invoke("apply", "a.py", "b.py")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert Path("a.py").read_bytes() == b"update\r\n"
+    assert result.stdout.startswith("a.py\na.py:1:1: MF101 why\n")
+    assert "Rewrote 1 loop in 1 file.\n" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("diff",), ("apply", "--dry-run")])
+def test_a_diff_prints_the_patch_and_writes_nothing(
+    pipeline: Pipeline, arguments: tuple[str, ...]
+) -> None:
+    result = invoke(*arguments, "a.py", "b.py")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout_bytes == b"--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-loop\r\n+update\r\n"
+    assert Path("a.py").read_bytes() == b"loop\r\n"
+
+
+def test_check_finds_without_rewriting(pipeline: Pipeline) -> None:
+    result = invoke("check", "a.py")
+    assert result.exit_code == 1
+    assert "a.py:1:1: MF101 why\n" in result.stdout
+    assert [rewrite for _, _, rewrite in pipeline.runs] == [False]
+    assert Path("a.py").read_bytes() == b"loop\r\n"
+
+
+def test_check_prints_json_with_the_same_exit_code(pipeline: Pipeline) -> None:
+    result = invoke("check", "--output-format", "json", "a.py", "b.py", "gone.py")
+    assert result.exit_code == 2
+    report = json.loads(result.stdout)
+    assert [file["path"] for file in report["files"]] == ["a.py", "gone.py"]
+    assert invoke("check", "--output-format=json", "a.py").exit_code == 1
+    assert invoke("check", "--output-format=json", "b.py").exit_code == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nothing_to_do_is_exit_code_0(pipeline: Pipeline, command: str) -> None:
+    assert invoke(command, "b.py").exit_code == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_that_fails_is_exit_code_2_and_the_others_are_done(
+    pipeline: Pipeline, command: str
+) -> None:
+    result = invoke(command, "gone.py", "a.py")
+    assert result.exit_code == 2
+    assert result.stderr == "migfix: gone.py: there is no such file\n"
+    assert "a.py" in result.stdout
+    assert Path("a.py").read_bytes() == (b"update\r\n" if command == "apply" else b"loop\r\n")
+
+
+def test_a_file_that_cannot_be_written_is_exit_code_2_and_the_others_are_done(
+    pipeline: Pipeline,
+) -> None:
+    Path("c.py").write_bytes(b"loop\n")
+    Path("a.py").chmod(0o444)
+    result = invoke("apply", "a.py", "c.py")
+    assert result.exit_code == 2
+    assert result.stderr == "migfix: a.py: not written: the file is read-only\n"
+    assert Path("a.py").read_bytes() == b"loop\r\n"
+    assert Path("c.py").read_bytes() == b"update\n"
+    assert "a.py:1:1" not in result.stdout
+    assert "Rewrote 1 loop in 1 file.\n" in result.stdout
+
+
+def test_a_helper_that_cannot_be_written_is_named(pipeline: Pipeline) -> None:
+    pipeline.helper = Path("helper.py")
+    pipeline.helper.write_text("mine")
+    result = invoke("apply", "a.py")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("migfix: a.py: helper.py: not written: another file")
+    assert Path("a.py").read_bytes() == b"loop\r\n"
+
+
+def test_outcomes_come_ordered_by_path_each_file_once(pipeline: Pipeline) -> None:
+    Path("sub").mkdir()
+    for name in ("sub/z.py", "sub/c.py"):
+        Path(name).write_text("loop")
+    result = invoke("check", "-q", "sub", "sub/c.py", "a.py")
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+        "a.py",
+        "sub/c.py",
+        "sub/z.py",
+    ]
+
+
+def test_a_file_outside_of_the_working_folder_is_said_to_be(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("sub").mkdir()
+    monkeypatch.chdir("sub")
+    result = invoke("diff", "../a.py")
+    assert "migfix: ../a.py: is outside of the working folder" in result.stderr
+
+
+# -- options
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_become_settings(pipeline: Pipeline, command: str) -> None:
+    invoke(
+        command, "--select", "MF1,stream-rows", "--select=MF3", "--ignore", "MF102", "--unsafe-fixes",
+        "--database", "postgresql", "--database", "sqlite", "--exclude", "x", "--exclude", "y,z",
+        "-j", "3", "b.py",
+    )  # fmt: skip
+    [(paths, settings, _)] = pipeline.runs
+    assert paths == [Path("b.py")]
+    assert settings.codes == {"MF101", "MF202", "MF301", "MF302"}
+    assert settings.unsafe_fixes is True
+    assert settings.databases == {"postgresql", "sqlite"}
+    assert settings.exclude == ("x", "y,z")
+    assert settings.jobs == 3
+
+
+def test_without_options_the_file_of_settings_decides(pipeline: Pipeline) -> None:
+    Path("pyproject.toml").write_text("[tool.migfix]\nunsafe-fixes = true\n")
+    invoke("check", "b.py")
+    invoke("check", "--no-unsafe-fixes", "b.py")
+    assert [settings.unsafe_fixes for _, settings, _ in pipeline.runs] == [True, False]
+
+
+@pytest.mark.parametrize(("value", "jobs"), [("0", 0), ("auto", 0), ("12", 12)])
+def test_jobs_are_a_number_or_auto(pipeline: Pipeline, value: str, jobs: int) -> None:
+    assert invoke("check", "--jobs", value, "b.py").exit_code == 0
+    assert pipeline.runs[0][1].jobs == jobs
+
+
+def test_each_project_is_run_under_its_own_settings(pipeline: Pipeline) -> None:
+    Path("api").mkdir()
+    Path("api/pyproject.toml").write_text("[tool.migfix]\nunsafe-fixes = true\n")
+    Path("api/c.py").write_text("loop")
+    result = invoke("check", "-q", "a.py", "api/c.py", ".")
+    assert [(paths, each.unsafe_fixes) for paths, each, _ in pipeline.runs] == [
+        ([Path("api/c.py")], True),
+        ([Path("a.py"), Path()], False),
+    ]
+    assert len(result.stdout.splitlines()) == 2
+
+
+USAGE_ERRORS = {
+    "no path": ([], "PATH"),
+    "an unknown code": (["--select", "MF1O1", "a.py"], "did you mean 'MF101'?"),
+    "an unknown database": (["--database", "postgres", "a.py"], "postgres"),
+    "jobs that are no number": (["-j", "many", "a.py"], "many"),
+    "jobs below nought": (["-j", "-1", "a.py"], "-1"),
+    "an unknown option": (["--nonsense", "a.py"], "--nonsense"),
+    "standard input and a file": (["-", "a.py"], "goes with no other path"),
+    "a name for no standard input": (["--stdin-filename", "x.py", "a.py"], "needs - as the path"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("arguments", "message"), USAGE_ERRORS.values(), ids=USAGE_ERRORS)
+def test_a_usage_error_is_exit_code_2_and_says_why(
+    pipeline: Pipeline, command: str, arguments: list[str], message: str
+) -> None:
+    result = invoke(command, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert pipeline.runs == []
+
+
+def test_a_mistake_in_the_settings_is_one_line(pipeline: Pipeline) -> None:
+    Path("pyproject.toml").write_text("[tool.migfix]\nslect = []\n")
+    result = invoke("apply", "a.py")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "migfix: pyproject.toml: [tool.migfix]: there is no key 'slect'; did you mean 'select'?\n"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_the_shared_options(command: str) -> None:
+    text = invoke(command, "-h").stdout
+    for option in ("--select", "--ignore", "--unsafe-fixes", "--database", "--exclude", "--jobs",
+                   "--stdin-filename", "--color", "--quiet", "--debug"):  # fmt: skip
+        assert option in text
+    assert invoke(command, "--help").stdout == text
+
+
+# -- standard input
+
+
+def test_a_filter_prints_the_whole_file_and_nothing_else(pipeline: Pipeline) -> None:
+    result = invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"a loop\r\n\xe9")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout_bytes == b"an loop\r\n\xe9".replace(b"an loop", b"a update")
+    assert Path("a.py").read_bytes() == b"loop\r\n"
+
+
+def test_a_filter_prints_what_it_leaves_alone(pipeline: Pipeline) -> None:
+    result = invoke("apply", "-", stdin=b"nothing")
+    assert (result.exit_code, result.stdout_bytes) == (0, b"nothing")
+
+
+def test_a_filter_prints_what_it_cannot_parse(pipeline: Pipeline) -> None:
+    result = invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"broken")
+    assert (result.exit_code, result.stdout_bytes) == (2, b"broken")
+    assert result.stderr == "migfix: a.py: does not parse\n"
+
+
+def test_a_filter_says_which_command_writes_the_helper(pipeline: Pipeline) -> None:
+    pipeline.helper = Path("helper.py")
+    result = invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"loop")
+    assert result.stdout_bytes == b"update"
+    assert result.stderr == (
+        "migfix: the result needs helper.py, which is not there; migfix apply a.py writes it\n"
+    )
+    Path("helper.py").write_text("helper\n")
+    assert invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"loop").stderr == ""
+
+
+def test_diff_and_check_read_standard_input_too(pipeline: Pipeline) -> None:
+    result = invoke("diff", "-", "--stdin-filename", "a.py", stdin=b"x loop\n")
+    assert result.exit_code == 1
+    assert result.stdout_bytes == b"--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x loop\n+x update\n"
+    result = invoke("check", "-", "--stdin-filename", "a.py", stdin=b"loop\n")
+    assert result.exit_code == 1
+    assert "a.py:1:1: MF101 why\n" in result.stdout
+
+
+def test_standard_input_has_the_settings_of_its_file(pipeline: Pipeline) -> None:
+    Path("api").mkdir()
+    Path("api/pyproject.toml").write_text("[tool.migfix]\nunsafe-fixes = true\n")
+    invoke("check", "-", "--stdin-filename", "api/x.py", stdin=b"")
+    invoke("check", "-", stdin=b"")
+    assert [settings.unsafe_fixes for _, settings, _ in pipeline.runs] == [True, False]
+
+
+# -- when things go wrong
+
+
+def test_an_interrupt_is_exit_code_130(pipeline: Pipeline) -> None:
+    pipeline.interrupt = True
+    result = invoke("apply", "a.py")
+    assert (result.exit_code, result.stderr) == (130, "migfix: interrupted\n")
+
+
+def test_an_interrupt_while_writing_leaves_nothing_half_written(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    assert invoke("apply", "a.py").exit_code == 130
+    assert sorted(os.listdir()) == [".git", "a.py", "b.py"]
+    assert Path("a.py").read_bytes() == b"loop\r\n"
+
+
+def test_a_bug_is_one_line_and_with_debug_a_traceback(pipeline: Pipeline) -> None:
+    pipeline.crash = True
+    result = invoke("check", "a.py")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "migfix: internal error: ZeroDivisionError: a bug (--debug shows where)\n"
+    )
+    result = invoke("check", "--debug", "a.py")
+    assert result.exit_code == 2
+    assert "in run\n" in result.stderr
+
+
+def test_debug_shows_the_traceback_of_a_file(pipeline: Pipeline) -> None:
+    assert "Traceback: here\n" not in invoke("check", "gone.py").stderr
+    assert "Traceback: here\n" in invoke("check", "--debug", "gone.py").stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes of POSIX")
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    script = (
+        "import sys, types\n"
+        "from pathlib import Path\n"
+        "import migfix\n"
+        "from migfix.findings import FileOutcome, LoopOutcome, Outcome\n"
+        "loop = LoopOutcome(1, 1, 2, 'f', None, Outcome.LEFT, None, (), 'why', None)\n"
+        "run = lambda *a, **k: [FileOutcome(Path('a.py'), (loop,) * 100_000)]\n"
+        "migfix.pipeline = sys.modules['migfix.pipeline'] = types.SimpleNamespace(run=run)\n"
+        "sys.argv = ['migfix', 'check', '.']\n"
+        "from migfix.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_a_path_that_is_no_text_is_printed_as_its_bytes(pipeline: Pipeline) -> None:
+    name = os.fsdecode(b"caf\xe9.py")
+    Path(name).write_text("loop")
+    assert b"caf\xe9.py:1:1: MF101 why\n" in invoke("check", name).stdout_bytes
+
+
+# -- colours
+
+
+COLOURS = {
+    "a pipe": ({}, False, False),
+    "a terminal": ({"TERM": "xterm"}, True, True),
+    "a dumb terminal": ({"TERM": "dumb"}, True, False),
+    "NO_COLOR": ({"TERM": "xterm", "NO_COLOR": "1"}, True, False),
+    "an empty NO_COLOR": ({"TERM": "xterm", "NO_COLOR": ""}, True, True),
+    "FORCE_COLOR": ({"FORCE_COLOR": "1"}, False, True),
+    "FORCE_COLOR=0": ({"FORCE_COLOR": "0"}, False, False),
+    "CLICOLOR_FORCE": ({"CLICOLOR_FORCE": "1"}, False, True),
+    "NO_COLOR and FORCE_COLOR": ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+}
+
+
+@pytest.mark.parametrize(("environment", "terminal", "coloured"), COLOURS.values(), ids=COLOURS)
+def test_colours_follow_the_environment(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal: bool, coloured: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert _colored(ColorChoice.AUTO) is coloured
+    assert _colored(ColorChoice.ALWAYS) is True
+    assert _colored(ColorChoice.NEVER) is False
+
+
+def test_the_flag_colours_text_and_patch(pipeline: Pipeline) -> None:
+    for command in ("check", "diff"):
+        assert "\x1b[" in invoke(command, "--color=always", "a.py").stdout
+        assert "\x1b[" not in invoke(command, "a.py").stdout
