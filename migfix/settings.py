@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class Settings:
 
     ``select`` and ``ignore`` are full codes. ``databases`` is None when nobody named them: they
     are then to be detected. ``jobs`` 0 leaves the number of processes to the run. ``config`` is
-    the file the settings come from; the globs of ``exclude`` are as they were written.
+    the file the settings come from. The globs of ``exclude`` are names or paths from the working
+    folder.
     """
 
     select: frozenset[str]
@@ -91,7 +93,7 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
     reading = _Reading(config, said)
     select, ignore = reading.codes("select"), reading.codes("ignore")
     unsafe, databases = reading.flag("unsafe-fixes"), reading.databases("databases")
-    exclude = reading.strings("exclude")
+    exclude = _from_here(reading.strings("exclude"), config)
     reading.reject_unknown_keys()
     if overrides.select is not None:
         select, ignore = codes_of(overrides.select, "--select"), None
@@ -106,6 +108,20 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
         exclude=_first(overrides.exclude, exclude, ()),
         jobs=overrides.jobs,
         config=config,
+    )
+
+
+def _from_here(globs: tuple[str, ...] | None, config: Path | None) -> tuple[str, ...] | None:
+    """Globs that name a path from the folder of ``config``, as paths from the working folder."""
+    if globs is None or config is None:
+        return globs
+    return tuple(
+        (
+            os.path.relpath(config.parent / glob).replace(os.sep, "/")
+            if "/" in glob and not glob.startswith("*")
+            else glob
+        )
+        for glob in globs
     )
 
 

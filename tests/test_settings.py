@@ -92,6 +92,16 @@ def test_every_key_of_the_file_is_read(repository: Path) -> None:
     assert settings.config == file
 
 
+def test_a_path_to_exclude_starts_at_the_file_that_names_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(repository, '[tool.migfix]\nexclude = ["0001_*.py", "api/old/", "web/*", "*/x/*"]\n')
+    (repository / "api").mkdir()
+    monkeypatch.chdir("api")
+    exclude = settings_for(Path("shop"), NO_OVERRIDES).exclude
+    assert exclude == ("0001_*.py", "old", "../web/*", "*/x/*")
+
+
 def test_the_command_line_wins_over_the_file(repository: Path) -> None:
     configure(
         repository,
