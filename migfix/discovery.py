@@ -77,7 +77,7 @@ def _excluded(folder: str, name: str, patterns: Sequence[str]) -> bool:
 
 def _migration_files(folder: Path, names: list[str]) -> list[str]:
     named = folder.name == "migrations"
-    if not named and not any(_MIGRATION_CLASS in (folder / name).read_bytes() for name in names):
+    if not named and not any(_has_class(f"{folder}/{name}") for name in names):
         return []
     return [name for name in names if name != "__init__.py"]
 
@@ -128,7 +128,7 @@ class Project:
         return tuple(
             MigrationPackage(folder, app_label(folder))
             for folder, names in self._folders
-            if (folder.name == "migrations" and names) or _listed(folder, names)
+            if _holds_migrations(folder, names)
         )
 
     @cached_property
@@ -173,10 +173,16 @@ class Project:
         return MigrationFile(path, path.stem, known.app_label if known else app_label(folder))
 
 
-def _listed(folder: Path, names: tuple[str, ...]) -> bool:
-    """Folders with numbered files and class Migration, as MIGRATION_MODULES may name any folder."""
-    numbered = [name for name in names if re.match(r"\d{4}_", name)]
-    return any(_MIGRATION_CLASS in (folder / name).read_bytes() for name in numbered[:1])
+def _holds_migrations(folder: Path, names: Sequence[str]) -> bool:
+    """MIGRATION_MODULES may name any folder; one not called migrations shows by its numbered files."""
+    if folder.name != "migrations":
+        names = [name for name in names if name[:4].isdigit()]
+    return any(_has_class(f"{folder}/{name}") for name in names if name[0] not in "_~")
+
+
+def _has_class(path: str) -> bool:
+    with open(path, "rb") as file:
+        return _MIGRATION_CLASS in file.read()
 
 
 def project_of(path: Path) -> Project:

@@ -70,8 +70,8 @@ def test_the_nearest_manage_py_marks_the_project(tmp_path, write):
 def test_a_repository_without_manage_py_above_is_taken_as_a_whole(tmp_path, write):
     (tmp_path / ".git").mkdir()
     write("packages/a/pyproject.toml")
-    path = write("packages/a/shop/migrations/0001_initial.py")
-    write("packages/b/blog/migrations/0001_initial.py")
+    path = write("packages/a/shop/migrations/0001_initial.py", MIGRATION.format(""))
+    write("packages/b/blog/migrations/0001_initial.py", MIGRATION.format(""))
     project = project_of(path)
     assert project.root == tmp_path
     assert {package.app_label for package in project.packages} == {"shop", "blog"}
@@ -87,9 +87,11 @@ def test_the_top_package_decides_where_no_file_marks_a_project(tmp_path, write):
 
 def test_a_project_inside_the_project_keeps_its_apps_to_itself(tmp_path, write):
     write("manage.py")
-    write("shop/migrations/0001_initial.py")
+    write("shop/migrations/0001_initial.py", MIGRATION.format(""))
+    write("docs/migrations/__init__.py")
+    write("docs/migrations/notes.py")
     write("examples/manage.py")
-    write("examples/shop/migrations/0001_initial.py")
+    write("examples/shop/migrations/0001_initial.py", MIGRATION.format(""))
     packages = project_of(tmp_path).packages
     assert [package.folder for package in packages] == [tmp_path / "shop/migrations"]
 

@@ -19,7 +19,7 @@ from migfix.history.reading import (
     parse,
     read_migration,
 )
-from migfix.history.settings_values import SwappableSettings
+from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
 from migfix.history.state import ModelKey, ProjectState, Unknown
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ class History:
         problems: dict[str, str] = {}
         sure = self._mask(self._parents(key, source, problems))
         wanted = frozenset(labels)
+        if sure & self._itself(key):
+            why = f"{key[0]}.{key[1]} comes after itself, or after a squash that replaces it"
+            return (self._empty.with_unknown_app(key[0], why),)
+        for label in wanted:
+            if problem := self._app(label).problem:
+                problems.setdefault(label, problem)
         states: list[ProjectState] = []
         for mask in self._possibilities(sure, self._itself(key), wanted):
             before = _with_unknown(self._state(mask), problems)
@@ -374,7 +380,8 @@ class History:
 
     @cached_property
     def _empty(self) -> ProjectState:
-        return ProjectState(project_apps=self.project_apps)
+        named = self._settings.named_models()
+        return ProjectState(project_apps=self.project_apps, named_in_settings=named)
 
     def _state(self, mask: int) -> ProjectState:
         """The state after a closed set of migrations, from the nearest one replayed before."""
@@ -447,7 +454,7 @@ class History:
     def _named(self, file: MigrationFile) -> frozenset[ModelKey]:
         if file.path not in self._named_in:
             data = self._bytes(file.path)
-            found = {(a.decode().lower(), b.decode().lower()) for a, b in _MODEL_TEXT.findall(data)}
+            found = {(a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data)}
             for name in _SETTING_TEXT.findall(data):
                 model = self._settings.value(name.decode())
                 if isinstance(model, str):
@@ -461,7 +468,6 @@ class History:
         return {}
 
 
-_MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
 _SETTING_TEXT = re.compile(rb"settings\.([A-Z_]+)")
 
 

@@ -584,24 +584,31 @@ class _Reader:
 
     def _run_pythons(self, index: int, entry: _Entry) -> Iterator[RunPythonCall]:
         """The RunPythons of an entry; those of an entry that cannot be read are looked for in its text."""
-        if entry.problem:
-            nodes = [node for node in ast.walk(entry.node) if isinstance(node, ast.Call)]
-            if isinstance(entry.node, ast.ClassDef):
-                nodes = []  # the entries that follow list them
-        else:
-            nodes = [entry.node] if isinstance(entry.node, ast.Call) else []
-        for node in nodes:
-            yield from self._run_pythons_in(index, node)
+        node = entry.node
+        if isinstance(node, ast.ClassDef):
+            return  # stands for a doubt about the class; the entries that follow list its operations
+        kind = (
+            self._kind(self.scope.dotted(node.func), self.scope)[0]
+            if isinstance(node, ast.Call)
+            else None
+        )
+        if not isinstance(node, ast.Call) or kind is None:
+            for part in ast.walk(node):
+                if isinstance(part, ast.Call) and self._is_run_python(part):
+                    yield self._run_python(index, part)
+        elif kind == "RunPython":
+            yield self._run_python(index, node)
+        elif kind == "SeparateDatabaseAndState":
+            inner = (self._bind(node, kind) or {}).get("database_operations")
+            for nested in self._split(inner) if inner else ():
+                yield from self._run_pythons(index, nested)
 
-    def _run_pythons_in(self, index: int, node: ast.Call) -> Iterator[RunPythonCall]:
-        kind, _ = self._kind(self.scope.dotted(node.func), self.scope)
-        bound = self._bind(node, kind)
-        if kind == "RunPython":
-            code, reverse = (bound or {}).get("code"), (bound or {}).get("reverse_code")
-            yield RunPythonCall(index, node, code, reverse)
-        elif kind == "SeparateDatabaseAndState" and bound and "database_operations" in bound:
-            for entry in self._split(bound["database_operations"]):
-                yield from self._run_pythons(index, entry)
+    def _is_run_python(self, node: ast.Call) -> bool:
+        return self._kind(self.scope.dotted(node.func), self.scope)[0] == "RunPython"
+
+    def _run_python(self, index: int, node: ast.Call) -> RunPythonCall:
+        bound = self._bind(node, "RunPython") or {}
+        return RunPythonCall(index, node, bound.get("code"), bound.get("reverse_code"))
 
 
 _NESTED = frozenset({"database_operations", "state_operations", "code", "reverse_code", "hints"})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migfix.history.reading import UnreadableMigration, parse
-from migfix.history.state import Unknown
+from migfix.history.state import ModelKey, Unknown
+
+MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
 
 if TYPE_CHECKING:
     from migfix.discovery import Project
@@ -29,6 +32,15 @@ class SwappableSettings:
         if name not in self._known:
             self._known[name] = self._find(name)
         return self._known[name]
+
+    def named_models(self) -> frozenset[ModelKey]:
+        """Everything in the settings files that is written like a model, ``app.Model``."""
+        texts = [path.read_bytes() for path in self.project.settings_files]
+        return frozenset(
+            (label.decode().lower(), name.decode().lower())
+            for text in texts
+            for label, name in MODEL_TEXT.findall(text)
+        )
 
     def _find(self, name: str) -> str | Unknown:
         found: set[str] = set()

@@ -329,6 +329,17 @@ def _texts(value: object) -> tuple[str, ...]:
     return texts if len(texts) == len(items) else ()
 
 
+def _may_point_anywhere(model: ModelState | Unknown) -> str | None:
+    if isinstance(model, Unknown):
+        return model.why
+    for each in model.fields:
+        if isinstance(each.target, Unknown):
+            return f"{model.label}.{each.name}: {each.target.why}"
+        if each.kind is None and each.target is None:
+            return f"{model.label}.{each.name} may be a relation: its class is not Django's own"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Relations:
     """The fields that point to a model; ``incomplete`` says why there may be more, None if not."""
@@ -350,6 +361,9 @@ class ProjectState:
     models: Mapping[ModelKey, ModelState | Unknown] = field(default_factory=dict)
     unknown_apps: Mapping[str, str] = field(default_factory=dict)
     project_apps: frozenset[str] = frozenset()  # labels whose source belongs to the project itself
+    named_in_settings: frozenset[ModelKey] = (
+        frozenset()
+    )  # swappable models: packages may point there
     why_open: Callable[[ModelKey], str | None] | None = field(default=None, compare=False)
     everything_unknown: str | None = None
 
@@ -402,24 +416,27 @@ class ProjectState:
         there may be others: in an app that could not be replayed, in one whose other migrations
         name the model, or in a relation whose target could not be read.
         """
-        found: list[tuple[ModelState, FieldState]] = []
-        incomplete = self.everything_unknown or self._why_open(key)
-        for model in self.models.values():
-            if isinstance(model, Unknown):
-                incomplete = incomplete or model.why
-                continue
-            for each in model.fields:
-                if each.target == key:
-                    found.append((model, each))
-                elif isinstance(each.target, Unknown):
-                    incomplete = incomplete or f"{model.label}.{each.name}: {each.target.why}"
-                elif each.kind is None and each.target is None:
-                    incomplete = incomplete or f"{model.label}.{each.name} may be a relation"
-        return Relations(tuple(found), incomplete)
+        found = tuple(
+            (model, field)
+            for model in self.models.values()
+            if isinstance(model, ModelState)
+            for field in model.fields
+            if field.target == key
+        )
+        return Relations(found, self._why_more_relations(key))
 
-    def _why_open(self, key: ModelKey) -> str | None:
+    def _why_more_relations(self, key: ModelKey) -> str | None:
+        if self.everything_unknown:
+            return self.everything_unknown
+        if key[0] not in self.project_apps or key in self.named_in_settings:
+            return f"an installed package may point to {key[0]}.{key[1]}"
+        # What is installed cannot know the project's models, unless settings name them.
         for label, why in self.unknown_apps.items():
-            return f"app {label} may point to it: {why}"
+            if label in self.project_apps:
+                return f"app {label} may point to it: {why}"
+        for (label, _), model in self.models.items():
+            if label in self.project_apps and (doubt := _may_point_anywhere(model)):
+                return doubt
         return self.why_open(key) if self.why_open else None
 
     def with_model(self, key: ModelKey, model: ModelState | Unknown | None) -> ProjectState:

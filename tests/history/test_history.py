@@ -188,6 +188,12 @@ def test_a_dependency_that_is_not_literal_leaves_everything_unknown(written):
     assert "not a literal" in written.state("shop.0001_initial").model("shop", "Order").why
 
 
+def test_a_replaced_migration_whose_own_past_is_gone_is_unknown(squashed):
+    (squashed.root / "shop/migrations/0001_initial.py").unlink()
+    found = squashed.state("shop.0002_a", index=0).model("shop", "Order")
+    assert "after a squash that replaces it" in found.why
+
+
 def test_two_folders_of_one_app_make_it_unknown(written):
     for key in ("one/shop.0001_initial", "two/shop.0001_initial", "blog.0001_initial"):
         dependency = INITIAL if key.startswith("blog") else ""
@@ -267,10 +273,25 @@ def test_relations_to_a_model_are_complete_when_every_app_that_names_it_was_aske
     assert [state.relations_to(("shop", "order")).incomplete for state in states] == [None, None]
 
 
-def test_relations_are_incomplete_where_an_app_is_unknown(written):
+def test_relations_are_incomplete_where_an_app_of_the_project_is_unknown(written):
+    written.migration("shop.0001_initial", create("Order"), '("blog", "0009_gone")')
+    written.migration("blog.0001_initial", create("Post"))
+    found = written.states("shop.0001_initial")[0].relations_to(("shop", "order"))
+    assert "app blog may point to it" in found.incomplete
+
+
+def test_a_package_that_is_not_installed_cannot_point_to_a_model_of_the_project(written):
     written.migration("shop.0001_initial", create("Order"), '("nowhere", "0001_initial")')
+    assert written.state("shop.0001_initial").relations_to(("shop", "order")).incomplete is None
+    written.file("settings.py", 'AUTH_USER_MODEL = "shop.Order"')
     found = written.state("shop.0001_initial").relations_to(("shop", "order"))
-    assert "app nowhere may point to it" in found.incomplete
+    assert found.incomplete == "an installed package may point to shop.order"
+
+
+def test_a_field_of_another_class_may_be_a_relation(written):
+    written.migration("shop.0001_initial", create("Order", '("x", uuid.Field())'))
+    found = written.state("shop.0001_initial").relations_to(("shop", "order"))
+    assert "shop.Order.x may be a relation" in found.incomplete
 
 
 # Installed packages

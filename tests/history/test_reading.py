@@ -1,0 +1,143 @@
+"""What a migration file says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from migfix.history.reading import MigrationSource, UnreadableMigration, read_migration
+from migfix.history.state import Unknown
+
+HEADER = "from django.db import migrations, models\nfrom ops import Wrapped, more\n"
+
+
+def read(body: str, top: str = "", after: str = "") -> MigrationSource:
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    return read_migration(
+        f"{HEADER}{top}\nclass Migration(migrations.Migration):\n{lines}\n{after}"
+    )
+
+
+def kinds(source: MigrationSource) -> list[str | None]:
+    return [operation.kind for operation in source.operations]
+
+
+RUN = "migrations.RunPython(forwards, backwards)"
+DELETE = "migrations.DeleteModel('A')"
+
+
+@pytest.mark.parametrize(
+    ("body", "top"),
+    [
+        (f"operations = [{DELETE}, {RUN}]", ""),
+        (f"operations = ({DELETE}, {RUN})", ""),
+        (f"operations = [{DELETE}] + [{RUN}]", ""),
+        (f"operations = [*[{DELETE}], {RUN}]", ""),
+        (f"operations = [{DELETE}]\noperations += [{RUN}]", ""),
+        (f"first = [{DELETE}]\noperations = first + [{RUN}]", ""),
+        (f"operations = [*FIRST, {RUN}]", f"FIRST = [{DELETE}]"),
+        ("operations = operations", f"operations = [{DELETE}, {RUN}]"),
+        ("operations = [DELETE, RUN]", f"DELETE = {DELETE}\nRUN = {RUN}"),
+        (f"operations: list = list([{DELETE}, {RUN}])", ""),
+    ],
+)
+def test_a_list_of_operations_may_be_written_in_many_ways(body, top):
+    source = read(body, top)
+    assert kinds(source) == ["DeleteModel", "RunPython"]
+    (call,) = source.run_pythons
+    assert (call.index, call.code.id, call.reverse_code.id) == (1, "forwards", "backwards")
+
+
+@pytest.mark.parametrize(
+    ("body", "top", "after", "why"),
+    [
+        (
+            f"operations = [{DELETE}]\nif x:\n    operations.append({RUN})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]",
+            "",
+            f"Migration.operations.append({RUN})",
+            "after its definition",
+        ),
+        ("operations = more()", "", "", "built at run time by more()"),
+        ("operations = [x for x in more]", "", "", "built at run time"),
+        (
+            "operations = FIRST",
+            f"FIRST = [{DELETE}]\nFIRST.append({RUN})",
+            "",
+            "built at run time by FIRST",
+        ),
+        (
+            "operations = FIRST",
+            f"FIRST = []\nif x:\n    FIRST = [{RUN}]",
+            "",
+            "built at run time by FIRST",
+        ),
+        ("def __init__(self, *a): pass\noperations = []", "", "", "its own __init__()"),
+        (
+            f"operations = [Wrapped({RUN})]",
+            "",
+            "",
+            "Wrapped(...) is not an operation of Django's own",
+        ),
+    ],
+)
+def test_operations_that_are_not_written_out_are_a_problem_with_a_line(body, top, after, why):
+    first = next(each for each in read(body, top, after).operations if each.kind is None)
+    assert first.problem.startswith("line ")
+    assert why in first.problem
+
+
+def test_a_run_python_inside_a_wrapper_is_still_found():
+    (call,) = read(f"operations = [{DELETE}, Wrapped({RUN})]").run_pythons
+    assert (call.index, call.code.id) == (1, "forwards")
+
+
+def test_a_run_python_among_database_operations_has_the_index_of_the_whole():
+    inner = f"migrations.SeparateDatabaseAndState(database_operations=[{DELETE}, {RUN}], state_operations=[{RUN}])"
+    (call,) = read(f"operations = [{DELETE}, {inner}]").run_pythons
+    assert call.index == 1
+
+
+def test_code_may_be_named_and_unpacked_arguments_leave_it_open():
+    body = (
+        "operations = [migrations.RunPython(code=a, reverse_code=b), migrations.RunPython(**both)]"
+    )
+    named, unpacked = read(body).run_pythons
+    assert (named.code.id, named.reverse_code.id, unpacked.code) == ("a", "b", None)
+
+
+def test_dependencies_in_their_forms():
+    source = read(
+        "dependencies = [('a', '1'), migrations.swappable_dependency(settings.AUTH_USER_MODEL), f()] + MORE\n"
+        "atomic = False\nrun_before = [('b', '2')]\nreplaces = [('c', '3')]",
+        top="from django.conf import settings\nMORE = [('d', '4')]",
+    )
+    assert [each for each in source.dependencies if isinstance(each, tuple)] == [
+        ("a", "1"),
+        ("d", "4"),
+    ]
+    assert len([each for each in source.dependencies if isinstance(each, Unknown)]) == 1
+    assert source.swappable == ("django.conf.settings.AUTH_USER_MODEL",)
+    assert (source.atomic, source.run_before, source.replaces) == (
+        False,
+        (("b", "2"),),
+        (("c", "3"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("class (", "line 1"), ("x = 1", "no single class Migration"), ("\0", "null")],
+)
+def test_what_is_no_migration_raises(text, why):
+    with pytest.raises(UnreadableMigration, match=why):
+        read_migration(text)
+
+
+def test_the_coding_cookie_of_the_file_counts():
+    text = "# -*- coding: latin-1 -*-\nclass Migration: x = '\xe9'\n"
+    assert read_migration(text.encode("latin-1")).operations == ()
