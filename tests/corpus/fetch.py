@@ -1,5 +1,5 @@
 """
-The Python sources of a few public Django projects, as one folder per project.
+The migrations of a few public Django projects, as one folder per project.
 
 ``python tests/corpus/fetch.py`` prints the folder, after downloading what is missing. Wheels are
 taken by name with pip and unpacked; nothing of them is installed, imported or run.
@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from email.parser import Parser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
+IMPORT = re.compile(r"^ *(?:from +([\w.]+) +)?import +([\w., ]+)", re.MULTILINE)
 DEFAULT_CACHE = HERE.parents[1] / ".cache" / "corpus"
 
 
@@ -70,7 +73,7 @@ def _unpack(wheel: Path, into: Path) -> None:
         metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
         package = Parser().parsestr(archive.read(metadata).decode())
         folder = into / package["Name"].lower().replace("_", "-")
-        archive.extractall(folder, [name for name in names if _is_wanted(name)])
+        archive.extractall(folder, _wanted(archive))
     dependencies = [line for line in package.get_all("Requires-Dist", []) if "extra ==" not in line]
     (folder / "manage.py").touch()  # marks the top of a project
     # What says which databases it may run on: drivers, and whether it is an app for any project.
@@ -79,8 +82,27 @@ def _unpack(wheel: Path, into: Path) -> None:
     (folder / "pyproject.toml").write_text("\n".join([*lines, "", "[tool.black]", ""]))
 
 
-def _is_wanted(name: str) -> bool:
-    return name.endswith(".py") and not {"tests", "test"} & set(name.split("/"))
+def _wanted(archive: ZipFile) -> list[str]:
+    """Migrations, the modules that they import, apps, settings, and the packages around all these."""
+    python = {name for name in archive.namelist() if name.endswith(".py") and not _is_test(name)}
+    migrations = {name for name in python if "/migrations/" in name}
+    kept = migrations | {name for name in python if re.search(r"(^|/)apps\.py$|settings", name)}
+    for name in migrations:
+        for module in _imported_modules(archive.read(name).decode()):
+            path = module.replace(".", "/")
+            kept |= {f"{path}.py", f"{path}/__init__.py"}
+    packages = {f"{folder}/__init__.py" for name in kept for folder in PurePosixPath(name).parents}
+    return sorted(python & (kept | packages))
+
+
+def _is_test(name: str) -> bool:
+    return not {"tests", "test"}.isdisjoint(name.split("/"))
+
+
+def _imported_modules(source: str) -> Iterator[str]:
+    for package, names in re.findall(IMPORT, source):
+        for name in re.findall(r"[\w.]+", names):
+            yield from (f"{package}.{name}", package) if package else [name]
 
 
 if __name__ == "__main__":
