@@ -20,7 +20,7 @@ from zipfile import ZipFile
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
-IMPORT = re.compile(r"^ *(?:from +([\w.]+) +)?import +([\w., ]+)", re.MULTILINE)
+IMPORT = re.compile(r"^ *(?:from +([\w.]+) +)?import +(\([^)]*\)|[\w., ]+)", re.MULTILINE)
 DEFAULT_CACHE = HERE.parents[1] / ".cache" / "corpus"
 
 
