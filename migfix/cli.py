@@ -312,13 +312,13 @@ def _run(options: Options, *, rewrite: bool) -> list[FileOutcome]:
         return [_run_source(sys.stdin.buffer.read(), options, rewrite=rewrite)]
     overrides = options.overrides()
     paths = [Path(path) for path in options.paths]
-    found: dict[Path, FileOutcome] = {}
+    found: dict[str, FileOutcome] = {}
     with _Progress(options) as progress:
         for settings, group in grouped_by_settings(
             paths, lambda path: settings_for(path, overrides)
         ):
             for outcome in pipeline.run(group, settings, rewrite=rewrite, on_progress=progress):
-                found.setdefault(outcome.path.absolute(), outcome)
+                found.setdefault(os.path.abspath(outcome.path), outcome)
     return sorted(found.values(), key=lambda outcome: outcome.path)
 
 

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import migfix
-from migfix.cli import ColorChoice, _colored, app
+from migfix.cli import ColorChoice, Options, _colored, _run, app
 from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Pipeline:
     helper: Path | None = None
     interrupt: bool = False
     crash: bool = False
+    clock: float = 0.0
 
     def run(
         self,
@@ -45,6 +46,10 @@ class Pipeline:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[FileOutcome]:
         self.runs.append((list(paths), settings, rewrite))
+        for done in range(1, 4):
+            self.clock += 0.6
+            if on_progress:
+                on_progress(done, 3)
         if self.interrupt:
             raise KeyboardInterrupt
         if self.crash:
@@ -178,7 +183,7 @@ def test_outcomes_come_ordered_by_path_each_file_once(pipeline: Pipeline) -> Non
     Path("sub").mkdir()
     for name in ("sub/z.py", "sub/c.py"):
         Path(name).write_text("loop")
-    result = invoke("check", "-q", "sub", "sub/c.py", "a.py")
+    result = invoke("check", "-q", "sub", "sub/../sub/c.py", "a.py")
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
         "a.py",
         "sub/c.py",
@@ -398,6 +403,44 @@ def test_a_path_that_is_no_text_is_printed_as_its_bytes(pipeline: Pipeline) -> N
     name = os.fsdecode(b"caf\xe9.py")
     Path(name).write_text("loop")
     assert b"caf\xe9.py:1:1: MF101 why\n" in invoke("check", name).stdout_bytes
+
+
+# -- progress
+
+
+class Terminal:
+    """Standard error of somebody who watches."""
+
+    def __init__(self, watched: bool) -> None:
+        self.watched = watched
+        self.written = ""
+
+    def isatty(self) -> bool:
+        return self.watched
+
+    def write(self, text: str) -> None:
+        self.written += text
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("watched", "quiet", "shown"),
+    [
+        (True, False, "\r2/3 files\r3/3 files\r\x1b[K"),
+        (True, True, ""),
+        (False, False, ""),
+    ],
+)
+def test_progress_is_shown_after_a_second_to_who_watches(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, watched: bool, quiet: bool, shown: str
+) -> None:
+    terminal = Terminal(watched)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("migfix.cli.time.monotonic", lambda: pipeline.clock)
+    _run(Options(["b.py"], quiet=quiet), rewrite=False)
+    assert terminal.written == shown
 
 
 # -- colours

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from migfix.findings import Applicability, FileOutcome, LoopOutcome, Outcome
@@ -56,6 +57,15 @@ def test_quiet_leaves_the_rewrites_only() -> None:
             "shop/migrations/0007.py:12:5: MF101 becomes one update()",
             "shop/migrations/0007.py:30:5: MF201 MF202 streams",
         ]
+
+
+def test_editors_find_place_code_and_message_in_a_line() -> None:
+    matcher = re.compile(r"^(.+?):(\d+):(\d+): (MF\d+) (.*)$")
+    lines = as_text.render([MIXED], applied=False, quiet=True).splitlines()
+    assert [match.groups() for line in lines if (match := matcher.match(line))] == [
+        ("shop/migrations/0007.py", "12", "5", "MF101", "becomes one update()"),
+        ("shop/migrations/0007.py", "30", "5", "MF201", "MF202 streams"),
+    ]
 
 
 def test_nothing_to_do_is_said() -> None:
