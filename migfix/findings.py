@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 
 class Applicability(Enum):
@@ -22,6 +23,127 @@ class Outcome(Enum):
     STREAM = "stream"
     CURSOR = "cursor"
     LEFT = "left"
+
+
+class Reason(Enum):
+    """Why a codemod leaves a loop, or part of one, as it is. The values are part of the JSON report."""
+
+    REAL_MODEL = "real-model"
+    MODEL_UNKNOWN = "model-unknown"
+    MODEL_UNVERIFIED = "model-unverified"
+    CUSTOM_BASE = "custom-base"
+    INHERITANCE = "multi-table-inheritance"
+    CUSTOM_MANAGER = "custom-manager"
+    RAW_SQL = "raw-sql"
+    NOT_INSTANCES = "rows-are-not-instances"
+    LOOP_SHAPE = "loop-shape"
+    QUERYSET_SHAPE = "queryset-shape"
+    QUERYSET_REUSED = "queryset-reused"
+    USED_AFTER = "used-after-loop"
+    OTHER_STATEMENTS = "other-statements"
+    OUTPUT = "output"
+    QUERY_IN_BODY = "query-in-body"
+    UNKNOWN_CALL = "unknown-call"
+    BRANCHES = "branches"
+    CONDITION = "condition"
+    TEXT_COMPARISON = "text-comparison"
+    VALUE = "value"
+    NULLABLE = "nullable"
+    NOT_TOTAL = "evaluated-without-rows"
+    ONE_TIMESTAMP = "one-timestamp"
+    FIELD_UNKNOWN = "field-unknown"
+    PRIMARY_KEY = "primary-key"
+    UNIQUE = "unique"
+    AUTO_NOW = "auto-now"
+    SAVE_SIDE_EFFECT = "save-side-effect"
+    SAVE_ARGUMENTS = "save-arguments"
+    NEVER_SAVED = "never-saved"
+    SAVED_TWICE = "saved-twice"
+    SET_ORDER = "set-order"
+    DELETE_RELATIONS = "delete-relations"
+    ROW_ESCAPES = "row-escapes"
+    ALL_FIELDS_NEEDED = "all-fields-needed"
+    ALREADY_NARROW = "already-narrow"
+    KEEPS_ROWS = "keeps-rows"
+    LOCKED_ROWS = "locked-rows"
+    SCHEMA_CHANGE = "schema-change"
+    TRANSACTION = "transaction"
+    LEAVES_FUNCTION = "leaves-function"
+    PREFETCH = "prefetch"
+    FEW_ROWS = "few-rows"
+    PER_PARENT = "per-parent"
+    ALREADY_STREAMS = "already-streams"
+    DOES_NOT_STREAM = "does-not-stream"
+    STATES_DIFFER = "states-differ"
+    NAME_CLASH = "name-clash"
+    SUPPRESSED = "suppressed"
+    NOT_SELECTED = "not-selected"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A loop, or part of one, is left as it is: the reason, and the fact in one sentence."""
+
+    reason: Reason
+    message: str
+
+
+class Part(Enum):
+    """The part of a loop that a rewrite claims. WHOLE excludes all others."""
+
+    WHOLE = "whole"
+    COLUMNS = "columns"
+    SOURCE = "source"
+    WRITES = "writes"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceLoop:
+    """The whole ``for`` statement becomes these lines of source."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCall:
+    """``.method(arguments)`` joins the queryset's chain, before ``.iterator()`` if that is there.
+
+    ``replaces_all``: a bare ``.all()`` at the end of the chain gives way to it.
+    """
+
+    method: str
+    arguments: str = ""
+    replaces_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrapRows:
+    """``function(queryset, arguments)``; ``.iterator()`` at the end of the chain goes."""
+
+    function: str
+    arguments: str = ""
+
+
+Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What a codemod would do to one part of a loop. It is safe if there are no caveats."""
+
+    part: Part
+    edit: Edit
+    message: str
+    outcome: Outcome
+    caveats: tuple[Refusal, ...] = ()
+    imports: tuple[tuple[str, str], ...] = ()
+    needs_helper: bool = False
+    only: tuple[str, ...] | None = None
+    defer: tuple[str, ...] | None = None
+
+    @property
+    def applicability(self) -> Applicability:
+        return Applicability.UNSAFE if self.caveats else Applicability.SAFE
 
 
 @dataclass(frozen=True, slots=True)

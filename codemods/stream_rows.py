@@ -1,0 +1,41 @@
+"""Read rows in chunks instead of all at once: ``.iterator()``, where the database streams it.
+
+Before:
+
+    for post in Post.objects.order_by("pk"):
+        credit(post)
+
+After, when PostgreSQL or Oracle is the project's only database:
+
+    for post in Post.objects.order_by("pk").iterator():
+        credit(post)
+
+Refuses when the queryset's rows are used again, since every use would then run a query of its own
+and see other objects; when the rows are kept or come from raw SQL; and where ``.iterator()`` would
+not stream or not give the same rows, which is what server-side-cursor is for.
+"""
+
+from __future__ import annotations
+
+from migfix.codemod import Codemod, Decision
+from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
+from migfix.loops.loop import Loop
+from migfix.loops.streaming import already_streams, cannot_stream, plain_iterator_falls_short
+
+
+def decide(loop: Loop) -> Decision:
+    if already_streams(loop):
+        return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
+    refusal = cannot_stream(loop) or plain_iterator_falls_short(loop)
+    if refusal:
+        return refusal
+    return Rewrite(
+        part=Part.SOURCE,
+        edit=ChainCall("iterator"),
+        message="streams its rows with .iterator()",
+        outcome=Outcome.STREAM,
+    )
+
+
+codemod = Codemod(__name__, "MF202", Part.SOURCE, decide)
+__getattr__ = codemod.module_attribute

@@ -1,0 +1,228 @@
+"""What a loop's body does besides using its row: queries, output, calls into the unknown."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from migfix.history.state import ModelKey
+from migfix.loops.querysets import CHAINING, Resolver
+from migfix.loops.scopes import FunctionNode
+from migfix.loops.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
+
+
+class Kind(Enum):
+    OUTPUT = auto()  # prints, logs, moves a progress bar
+    READS = auto()  # runs a query that reads
+    WRITES = auto()  # runs a query that writes
+    SQL = auto()  # uses a cursor or the schema editor
+    TRANSACTION = auto()  # commits, rolls back, or opens an atomic block
+    CALL = auto()  # calls something whose source is not known
+    LEAVES = auto()  # break, return, raise
+    YIELDS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect; ``model`` is the table that a query touches, None when it is not known which."""
+
+    kind: Kind
+    node: ast.AST
+    model: ModelKey | None = None
+
+
+# https://docs.djangoproject.com/en/stable/ref/models/querysets/#methods-that-do-not-return-querysets
+_READING = frozenset(
+    "get first last earliest latest count exists aggregate in_bulk contains explain".split()
+)
+_WRITING = frozenset(
+    "save delete create get_or_create update_or_create bulk_create bulk_update update add set remove "
+    "clear raw".split()
+)
+# Methods of str, bytes, list, dict, set, numbers, dates and regular expressions. The names that
+# managers share (get, update, add, remove, clear, count...) need a receiver that is known to be none.
+_HARMLESS = frozenset(
+    name
+    for kind in (str, bytes, list, dict, set, int, float)
+    for name in dir(kind)
+    if not name.startswith("_")
+) | frozenset(
+    "date time year isoformat strftime strptime total_seconds timestamp astimezone utctimetuple "
+    "group groups groupdict sub match search fullmatch findall finditer quantize hex "
+    "most_common appendleft popleft move_to_end".split()
+)
+_SHARED = frozenset({"get", "update", "add", "remove", "clear", "count", "index", "values"})
+_PURE_ROOTS = frozenset(
+    "re json math decimal fractions datetime time calendar string unicodedata html itertools "
+    "functools operator collections copy base64 binascii hashlib hmac uuid random secrets zlib "
+    "textwrap urllib.parse ipaddress posixpath os.path pathlib slugify ast types enum dataclasses "
+    "typing zoneinfo pytz statistics bisect heapq difflib struct colorsys numbers "
+    "dateutil pprint keyword locale django.utils django.template.defaultfilters django.db.models "
+    "django.core.exceptions django.core.serializers.json".split()
+)
+_OUTPUT_ROOTS = frozenset({"logging", "warnings", "sys.stdout", "sys.stderr", "structlog", "tqdm"})
+_BUILTINS_WITH_EFFECTS = frozenset(
+    {"exec", "eval", "open", "input", "compile", "__import__", "globals", "locals", "vars", "breakpoint"}
+)
+_MAX_DEPTH = 6
+
+
+def effects_of(
+    region: list[ast.stmt], row: str | None, resolver: Resolver, depth: int = 0
+) -> Iterator[Effect]:
+    """Every effect of the statements, same-file callees included, save and delete of ``row`` excluded."""
+    for statement in region:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Call() if not _is_method_of(node, row):
+                    yield from _call(node, resolver, depth)
+                case ast.Break() | ast.Return() | ast.Raise() if depth == 0:
+                    yield Effect(Kind.LEAVES, node)
+                case ast.Yield() | ast.YieldFrom() | ast.Await():
+                    yield Effect(Kind.YIELDS, node)
+
+
+def is_pure_path(path: str) -> bool:
+    """Is the dotted path in a module whose functions neither query nor print?"""
+    return _under(path, _PURE_ROOTS)
+
+
+def _under(path: str, roots: frozenset[str]) -> bool:
+    parts = path.split(".")
+    return any(".".join(parts[:n]) in roots for n in range(1, len(parts) + 1))
+
+
+def _is_method_of(call: ast.Call, row: str | None) -> bool:
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=name), attr="save" | "delete"):
+            return name == row
+    return False
+
+
+def _call(call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
+    match call.func:
+        case ast.Name(id=name):
+            yield from _named(name, call, resolver, depth)
+        case ast.Attribute(value=owner, attr=method):
+            value = resolver.value(owner)
+            if value is None:
+                yield from _unresolved(owner, method, call, resolver)
+            else:
+                yield from _method(value, method, call)
+        case _:
+            yield Effect(Kind.CALL, call)
+
+
+def _named(name: str, call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
+    module = resolver.module
+    if isinstance(resolver.value(call.func), Model):
+        return
+    if name not in resolver.scope.bindings and (function := module.functions.get(name)):
+        yield from _inside(function, call, resolver, depth)
+    elif module.is_builtin(name):
+        if name == "print":
+            yield Effect(Kind.OUTPUT, call)
+        elif name in _BUILTINS_WITH_EFFECTS:
+            yield Effect(Kind.CALL, call)
+    else:
+        yield from _imported(module.path_of(call.func), call)
+
+
+def _inside(
+    function: FunctionNode, call: ast.Call, resolver: Resolver, depth: int
+) -> Iterator[Effect]:
+    if depth >= _MAX_DEPTH:
+        yield Effect(Kind.CALL, call)
+        return
+    inner = resolver.inside(function)
+    body = function.body if isinstance(function.body, list) else [ast.Expr(function.body)]
+    for effect in effects_of(body, None, inner, depth + 1):
+        yield Effect(effect.kind, call, effect.model)
+
+
+def _imported(path: str | None, call: ast.Call) -> Iterator[Effect]:
+    if path is None:
+        yield Effect(Kind.CALL, call)
+    elif _under(path, _OUTPUT_ROOTS):
+        yield Effect(Kind.OUTPUT, call)
+    elif path.startswith("django.db.transaction."):
+        yield Effect(Kind.TRANSACTION, call)
+    elif path.startswith(("django.db.connection", "django.db.connections")):
+        yield Effect(Kind.SQL, call)
+    elif not _under(path, _PURE_ROOTS):
+        yield Effect(Kind.CALL, call)
+
+
+def _method(value: Value, method: str, call: ast.Call) -> Iterator[Effect]:
+    match value:
+        case Manager(model=model) | Rows(manager=Manager(model=model)):
+            if method in _READING:
+                yield Effect(Kind.READS, call, model.key)
+            elif method in _WRITING:
+                yield Effect(Kind.WRITES, call, model.key)
+            elif method not in CHAINING | {"db_manager", "using"}:
+                yield Effect(Kind.CALL, call)
+        case Row(model=model) if method in {"save", "delete"}:
+            yield Effect(Kind.WRITES, call, model.key)
+        case Row(model=model) if method == "refresh_from_db":
+            yield Effect(Kind.READS, call, model.key)
+        case SchemaEditor():
+            yield Effect(Kind.SQL, call)
+        case Apps() if method == "get_model":
+            return
+        case _:
+            yield Effect(Kind.CALL, call)
+
+
+def _unresolved(
+    owner: ast.expr, method: str, call: ast.Call, resolver: Resolver
+) -> Iterator[Effect]:
+    path = resolver.module.path_of(call.func)
+    if path is not None:
+        yield from _imported(path, call)
+    elif _is_logger(owner, resolver):
+        yield Effect(Kind.OUTPUT, call)
+    elif method in _SHARED and _is_plain_collection(owner, resolver):
+        return
+    elif method in _WRITING:
+        yield Effect(Kind.WRITES, call)
+    elif method in _READING:
+        yield Effect(Kind.READS, call)
+    elif method not in _HARMLESS and method not in CHAINING:
+        yield Effect(Kind.CALL, call)
+
+
+def _is_logger(owner: ast.expr, resolver: Resolver) -> bool:
+    """A name bound to ``logging.getLogger(...)`` or to a progress bar."""
+    if not isinstance(owner, ast.Name):
+        return False
+    binding = resolver.scope.bound_once(owner.id)
+    value = binding.value if binding else resolver.module.constant(owner.id)
+    if not isinstance(value, ast.Call):
+        return False
+    path = resolver.module.path_of(value.func)
+    return path is not None and _under(path, _OUTPUT_ROOTS)
+
+
+def _is_plain_collection(owner: ast.expr, resolver: Resolver) -> bool:
+    """A literal, or a name whose every binding is one, or a constructor call of a collection."""
+    match owner:
+        case ast.Dict() | ast.List() | ast.Set() | ast.Constant() | ast.JoinedStr():
+            return True
+        case ast.DictComp() | ast.ListComp() | ast.SetComp():
+            return True
+        case ast.Call(func=ast.Name(id=name)):
+            return name in {"dict", "list", "set", "str", "defaultdict", "Counter", "OrderedDict"}
+        case ast.Name(id=name):
+            bindings = resolver.scope.bindings.get(name)
+            if bindings is None:
+                value = resolver.module.constant(name)
+                return value is not None and _is_plain_collection(value, resolver)
+            return all(
+                b.value is not None and b.position is None and not isinstance(b.value, ast.Name)
+                and _is_plain_collection(b.value, resolver)
+                for b in bindings
+            )
+    return False

@@ -1,0 +1,233 @@
+"""The functions of a file that a RunPython reaches, and what their parameters stand for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from migfix.history.state import ProjectState
+from migfix.loops.module import Module
+from migfix.loops.querysets import Resolver
+from migfix.loops.scopes import FunctionNode, Scope, all_arguments, walk_scope
+from migfix.loops.values import Apps, SchemaEditor, Value
+
+# Decorators that call the function once with its own arguments.
+_TRANSPARENT_DECORATORS = frozenset(
+    {
+        "staticmethod",
+        "django.db.transaction.atomic",
+        "functools.cache",
+        "functools.lru_cache",
+    }
+)
+RUNPYTHON_ARGUMENTS: tuple[Value, ...] = (Apps(), SchemaEditor())
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a call passes: positional and keyword values; None for what is not known."""
+
+    positional: tuple[Value, ...] = ()
+    keywords: Mapping[str, Value] = field(default_factory=dict)
+    complete: bool = True  # False when ``*args`` or ``**kwargs`` are passed
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One way into a file: an expression that Django (or an importing migration) calls."""
+
+    expression: ast.expr
+    arguments: Arguments = Arguments(RUNPYTHON_ARGUMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedCall:
+    """A call, out of a reached function, of a function that the file imports."""
+
+    path: str
+    arguments: Arguments
+
+
+@dataclass(eq=False)
+class Function:
+    """A reached function. ``parameters`` join what every known call passes."""
+
+    name: str
+    node: FunctionNode
+    scope: Scope
+    parameters: dict[str, Value] = field(default_factory=dict)
+
+
+class Reach:
+    """Follows calls from the entries to every function of the file that they reach."""
+
+    def __init__(self, module: Module, state: ProjectState) -> None:
+        self.module = module
+        self.state = state
+        self.functions: dict[FunctionNode, Function] = {}
+        self.imported: list[ImportedCall] = []
+        self._waiting: list[Function] = []
+
+    def follow(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._enter(entry.expression, entry.arguments, None)
+        while self._waiting:
+            self._calls_of(self._waiting.pop())
+
+    def resolver(self, function: Function) -> Resolver:
+        callees = {node: reached.parameters for node, reached in self.functions.items()}
+        return Resolver(self.module, function.scope, function.parameters, self.state, callees)
+
+    def _enter(self, node: ast.expr, arguments: Arguments, caller: Function | None) -> None:
+        """The expression ``node`` gets called with ``arguments``."""
+        match node:
+            case ast.Lambda():
+                self._reach("<lambda>", node, arguments, caller)
+            case ast.Name(id=name):
+                self._enter_name(name, arguments, caller)
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                self._enter_name(f"{owner}.{name}", arguments, caller)
+            case ast.Call(func=function, args=args) if self._is_partial(function) and args:
+                bound = self._arguments(node, caller)
+                merged = Arguments(
+                    (*bound.positional[1:], *arguments.positional),
+                    {**bound.keywords, **arguments.keywords},
+                    bound.complete and arguments.complete,
+                )
+                self._enter(args[0], merged, caller)
+            case ast.Call(func=function):
+                self._enter_made(function, node, arguments, caller)
+
+    def _enter_name(self, name: str, arguments: Arguments, caller: Function | None) -> None:
+        function = self._nested(name, caller) or self.module.functions.get(name)
+        function = function or self.module.functions.get(f"Migration.{name}")
+        if function is not None:
+            self._reach(name.removeprefix("Migration."), function, arguments, caller)
+        elif (path := self.module.imports.get(name.partition(".")[0])) is not None:
+            rest = name.partition(".")[2]
+            self.imported.append(ImportedCall(f"{path}.{rest}" if rest else path, arguments))
+        elif (value := self.module.constant(name)) is not None and not isinstance(value, ast.Name):
+            self._enter(value, arguments, None)
+
+    def _enter_made(
+        self, factory: ast.expr, call: ast.Call, arguments: Arguments, caller: Function | None
+    ) -> None:
+        """``make_forwards("x")`` returns one of its own nested functions, which gets called."""
+        if not isinstance(factory, ast.Name):
+            return
+        maker = self.module.functions.get(factory.id)
+        if maker is None or isinstance(maker, ast.Lambda):
+            return
+        outer = self._reach(factory.id, maker, self._arguments(call, caller), caller)
+        for node in walk_scope_of(maker):
+            if isinstance(node, ast.Return) and isinstance(node.value, (ast.Name, ast.Lambda)):
+                self._enter(node.value, arguments, outer)
+
+    def _reach(
+        self, name: str, node: FunctionNode, arguments: Arguments, caller: Function | None
+    ) -> Function:
+        function = self.functions.get(node)
+        values = _bound(node, arguments)
+        if function is None:
+            outer = caller.scope if caller and node in caller.scope.parents else None
+            function = Function(name, node, Scope(node, outer), values)
+            self.functions[node] = function
+            self._waiting.append(function)
+            return function
+        joined = {
+            key: value if values.get(key) == value else None
+            for key, value in function.parameters.items()
+        }
+        if joined != function.parameters:
+            function.parameters = joined
+            self._waiting.append(function)
+        return function
+
+    def _calls_of(self, function: Function) -> None:
+        called: set[ast.expr] = set()
+        for node in walk_scope_of(function.node):
+            if isinstance(node, ast.Call):
+                called.add(node.func)
+                if isinstance(node.func, (ast.Name, ast.Attribute)):
+                    self._enter_call(node, function)
+        for node in walk_scope_of(function.node):
+            if isinstance(node, ast.Name) and node not in called and self._is_function(node, function):
+                self._enter(node, Arguments(complete=False), function)
+
+    def _enter_call(self, call: ast.Call, caller: Function) -> None:
+        if self._is_partial(call.func):
+            return
+        if isinstance(call.func, ast.Attribute) and not self._is_function(call.func, caller):
+            return
+        self._enter(call.func, self._arguments(call, caller), caller)
+
+    def _is_function(self, node: ast.expr, caller: Function) -> bool:
+        match node:
+            case ast.Name(id=name) if isinstance(node.ctx, ast.Load):
+                return bool(self._nested(name, caller)) or (
+                    name not in caller.scope.bindings
+                    and (name in self.module.functions or name in self.module.imports)
+                )
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                return f"{owner}.{name}" in self.module.functions or (
+                    owner in self.module.imports and owner not in caller.scope.bindings
+                )
+        return False
+
+    def _nested(self, name: str, caller: Function | None) -> FunctionNode | None:
+        binding = caller.scope.bound_once(name) if caller else None
+        statement = binding.statement if binding else None
+        return statement if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+    def _is_partial(self, function: ast.expr) -> bool:
+        return self.module.path_of(function) == "functools.partial"
+
+    def _arguments(self, call: ast.Call, caller: Function | None) -> Arguments:
+        resolver = self.resolver(caller) if caller else None
+
+        def value(node: ast.expr) -> Value:
+            return resolver.value(node) if resolver else None
+
+        plain = not any(isinstance(a, ast.Starred) for a in call.args)
+        return Arguments(
+            tuple(value(a) for a in call.args) if plain else (),
+            {k.arg: value(k.value) for k in call.keywords if k.arg},
+            plain and all(k.arg for k in call.keywords),
+        )
+
+
+def runpython_like(module: Module) -> Iterator[Entry]:
+    """Functions that take ``(apps, schema_editor)``, for a file without a RunPython of its own."""
+    for name, node in module.functions.items():
+        if [a.arg for a in all_arguments(node)][:2] == ["apps", "schema_editor"]:
+            yield Entry(ast.Name(id=name, ctx=ast.Load()))
+
+
+def walk_scope_of(function: FunctionNode) -> Iterator[ast.AST]:
+    """Every node of the function's own body, in source order, without nested functions."""
+    body: Sequence[ast.AST] = function.body if isinstance(function.body, list) else [function.body]
+    for statement in body:
+        yield from walk_scope(statement)
+
+
+def _bound(node: FunctionNode, arguments: Arguments) -> dict[str, Value]:
+    """Parameter name -> what is passed. Defaults, decorators and ``*args`` make it unknown."""
+    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+    if names[:1] in (["self"], ["cls"]):
+        names = names[1:]
+    unknown: dict[str, Value] = {a.arg: None for a in all_arguments(node)}
+    if not arguments.complete or not _transparent(node):
+        return unknown
+    return {**unknown, **dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
+
+
+def _transparent(node: FunctionNode) -> bool:
+    if isinstance(node, ast.Lambda):
+        return True
+    for decorator in node.decorator_list:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        text = ast.unparse(target)
+        if not any(path == text or path.endswith(f".{text}") for path in _TRANSPARENT_DECORATORS):
+            return False
+    return True

@@ -1,0 +1,261 @@
+"""``Loop``: every fact about one loop over database rows that a codemod may ask for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
+from migfix.loops import effects, uses
+from migfix.loops.effects import Effect
+from migfix.loops.functions import Function, Reach, walk_scope_of
+from migfix.loops.module import Module
+from migfix.loops.names import Names
+from migfix.loops.querysets import CHAINING, Resolver, row_of
+from migfix.loops.scopes import Binding
+from migfix.loops.uses import Use
+from migfix.loops.values import RawRows, Rows
+from migfix.source import Source
+
+# Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
+# their own. ``count()`` and ``exists()`` look at the cache when there is one.
+# https://docs.djangoproject.com/en/stable/topics/db/queries/#caching-and-querysets
+_UNCACHED = CHAINING | {"update", "delete", "aggregate", "get", "create", "bulk_create", "in_bulk"}
+_CACHE_READERS = frozenset({"count", "exists"})
+
+
+@dataclass(frozen=True)
+class Databases:
+    """What the project may run on; ``certain`` when its settings or the user said so."""
+
+    names: frozenset[str]
+    certain: bool = False
+
+    def only(self, *names: str) -> bool:
+        return self.names <= set(names)
+
+    def any(self, *names: str) -> bool:
+        return not self.names.isdisjoint(names)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """``for row in rows: body`` as one migration state sees it."""
+
+    source: Source
+    module: Module
+    names: Names
+    function: str
+    resolver: Resolver
+    node: ast.For
+    rows: Rows | RawRows
+    wrappers: tuple[str, ...]
+    state: ProjectState
+    databases: Databases
+    unsafe_allowed: bool = False
+
+    @cached_property
+    def queryset(self) -> ast.expr:
+        """The expression under the wrappers, as written in the header."""
+        node = self.node.iter
+        for _ in self.wrappers:
+            assert isinstance(node, ast.Call)
+            node = node.args[0]
+        return node
+
+    @cached_property
+    def row(self) -> str | None:
+        """The row's name; None where the target is not one name for one instance."""
+        target = self.node.target
+        if self.wrappers.count("enumerate") == 1 and isinstance(target, ast.Tuple):
+            target = target.elts[-1] if len(target.elts) == 2 else target
+        elif "enumerate" in self.wrappers:
+            return None
+        if not isinstance(target, ast.Name) or row_of(self.rows) is None:
+            return None
+        return target.id
+
+    @cached_property
+    def model(self) -> ModelState | Unknown:
+        if not isinstance(self.rows, Rows):
+            return Unknown("the rows come from raw SQL")
+        key = self.rows.model.key
+        if key is None:
+            return Unknown("the model is not named by literals")
+        return self.state.model(*key)
+
+    @cached_property
+    def columns(self) -> tuple[FieldState, ...] | Unknown:
+        """The model's concrete fields, its parents' included."""
+        if isinstance(self.model, Unknown):
+            return self.model
+        return self.state.concrete_fields(self.model)
+
+    def columns_of(self, key: ModelKey) -> Mapping[str, FieldState] | None:
+        """The concrete fields of any model by name and by attname; None when they are not known."""
+        model = self.state.model(*key)
+        found = model if isinstance(model, Unknown) else self.state.concrete_fields(model)
+        return None if isinstance(found, Unknown) else by_name(found)
+
+    @property
+    def model_label(self) -> str | None:
+        if isinstance(self.model, ModelState):
+            return self.model.label
+        key = self.rows.model.key if isinstance(self.rows, Rows) else None
+        return ".".join(key) if key else None
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """Uses of the row in the body, the ``else`` of the loop included."""
+        if self.row is None:
+            return ()
+        return tuple(uses.uses_of(self.row, [*self.node.body, *self.node.orelse], self.resolver))
+
+    def used(self, *kinds: uses.Kind) -> tuple[Use, ...]:
+        return tuple(use for use in self.uses if use.kind in kinds)
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        region = [*self.node.body, *self.node.orelse]
+        return tuple(effects.effects_of(region, self.row, self.resolver))
+
+    def having(self, *kinds: effects.Kind) -> tuple[Effect, ...]:
+        return tuple(effect for effect in self.effects if effect.kind in kinds)
+
+    @cached_property
+    def outer_row_loop(self) -> ast.For | None:
+        """The nearest enclosing loop whose variable the queryset depends on."""
+        names = {n.id for n in ast.walk(self.queryset) if isinstance(n, ast.Name)}
+        names |= {n for name in names for n in self._behind(name)}
+        for ancestor in self.resolver.scope.ancestors(self.node):
+            if isinstance(ancestor, ast.For):
+                bound = {n.id for n in ast.walk(ancestor.target) if isinstance(n, ast.Name)}
+                if bound & names:
+                    return ancestor
+        return None
+
+    def _behind(self, name: str) -> Iterator[str]:
+        binding = self.resolver.scope.binding(name, self.node)
+        if binding is not None and binding.value is not None:
+            yield from (n.id for n in ast.walk(binding.value) if isinstance(n, ast.Name))
+
+    @cached_property
+    def used_after(self) -> str | None:
+        """A name bound by the loop (its variable, a counter) that is read outside of it."""
+        scope = self.resolver.scope
+        bound = {
+            name
+            for name, bindings in scope.bindings.items()
+            if any(scope.is_inside(b.statement, self.node) for b in bindings)
+        }
+        for name in sorted(bound):
+            if any(
+                not scope.is_inside(load, self.node) and self._may_see(name, load)
+                for load in scope.loads(name)
+            ):
+                return name
+        return None
+
+    def _may_see(self, name: str, load: ast.Name) -> bool:
+        """False where the load certainly reads a binding made outside of this loop."""
+        binding = self.resolver.scope.binding(name, load)
+        return binding is None or self.resolver.scope.is_inside(binding.statement, self.node)
+
+    @cached_property
+    def reused(self) -> ast.AST | None:
+        """The first place that reads the queryset's cached rows besides this loop, None if there is none.
+
+        Such a place sees the very objects of this loop; without the loop's cache it would run a
+        query of its own and see others.
+        """
+        scope = self.resolver.scope
+        for name, binding in self._holders():
+            for load in scope.loads(name):
+                other = scope.binding(name, load)
+                same = other is None or binding is None or other.statement is binding.statement
+                if same and self._reads_cache(load):
+                    return load
+        return None
+
+    def _holders(self) -> Iterator[tuple[str, Binding | None]]:
+        """The names that hold the looped queryset itself, each with what bound it."""
+        node: ast.AST | None = self.queryset
+        while isinstance(node, ast.Name):
+            binding = self.resolver.scope.binding(node.id, self.node)
+            yield node.id, binding
+            node = binding.value if binding else None
+
+    def _reads_cache(self, load: ast.Name) -> bool:
+        scope = self.resolver.scope
+        if load is self.queryset:
+            return self._runs_again()
+        parent = scope.parents[load]
+        outer = scope.parents.get(parent)
+        if isinstance(parent, ast.Attribute) and isinstance(outer, ast.Call) and outer.func is parent:
+            if parent.attr in _CACHE_READERS:
+                return not self._comes_before(load)
+            return parent.attr not in _UNCACHED
+        held = {name for name, _ in self._holders()}
+        if isinstance(parent, ast.Assign):
+            return not all(isinstance(t, ast.Name) and t.id in held for t in parent.targets)
+        return True
+
+    def _runs_again(self) -> bool:
+        """Is the loop itself in a loop that does not make the queryset anew each time?"""
+        if not isinstance(self.queryset, ast.Name):
+            return False
+        scope = self.resolver.scope
+        binding = scope.binding(self.queryset.id, self.node)
+        if binding is None:
+            return True
+        for ancestor in scope.ancestors(self.node):
+            if scope.is_inside(binding.statement, ancestor):
+                return False
+            if isinstance(ancestor, (ast.For, ast.AsyncFor, ast.While)):
+                return True
+        return False
+
+    def _comes_before(self, load: ast.Name) -> bool:
+        """Does ``load`` run before the loop and never again after it?"""
+        scope = self.resolver.scope
+        in_a_loop = any(
+            isinstance(a, (ast.For, ast.AsyncFor, ast.While)) for a in scope.ancestors(self.node)
+        )
+        return load.lineno < self.node.lineno and not in_a_loop
+
+    def text(self, node: ast.expr) -> str:
+        """The source of an expression on one line."""
+        return self.source.segment(node)
+
+
+def loops_in(
+    function: Function, reach: Reach, names: Names, databases: Databases
+) -> Iterator[Loop]:
+    """Every ``for`` over database rows in the function's own body, in source order."""
+    resolver = reach.resolver(function)
+    for node in walk_scope_of(function.node):
+        if not isinstance(node, ast.For):
+            continue
+        value, wrappers = resolver.unwrapped(node.iter)
+        if isinstance(value, (Rows, RawRows)):
+            yield Loop(
+                reach.module.source,
+                reach.module,
+                names,
+                function.name,
+                resolver,
+                node,
+                value,
+                wrappers,
+                reach.state,
+                databases,
+            )
+
+
+def by_name(columns: Iterable[FieldState]) -> dict[str, FieldState]:
+    """Columns by the names that a row has for them: ``author`` and ``author_id``."""
+    columns = tuple(columns)
+    attnames = {c.attname: c for c in columns if isinstance(c.attname, str)}
+    return attnames | {c.name: c for c in columns}

@@ -1,0 +1,102 @@
+"""The names of a migration file: what it imports, what its functions are called."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from migfix.loops.scopes import FunctionNode, Scope
+from migfix.source import Source
+
+
+class Module:
+    """One migration file (or helper module) as the loop analysis sees it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.tree = source.tree
+        self.scope = Scope(self.tree)
+        self.functions: dict[str, FunctionNode] = dict(_functions(self.tree))
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        """Local name -> dotted path, for every import of the file at any depth.
+
+        A name imported twice from different places is left out: it is not known which is meant.
+        Relative imports keep their leading dots.
+        """
+        return _unambiguous(_imports(ast.walk(self.tree)))
+
+    @cached_property
+    def top_imports(self) -> dict[str, str]:
+        """Local name -> dotted path, for the imports that every function of the file can use."""
+        return _unambiguous(_imports(self.tree.body))
+
+    @cached_property
+    def local_names(self) -> frozenset[str]:
+        """Every name that the file binds other than by an import, at any depth."""
+        names = {
+            node.id
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        }
+        names |= {node.arg for node in ast.walk(self.tree) if isinstance(node, ast.arg)}
+        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        return frozenset(
+            names | {node.name for node in ast.walk(self.tree) if isinstance(node, definitions)}
+        )
+
+    def path_of(self, expression: ast.expr) -> str | None:
+        """The dotted path of an imported name or an attribute of one (``timezone.now``)."""
+        match expression:
+            case ast.Name(id=name) if name not in self.local_names:
+                return self.imports.get(name)
+            case ast.Attribute(value=value, attr=attribute):
+                base = self.path_of(value)
+                return f"{base}.{attribute}" if base else None
+        return None
+
+    def is_builtin(self, name: str) -> bool:
+        return name in _BUILTINS and name not in self.local_names and name not in self.imports
+
+    def constant(self, name: str) -> ast.expr | None:
+        """The value of a module-level name that is bound once in the whole file."""
+        binding = self.scope.bound_once(name)
+        return binding.value if binding and binding.position is None else None
+
+
+_BUILTINS = frozenset(dir(sys.modules["builtins"]))
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, FunctionNode]]:
+    for statement in tree.body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name, statement
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as function):
+                yield name, function
+            case ast.ClassDef(name=owner, body=body):
+                for member in body:
+                    if isinstance(member, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                        yield f"{owner}.{member.name}", member
+
+
+def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for name, path in pairs:
+        found.setdefault(name, set()).add(path)
+    return {name: paths.pop() for name, paths in found.items() if len(paths) == 1}
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
+        match node:
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    top = alias.name.partition(".")[0]
+                    yield alias.asname or top, alias.name if alias.asname else top
+            case ast.ImportFrom(module=module, names=aliases, level=level):
+                for alias in aliases:
+                    yield alias.asname or alias.name, f"{'.' * level}{module or ''}.{alias.name}"

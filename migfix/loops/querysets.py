@@ -1,0 +1,240 @@
+"""Where rows come from: ``apps.get_model(...)``, managers, querysets and the names that hold them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from migfix.history.state import ModelKey, ProjectState, Unknown
+from migfix.loops.module import Module
+from migfix.loops.relations import forward_target, related_model
+from migfix.loops.scopes import Binding, FunctionNode, Scope
+from migfix.loops.values import (
+    Apps,
+    Manager,
+    Model,
+    Pair,
+    RawRows,
+    Row,
+    Rows,
+    SchemaEditor,
+    Step,
+    Value,
+)
+
+# Methods of QuerySet that return another queryset without running a query.
+# https://docs.djangoproject.com/en/stable/ref/models/querysets/#methods-that-return-new-querysets
+CHAINING = frozenset(
+    "all filter exclude annotate alias order_by reverse distinct values values_list dates datetimes "
+    "none union intersection difference select_related prefetch_related extra defer only using "
+    "select_for_update complex_filter iterator fetch_mode".split()
+)
+ROW_GETTERS = frozenset({"get", "create", "earliest", "latest"})
+MAYBE_ROW_GETTERS = frozenset({"first", "last"})
+PAIR_GETTERS = frozenset({"get_or_create", "update_or_create"})
+PLAIN_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
+_MAX_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Reads values of expressions in one function, given what its parameters stand for."""
+
+    module: Module
+    scope: Scope
+    parameters: Mapping[str, Value]
+    state: ProjectState
+    callees: Mapping[FunctionNode, Mapping[str, Value]] = field(default_factory=dict)
+
+    def inside(self, function: FunctionNode) -> Resolver:
+        """The resolver of a same-file function that this one calls."""
+        parameters = self.callees.get(function, {})
+        return Resolver(self.module, Scope(function), parameters, self.state, self.callees)
+
+    def value(self, node: ast.expr, at: ast.AST | None = None, depth: int = 0) -> Value:
+        """What ``node`` stands for when ``at`` (by default the node itself) is evaluated."""
+        if depth > _MAX_DEPTH:
+            return None
+        at = at or node
+        match node:
+            case ast.Name(id=name):
+                return self._name(name, at, depth)
+            case ast.Attribute(value=owner, attr=attribute):
+                return self._attribute(self.value(owner, at, depth + 1), attribute, node)
+            case ast.Call():
+                return self._call(node, at, depth)
+            case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd()):
+                rows = self.value(left, at, depth + 1)
+                return rows.then("|", node) if isinstance(rows, Rows) else None
+            case ast.Subscript(value=owner, slice=ast.Slice()):
+                rows = self.value(owner, at, depth + 1)
+                return rows.then("[]", node) if isinstance(rows, Rows) else None
+            case ast.Subscript(value=owner, slice=ast.Constant(value=int(index))):
+                return self._item(self.value(owner, at, depth + 1), index)
+        return None
+
+    def model_key(self, call: ast.Call, at: ast.AST) -> ModelKey | None:
+        """The model of ``apps.get_model(...)``, where its arguments are literals or constants."""
+        named = {k.arg: k.value for k in call.keywords}
+        label = call.args[0] if call.args else named.get("app_label")
+        name = call.args[1] if len(call.args) > 1 else named.get("model_name")
+        first = self.literal(label, at) if label is not None else None
+        second = self.literal(name, at) if name is not None else None
+        if first and name is None and first.count(".") == 1:
+            first, second = first.split(".")
+        return (first, second.lower()) if first and second else None
+
+    def literal(self, node: ast.expr, at: ast.AST) -> str | None:
+        """The text of a string literal or of a name bound once to one."""
+        match node:
+            case ast.Constant(value=str(text)):
+                return text
+            case ast.Name(id=name) if name in self.scope.bindings:
+                binding = self.scope.binding(name, at)
+                value = binding.value if binding and binding.position is None else None
+            case ast.Name(id=name):
+                value = self.module.constant(name)
+            case _:
+                return None
+        return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+    def _name(self, name: str, at: ast.AST, depth: int) -> Value:
+        if name in self.scope.bindings:
+            binding = self.scope.binding(name, at)
+            return self._bound(name, binding, depth) if binding else None
+        if self.scope.outer is not None:
+            outer = Resolver(self.module, self.scope.outer, self.parameters, self.state, self.callees)
+            once = self.scope.outer.bound_once(name)
+            return outer._bound(name, once, depth) if once else None
+        return self._global(name, depth)
+
+    def _global(self, name: str, depth: int) -> Value:
+        path = self.module.imports.get(name, "")
+        if path == "django.apps.apps":
+            return None
+        if ".models" in path or path.startswith("models."):
+            return Model(None, real=True)
+        value = self.module.constant(name)
+        if value is None or isinstance(value, ast.Lambda):
+            return None
+        return Resolver(self.module, self.module.scope, {}, self.state).value(value, None, depth + 1)
+
+    def _bound(self, name: str, binding: Binding, depth: int) -> Value:
+        statement = binding.statement
+        if isinstance(statement, ast.arg):
+            return self.parameters.get(name)
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            return self._global(name, depth)
+        if isinstance(statement, ast.For):
+            rows, _ = self.unwrapped(statement.iter, depth + 1)
+            return row_of(rows) if isinstance(statement.target, ast.Name) else None
+        if binding.value is None:
+            return None
+        value = self.value(binding.value, statement, depth + 1)
+        return value if binding.position is None else self._item(value, binding.position)
+
+    def unwrapped(self, node: ast.expr, depth: int = 0) -> tuple[Value, tuple[str, ...]]:
+        """The value under ``list(...)``, ``tqdm(...)`` and their like, and the wrappers, outermost first."""
+        wrappers: list[str] = []
+        while (name := self.wrapper(node)) is not None:
+            assert isinstance(node, ast.Call)
+            wrappers.append(name)
+            node = node.args[0]
+        return self.value(node, None, depth), tuple(wrappers)
+
+    def wrapper(self, node: ast.expr) -> str | None:
+        """The name of a call that hands on its first argument's items, one by one and in some order."""
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[first, *_]) if self.module.is_builtin(name):
+                known = name in {"list", "tuple", "enumerate", "iter", "sorted", "reversed", "set"}
+            case ast.Call(func=function, args=[first, *_]):
+                path = self.module.path_of(function) or ""
+                known = path in _PROGRESS_BARS
+                name = "tqdm"
+            case _:
+                return None
+        return name if known and not isinstance(first, ast.Starred) else None
+
+    def _attribute(self, owner: Value, attribute: str, node: ast.expr) -> Value:
+        match owner:
+            case Apps() if attribute == "get_model":
+                return None
+            case SchemaEditor():
+                return owner
+            case Model():
+                return self._manager(owner, attribute)
+            case Row(model=model) if model.key is not None:
+                return self._related(model.key, attribute)
+        return None
+
+    def _manager(self, model: Model, attribute: str) -> Value:
+        known = self.state.model(*model.key) if model.key else None
+        if attribute in PLAIN_MANAGERS or attribute.endswith("objects"):
+            return Manager(model, attribute)
+        if known is None or isinstance(known, Unknown) or isinstance(known.managers, Unknown):
+            return None
+        return Manager(model, attribute) if attribute in known.managers else None
+
+    def _related(self, key: ModelKey, attribute: str) -> Value:
+        target = forward_target(self.state, key, attribute)
+        if target is not None:
+            field, target_key = target
+            return Row(Model(target_key), may_be_none=field.null is not False)
+        related = related_model(self.state, key, attribute)
+        return Manager(Model(related), attribute, related=True) if related else None
+
+    def _item(self, value: Value, index: int) -> Value:
+        match value:
+            case Pair(row=row) if index == 0:
+                return row
+            case Rows():
+                return row_of(value)
+        return None
+
+    def _call(self, node: ast.Call, at: ast.AST, depth: int) -> Value:
+        match node.func:
+            case ast.Name(id="list" | "tuple" as name) if self.module.is_builtin(name) and node.args:
+                rows = self.value(node.args[0], at, depth + 1)
+                return rows.then("list()", node) if isinstance(rows, Rows) else None
+            case ast.Attribute(value=owner, attr=method):
+                return self._method(self.value(owner, at, depth + 1), method, node, at)
+        return None
+
+    def _method(self, owner: Value, method: str, node: ast.Call, at: ast.AST) -> Value:
+        match owner:
+            case Apps() if method == "get_model":
+                return Model(self.model_key(node, at))
+            case SchemaEditor() if method in {"fetchall", "fetchmany"}:
+                return RawRows("a cursor")
+            case SchemaEditor():
+                return owner
+            case Manager(model=model) if method in {"db_manager", "using"}:
+                return Rows(owner, (Step(method, node),))
+            case Manager() | Rows() if method in CHAINING | {"db_manager"}:
+                rows = Rows(owner) if isinstance(owner, Manager) else owner
+                return rows.then(method, node)
+            case Manager(model=model) | Rows(manager=Manager(model=model)):
+                return self._evaluated(model, method)
+        return None
+
+    def _evaluated(self, model: Model, method: str) -> Value:
+        if method == "raw":
+            return RawRows("raw SQL")
+        if method in ROW_GETTERS:
+            return Row(model)
+        if method in MAYBE_ROW_GETTERS:
+            return Row(model, may_be_none=True)
+        return Pair(Row(model)) if method in PAIR_GETTERS else None
+
+
+_PROGRESS_BARS = frozenset(
+    {"tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.std.tqdm", "tqdm.autonotebook.tqdm", "rich.progress.track"}
+)
+
+
+def row_of(rows: Value) -> Row | None:
+    """A row of ``rows``, where they are instances and not dicts or tuples."""
+    if isinstance(rows, Rows) and not rows.has("values", "values_list", "dates", "datetimes"):
+        return Row(rows.model)
+    return None

@@ -1,0 +1,52 @@
+"""Where the attributes of a row lead: ``row.author`` forwards, ``row.items`` backwards."""
+
+from __future__ import annotations
+
+from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
+
+
+def forward_target(
+    state: ProjectState, key: ModelKey, attribute: str
+) -> tuple[FieldState, ModelKey] | None:
+    """The foreign key or one-to-one called ``attribute`` and the model that it points to."""
+    for field in _all_fields(state, key):
+        if field.name == attribute and field.kind in {"ForeignKey", "OneToOneField"}:
+            return (field, field.target) if isinstance(field.target, tuple) else None
+    return None
+
+
+def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKey | None:
+    """The model whose rows the manager ``row.<attribute>`` holds.
+
+    The name is that of a many-to-many field, its ``related_name``, or ``<model>_set``:
+    https://docs.djangoproject.com/en/stable/topics/db/queries/#following-relationships-backward
+    """
+    for field in _all_fields(state, key):
+        if field.name == attribute and field.kind == "ManyToManyField":
+            return field.target if isinstance(field.target, tuple) else None
+    for model in state.models.values():
+        if isinstance(model, Unknown):
+            continue
+        for field in model.fields:
+            if field.target == key and _accessor(model, field) == attribute:
+                return model.key
+    return None
+
+
+def _all_fields(state: ProjectState, key: ModelKey) -> tuple[FieldState, ...]:
+    model = state.model(*key)
+    if isinstance(model, Unknown):
+        return ()
+    parents = state.parents(model)
+    inherited = () if isinstance(parents, Unknown) else parents
+    return tuple(field for each in (*inherited, model) for field in each.fields)
+
+
+def _accessor(model: ModelState, field: FieldState) -> str | None:
+    """The name of the manager that the relation puts on its target; None for one-to-ones."""
+    if field.kind not in {"ForeignKey", "ManyToManyField"}:
+        return None
+    name = field.options.get("related_name", f"{model.name.lower()}_set")
+    if not isinstance(name, str) or name.endswith("+"):
+        return None
+    return name.replace("%(class)s", model.name.lower()).replace("%(app_label)s", model.app_label)

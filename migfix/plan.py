@@ -1,0 +1,173 @@
+"""One loop, every codemod's decision, every state it may find: what will be done, and what is said of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from migfix.codemod import Codemod, Decision
+from migfix.findings import (
+    LoopOutcome,
+    Outcome,
+    Part,
+    Reason,
+    Refusal,
+    Rewrite,
+)
+from migfix.loops.loop import Loop
+from migfix.loops.streaming import already_streams
+
+_IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
+
+
+class ConflictError(Exception):
+    """Two codemods claim the same part of a loop: a bug of migfix, never decided by their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLoop:
+    """A loop with the rewrites that will be applied to it, and its line in the report."""
+
+    loop: Loop
+    rewrites: tuple[Rewrite, ...]
+    outcome: LoopOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user allows: the codes in force and whether unsafe rewrites are applied."""
+
+    codes: frozenset[str]
+    unsafe_fixes: bool = False
+
+
+def plan(worlds: Sequence[Loop], codemods: Sequence[Codemod], policy: Policy) -> PlannedLoop:
+    """Decide on one loop as every state in ``worlds`` sees it. Raises ``ConflictError``."""
+    loop = worlds[0]
+    decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in codemods}
+    accepted = _composed(decisions, policy)
+    return PlannedLoop(loop, tuple(accepted.values()), _outcome(loop, decisions, accepted))
+
+
+def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decision:
+    """The decision that holds in every state; a refusal in one of them holds for all."""
+    if codemod.code not in policy.codes:
+        return None
+    decisions = [codemod.decide(world) for world in worlds]
+    refusal = next((d for d in decisions if isinstance(d, Refusal)), None)
+    if refusal is None and any(decision != decisions[0] for decision in decisions):
+        refusal = Refusal(
+            Reason.STATES_DIFFER,
+            "the model is not the same for every migration or order in which this may run",
+        )
+    decision = refusal or decisions[0]
+    if decision is not None and _is_ignored(worlds[0], codemod.code):
+        return Refusal(Reason.SUPPRESSED, f"# migfix: ignore[{codemod.code}]")
+    return decision
+
+
+def _is_ignored(loop: Loop, code: str) -> bool:
+    """Is there ``# migfix: ignore`` on the loop's header or on a line of its own above it?"""
+    first, last = loop.node.lineno - 1, max(loop.node.lineno, loop.node.body[0].lineno - 1)
+    lines = list(loop.source.lines[first:last])
+    if first and loop.source.lines[first - 1].lstrip().startswith("#"):
+        lines.append(loop.source.lines[first - 1])
+    for found in filter(None, map(_IGNORE.search, lines)):
+        codes = found["codes"]
+        if codes is None or code.upper() in {c.strip().upper() for c in codes.split(",")}:
+            return True
+    return False
+
+
+def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewrite]:
+    """The rewrites to apply: one for the whole loop, or at most one for each of its parts."""
+    rewrites = {code: d for code, d in decisions.items() if isinstance(d, Rewrite)}
+    by_part = sorted(rewrites.items(), key=lambda item: item[1].part.value)
+    for part, claims in groupby(by_part, key=lambda item: item[1].part):
+        codes = [code for code, _ in claims]
+        if len(codes) > 1:
+            raise ConflictError(f"{' and '.join(codes)} both claim the {part.value} of one loop")
+    allowed = {c: r for c, r in rewrites.items() if policy.unsafe_fixes or not r.caveats}
+    whole = {c: r for c, r in allowed.items() if r.part is Part.WHOLE}
+    return whole or allowed
+
+
+def _outcome(
+    loop: Loop, decisions: dict[str, Decision], accepted: dict[str, Rewrite]
+) -> LoopOutcome:
+    rewrites = list(accepted.values())
+    refusals = list(_not_applied(decisions, accepted))
+    outcome = _kind(rewrites)
+    caveats = [caveat for rewrite in rewrites for caveat in rewrite.caveats]
+    withheld = [d for c, d in decisions.items() if isinstance(d, Rewrite) and c not in accepted]
+    return LoopOutcome(
+        line=loop.node.lineno,
+        column=loop.source.column(loop.node),
+        end_line=loop.node.end_lineno or loop.node.lineno,
+        function=loop.function,
+        model=loop.model_label,
+        outcome=outcome,
+        applicability=max((r.applicability for r in rewrites), key=_rank, default=None),
+        codes=tuple(accepted),
+        reason=_sentence([r.message for r in rewrites] + [c.message for c in caveats])
+        if rewrites
+        else _why_left(refusals),
+        blocked_by=refusals[0].reason.value if refusals else None,
+        only=next((r.only for r in rewrites if r.only), None),
+        defer=next((r.defer for r in rewrites if r.defer), None),
+        already_streams=already_streams(loop),
+        offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
+    )
+
+
+_GONE = {Outcome.UPDATE, Outcome.DELETE}
+
+
+def _rank(applicability: object) -> int:
+    return getattr(applicability, "value", "") == "unsafe"
+
+
+def _kind(rewrites: Sequence[Rewrite]) -> Outcome:
+    for wanted in (Part.WHOLE, Part.SOURCE, Part.COLUMNS):
+        for rewrite in rewrites:
+            if rewrite.part is wanted:
+                return rewrite.outcome
+    return Outcome.LEFT
+
+
+def _not_applied(
+    decisions: dict[str, Decision], accepted: dict[str, Rewrite]
+) -> Iterable[Refusal]:
+    """Why the rewrites that did not happen did not, best first; one for each part of the loop."""
+    parts = {rewrite.part for rewrite in accepted.values()}
+    if Part.WHOLE in parts:
+        return
+    for code, decision in decisions.items():
+        if isinstance(decision, Rewrite) and code not in accepted and decision.caveats:
+            yield decision.caveats[0]
+        elif isinstance(decision, Refusal) and not _superseded(decision, code, parts):
+            yield decision
+
+
+def _superseded(refusal: Refusal, code: str, parts: set[Part]) -> bool:
+    """A refusal to stream in one way does not matter when the rows stream in the other."""
+    return code in {"MF202", "MF203"} and Part.SOURCE in parts
+
+
+def _why_left(refusals: Sequence[Refusal]) -> str:
+    if not refusals:
+        return "no selected codemod has anything to do here"
+    return _sentence(list(dict.fromkeys(refusal.message for refusal in refusals)))
+
+
+def _offer(withheld: Sequence[Rewrite]) -> str | None:
+    if not withheld:
+        return None
+    best = withheld[0]
+    return _sentence([best.message, *(f"but {caveat.message}" for caveat in best.caveats)])
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(parts))

@@ -1,0 +1,242 @@
+"""Put rewrites into a file's text: only the statements that hold them are parsed and replaced."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+
+import libcst as cst
+
+from migfix.findings import ChainCall, Edit, ReplaceLoop, Rewrite, WrapRows
+from migfix.rewriting.formatting import formatted
+from migfix.rewriting.imports import with_imports
+from migfix.settings import Style
+from migfix.source import Source
+
+
+class RewriteError(Exception):
+    """The new text is not what was meant: a bug of migfix. The file stays as it was."""
+
+
+def rewritten(
+    source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style
+) -> bytes:
+    """The file's new bytes. Raises ``RewriteError`` when they cannot be trusted."""
+    text = _with_edits(source, rewrites, style)
+    imports = [i for each in rewrites.values() for rewrite in each for i in rewrite.imports]
+    text = with_imports(text, source, dict.fromkeys(imports), style)
+    _verify(source, text, rewrites)
+    return source.encoded(text)
+
+
+def _with_edits(
+    source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style
+) -> str:
+    lines = list(source.lines)
+    for statement in reversed(source.tree.body):
+        held = _loops_of(statement)
+        edits = {i: rewrites[loop] for i, loop in enumerate(held) if loop in rewrites}
+        if edits:
+            first, last = _line_range(statement)
+            text = "".join(lines[first:last])
+            indents = [_depth(source, loop) for loop in held]
+            lines[first:last] = [_edited(text, edits, indents, style, source.newline)]
+    return "".join(lines)
+
+
+def _line_range(statement: ast.stmt) -> tuple[int, int]:
+    decorators = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
+    return first, statement.end_lineno or statement.lineno
+
+
+def _loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
+    """The statement's loops in the order of the source, which is LibCST's order of visiting too."""
+    loops = [n for n in ast.walk(statement) if isinstance(n, (ast.For, ast.AsyncFor))]
+    return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
+
+
+def _depth(source: Source, loop: ast.For | ast.AsyncFor) -> int:
+    return len(source.lines[loop.lineno - 1][: loop.col_offset].expandtabs(4))
+
+
+def _edited(
+    text: str,
+    edits: Mapping[int, Sequence[Rewrite]],
+    indents: Sequence[int],
+    style: Style,
+    newline: str,
+) -> str:
+    module = cst.parse_module(text)
+    found = _Loops()
+    module.visit(found)
+    if len(found.loops) != len(indents):
+        raise RewriteError("the two parsers do not see the same loops")
+    rewriter = _Rewriter(
+        {id(found.loops[i]): (rewrites, indents[i]) for i, rewrites in edits.items()}, style
+    )
+    code = module.visit(rewriter).code
+    return code if newline == "\n" else code.replace(newline, "\n").replace("\n", newline)
+
+
+class _Loops(cst.CSTVisitor):
+    def __init__(self) -> None:
+        self.loops: list[cst.For] = []
+
+    def visit_For(self, node: cst.For) -> None:
+        self.loops.append(node)
+
+
+class _Rewriter(cst.CSTTransformer):
+    def __init__(
+        self, edits: Mapping[int, tuple[Sequence[Rewrite], int]], style: Style
+    ) -> None:
+        super().__init__()
+        self.edits = edits
+        self.style = style
+
+    def leave_For(
+        self, original_node: cst.For, updated_node: cst.For
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        if id(original_node) not in self.edits:
+            return updated_node
+        rewrites, indent = self.edits[id(original_node)]
+        edits = [rewrite.edit for rewrite in rewrites]
+        if isinstance(edits[0], ReplaceLoop):
+            return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
+        return _with_new_header(updated_node, edits, self.style, indent)
+
+
+def _replacement(
+    edit: ReplaceLoop, loop: cst.For, style: Style, indent: int
+) -> list[cst.BaseStatement]:
+    """The new statements; what was said in comments inside the loop now stands above them."""
+    text = "".join(formatted(line, style, indent) for line in edit.lines)
+    statements = [s for s in cst.parse_module(text).body if isinstance(s, cst.SimpleStatementLine)]
+    kept = [cst.EmptyLine(comment=comment) for comment in _comments(loop)]
+    first = statements[0].with_changes(leading_lines=[*loop.leading_lines, *kept])
+    return [first, *statements[1:]]
+
+
+def _comments(loop: cst.For) -> list[cst.Comment]:
+    """The loop's comments without those above it."""
+    collector = _Comments()
+    loop.with_changes(leading_lines=[]).visit(collector)
+    return collector.comments
+
+
+class _Comments(cst.CSTVisitor):
+    def __init__(self) -> None:
+        self.comments: list[cst.Comment] = []
+
+    def visit_Comment(self, node: cst.Comment) -> None:
+        self.comments.append(node)
+
+
+def _with_new_header(loop: cst.For, edits: Iterable[Edit], style: Style, indent: int) -> cst.For:
+    rows = _in_wrappers(loop.iter, edits)
+    module = cst.Module([])
+    target, code = module.code_for_node(loop.target), module.code_for_node(rows)
+    code = f"({code})" if "\n" in code and not rows.lpar else code
+    text = formatted(f"for {target} in {code}:\n    pass\n", style, indent)
+    new = cst.parse_statement(text)
+    if not isinstance(new, cst.For):
+        raise RewriteError("the new header is not a loop")
+    return new.with_changes(
+        leading_lines=loop.leading_lines, body=loop.body, orelse=loop.orelse
+    )
+
+
+_LISTS = frozenset({"list", "tuple"})
+_HANDING_ON = _LISTS | {"enumerate", "iter", "tqdm", "track"}
+
+
+def _in_wrappers(rows: cst.BaseExpression, edits: Iterable[Edit]) -> cst.BaseExpression:
+    """Apply the edits under ``enumerate(...)`` and its like; ``list(...)`` around them goes."""
+    name = _wrapper(rows)
+    if name is None:
+        for edit in edits:
+            rows = _with_edit(rows, edit)
+        return rows
+    assert isinstance(rows, cst.Call)
+    inner = _in_wrappers(rows.args[0].value, edits)
+    if name in _LISTS and any(_streams(edit) for edit in edits):
+        return inner
+    return rows.with_changes(args=[rows.args[0].with_changes(value=inner), *rows.args[1:]])
+
+
+def _wrapper(rows: cst.BaseExpression) -> str | None:
+    if not isinstance(rows, cst.Call) or not rows.args:
+        return None
+    match rows.func:
+        case cst.Name(value=name) | cst.Attribute(attr=cst.Name(value=name)) if name in _HANDING_ON:
+            return name
+    return None
+
+
+def _streams(edit: Edit) -> bool:
+    return isinstance(edit, WrapRows) or (isinstance(edit, ChainCall) and edit.method == "iterator")
+
+
+def _with_edit(rows: cst.BaseExpression, edit: Edit) -> cst.BaseExpression:
+    match edit:
+        case WrapRows(function=function, arguments=arguments):
+            inner = _receiver(rows) if _is_call_of(rows, "iterator") else rows
+            extra = _arguments(arguments)
+            return cst.Call(cst.parse_expression(function), [cst.Arg(inner), *extra])
+        case ChainCall(method=method, arguments=arguments, replaces_all=replaces_all):
+            if _is_call_of(rows, "iterator"):
+                receiver = _with_edit(_receiver(rows), edit)
+                assert isinstance(rows, cst.Call) and isinstance(rows.func, cst.Attribute)
+                return rows.with_changes(func=rows.func.with_changes(value=receiver))
+            if replaces_all and _is_call_of(rows, "all"):
+                assert isinstance(rows, cst.Call) and isinstance(rows.func, cst.Attribute)
+                func = rows.func.with_changes(attr=cst.Name(method))
+                return rows.with_changes(func=func, args=_arguments(arguments))
+            return cst.Call(cst.Attribute(_as_receiver(rows), cst.Name(method)), _arguments(arguments))
+    raise RewriteError(f"{type(edit).__name__} does not fit a loop's header")
+
+
+def _arguments(text: str) -> list[cst.Arg]:
+    call = cst.parse_expression(f"f({text})")
+    assert isinstance(call, cst.Call)
+    return list(call.args)
+
+
+def _as_receiver(node: cst.BaseExpression) -> cst.BaseExpression:
+    """``a | b`` needs parentheses before a method is called on it."""
+    if isinstance(node, (cst.BinaryOperation, cst.BooleanOperation, cst.IfExp)) and not node.lpar:
+        return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return node
+
+
+def _is_call_of(node: cst.BaseExpression, method: str) -> bool:
+    match node:
+        case cst.Call(func=cst.Attribute(attr=cst.Name(value=name)), args=args):
+            return name == method and (method == "iterator" or not args)
+    return False
+
+
+def _receiver(node: cst.BaseExpression) -> cst.BaseExpression:
+    assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+    return node.func.value
+
+
+def _verify(source: Source, text: str, rewrites: Mapping[ast.For, Sequence[Rewrite]]) -> None:
+    """The new text parses, and no statement without a rewritten loop has changed."""
+    try:
+        after = ast.parse(text)
+    except SyntaxError as error:
+        raise RewriteError(f"the new text does not parse: {error}") from error
+    untouched = [
+        ast.dump(statement)
+        for statement in source.tree.body
+        if not isinstance(statement, (ast.Import, ast.ImportFrom))
+        and not any(loop in rewrites for loop in _loops_of(statement))
+    ]
+    remaining = [ast.dump(statement) for statement in after.body]
+    position = 0
+    for dump in untouched:
+        if dump not in remaining[position:]:
+            raise RewriteError("a statement without a rewritten loop would change")
+        position = remaining.index(dump, position) + 1
