@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests import golden
+from tests import databases, golden
+
+
+@pytest.fixture(params=databases.PARAMETERS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseDatabaseWrapper]:
+    """An empty database as `connections["default"]`, once for each kind of database."""
+    with databases.opened(request.param, tmp_path) as connection:
+        yield connection
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,23 +10,26 @@ loop started, whatever the loop then writes. `stream_sql` does the same for a SE
 from __future__ import annotations
 
 import copyreg
+import errno
 import importlib
 import io
 import pickle
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from copy import copy
 from itertools import chain, islice
-from tempfile import TemporaryFile, gettempdir
-from typing import IO, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HELPER_VERSION = 1
 
@@ -163,7 +166,6 @@ def _query_log_trimmer(connection: Any) -> Callable[[], None]:
 def _run(source: Any, connection: Any, cursor: _Cursor) -> Iterator[Any]:
     """Run the query of `source` through `cursor` and return its rows, built by Django's own code."""
     if isinstance(source, RawQuerySet):
-        connection.ensure_connection()  # its first statements must not be taken for the query
         method, rows = "cursor", source.iterator()
     else:
         # _iterable_class: what turns driver rows into instances, dicts or tuples (since Django 1.9). Called as
@@ -236,7 +238,9 @@ class _Cursor:
         self._blocks = chain(first, blocks)
 
     def _read_into_file(self, sql: str, params: Any) -> None:
-        spool = self._open.enter_context(closing(_Spool(self._connection, self._directory)))
+        file = TemporaryFile(prefix="migfix-", dir=self._directory)  # noqa: SIM115, close() does
+        self._open.enter_context(file)
+        spool = _Spool(file, self._connection)
         with _snapshot(self._connection), _executed(self._connection, sql, params) as cursor:
             for block in _fetch(cursor, self._chunk_size):
                 spool.write(block)
@@ -261,14 +265,14 @@ _LOCKING = re.compile(r"\bfor\s+(no\s+key\s+update|update|key\s+share|share)\b",
 _BEFORE_PARENTHESIS = re.compile(r"""([\w$."`]+)\s*\(""")
 # The keywords, types and functions that read nothing but their arguments. Any other function may read tables at the
 # moment when its row is fetched, and would then see what the loop has written.
-_READS_NO_TABLE = frozenset(
-    "select distinct from join lateral on using where and or not in any all exists as when then else values by having"
-    " over filter group union except intersect array row case is like ilike between limit offset interval"
-    " varchar char numeric decimal timestamp timestamptz time bit"
-    " count sum avg min max array_agg string_agg bool_and bool_or row_number rank dense_rank lag lead"
-    " coalesce nullif greatest least cast extract date_trunc upper lower trim btrim ltrim rtrim length char_length"
-    " substr substring replace left right concat abs ceil ceiling floor round mod power md5 to_json to_jsonb".split()
-)
+_READS_NO_TABLE = """
+    select distinct from join lateral on using where and or not in any all exists as when then else values by having
+    over filter group union except intersect array row case is like ilike between limit offset interval
+    char varchar decimal numeric time timestamp timestamptz
+    count sum avg min max array_agg string_agg bool_and bool_or row_number rank dense_rank lag lead
+    coalesce nullif greatest least cast extract date_trunc upper lower trim btrim ltrim rtrim length char_length
+    substr substring replace left right concat abs ceil ceiling floor round mod power md5 to_json to_jsonb
+"""
 
 
 def _is_select(sql: str) -> bool:
@@ -285,7 +289,7 @@ def _stays_on_server(connection: Any, sql: str, mode: str) -> bool:
         and _is_select(sql)
         and _LOCKING.search(sql)
         is None  # PostgreSQL skips a row that the loop changed before its turn
-        and _READS_NO_TABLE.issuperset(name.lower() for name in _BEFORE_PARENTHESIS.findall(sql))
+        and set(_READS_NO_TABLE.split()).issuperset(_BEFORE_PARENTHESIS.findall(sql.lower()))
     )
     if mode == "server" and not keeps:
         raise ValueError(
@@ -389,18 +393,29 @@ def _size(value: Any) -> int:
 
 
 class _Spool:
-    """Blocks of driver rows in an unnamed temporary file: written once, then read once."""
+    """
+    Blocks of driver rows in a temporary file: all written, then read once.
 
-    # Rows hold what the driver gave, never instances: those of a migration would come back as the current models.
+    Rows hold what the driver gave, never instances: those of a migration would come back as the current models.
+    """
 
-    def __init__(self, connection: Any, directory: str | None) -> None:
-        self._file = TemporaryFile(prefix="migfix-", dir=directory)
+    def __init__(self, file: IO[bytes], connection: Any) -> None:
+        self._file = file
         self._unpicklable: deque[Sequence[Any]] = deque()  # rare: composite types of PostgreSQL
-        self._reducers = {**copyreg.dispatch_table, memoryview: _reduce_memoryview}
-        if lob := getattr(connection.Database, "LOB", None):  # Oracle
+        self._reducers = {**copyreg.dispatch_table, memoryview: _reduce_memoryview}  # of psycopg2
+        if lob := getattr(connection.Database, "LOB", None):  # of Oracle
             self._reducers[lob] = _reduce_lob
 
     def write(self, block: Sequence[Any]) -> None:
+        try:
+            self._file.write(self._pickled(block))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            message = "No space left for the rows of this query: set TMPDIR or pass directory=... to stream()"
+            raise OSError(errno.ENOSPC, message) from error
+
+    def _pickled(self, block: Sequence[Any]) -> memoryview:
         buffer = io.BytesIO()
         pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
         pickler.dispatch_table = self._reducers
@@ -409,16 +424,13 @@ class _Spool:
         except (pickle.PicklingError, AttributeError, TypeError):
             self._unpicklable.append(block)
             buffer = io.BytesIO(pickle.dumps(None))
-        self._file.write(buffer.getbuffer())
+        return buffer.getbuffer()
 
     def read(self) -> Iterator[Sequence[Any]]:
         end = self._file.tell()
         self._file.seek(0)
         while self._file.tell() < end:
             yield pickle.load(self._file) or self._unpicklable.popleft()
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _reduce_memoryview(value: memoryview) -> Any:

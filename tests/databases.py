@@ -1,0 +1,153 @@
+"""
+Databases for tests: one of its own for each test run, on every server that answers.
+
+`opened(name)` gives an empty database as `connections["default"]`; tests ask for it with the fixture `database`.
+Servers are named by MIGFIX_TEST_POSTGRESQL and MIGFIX_TEST_MARIADB, URLs with a database that may be used to create
+others. Without an answer the tests of that server are skipped, or fail where CI is set.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import django
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
+
+if not settings.configured:
+    settings.configure(
+        USE_TZ=True,
+        TIME_ZONE="America/New_York",
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    )
+    django.setup()
+
+Configuration = dict[str, object]
+
+SERVERS = {
+    "postgresql": ("MIGFIX_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/test"),
+    "mariadb": ("MIGFIX_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"),
+}
+ENGINES = {"postgresql": "django.db.backends.postgresql", "mariadb": "django.db.backends.mysql"}
+EMPTYING = {
+    "postgresql": ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"],
+    "mariadb": ["DROP DATABASE {}", "CREATE DATABASE {}"],
+}
+NAMES = ("sqlite", "sqlite-memory", "postgresql", "mariadb")
+PARAMETERS = [
+    pytest.param(name, marks=[getattr(pytest.mark, name)] if name in SERVERS else [])
+    for name in NAMES
+]
+
+
+@contextmanager
+def opened(name: str, folder: Path) -> Iterator[BaseDatabaseWrapper]:
+    """
+    Yield a connection to an empty database that is `connections["default"]` until the exit.
+
+    `name` is one of NAMES; a SQLite file is put into `folder`. On a server the database is created once per process
+    and emptied after each use. Skips the test if the server does not answer (see `unavailable`).
+    """
+    connection = connected(configuration(name, folder))
+    usual = connections["default"]
+    connections["default"] = connection
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+    try:
+        yield connection
+    finally:
+        connections["default"] = usual
+        if connection.connection is not None:  # Django's close() keeps a database in memory open
+            connection.connection.close()
+        if name in SERVERS:
+            _empty(name)
+
+
+def configuration(name: str, folder: Path) -> Configuration:
+    """Return the entry of Django's DATABASES for an empty database. Skips the test like `opened`."""
+    if name in SERVERS:
+        if reason := unavailable(name):
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        return {**server(name), "NAME": _created(name)}
+    file = ":memory:" if name == "sqlite-memory" else str(folder / f"{uuid.uuid4().hex}.sqlite3")
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": file}
+
+
+def server(name: str) -> Configuration:
+    """Return the entry of Django's DATABASES for the database that the URL of a server names."""
+    variable, default = SERVERS[name]
+    url = urlsplit(os.environ.get(variable, default))
+    return {
+        "ENGINE": ENGINES[name],
+        "HOST": url.hostname or "",
+        "PORT": str(url.port or ""),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "NAME": url.path.lstrip("/"),
+    }
+
+
+@cache
+def unavailable(name: str) -> str | None:
+    """Return why the tests of a server cannot run, or None if it answers."""
+    variable, default = SERVERS[name]
+    try:
+        with closing(connected(server(name))) as connection:
+            connection.ensure_connection()
+    except (DatabaseError, ImproperlyConfigured) as error:
+        url = os.environ.get(variable, default)
+        return f"no {name} at {url} ({' '.join(str(error).split())}); set {variable}"
+    return None
+
+
+def connected(entry: Configuration, alias: str = "default") -> BaseDatabaseWrapper:
+    """Return a connection for an entry of DATABASES, not yet open and not yet among `connections`."""
+    if entry["ENGINE"] == ENGINES["mariadb"]:
+        _provide_mysqldb()
+    full = connections.configure_settings({"default": entry})["default"]
+    connection: BaseDatabaseWrapper = load_backend(full["ENGINE"]).DatabaseWrapper(full, alias)
+    return connection
+
+
+def _provide_mysqldb() -> None:
+    """Let PyMySQL stand for mysqlclient where that is not installed."""
+    with suppress(ImportError):
+        import MySQLdb  # noqa: F401
+
+        return
+    import pymysql
+
+    pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
+    pymysql.install_as_MySQLdb()
+
+
+@cache
+def _created(name: str) -> str:
+    """Create a database for this process, dropped when the process ends, and return what it is called."""
+    database = f"migfix_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    _execute(server(name), f"CREATE DATABASE {database}")
+    atexit.register(_execute, server(name), f"DROP DATABASE {database}")
+    return database
+
+
+def _empty(name: str) -> None:
+    statements = [statement.format(_created(name)) for statement in EMPTYING[name]]
+    _execute({**server(name), "NAME": _created(name)}, *statements)
+
+
+def _execute(entry: Configuration, *statements: str) -> None:
+    with closing(connected(entry)) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
