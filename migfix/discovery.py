@@ -168,9 +168,10 @@ class Project:
 
     def migration(self, path: Path) -> MigrationFile:
         """The migration that a file holds; its folder need not be below the root."""
-        folder = path.resolve().parent
-        known = next((each for each in self.packages if each.folder == folder), None)
-        return MigrationFile(path, path.stem, known.app_label if known else app_label(folder))
+        resolved = path.resolve()
+        known = next((each for each in self.packages if each.folder == resolved.parent), None)
+        label = known.app_label if known else app_label(resolved.parent)
+        return MigrationFile(resolved, path.stem, label)
 
 
 def _holds_migrations(folder: Path, names: Sequence[str]) -> bool:

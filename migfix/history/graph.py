@@ -116,6 +116,10 @@ class History:
             self._sources[path] = self._read(migration)
         return self._sources[path]
 
+    def provide(self, path: Path, data: bytes) -> None:
+        """Take these bytes for those of a file, as an editor or standard input has them."""
+        self._data[path.resolve()] = data
+
     # Files
 
     def _read(self, migration: MigrationFile) -> MigrationSource | Unknown:
@@ -442,14 +446,20 @@ class History:
                 if package.app_label in labels:
                     continue
                 for file in package.files:
-                    each = (file.app_label, file.name)
-                    if each == key or mask >> self._numbers.get(each, len(self._order)) & 1:
-                        continue
-                    if model in self._named(file):
-                        return f"{each[0]}.{each[1]} may have run already and names it"
+                    if model in self._named(file) and not self._has_run(file, mask, key):
+                        return f"{file.app_label}.{file.name} may have run already and names it"
             return None
 
         return why
+
+    def _has_run(self, file: MigrationFile, mask: int, key: MigrationKey) -> bool:
+        """Whether the file is in the set, or is the one that the question is about."""
+        standing = self._standing_for((file.app_label, file.name))
+        if isinstance(standing, str):
+            return False
+        return key in standing or all(
+            each in self._numbers and mask >> self._numbers[each] & 1 for each in standing
+        )
 
     def _named(self, file: MigrationFile) -> frozenset[ModelKey]:
         if file.path not in self._named_in:

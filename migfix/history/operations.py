@@ -474,13 +474,7 @@ def _set_option(option: str, argument: str) -> Function:
 def _set_together(option: str) -> Function:
     def alter(state: ProjectState, operation: Operation, place: Place) -> ProjectState:
         value = operation.arguments.get(option)
-        literal = (
-            value if value and is_literal(value) else () if not value else Unknown("not a literal")
-        )
-        if isinstance(literal, Call | Name):
-            literal = () if literal == Name("set") else Unknown("not a literal")
-        if isinstance(value, Call) and value.path in {"set", "frozenset"} and len(value.args) < 2:
-            literal = value.args[0] if value.args else ()
+        literal = (value or ()) if is_literal(value) else Unknown(f"{option} is not a literal")
 
         def change(model: ModelState) -> ModelState:
             return replace(model, options={**model.options, option: literal})

@@ -328,6 +328,8 @@ class Scope:
             args = (receiver, *args)
         if path is None:
             return Unknown(self.source(node))
+        if path in {"set", "frozenset", "list", "tuple"} and not node.keywords:
+            return args[0] if args and isinstance(args[0], tuple) else Unknown(path) if args else ()
         kwargs = {keyword.arg or "**": self.value(keyword.value) for keyword in node.keywords}
         return Call(path, args, kwargs, self.source(node))
 

@@ -301,6 +301,8 @@ def names_used(value: object) -> Iterator[str | Unknown]:
     """
     if isinstance(value, Unknown):
         yield value
+    elif isinstance(value, Name):
+        yield Unknown(f"{value.path} is not written out")
     elif isinstance(value, str):
         yield value.removeprefix("-").partition("__")[0]
     elif isinstance(value, tuple | list | frozenset):

@@ -223,6 +223,14 @@ def test_files_of_an_app_that_nobody_asks_for_are_not_parsed(written, monkeypatc
     assert [path.name for path in read] == ["0001_initial.py"]
 
 
+def test_the_text_of_an_editor_counts_instead_of_the_file(written):
+    path = written.migration("shop.0001_initial", create("Order"))
+    history = written.history()
+    history.provide(path, path.read_bytes().replace(b"Order", b"Sale"))
+    (state,) = history.states_at(history.project.migration(path), 9, {"shop"})
+    assert fields(state, "Sale") == []
+
+
 # Settings
 
 USER = create("Order", '("user", models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE))')

@@ -212,6 +212,7 @@ def test_the_fields_of_a_constraint(order, constraint, touched):
         "models.UniqueConstraint(**columns)",
         "models.UniqueConstraint(fields=['name'], condition=condition, name='c')",
         "models.UniqueConstraint(Ours('name'), name='c')",
+        "models.UniqueConstraint(fields=['name'], condition=uuid.ACTIVE, name='c')",
     ],
 )
 def test_a_constraint_that_cannot_be_read_leaves_uniqueness_unknown(order, constraint):
@@ -226,6 +227,21 @@ migrations.AddConstraint("order", models.UniqueConstraint(fields=["name"], name=
 migrations.AlterConstraint("order", "c", models.UniqueConstraint(fields=["total"], name="c")),
 """
     assert order(operations).uniqueness() == {"id", "slug", "total"}
+
+
+@pytest.mark.parametrize(
+    "group", ['set([("name", "total")])', '[["name", "total"]]', "((*COLUMNS,),)"]
+)
+def test_unique_together_in_the_ways_of_all_versions(written, group):
+    written.migration(
+        "shop.0001_initial",
+        f"""migrations.CreateModel("A", fields=[("n", models.IntegerField())], options={{"unique_together": {group}}}),
+migrations.CreateModel("B", fields=[]), migrations.AlterUniqueTogether("B", {group}),""",
+        top='COLUMNS = ("name", "total")',
+    )
+    state = written.state("shop.0001_initial")
+    assert model(state, "shop", "A").uniqueness() == {"name", "total"}
+    assert model(state, "shop", "B").uniqueness() == {"name", "total"}
 
 
 def test_a_single_group_of_unique_together_may_be_written_flat(order):
