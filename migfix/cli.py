@@ -394,9 +394,11 @@ def _encoded(text: str, stream: TextIO) -> bytes:
 
 
 def _write(stream: TextIO, content: bytes) -> None:
+    rest = memoryview(content)
     try:
         stream.flush()
-        stream.buffer.write(content)
+        while rest:  # unbuffered, as with PYTHONUNBUFFERED, one write may not take it all
+            rest = rest[stream.buffer.write(rest) or 0 :]
         stream.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -373,7 +373,8 @@ def test_debug_shows_the_traceback_of_a_file(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pipes of POSIX")
-def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_quiet(tmp_path: Path, unbuffered: str) -> None:
     script = (
         "import sys, types\n"
         "from pathlib import Path\n"
@@ -388,7 +389,7 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
