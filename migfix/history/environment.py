@@ -57,6 +57,14 @@ class Environment:
             "run migfix with the project's environment active"
         )
 
+    def module_file(self, module: str) -> Path | None:
+        """The source of an installed module, None where there is none."""
+        if self.packages is None:
+            return None
+        path = self.packages.joinpath(*module.split("."))
+        found = (path.with_suffix(".py"), path / "__init__.py")
+        return next((each for each in found if each.is_file()), None)
+
     @cached_property
     def _installed(self) -> Mapping[str, tuple[Path, ...]]:
         found: dict[str, tuple[Path, ...]] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
 from migfix.history.environment import Environment
-from migfix.history.operations import Place, apply_operation
+from migfix.history.operations import Place, apply_operation, field_class
 from migfix.history.reading import (
     MigrationSource,
     Operation,
@@ -20,7 +20,7 @@ from migfix.history.reading import (
     read_migration,
 )
 from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
-from migfix.history.state import ModelKey, ProjectState, Unknown
+from migfix.history.state import RELATIONS, FieldState, ModelKey, ProjectState, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -129,6 +129,10 @@ class History:
         except (UnreadableMigration, OSError) as error:
             return Unknown(f"{migration.path} cannot be read: {error}")
 
+    def given(self, path: Path, data: bytes) -> None:
+        """Take ``data`` for the contents of the file ``path``, as an editor has it before saving."""
+        self._data[path] = data
+
     def _bytes(self, path: Path) -> bytes:
         if path not in self._data:
             self._data[path] = path.read_bytes()
@@ -136,6 +140,8 @@ class History:
 
     def _find_class(self, path: str) -> tuple[ast.ClassDef, Scope] | None:
         module, _, name = path.rpartition(".")
+        if not module or module.startswith("."):
+            return None
         if module not in self._classes:
             self._classes[module] = self._module(module)
         found = self._classes[module]
@@ -148,7 +154,7 @@ class History:
         return (classes[0], scope) if len(classes) == 1 else None
 
     def _module(self, module: str) -> tuple[ast.Module, Scope] | None:
-        path = self.project.module_file(module) if module else None
+        path = self.project.module_file(module) or self.environment.module_file(module)
         if path is None:
             return None
         try:
@@ -432,7 +438,23 @@ class History:
         return state
 
     def _place(self, file: MigrationFile) -> Place:
-        return Place(file.app_label, f"{file.app_label}.{file.name}", self._settings.value)
+        return Place(
+            file.app_label,
+            f"{file.app_label}.{file.name}",
+            self._settings.value,
+            self._plain_column,
+        )
+
+    def _plain_column(self, path: str, depth: int = 0) -> bool:
+        """Whether the source of a field class leads to Django's own fields that are no relations."""
+        bare = FieldState("", field_class(path)).kind
+        if bare or path == "object":
+            return bare not in RELATIONS
+        found = self._find_class(path) if depth < 5 else None
+        if found is None or not found[0].bases:
+            return False
+        bases = [found[1].dotted(base) for base in found[0].bases]
+        return all(base is not None and self._plain_column(base, depth + 1) for base in bases)
 
     # Models named by migrations that are not replayed
 

@@ -28,12 +28,14 @@ from migfix.history.state import (
 class Place:
     """Where an operation stands, and what the names of settings mean there.
 
-    ``setting`` answers with the ``app.Model`` that a setting such as ``AUTH_USER_MODEL`` names.
+    ``setting`` answers with the ``app.Model`` that a setting such as ``AUTH_USER_MODEL`` names,
+    ``plain_column`` whether a field class of others descends from Django's plain fields alone.
     """
 
     app_label: str
     migration: str
     setting: Callable[[str], str | Unknown]
+    plain_column: Callable[[str], bool] = lambda path: False
 
     def why(self, operation: Operation, text: str) -> str:
         return f"{self.migration}, line {operation.line}: {text}"
@@ -133,7 +135,8 @@ def field_state(name: str, value: object, own: ModelKey, place: Place) -> FieldS
         options["**"] = Unknown(f"{value.source} has positional arguments")
     if blank.kind is None and "to" in value.kwargs:
         return FieldState(name, path, options, _target(options.pop("to"), own, place))
-    return FieldState(name, path, options)
+    plain = blank.kind is None and place.plain_column(path)
+    return FieldState(name, path, options, plain_column=plain)
 
 
 def _option(value: object) -> object:

@@ -68,6 +68,9 @@ class FieldState:
         True  # False after state-only operations: null and unique may not hold in the table
     )
     through: ModelKey | Unknown | None = None
+    plain_column: bool = (
+        False  # a class of others, whose source descends from no relation of Django
+    )
 
     @property
     def kind(self) -> str | None:
@@ -101,6 +104,8 @@ class FieldState:
     @property
     def is_relation(self) -> bool | Unknown:
         if self.kind is None:
+            if self.plain_column:
+                return False
             return self.target is not None or self._foreign_class()
         return self.kind in RELATIONS
 
@@ -337,7 +342,7 @@ def _may_point_anywhere(model: ModelState | Unknown) -> str | None:
     for each in model.fields:
         if isinstance(each.target, Unknown):
             return f"{model.label}.{each.name}: {each.target.why}"
-        if each.kind is None and each.target is None:
+        if each.kind is None and each.target is None and not each.plain_column:
             return f"{model.label}.{each.name} may be a relation: its class is not Django's own"
     return None
 

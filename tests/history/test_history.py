@@ -296,6 +296,19 @@ def test_a_package_that_is_not_installed_cannot_point_to_a_model_of_the_project(
     assert found.incomplete == "an installed package may point to shop.order"
 
 
+@pytest.mark.parametrize(("base", "plain"), [("JSONField", True), ("ForeignKey", False)])
+def test_the_source_of_a_field_class_tells_whether_it_may_be_a_relation(written, base, plain):
+    written.file(
+        "shop/fields.py",
+        f"from django.db import models\nclass Base(models.{base}): pass\nclass Ours(Base): pass\n",
+    )
+    written.migration(
+        "shop.0001_initial", create("Order", '("x", Ours())'), top="from shop.fields import Ours"
+    )
+    found = written.state("shop.0001_initial").relations_to(("shop", "order"))
+    assert (found.incomplete is None) is plain
+
+
 def test_a_field_of_another_class_may_be_a_relation(written):
     written.migration("shop.0001_initial", create("Order", '("x", uuid.Field())'))
     found = written.state("shop.0001_initial").relations_to(("shop", "order"))
