@@ -43,7 +43,9 @@ _NARROW = frozenset({"only", "defer", "values", "values_list", "dates", "datetim
 
 
 def decide(loop: Loop) -> Decision:
-    if not isinstance(loop.rows, Rows) or loop.rows.has("values", "values_list", "dates", "datetimes"):
+    if not isinstance(loop.rows, Rows) or loop.rows.has(
+        "values", "values_list", "dates", "datetimes"
+    ):
         return None
     try:
         return _rewrite(loop)
@@ -60,7 +62,9 @@ def _rewrite(loop: Loop) -> Decision:
     if any(not _names_fields(use.node) for use in saves):
         _check_save(loop, model)
         needed += [name for name in _computed(columns.values()) if name not in needed]
-    every = [column.name for column in _distinct(columns.values()) if column.primary_key is not True]
+    every = [
+        column.name for column in _distinct(columns.values()) if column.primary_key is not True
+    ]
     spared = [name for name in every if name not in needed]
     if not spared:
         raise Refused(Reason.ALL_FIELDS_NEEDED, "the body needs every column")
@@ -116,9 +120,7 @@ def _check_plain(model: ModelState, columns: Iterable[FieldState]) -> None:
             )
 
 
-def _needed(
-    loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
-) -> Iterator[str]:
+def _needed(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> Iterator[str]:
     """The fields that the body reads or writes, in the order in which it names them."""
     for use in loop.uses:
         if use.kind is uses.Kind.ESCAPE:
@@ -126,7 +128,9 @@ def _needed(
             text = loop.source.lines[line - 1].strip()
             raise Refused(Reason.ROW_ESCAPES, f"line {line} may read any column: `{text}`")
         if use.kind is uses.Kind.DELETE:
-            raise Refused(Reason.ALL_FIELDS_NEEDED, "delete() reads the columns that others point to")
+            raise Refused(
+                Reason.ALL_FIELDS_NEEDED, "delete() reads the columns that others point to"
+            )
         if use.kind in {uses.Kind.READ, uses.Kind.WRITE}:
             yield from _field(use, loop, model, columns)
 
@@ -183,8 +187,6 @@ def _key(columns: Mapping[str, FieldState]) -> str:
     if key is None:
         raise Refused(Reason.FIELD_UNKNOWN, "the primary key is not known")
     return key.name
-
-
 
 
 codemod = Codemod(__name__, "MF201", Part.COLUMNS, decide)

@@ -68,7 +68,9 @@ def _the_saving_path(paths: Sequence[Path]) -> tuple[Path, list[Refusal]]:
         return storing[0], []
     assigning = [path for path in paths if path.assigned and path.saved is None]
     if any(path.saved is not None for path in paths) or len(assigning) != 1:
-        raise Refused(Reason.NEVER_SAVED, "no assigned value reaches a save(): nothing is stored today")
+        raise Refused(
+            Reason.NEVER_SAVED, "no assigned value reaches a save(): nothing is stored today"
+        )
     only = assigning[0]
     meant = Path(only.context, only.conditions, only.caveats, saved=only.assigned)
     return meant, [
@@ -138,7 +140,8 @@ def _check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
         named = next((name for name in assigned if name in text), None)
         if named:
             raise Refused(
-                Reason.QUERYSET_SHAPE, f".iterator() over rows chosen or ordered by `{named}` on SQLite"
+                Reason.QUERYSET_SHAPE,
+                f".iterator() over rows chosen or ordered by `{named}` on SQLite",
             )
 
 
@@ -148,7 +151,9 @@ def _in_set_order(loop: Loop, assigned: Mapping[str, SqlValue]) -> list[tuple[st
     ordered: list[tuple[str, SqlValue]] = []
     while waiting:
         readers = {
-            name: [other for other, value in waiting.items() if other != name and name in value.reads]
+            name: [
+                other for other, value in waiting.items() if other != name and name in value.reads
+            ]
             for name in waiting
         }
         free = next((name for name in waiting if not readers[name]), None)

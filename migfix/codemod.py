@@ -48,4 +48,5 @@ class Codemod:
             raise AttributeError(f"module {self.module!r} has no attribute {name!r}")
         from migfix.rewriting.command import command_for
 
-        return command_for(self)
+        command: type[CodemodCommand] = command_for(self)
+        return command

@@ -19,7 +19,7 @@ from migfix.findings import FileEdit, FileOutcome, Rewrite
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource
 from migfix.history.state import ProjectState, Unknown
-from migfix.loops.functions import Arguments, Entry, ImportedCall, Reach, runpython_like
+from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases, Loop, loops_in
 from migfix.loops.module import Module
 from migfix.loops.names import Names
@@ -46,7 +46,9 @@ def run(
     return sorted(_merged(outcomes), key=lambda outcome: outcome.path)
 
 
-def run_source(source: bytes, path: Path | None, settings: Settings, *, rewrite: bool) -> FileOutcome:
+def run_source(
+    source: bytes, path: Path | None, settings: Settings, *, rewrite: bool
+) -> FileOutcome:
     """The outcome for ``source``, taken for the contents of ``path``."""
     place = path or Path("stdin.py")
     return next(o for o in Engine(settings, rewrite).data(place, source, True) if o.path == place)
@@ -126,7 +128,9 @@ class Engine:
 
     def _looked_into(self, source: Source, named: bool) -> list[FileOutcome]:
         loops = any(isinstance(n, ast.For) for n in ast.walk(source.tree))
-        imports_helpers = b"import _" in source.data or b"._" in source.data or b"migrations." in source.data
+        imports_helpers = (
+            b"import _" in source.data or b"._" in source.data or b"migrations." in source.data
+        )
         if not loops and not imports_helpers:
             return [FileOutcome(source.path)]
         facts = self._facts(source.path)
@@ -159,6 +163,7 @@ class Engine:
         self, module: Module, facts: ProjectFacts
     ) -> tuple[list[World], list[ImportedCall]]:
         migration = facts.project.migration(module.source.path.resolve())
+        facts.history.given(migration.path, module.source.data)
         read = facts.history.source(migration)
         if isinstance(read, Unknown) or not read.run_pythons:
             return [], []
@@ -174,13 +179,18 @@ class Engine:
             calls += reach.imported
         return worlds, calls
 
-    def _labels(self, module: Module, migration: MigrationFile, facts: ProjectFacts) -> frozenset[str]:
+    def _labels(
+        self, module: Module, migration: MigrationFile, facts: ProjectFacts
+    ) -> frozenset[str]:
         """The apps whose models the file names, and for deletes those that may point to them."""
         labels = {migration.app_label}
         deletes = b".delete(" in module.source.data
         for node in ast.walk(module.tree):
             match node:
-                case ast.Call(func=ast.Attribute(attr="get_model"), args=[ast.Constant(value=str(text)), *rest]):
+                case ast.Call(
+                    func=ast.Attribute(attr="get_model"),
+                    args=[ast.Constant(value=str(text)), *rest],
+                ):
                     label, _, name = text.partition(".")
                     labels.add(label)
                     second = rest[0].value if rest and isinstance(rest[0], ast.Constant) else name
@@ -201,7 +211,9 @@ class Engine:
                 worlds += self._worlds_through(importer, own, facts)
         return worlds
 
-    def _worlds_through(self, importer: Module, helper: Path, facts: ProjectFacts) -> Iterator[World]:
+    def _worlds_through(
+        self, importer: Module, helper: Path, facts: ProjectFacts
+    ) -> Iterator[World]:
         worlds, _ = self._worlds(importer, facts)
         for world in worlds:
             reach = Reach(importer, world.state)
@@ -240,9 +252,7 @@ class Engine:
 
     # One file
 
-    def _outcome(
-        self, module: Module, worlds: Sequence[World], facts: ProjectFacts
-    ) -> FileOutcome:
+    def _outcome(self, module: Module, worlds: Sequence[World], facts: ProjectFacts) -> FileOutcome:
         source = module.source
         place = helper_place(source.path.parent)
         planned = self._planned(module, worlds, Names(module, place.module), facts)
@@ -297,8 +307,8 @@ def _edits(
     rewrites: dict[ast.For, tuple[Rewrite, ...]] = {
         p.loop.node: p.rewrites for p in planned if p.rewrites
     }
-    if any(rewrite.needs_helper for each in rewrites.values() for rewrite in each):
-        if (helper := place.edit()) is not None:
-            yield helper
+    needs_helper = any(rewrite.needs_helper for each in rewrites.values() for rewrite in each)
+    if needs_helper and (helper := place.edit()) is not None:
+        yield helper
     after = rewritten(source, rewrites, style_of(source.path))
     yield FileEdit(source.path, source.data, after)

@@ -111,9 +111,11 @@ def _outcome(
         outcome=outcome,
         applicability=max((r.applicability for r in rewrites), key=_rank, default=None),
         codes=tuple(accepted),
-        reason=_sentence([r.message for r in rewrites] + [c.message for c in caveats])
-        if rewrites
-        else _why_left(refusals),
+        reason=(
+            _sentence([r.message for r in rewrites] + [c.message for c in caveats])
+            if rewrites
+            else _why_left(refusals)
+        ),
         blocked_by=refusals[0].reason.value if refusals else None,
         only=next((r.only for r in rewrites if r.only), None),
         defer=next((r.defer for r in rewrites if r.defer), None),
@@ -137,9 +139,7 @@ def _kind(rewrites: Sequence[Rewrite]) -> Outcome:
     return Outcome.LEFT
 
 
-def _not_applied(
-    decisions: dict[str, Decision], accepted: dict[str, Rewrite]
-) -> Iterable[Refusal]:
+def _not_applied(decisions: dict[str, Decision], accepted: dict[str, Rewrite]) -> Iterable[Refusal]:
     """Why the rewrites that did not happen did not, best first; one for each part of the loop."""
     parts = {rewrite.part for rewrite in accepted.values()}
     if Part.WHOLE in parts:

@@ -70,7 +70,9 @@ def _step(statement: ast.stmt, path: Path) -> list[Path]:
         case ast.AnnAssign(target=ast.Attribute() as target, value=ast.expr() as value):
             return [_assign(target, compile_for(target, value, path), path)]
         case ast.AugAssign(target=ast.Attribute() as target):
-            return [_assign(target, increment(statement, _target(target, path), path.context), path)]
+            return [
+                _assign(target, increment(statement, _target(target, path), path.context), path)
+            ]
         case ast.If():
             return _branch(statement, path)
         case ast.Continue():
@@ -110,7 +112,8 @@ def compile_for(target: ast.Attribute, value: ast.expr, path: Path) -> SqlValue:
 def _assign(target: ast.Attribute, value: SqlValue, path: Path) -> Path:
     if path.saved is not None or path.deleted:
         raise Refused(
-            Reason.OTHER_STATEMENTS, f"`{path.context.loop.text(target)}` is set after the row was saved"
+            Reason.OTHER_STATEMENTS,
+            f"`{path.context.loop.text(target)}` is set after the row was saved",
         )
     name = path.context.column(target.attr).name
     context = dataclasses.replace(path.context, assigned={**path.assigned, name: value})
@@ -163,8 +166,11 @@ def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
             case ast.keyword(arg="update_fields", value=ast.Constant(value=None)):
                 continue
             case ast.keyword(
-                arg="update_fields", value=ast.List(elts=names) | ast.Tuple(elts=names) | ast.Set(elts=names)
-            ) if names and all(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in names):
+                arg="update_fields",
+                value=ast.List(elts=names) | ast.Tuple(elts=names) | ast.Set(elts=names),
+            ) if names and all(
+                isinstance(n, ast.Constant) and isinstance(n.value, str) for n in names
+            ):
                 texts = [n.value for n in names if isinstance(n, ast.Constant)]
                 fields = frozenset(path.context.column(str(text)).name for text in texts)
             case ast.keyword(arg="force_update", value=ast.Constant(value=True)):
@@ -175,5 +181,7 @@ def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
                     f"`{path.context.loop.text(call)}` is not a plain save()",
                 )
     if call.args:
-        raise Refused(Reason.SAVE_ARGUMENTS, f"`{path.context.loop.text(call)}` is not a plain save()")
+        raise Refused(
+            Reason.SAVE_ARGUMENTS, f"`{path.context.loop.text(call)}` is not a plain save()"
+        )
     return fields

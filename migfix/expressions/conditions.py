@@ -183,7 +183,9 @@ def _truth(node: ast.expr, context: Context) -> Test:
         return Test(_present_and_not(column, "0"))
     if column.kind in TEXTS:
         return Test(_present_and_not(column, '""'), _text_caveats(column, context))
-    if column.kind in FOREIGN_KEYS and (node.attr == column.name or _key_is_truthy(column, context)):
+    if column.kind in FOREIGN_KEYS and (
+        node.attr == column.name or _key_is_truthy(column, context)
+    ):
         return Test(_is_present(column))
     if column.kind in {"DateField", "DateTimeField", "UUIDField"}:
         return Test(_is_present(column))
@@ -247,7 +249,9 @@ def _bool(node: ast.expr, context: Context) -> Test:
     tests: list[Test] = []
     for value in node.values:
         tests.append(compile_test(value, context))
-        holds = tests[-1].condition if isinstance(node.op, ast.And) else negated(tests[-1].condition)
+        holds = (
+            tests[-1].condition if isinstance(node.op, ast.And) else negated(tests[-1].condition)
+        )
         context = dataclasses.replace(context, not_null=context.not_null | not_null_fields(holds))
     terms = tuple(test.condition for test in tests)
     caveats = tuple(caveat for test in tests for caveat in test.caveats)
@@ -294,10 +298,14 @@ def _comparison(
         return Test(_is_present(column))
     if kind in {ast.Eq, ast.NotEq}:
         test = _equals(column, left, right, context)
-        return test if kind is ast.Eq else dataclasses.replace(test, condition=negated(test.condition))
+        return (
+            test if kind is ast.Eq else dataclasses.replace(test, condition=negated(test.condition))
+        )
     if kind in {ast.In, ast.NotIn}:
         test = _member(column, left, right, context)
-        return test if kind is ast.In else dataclasses.replace(test, condition=negated(test.condition))
+        return (
+            test if kind is ast.In else dataclasses.replace(test, condition=negated(test.condition))
+        )
     if kind in _ORDER:
         return _ordered(column, kind, right, context)
     raise refused_test(node, context)
@@ -305,7 +313,11 @@ def _comparison(
 
 def _equals(column: FieldState, left: ast.expr, right: ast.expr, context: Context) -> Test:
     value = _constant(column, left, right, context)
-    key = left.attr if isinstance(left, ast.Attribute) and left.attr == column.attname else column.name
+    key = (
+        left.attr
+        if isinstance(left, ast.Attribute) and left.attr == column.attname
+        else column.name
+    )
     return Test(Lookup(key, value, column.name), _text_caveats(column, context))
 
 
@@ -322,9 +334,7 @@ def _member(column: FieldState, left: ast.expr, right: ast.expr, context: Contex
     return Test(Any((among, _is_absent(column))) if nones else among, caveats)
 
 
-def _ordered(
-    column: FieldState, kind: type[ast.cmpop], right: ast.expr, context: Context
-) -> Test:
+def _ordered(column: FieldState, kind: type[ast.cmpop], right: ast.expr, context: Context) -> Test:
     if column.kind not in INTEGERS | {"FloatField", "DecimalField", "DateField", "DateTimeField"}:
         raise refused_test(right, context)
     if not context.is_not_null(column):

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.loops.loop import Loop
+from migfix.loops.scopes import Binding
 
 INTEGERS = frozenset(
     "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
     "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField".split()
 )
-UNSIGNED = frozenset({"PositiveIntegerField", "PositiveBigIntegerField", "PositiveSmallIntegerField"})
+UNSIGNED = frozenset(
+    {"PositiveIntegerField", "PositiveBigIntegerField", "PositiveSmallIntegerField"}
+)
 BOOLEANS = frozenset({"BooleanField", "NullBooleanField"})
 TEXTS = frozenset({"CharField", "TextField", "SlugField", "EmailField", "URLField"})
 FOREIGN_KEYS = frozenset({"ForeignKey", "OneToOneField"})
@@ -64,7 +67,9 @@ class Context:
     loop: Loop
     columns: Mapping[str, FieldState]  # by name and by attname
     assigned: Mapping[str, SqlValue] = field(default_factory=dict)  # by field name
-    not_null: frozenset[str] = frozenset()  # fields that a condition of the path rules out to be None
+    not_null: frozenset[str] = (
+        frozenset()
+    )  # fields that a condition of the path rules out to be None
 
     def column(self, name: str) -> FieldState:
         """The concrete field called ``name``. Raises ``Refused``."""
@@ -102,10 +107,16 @@ def literal_of(node: ast.expr, loop: Loop) -> object:
         case ast.Name(id=name) if name in loop.resolver.scope.bindings:
             binding = loop.resolver.scope.bound_once(name)
             certain = loop.resolver.scope.binding(name, loop.node)
-            if binding and binding is certain and binding.value and binding.position is None:
-                return ... if isinstance(binding.value, ast.Name) else literal_of(binding.value, loop)
+            given = _given(binding) if binding is certain else None
+            if given is not None and not isinstance(given, ast.Name):
+                return literal_of(given, loop)
         case ast.Name(id=name):
-            value = loop.module.constant(name)
-            if value is not None and not isinstance(value, ast.Name):
-                return literal_of(value, loop)
+            constant = loop.module.constant(name)
+            if constant is not None and not isinstance(constant, ast.Name):
+                return literal_of(constant, loop)
     return ...
+
+
+def _given(binding: Binding | None) -> ast.expr | None:
+    """The expression that a plain ``name = expression`` gives."""
+    return binding.value if binding and binding.position is None else None

@@ -75,7 +75,9 @@ def _model_caveats(model: ModelState, loop: Loop) -> Iterator[Refusal]:
     if model.unverified:
         yield Refusal(Reason.MODEL_UNVERIFIED, model.unverified)
     if model.options.get("managed", True) is not True:
-        yield Refusal(Reason.MODEL_UNVERIFIED, f"the table of {model.label} is not managed by Django")
+        yield Refusal(
+            Reason.MODEL_UNVERIFIED, f"the table of {model.label} is not managed by Django"
+        )
     if "base_manager_name" in model.options:
         yield Refusal(Reason.CUSTOM_MANAGER, f"{model.label} saves through its own base manager")
 
@@ -87,7 +89,9 @@ def check_manager(loop: Loop, model: ModelState) -> None:
     if isinstance(model.managers, Unknown):
         raise Refused(Reason.CUSTOM_MANAGER, f"the managers of {model.label}: {model.managers.why}")
     plain = not model.managers or manager.name == "_base_manager"
-    if not plain or (not manager.related and manager.name not in {"objects", "_default_manager", "_base_manager"}):
+    if not plain or (
+        not manager.related and manager.name not in {"objects", "_default_manager", "_base_manager"}
+    ):
         raise Refused(
             Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
         )
@@ -99,7 +103,8 @@ def check_source(loop: Loop, verb: str) -> None:
     for step in loop.rows.steps:
         if not _is_allowed(step, verb):
             raise Refused(
-                Reason.QUERYSET_SHAPE, f"`{_shown(step)}` in the queryset: {verb}() would not be the same"
+                Reason.QUERYSET_SHAPE,
+                f"`{_shown(step)}` in the queryset: {verb}() would not be the same",
             )
     if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
         raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
@@ -111,9 +116,7 @@ def check_source(loop: Loop, verb: str) -> None:
         raise Refused(Reason.LOOP_SHAPE, "the loop has an else")
     if loop.reused is not None:
         line = getattr(loop.reused, "lineno", loop.node.lineno)
-        raise Refused(
-            Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}"
-        )
+        raise Refused(Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}")
     if loop.used_after is not None:
         raise Refused(Reason.USED_AFTER, f"`{loop.used_after}` is used after the loop")
 
@@ -185,9 +188,7 @@ def save_caveats(saved: list[FieldState], assigned: frozenset[str]) -> Iterator[
                 Reason.SAVE_SIDE_EFFECT, f"save() turns a NULL `{column.name}` into an empty name"
             )
         elif column.kind in _WRITES_BACK:
-            yield Refusal(
-                Reason.SAVE_SIDE_EFFECT, f"`{column.name}`: {_WRITES_BACK[column.kind]}"
-            )
+            yield Refusal(Reason.SAVE_SIDE_EFFECT, f"`{column.name}`: {_WRITES_BACK[column.kind]}")
         elif column.kind not in INERT and column.kind not in FILES:
             yield Refusal(
                 Reason.SAVE_SIDE_EFFECT,

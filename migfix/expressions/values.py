@@ -65,7 +65,9 @@ def increment(statement: ast.AugAssign, target: Target, context: Context) -> Sql
 
 
 def refused_value(node: ast.expr, context: Context) -> Refused:
-    return Refused(Reason.VALUE, f"`{_shown(node, context)}` has no exact SQL form that migfix knows")
+    return Refused(
+        Reason.VALUE, f"`{_shown(node, context)}` has no exact SQL form that migfix knows"
+    )
 
 
 def _shown(node: ast.expr, context: Context) -> str:
@@ -127,7 +129,9 @@ def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if _holds_expression(node.id, context):
         raise refused_value(node, context)
     value = SqlValue(node.id, literal=literal_of(node, loop))
-    if node.id in loop.resolver.scope.bindings and not loop.resolver.scope.binding(node.id, loop.node):
+    if node.id in loop.resolver.scope.bindings and not loop.resolver.scope.binding(
+        node.id, loop.node
+    ):
         return _with_caveat(
             value, Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches"
         )
@@ -143,7 +147,9 @@ def _holds_expression(name: str, context: Context) -> bool:
     return any((module.path_of(c.func) or "").startswith("django.db.models") for c in calls)
 
 
-def _checked_instance(value: SqlValue, node: ast.expr, target: Target, context: Context) -> SqlValue:
+def _checked_instance(
+    value: SqlValue, node: ast.expr, target: Target, context: Context
+) -> SqlValue:
     """Assigning an instance checks its class, ``update()`` does not: it has to be known."""
     if value.literal is None or value.reads:
         return value
@@ -209,9 +215,7 @@ def _is_member(node: ast.Attribute, context: Context) -> bool:
     return False
 
 
-def _copy(
-    column: FieldState, node: ast.Attribute, target: Target, context: Context
-) -> SqlValue:
+def _copy(column: FieldState, node: ast.Attribute, target: Target, context: Context) -> SqlValue:
     """``row.a = row.b``."""
     if (earlier := context.assigned.get(column.name)) is not None:
         if earlier.literal is ... or target.column.kind in FOREIGN_KEYS:
@@ -229,13 +233,13 @@ def _copy(
     return _f(column, context)
 
 
-def _copies(source: FieldState, target: Target) -> bool:
+def _copies(source: FieldState, target: FieldState) -> bool:
     """Kinds between which ``SET target = source`` stores what a save() of the loaded value does."""
     a, b = source.kind, target.kind
     if a in FOREIGN_KEYS and b in FOREIGN_KEYS:
-        return source.target == target.target and source.options.get("to_field") == target.options.get(
+        return source.target == target.target and source.options.get(
             "to_field"
-        )
+        ) == target.options.get("to_field")
     if a in FOREIGN_KEYS or b in FOREIGN_KEYS:
         return False
     if a in TEXTS and b in TEXTS:
@@ -310,7 +314,8 @@ def _operand(node: ast.expr, kinds: frozenset[str], context: Context) -> SqlValu
         raise refused_value(node, context)
     if not context.is_not_null(column):
         raise Refused(
-            Reason.NULLABLE, f"`{column.name}` may be NULL: the loop would stop there, SQL would not"
+            Reason.NULLABLE,
+            f"`{column.name}` may be NULL: the loop would stop there, SQL would not",
         )
     return _f(column, context)
 

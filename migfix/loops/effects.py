@@ -64,7 +64,18 @@ _PURE_ROOTS = frozenset(
 )
 _OUTPUT_ROOTS = frozenset({"logging", "warnings", "sys.stdout", "sys.stderr", "structlog", "tqdm"})
 _BUILTINS_WITH_EFFECTS = frozenset(
-    {"exec", "eval", "open", "input", "compile", "__import__", "globals", "locals", "vars", "breakpoint"}
+    {
+        "exec",
+        "eval",
+        "open",
+        "input",
+        "compile",
+        "__import__",
+        "globals",
+        "locals",
+        "vars",
+        "breakpoint",
+    }
 )
 _MAX_DEPTH = 6
 
@@ -137,7 +148,9 @@ def _inside(
         yield Effect(Kind.CALL, call)
         return
     inner = resolver.inside(function)
-    body = function.body if isinstance(function.body, list) else [ast.Expr(function.body)]
+    body: list[ast.stmt] = (
+        function.body if isinstance(function.body, list) else [ast.Expr(function.body)]
+    )
     for effect in effects_of(body, None, inner, depth + 1):
         yield Effect(effect.kind, call, effect.model)
 
@@ -221,7 +234,9 @@ def _is_plain_collection(owner: ast.expr, resolver: Resolver) -> bool:
                 value = resolver.module.constant(name)
                 return value is not None and _is_plain_collection(value, resolver)
             return all(
-                b.value is not None and b.position is None and not isinstance(b.value, ast.Name)
+                b.value is not None
+                and b.position is None
+                and not isinstance(b.value, ast.Name)
                 and _is_plain_collection(b.value, resolver)
                 for b in bindings
             )

@@ -152,7 +152,11 @@ class Reach:
                 if isinstance(node.func, (ast.Name, ast.Attribute)):
                     self._enter_call(node, function)
         for node in walk_scope_of(function.node):
-            if isinstance(node, ast.Name) and node not in called and self._is_function(node, function):
+            if (
+                isinstance(node, ast.Name)
+                and node not in called
+                and self._is_function(node, function)
+            ):
                 self._enter(node, Arguments(complete=False), function)
 
     def _enter_call(self, call: ast.Call, caller: Function) -> None:

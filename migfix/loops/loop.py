@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
-from migfix.loops import effects, uses
-from migfix.loops.effects import Effect
+from migfix.loops.effects import Effect, effects_of
+from migfix.loops.effects import Kind as EffectKind
 from migfix.loops.functions import Function, Reach, walk_scope_of
 from migfix.loops.module import Module
 from migfix.loops.names import Names
 from migfix.loops.querysets import CHAINING, Resolver, row_of
 from migfix.loops.scopes import Binding
-from migfix.loops.uses import Use
+from migfix.loops.uses import Kind as UseKind
+from migfix.loops.uses import Use, uses_of
 from migfix.loops.values import RawRows, Rows
 from migfix.source import Source
 
@@ -111,17 +112,17 @@ class Loop:
         """Uses of the row in the body, the ``else`` of the loop included."""
         if self.row is None:
             return ()
-        return tuple(uses.uses_of(self.row, [*self.node.body, *self.node.orelse], self.resolver))
+        return tuple(uses_of(self.row, [*self.node.body, *self.node.orelse], self.resolver))
 
-    def used(self, *kinds: uses.Kind) -> tuple[Use, ...]:
+    def used(self, *kinds: UseKind) -> tuple[Use, ...]:
         return tuple(use for use in self.uses if use.kind in kinds)
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
         region = [*self.node.body, *self.node.orelse]
-        return tuple(effects.effects_of(region, self.row, self.resolver))
+        return tuple(effects_of(region, self.row, self.resolver))
 
-    def having(self, *kinds: effects.Kind) -> tuple[Effect, ...]:
+    def having(self, *kinds: EffectKind) -> tuple[Effect, ...]:
         return tuple(effect for effect in self.effects if effect.kind in kinds)
 
     @cached_property
@@ -193,7 +194,11 @@ class Loop:
             return self._runs_again()
         parent = scope.parents[load]
         outer = scope.parents.get(parent)
-        if isinstance(parent, ast.Attribute) and isinstance(outer, ast.Call) and outer.func is parent:
+        if (
+            isinstance(parent, ast.Attribute)
+            and isinstance(outer, ast.Call)
+            and outer.func is parent
+        ):
             if parent.attr in _CACHE_READERS:
                 return not self._comes_before(load)
             return parent.attr not in _UNCACHED

@@ -51,7 +51,9 @@ class Names:
         return self._plain(f"{package}.{module}", name)
 
     def _plain(self, module: str, name: str) -> Reference | None:
-        local = next((n for n, p in self.module.top_imports.items() if p == _joined(module, name)), None)
+        local = next(
+            (n for n, p in self.module.top_imports.items() if p == _joined(module, name)), None
+        )
         if local is not None and local not in self.module.local_names:
             return Reference(local)
         return Reference(name, (module, name)) if self._is_free(name) else None

@@ -97,14 +97,20 @@ class Resolver:
                 value = self.module.constant(name)
             case _:
                 return None
-        return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+        return (
+            value.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str)
+            else None
+        )
 
     def _name(self, name: str, at: ast.AST, depth: int) -> Value:
         if name in self.scope.bindings:
             binding = self.scope.binding(name, at)
             return self._bound(name, binding, depth) if binding else None
         if self.scope.outer is not None:
-            outer = Resolver(self.module, self.scope.outer, self.parameters, self.state, self.callees)
+            outer = Resolver(
+                self.module, self.scope.outer, self.parameters, self.state, self.callees
+            )
             once = self.scope.outer.bound_once(name)
             return outer._bound(name, once, depth) if once else None
         return self._global(name, depth)
@@ -118,7 +124,9 @@ class Resolver:
         value = self.module.constant(name)
         if value is None or isinstance(value, ast.Lambda):
             return None
-        return Resolver(self.module, self.module.scope, {}, self.state).value(value, None, depth + 1)
+        return Resolver(self.module, self.module.scope, {}, self.state).value(
+            value, None, depth + 1
+        )
 
     def _bound(self, name: str, binding: Binding, depth: int) -> Value:
         statement = binding.statement
@@ -194,7 +202,9 @@ class Resolver:
 
     def _call(self, node: ast.Call, at: ast.AST, depth: int) -> Value:
         match node.func:
-            case ast.Name(id="list" | "tuple" as name) if self.module.is_builtin(name) and node.args:
+            case ast.Name(id="list" | "tuple" as name) if (
+                self.module.is_builtin(name) and node.args
+            ):
                 rows = self.value(node.args[0], at, depth + 1)
                 return rows.then("list()", node) if isinstance(rows, Rows) else None
             case ast.Attribute(value=owner, attr=method):
@@ -229,7 +239,13 @@ class Resolver:
 
 
 _PROGRESS_BARS = frozenset(
-    {"tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.std.tqdm", "tqdm.autonotebook.tqdm", "rich.progress.track"}
+    {
+        "tqdm.tqdm",
+        "tqdm.auto.tqdm",
+        "tqdm.std.tqdm",
+        "tqdm.autonotebook.tqdm",
+        "rich.progress.track",
+    }
 )
 
 

@@ -20,9 +20,7 @@ def cannot_stream(loop: Loop) -> Refusal | None:
         return Refusal(Reason.REAL_MODEL, "the model is imported, not taken from apps")
     if loop.reused is not None:
         line = getattr(loop.reused, "lineno", loop.node.lineno)
-        return Refusal(
-            Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}"
-        )
+        return Refusal(Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}")
     if loop.rows.has("list()"):
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     return _few_rows(loop) or _kept(loop)
@@ -70,11 +68,17 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
     if databases.any("sqlite") and (why := _may_write(loop)):
         return Refusal(Reason.QUERY_IN_BODY, f"on SQLite .iterator() may meet rows again: {why}")
     if loop.rows.has("select_for_update"):
-        return Refusal(Reason.LOCKED_ROWS, "on PostgreSQL .iterator() skips locked rows that change")
+        return Refusal(
+            Reason.LOCKED_ROWS, "on PostgreSQL .iterator() skips locked rows that change"
+        )
     if loop.having(effects.Kind.SQL):
-        return Refusal(Reason.SCHEMA_CHANGE, "the body uses the connection while the cursor is open")
+        return Refusal(
+            Reason.SCHEMA_CHANGE, "the body uses the connection while the cursor is open"
+        )
     if loop.having(effects.Kind.TRANSACTION):
-        return Refusal(Reason.TRANSACTION, "the body controls transactions while the cursor is open")
+        return Refusal(
+            Reason.TRANSACTION, "the body controls transactions while the cursor is open"
+        )
     if loop.rows.has("prefetch_related"):
         return Refusal(Reason.PREFETCH, ".iterator() needs a chunk size to prefetch")
     if loop.rows.model.key is None:
@@ -84,11 +88,7 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
 
 def _may_write(loop: Loop) -> str | None:
     """What in the body may write the table that the loop reads."""
-    if loop.row is None and loop.rows:
-        own = False
-    else:
-        own = bool(loop.used(uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.ESCAPE))
-    if own:
+    if loop.used(uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.ESCAPE):
         return "the body saves or passes on its rows"
     kinds = (effects.Kind.WRITES, effects.Kind.CALL, effects.Kind.SQL)
     found = loop.having(*kinds)

@@ -173,7 +173,11 @@ def _only_reads_name(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str
     """False where the function returns or yields the row itself, or binds its name again."""
     return not any(
         isinstance(node, ast.Yield | ast.YieldFrom)
-        or (isinstance(node, ast.Return) and isinstance(node.value, ast.Name) and node.value.id == name)
+        or (
+            isinstance(node, ast.Return)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == name
+        )
         for node in walk_scope_of(function)
     )
 

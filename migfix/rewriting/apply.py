@@ -18,9 +18,7 @@ class RewriteError(Exception):
     """The new text is not what was meant: a bug of migfix. The file stays as it was."""
 
 
-def rewritten(
-    source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style
-) -> bytes:
+def rewritten(source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style) -> bytes:
     """The file's new bytes. Raises ``RewriteError`` when they cannot be trusted."""
     text = _with_edits(source, rewrites, style)
     imports = [i for each in rewrites.values() for rewrite in each for i in rewrite.imports]
@@ -29,13 +27,15 @@ def rewritten(
     return source.encoded(text)
 
 
-def _with_edits(
-    source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style
-) -> str:
+def _with_edits(source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style) -> str:
     lines = list(source.lines)
     for statement in reversed(source.tree.body):
         held = _loops_of(statement)
-        edits = {i: rewrites[loop] for i, loop in enumerate(held) if loop in rewrites}
+        edits = {
+            i: rewrites[loop]
+            for i, loop in enumerate(held)
+            if isinstance(loop, ast.For) and loop in rewrites
+        }
         if edits:
             first, last = _line_range(statement)
             text = "".join(lines[first:last])
@@ -88,9 +88,7 @@ class _Loops(cst.CSTVisitor):
 
 
 class _Rewriter(cst.CSTTransformer):
-    def __init__(
-        self, edits: Mapping[int, tuple[Sequence[Rewrite], int]], style: Style
-    ) -> None:
+    def __init__(self, edits: Mapping[int, tuple[Sequence[Rewrite], int]], style: Style) -> None:
         super().__init__()
         self.edits = edits
         self.style = style
@@ -142,9 +140,7 @@ def _with_new_header(loop: cst.For, edits: Iterable[Edit], style: Style, indent:
     new = cst.parse_statement(text)
     if not isinstance(new, cst.For):
         raise RewriteError("the new header is not a loop")
-    return new.with_changes(
-        leading_lines=loop.leading_lines, body=loop.body, orelse=loop.orelse
-    )
+    return new.with_changes(leading_lines=loop.leading_lines, body=loop.body, orelse=loop.orelse)
 
 
 _LISTS = frozenset({"list", "tuple"})
@@ -193,7 +189,9 @@ def _with_edit(rows: cst.BaseExpression, edit: Edit) -> cst.BaseExpression:
                 assert isinstance(rows, cst.Call) and isinstance(rows.func, cst.Attribute)
                 func = rows.func.with_changes(attr=cst.Name(method))
                 return rows.with_changes(func=func, args=_arguments(arguments))
-            return cst.Call(cst.Attribute(_as_receiver(rows), cst.Name(method)), _arguments(arguments))
+            return cst.Call(
+                cst.Attribute(_as_receiver(rows), cst.Name(method)), _arguments(arguments)
+            )
     raise RewriteError(f"{type(edit).__name__} does not fit a loop's header")
 
 

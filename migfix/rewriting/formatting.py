@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import black
+from black.mode import Mode, TargetVersion
+from black.parsing import InvalidInput
 
 from migfix.settings import Style
 
@@ -17,14 +19,14 @@ def formatted(statement: str, style: Style, indent: int) -> str:
     """
     try:
         return black.format_str(statement, mode=_mode(style, indent))
-    except (black.parsing.InvalidInput, AssertionError):
+    except (InvalidInput, AssertionError):
         return statement if statement.endswith("\n") else f"{statement}\n"
 
 
 @cache
-def _mode(style: Style, indent: int) -> black.Mode:
-    versions = {black.TargetVersion[name.upper()] for name in style.target_versions if _known(name)}
-    return black.Mode(
+def _mode(style: Style, indent: int) -> Mode:
+    versions = {TargetVersion[name.upper()] for name in style.target_versions if _known(name)}
+    return Mode(
         target_versions=versions,
         line_length=max(style.line_length - indent, 20),
         string_normalization=style.string_normalization,
@@ -34,4 +36,4 @@ def _mode(style: Style, indent: int) -> black.Mode:
 
 
 def _known(name: str) -> bool:
-    return name.upper() in black.TargetVersion.__members__
+    return name.upper() in TargetVersion.__members__

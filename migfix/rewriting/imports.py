@@ -10,9 +10,7 @@ from migfix.settings import Style
 from migfix.source import Source, split_lines
 
 
-def with_imports(
-    text: str, source: Source, needed: Iterable[tuple[str, str]], style: Style
-) -> str:
+def with_imports(text: str, source: Source, needed: Iterable[tuple[str, str]], style: Style) -> str:
     """``text`` with ``from module import name`` for every ``(module, name)`` that it lacks."""
     for module, name in needed:
         text = _with_import(text, module, name, source.newline, style)
@@ -86,8 +84,11 @@ def _place(header: list[ast.stmt], module: str) -> tuple[int, bool, bool]:
         return last.end_lineno or last.lineno, last not in relative, False
     package = module.partition(".")[0]
     family = [
-        s for s in imports
-        if isinstance(s, ast.ImportFrom) and not s.level and (s.module or "").partition(".")[0] == package
+        s
+        for s in imports
+        if isinstance(s, ast.ImportFrom)
+        and not s.level
+        and (s.module or "").partition(".")[0] == package
     ]
     earlier = [s for s in family if (s.module or "") < module]
     if earlier:

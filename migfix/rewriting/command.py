@@ -1,0 +1,38 @@
+"""Any codemod as a stock LibCST command: ``python -m libcst.tool codemod codemods.<file>.Command FILE``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import libcst as cst
+from libcst.codemod import CodemodCommand, SkipFile
+
+from migfix.codemod import Codemod
+from migfix.settings import Overrides, settings_for
+
+
+def command_for(codemod: Codemod) -> type[CodemodCommand]:
+    """A command that applies this codemod alone, safe rewrites only.
+
+    The file is read from disk by its name, as its models are those of the migrations beside it;
+    the streaming helper is written by ``migfix apply``, not by the command.
+    """
+
+    class Command(CodemodCommand):
+        DESCRIPTION = codemod.documentation
+
+        def transform_module(self, tree: cst.Module) -> cst.Module:
+            from migfix import pipeline
+
+            path = Path(self.context.filename or "stdin.py")
+            settings = settings_for(path, Overrides(select=(codemod.code,)))
+            outcome = pipeline.run_source(tree.bytes, path, settings, rewrite=True)
+            if outcome.error:
+                raise SkipFile(outcome.error)
+            for loop in outcome.loops:
+                if not loop.changed:
+                    self.warn(f"line {loop.line}: {loop.reason}")
+            after = next((e.after for e in outcome.edits if e.path == path), None)
+            return cst.parse_module(after) if after is not None else tree
+
+    return Command
