@@ -66,7 +66,7 @@ def _left_alone(outcomes: Sequence[FileOutcome], report: _Report) -> list[str]:
 
 def _explained(loop: LoopOutcome) -> str:
     unsafe = "[unsafe] " if loop.applicability is Applicability.UNSAFE else ""
-    blocked = f" ({loop.blocked_by})" if loop.blocked_by else ""
+    blocked = f" ({loop.blocked_by})" if loop.blocked_by and not loop.changed else ""
     offer = f" [--unsafe-fixes: {loop.offer}]" if loop.offer else ""
     return f"{unsafe}{' '.join(loop.reason.split())}{blocked}{offer}"
 

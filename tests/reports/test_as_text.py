@@ -15,7 +15,7 @@ def loop(line: int, outcome: Outcome, reason: str, **more: object) -> LoopOutcom
 
 
 UPDATED = loop(12, Outcome.UPDATE, "becomes one update()", codes=("MF101",))
-STREAMED = loop(30, Outcome.STREAM, "streams", codes=("MF201", "MF202"))
+STREAMED = loop(30, Outcome.STREAM, "streams", codes=("MF201", "MF202"), blocked_by="value")
 LEFT = loop(40, Outcome.LEFT, "row goes to send_mail()", blocked_by="row-escapes", offer="streams")
 MIXED = FileOutcome(Path("shop/migrations/0007.py"), (UPDATED, LEFT, STREAMED))
 UNTOUCHED = FileOutcome(Path("shop/migrations/0008.py"), (LEFT,))
