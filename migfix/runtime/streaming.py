@@ -434,7 +434,12 @@ class _Spool:
 
 
 def _reduce_memoryview(value: memoryview) -> Any:
-    return memoryview, (value.tobytes(),)
+    if value.format == "B":
+        return memoryview, (value.tobytes(),)
+    return memoryview.cast, (
+        memoryview(value.tobytes()),
+        value.format,
+    )  # equal only in the same format
 
 
 def _reduce_lob(value: Any) -> Any:
