@@ -55,14 +55,18 @@ def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decisi
     """The decision that holds in every state; a refusal in one of them holds for all."""
     if codemod.code not in policy.codes:
         return None
-    decisions = [codemod.decide(world) for world in worlds]
-    refusal = next((d for d in decisions if isinstance(d, Refusal)), None)
-    if refusal is None and any(decision != decisions[0] for decision in decisions):
-        refusal = Refusal(
-            Reason.STATES_DIFFER,
-            "the model is not the same for every migration or order in which this may run",
-        )
-    decision = refusal or decisions[0]
+    decision = codemod.decide(worlds[0])
+    for world in worlds[1:]:
+        if isinstance(decision, Refusal):
+            break
+        other = codemod.decide(world)
+        if isinstance(other, Refusal):
+            decision = other
+        elif other != decision:
+            decision = Refusal(
+                Reason.STATES_DIFFER,
+                "the model is not the same for every migration or order in which this may run",
+            )
     if decision is not None and _is_ignored(worlds[0], codemod.code):
         return Refusal(Reason.SUPPRESSED, f"# migfix: ignore[{codemod.code}]")
     return decision

@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
@@ -20,11 +21,20 @@ from migfix.history.reading import (
     read_migration,
 )
 from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
-from migfix.history.state import RELATIONS, FieldState, ModelKey, ProjectState, Unknown
+from migfix.history.state import (
+    RELATIONS,
+    FieldState,
+    ModelKey,
+    ModelState,
+    ProjectState,
+    Unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+
+_RECENT_STATES = 100  # how many replayed states are tried as a start for another one
 
 MigrationKey = tuple[str, str]
 """(app label, name of the migration)"""
@@ -57,7 +67,7 @@ class History:
         self._order: list[MigrationKey] = []
         self._closures: dict[MigrationKey, int] = {}  # bit set of numbers: ancestors and itself
         self._problems: dict[MigrationKey, dict[str, str]] = {}
-        self._replayed: list[tuple[int, ProjectState]] = []
+        self._replayed: dict[int, ProjectState] = {}
 
     @cached_property
     def environment(self) -> Environment:
@@ -70,13 +80,21 @@ class History:
     # Questions
 
     def states_at(
-        self, migration: MigrationFile, operation_index: int, labels: Iterable[str]
+        self,
+        migration: MigrationFile,
+        operation_index: int,
+        labels: Iterable[str],
+        models: Iterable[ModelKey] | None = None,
+        *,
+        pointing: bool = False,
     ) -> tuple[ProjectState, ...]:
         """The states that the operation at an index of a migration may find; at least one.
 
         What its dependencies bring is there for sure. Migrations of the apps ``labels`` that neither
         depend on it nor are depended on may have run or not: each way that makes a difference to
         the models of these apps is a state of its own. A fact must hold in all of them.
+        ``models``, where given, says that of these apps only these matter, with their bases and the
+        primary keys that their fields point to; ``pointing`` adds the relations that point to them.
         An index counts the entries of ``MigrationSource.operations``; forward and reverse
         functions find the same state.
         """
@@ -93,11 +111,17 @@ class History:
         for label in wanted:
             if problem := self._app(label).problem:
                 problems.setdefault(label, problem)
+        keys = None if models is None else frozenset(models)
         states: list[ProjectState] = []
+        seen: list[object] = []
         for mask in self._possibilities(sure, self._itself(key), wanted):
             before = _with_unknown(self._state(mask), problems)
             state = self._before(before, migration, source, operation_index)
-            if not any(_same_models(state, other, wanted) for other in states):
+            matter = _of_apps(state, wanted) if keys is None else _of_models(state, wanted, keys)
+            if keys is not None and pointing:
+                matter = (*matter, [state.relations_to(each) for each in sorted(keys)])
+            if matter not in seen:
+                seen.append(matter)
                 states.append(replace(state, why_open=self._why_open(mask, key, wanted)))
         return tuple(states)
 
@@ -128,10 +152,6 @@ class History:
             return read_migration(self._bytes(migration.path), module, self._find_class)
         except (UnreadableMigration, OSError) as error:
             return Unknown(f"{migration.path} cannot be read: {error}")
-
-    def given(self, path: Path, data: bytes) -> None:
-        """Take ``data`` for the contents of the file ``path``, as an editor has it before saving."""
-        self._data[path] = data
 
     def _bytes(self, path: Path) -> bytes:
         if path not in self._data:
@@ -395,13 +415,14 @@ class History:
 
     def _state(self, mask: int) -> ProjectState:
         """The state after a closed set of migrations, from the nearest one replayed before."""
-        fitting = [known for known in self._replayed if known[0] & ~mask == 0]
-        done, state = max(fitting, key=lambda known: known[0].bit_count(), default=(0, self._empty))
-        if done == mask:
-            return state
+        if (known := self._replayed.get(mask)) is not None:
+            return known
+        recent = islice(self._replayed, max(len(self._replayed) - _RECENT_STATES, 0), None)
+        done = max((each for each in recent if not each & ~mask), key=int.bit_count, default=0)
+        state = self._replayed[done] if done else self._empty
         for number in _bits(mask & ~done):
             state = self._after(state, self._order[number])
-        self._replayed.append((mask, state))
+        self._replayed[mask] = state
         return state
 
     def _after(self, state: ProjectState, key: MigrationKey) -> ProjectState:
@@ -517,13 +538,31 @@ def _with_unknown(state: ProjectState, problems: Mapping[str, str]) -> ProjectSt
     return state
 
 
-def _same_models(one: ProjectState, other: ProjectState, labels: frozenset[str]) -> bool:
-    return _of_apps(one, labels) == _of_apps(other, labels)
-
-
 def _of_apps(state: ProjectState, labels: frozenset[str]) -> tuple[object, ...]:
     models = {key: model for key, model in state.models.items() if key[0] in labels}
     return models, {label: why for label, why in state.unknown_apps.items() if label in labels}
+
+
+def _of_models(
+    state: ProjectState, labels: frozenset[str], keys: frozenset[ModelKey]
+) -> tuple[object, ...]:
+    """The models ``keys`` with their bases, and the primary keys of what their fields point to."""
+    models = [(key, state.models.get(key)) for key in sorted(keys)]
+    bases: list[object] = []
+    keys_pointed_to: list[object] = []
+    for _, model in models:
+        if isinstance(model, ModelState):
+            bases += [state.models.get(base) for base in model.bases if isinstance(base, tuple)]
+            targets = [field.target for field in model.fields if isinstance(field.target, tuple)]
+            keys_pointed_to += [_primary_key(state.models.get(target)) for target in targets]
+    unknown = {label: why for label, why in state.unknown_apps.items() if label in labels}
+    return models, bases, keys_pointed_to, unknown
+
+
+def _primary_key(model: object) -> object:
+    if not isinstance(model, ModelState):
+        return model
+    return [field for field in model.fields if field.primary_key is not False]
 
 
 def _bits(mask: int) -> Iterator[int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from migfix.history.state import ProjectState
 from migfix.loops.module import Module
 from migfix.loops.querysets import Resolver
-from migfix.loops.scopes import FunctionNode, Scope, all_arguments, walk_scope
+from migfix.loops.scopes import FunctionNode, Scope, all_arguments
 from migfix.loops.values import Apps, SchemaEditor, Value
 
 # Decorators that call the function once with its own arguments.
@@ -75,6 +75,11 @@ class Reach:
         while self._waiting:
             self._calls_of(self._waiting.pop())
 
+    @property
+    def top_resolver(self) -> Resolver:
+        """Reads values where no function's own names count."""
+        return Resolver(self.module, self.module.scope, {}, self.state)
+
     def resolver(self, function: Function) -> Resolver:
         callees = {node: reached.parameters for node, reached in self.functions.items()}
         return Resolver(self.module, function.scope, function.parameters, self.state, callees)
@@ -120,7 +125,7 @@ class Reach:
         if maker is None or isinstance(maker, ast.Lambda):
             return
         outer = self._reach(factory.id, maker, self._arguments(call, caller), caller)
-        for node in walk_scope_of(maker):
+        for node in self.module.nodes_of(maker):
             if isinstance(node, ast.Return) and isinstance(node.value, (ast.Name, ast.Lambda)):
                 self._enter(node.value, arguments, outer)
 
@@ -131,7 +136,7 @@ class Reach:
         values = _bound(node, arguments)
         if function is None:
             outer = caller.scope if caller and node in caller.scope.parents else None
-            function = Function(name, node, Scope(node, outer), values)
+            function = Function(name, node, self.module.scope_of(node, outer), values)
             self.functions[node] = function
             self._waiting.append(function)
             return function
@@ -146,12 +151,12 @@ class Reach:
 
     def _calls_of(self, function: Function) -> None:
         called: set[ast.expr] = set()
-        for node in walk_scope_of(function.node):
+        for node in self.module.nodes_of(function.node):
             if isinstance(node, ast.Call):
                 called.add(node.func)
                 if isinstance(node.func, (ast.Name, ast.Attribute)):
                     self._enter_call(node, function)
-        for node in walk_scope_of(function.node):
+        for node in self.module.nodes_of(function.node):
             if (
                 isinstance(node, ast.Name)
                 and node not in called
@@ -206,13 +211,6 @@ def runpython_like(module: Module) -> Iterator[Entry]:
     for name, node in module.functions.items():
         if [a.arg for a in all_arguments(node)][:2] == ["apps", "schema_editor"]:
             yield Entry(ast.Name(id=name, ctx=ast.Load()))
-
-
-def walk_scope_of(function: FunctionNode) -> Iterator[ast.AST]:
-    """Every node of the function's own body, in source order, without nested functions."""
-    body: Sequence[ast.AST] = function.body if isinstance(function.body, list) else [function.body]
-    for statement in body:
-        yield from walk_scope(statement)
 
 
 def _bound(node: FunctionNode, arguments: Arguments) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.loops.effects import Effect, effects_of
 from migfix.loops.effects import Kind as EffectKind
-from migfix.loops.functions import Function, Reach, walk_scope_of
+from migfix.loops.functions import Function, Reach
 from migfix.loops.module import Module
 from migfix.loops.names import Names
 from migfix.loops.querysets import CHAINING, Resolver, row_of
@@ -240,7 +240,7 @@ def loops_in(
 ) -> Iterator[Loop]:
     """Every ``for`` over database rows in the function's own body, in source order."""
     resolver = reach.resolver(function)
-    for node in walk_scope_of(function.node):
+    for node in reach.module.nodes_of(function.node):
         if not isinstance(node, ast.For):
             continue
         value, wrappers = resolver.unwrapped(node.iter)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from migfix.loops.scopes import FunctionNode, Scope
+from migfix.loops.scopes import FunctionNode, Scope, walk_scope
 from migfix.source import Source
 
 
@@ -19,6 +19,21 @@ class Module:
         self.tree = source.tree
         self.scope = Scope(self.tree)
         self.functions: dict[str, FunctionNode] = dict(_functions(self.tree))
+        self._scopes: dict[FunctionNode, Scope] = {}
+        self._nodes: dict[FunctionNode, tuple[ast.AST, ...]] = {}
+
+    def scope_of(self, function: FunctionNode, outer: Scope | None = None) -> Scope:
+        """The names of one function, read once."""
+        if function not in self._scopes:
+            self._scopes[function] = Scope(function, outer)
+        return self._scopes[function]
+
+    def nodes_of(self, function: FunctionNode) -> tuple[ast.AST, ...]:
+        """Every node of the function's own body, in source order, without nested functions."""
+        if function not in self._nodes:
+            body = function.body if isinstance(function.body, list) else [function.body]
+            self._nodes[function] = tuple(n for child in body for n in walk_scope(child))
+        return self._nodes[function]
 
     @cached_property
     def imports(self) -> dict[str, str]:

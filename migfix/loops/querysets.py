@@ -50,7 +50,7 @@ class Resolver:
     def inside(self, function: FunctionNode) -> Resolver:
         """The resolver of a same-file function that this one calls."""
         parameters = self.callees.get(function, {})
-        return Resolver(self.module, Scope(function), parameters, self.state, self.callees)
+        return Resolver(self.module, self.module.scope_of(function), parameters, self.state, self.callees)
 
     def value(self, node: ast.expr, at: ast.AST | None = None, depth: int = 0) -> Value:
         """What ``node`` stands for when ``at`` (by default the node itself) is evaluated."""

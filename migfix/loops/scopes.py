@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,7 +11,6 @@ FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,19 @@ class Scope:
             self.bindings.setdefault(name, []).append(binding)
 
     def binding(self, name: str, at: ast.AST) -> Binding | None:
-        """The one binding that ``name`` certainly has when ``at`` is evaluated, else None."""
+        """The one binding that ``name`` certainly has when ``at`` is evaluated, else None.
+
+        It is made in every run before ``at``, and no other can run in between.
+        """
         candidates = self.bindings.get(name, [])
         if not candidates or name in self.shared or self._shadowed(name, at):
             return None
-        arguments = [b for b in candidates if isinstance(b.statement, ast.arg)]
-        found: Binding | str | None = None
-        for step, ancestor in self._blocks(at):
-            if found := self._last_before(candidates, step, ancestor):
-                break
-        found = found or next(iter(arguments), None)
-        if isinstance(found, Binding) and self._stable(found, candidates, at):
-            return found
-        return None
+        before = [b for b in candidates if self._always_before(b, at)]
+        if not before:
+            return None
+        found = max(before, key=_made_at)
+        others = [b for b in candidates if b is not found]
+        return None if any(self._between(found, other, at) for other in others) else found
 
     def bound_once(self, name: str) -> Binding | None:
         """The binding of a name that is bound exactly once in the function."""
@@ -88,65 +87,101 @@ class Scope:
                 yield node
 
     def _shadowed(self, name: str, at: ast.AST) -> bool:
-        """Is ``at`` in a comprehension or nested function, where the name may be another one?"""
+        """Is ``at`` in a nested function, or in a comprehension with a ``name`` of its own?
+
+        Generator expressions run later, like functions.
+        """
         for ancestor in self.ancestors(at):
             if ancestor is self.node:
                 return False
-            if isinstance(ancestor, _NESTED):
-                return True
+            if isinstance(ancestor, (*_NESTED, ast.GeneratorExp)):
+                return isinstance(ancestor, _NESTED) or len(self.bindings[name]) > 1
             if isinstance(ancestor, _COMPREHENSIONS) and name in _comprehension_names(ancestor):
                 return True
         return False
 
-    def _blocks(self, at: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    def _always_before(self, binding: Binding, at: ast.AST) -> bool:
+        """Has ``binding`` run whenever ``at`` is reached? False when in doubt."""
+        made = binding.statement
+        if isinstance(made, ast.arg):
+            return True
         step = at
         for ancestor in self.ancestors(at):
-            yield step, ancestor
+            if made is ancestor:
+                return isinstance(made, (ast.For, ast.AsyncFor)) and step in made.body
+            if isinstance(ancestor, (ast.With, ast.AsyncWith)) and made in ancestor.items:
+                return step in ancestor.body
+            if made in _run_before(step, ancestor):
+                return not isinstance(made, (ast.For, ast.AsyncFor))
+            step = ancestor
+        return False
+
+    def _between(self, found: Binding, other: Binding, at: ast.AST) -> bool:
+        """Can ``other`` run after ``found`` and before ``at``? True when in doubt."""
+        turns = [loop for loop in self._turns(at) if not self._takes_turns(found, loop)]
+        if any(self.is_inside(other.statement, loop) for loop in turns):
+            return True
+        if isinstance(other.statement, ast.NamedExpr):
+            if self.statement_of(other.statement) is self.statement_of(at):
+                return True
+        if _made_at(other) <= _made_at(found) or _made_at(other) >= _start(at):
+            return False
+        return not self._excluded(other.statement, at)
+
+    def _turns(self, at: ast.AST) -> Iterator[ast.AST]:
+        """The loops that may evaluate ``at`` more than once."""
+        step = at
+        for ancestor in self.ancestors(at):
+            if isinstance(ancestor, ast.While) or (
+                isinstance(ancestor, (ast.For, ast.AsyncFor)) and step is not ancestor.iter
+            ):
+                yield ancestor
             step = ancestor
 
-    def _last_before(
-        self, candidates: list[Binding], step: ast.AST, ancestor: ast.AST
-    ) -> Binding | str | None:
-        """The binding made by the nearest earlier statement of the block that holds ``step``."""
-        if isinstance(ancestor, (ast.For, ast.AsyncFor)) and step in ancestor.body:
-            found = [b for b in candidates if b.statement is ancestor]
-        else:
-            found = []
-        for statement in reversed(_statements_before(step, ancestor)):
-            inside = [b for b in candidates if self.is_inside(b.statement, statement)]
-            if not inside:
-                continue
-            certain = len(inside) == 1 and inside[0].statement is statement
-            if certain and not isinstance(statement, _LOOPS):
-                return inside[0]
-            return "ambiguous"
-        return found[0] if len(found) == 1 else None
+    def _takes_turns(self, binding: Binding, loop: ast.AST) -> bool:
+        """Is the binding made anew in every turn of the loop?"""
+        return self.is_inside(binding.statement, loop)
 
-    def _stable(self, found: Binding, candidates: list[Binding], at: ast.AST) -> bool:
-        """No other binding can run between the found one and ``at`` in a later turn of a loop."""
-        for ancestor in self.ancestors(at):
-            if ancestor is found.statement or self.is_inside(found.statement, ancestor):
-                return True
-            if isinstance(ancestor, _LOOPS) and any(
-                self.is_inside(other.statement, ancestor) for other in candidates
-            ):
-                return False
-        return True
+    def _excluded(self, other: ast.AST, at: ast.AST) -> bool:
+        """Are the two in branches of one ``if`` of which only one runs?"""
+        step = other
+        for ancestor in self.ancestors(other):
+            if isinstance(ancestor, ast.If) and step in ancestor.body:
+                return any(self.is_inside(at, branch) for branch in ancestor.orelse)
+            step = ancestor
+        return False
 
 
-def _statements_before(step: ast.AST, ancestor: ast.AST) -> list[ast.stmt]:
+def _run_before(step: ast.AST, ancestor: ast.AST) -> list[ast.stmt]:
+    """The statements directly in ``ancestor`` that have run to their end when ``step`` is reached."""
     for block in ("body", "orelse", "finalbody"):
         statements = getattr(ancestor, block, None)
         if isinstance(statements, list) and step in statements:
             before: list[ast.stmt] = statements[: statements.index(step)]
-            if block == "orelse" and isinstance(ancestor, (*_LOOPS, ast.Try)):
-                return [*ancestor.body, *before]
-            if block == "finalbody" and isinstance(ancestor, ast.Try):
-                return [*ancestor.body, *ancestor.handlers, *ancestor.orelse, *before]  # type: ignore[list-item]
-            return before
-    if isinstance(ancestor, ast.Try) and step in ancestor.handlers:
-        return list(ancestor.body)
+            completed = block == "orelse" and isinstance(ancestor, ast.Try)
+            return [*ancestor.body, *before] if completed else before  # type: ignore[attr-defined]
     return []
+
+
+def _made_at(binding: Binding) -> tuple[int, int]:
+    """Where in the source the name gets its value: after the expressions that it comes from."""
+    made = binding.statement
+    match made:
+        case ast.For() | ast.AsyncFor():
+            return _end(made.iter)
+        case ast.withitem():
+            return _end(made.context_expr)
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.ExceptHandler():
+            return _start(made)
+    return _end(made)
+
+
+def _start(node: ast.AST) -> tuple[int, int]:
+    return node.lineno, node.col_offset  # type: ignore[attr-defined]
+
+
+def _end(node: ast.AST) -> tuple[int, int]:
+    return node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
 
 
 def _comprehension_names(node: ast.AST) -> set[str]:
@@ -178,12 +213,22 @@ def all_arguments(function: FunctionNode) -> list[ast.arg]:
 
 
 def walk_scope(root: ast.AST) -> Iterator[ast.AST]:
-    """Like ``ast.walk`` in source order, without entering functions, classes and comprehensions' own names."""
+    """Like ``ast.walk`` in source order, without the bodies of nested functions and classes."""
     yield root
-    if isinstance(root, _NESTED):
-        return
-    for child in ast.iter_child_nodes(root):
+    for child in _evaluated_here(root):
         yield from walk_scope(child)
+
+
+def _evaluated_here(node: ast.AST) -> Iterable[ast.AST]:
+    """The children; of a function or class only its decorators, defaults and bases."""
+    match node:
+        case ast.Lambda(args=args):
+            return [*args.defaults, *filter(None, args.kw_defaults)]
+        case ast.FunctionDef(args=args) | ast.AsyncFunctionDef(args=args):
+            return [*node.decorator_list, *args.defaults, *filter(None, args.kw_defaults)]
+        case ast.ClassDef():
+            return [*node.decorator_list, *node.bases, *node.keywords]
+    return ast.iter_child_nodes(node)
 
 
 def _bound_by(node: ast.AST) -> Iterator[tuple[str, Binding]]:
@@ -212,7 +257,11 @@ def _bound_by(node: ast.AST) -> Iterator[tuple[str, Binding]]:
             for target in targets:
                 if isinstance(target, ast.Name):
                     yield target.id, Binding(node, None)
-        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+        case (
+            ast.MatchAs(name=str(name))
+            | ast.MatchStar(name=str(name))
+            | ast.MatchMapping(rest=str(name))
+        ):
             yield name, Binding(node, None)
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from migfix.loops.functions import walk_scope_of
 from migfix.loops.querysets import Resolver
-from migfix.loops.scopes import FunctionNode, all_arguments
+from migfix.loops.scopes import FunctionNode, all_arguments, walk_scope
 from migfix.loops.values import Manager, Model, Rows
 
 
@@ -178,7 +177,8 @@ def _only_reads_name(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str
             and isinstance(node.value, ast.Name)
             and node.value.id == name
         )
-        for node in walk_scope_of(function)
+        for statement in function.body
+        for node in walk_scope(statement)
     )
 
 

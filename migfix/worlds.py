@@ -1,0 +1,143 @@
+"""Which functions of a file run, and in which states of the models: the worlds that a fact must hold in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from migfix import databases
+from migfix.discovery import Project, project_of
+from migfix.history.graph import History
+from migfix.history.reading import MigrationSource
+from migfix.history.state import ModelKey, ProjectState, Unknown
+from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
+from migfix.loops.loop import Databases
+from migfix.loops.module import Module
+from migfix.source import Source, UnreadableSource
+
+
+class ProjectFacts:
+    """What is read once for all files of one project."""
+
+    def __init__(self, path: Path) -> None:
+        self.project: Project = project_of(path)
+        self.history = History(self.project)
+
+    @cached_property
+    def databases(self) -> Databases:
+        found = databases.detect(self.project.root)
+        return Databases(found, certain=not found >= databases.ALL_BUT_ORACLE)
+
+    @cached_property
+    def _migration_folders(self) -> frozenset[Path]:
+        return frozenset(package.folder.resolve() for package in self.project.packages)
+
+    def worlds(self, module: Module) -> list[Reach]:
+        """The functions that the RunPythons of a migration reach, once for each state they may find.
+
+        Empty for a file that is no migration, or has no RunPython.
+        """
+        return self._worlds(module, frozenset())
+
+    def worlds_of_helper(self, module: Module) -> list[Reach]:
+        """For a module that migrations import: what each of them reaches in it, in its own states."""
+        path = module.source.path.resolve()
+        worlds: list[Reach] = []
+        for importer in self._importers(path):
+            for world in self._worlds(importer, _named_models(module)):
+                calls = [c for c in world.imported if self.helper_file(c, importer) == path]
+                if calls:
+                    names = [call.path.rpartition(".")[2] for call in calls]
+                    entries = [
+                        Entry(ast.Name(id=name, ctx=ast.Load()), call.arguments)
+                        for name, call in zip(names, calls, strict=True)
+                    ]
+                    worlds.append(_reached(module, world.state, entries))
+        return worlds
+
+    def worlds_of_stray(self, module: Module) -> list[Reach]:
+        """For a file that no migration reaches: its ``(apps, schema_editor)`` functions, no model known."""
+        state = ProjectState(everything_unknown="no RunPython of a migration reaches this function")
+        return [_reached(module, state, list(runpython_like(module)))]
+
+    def helper_file(self, call: ImportedCall, importer: Module) -> Path | None:
+        """The file of an imported function, where it lies in a migrations package of the project."""
+        module = call.path.rpartition(".")[0]
+        name = module.lstrip(".")
+        if module.startswith("."):
+            base = importer.source.path.resolve().parents[len(module) - len(name) - 1]
+            path = base.joinpath(*name.split(".")).with_suffix(".py") if name else None
+        else:
+            path = self.project.module_file(module) if "migrations" in module else None
+        if path is None or not path.is_file():
+            return None
+        return path.resolve() if path.resolve().parent in self._migration_folders else None
+
+    def _importers(self, helper: Path) -> Iterator[Module]:
+        """The project's migrations whose text names the helper module."""
+        for package in self.project.packages:
+            for file in package.files:
+                data = file.path.read_bytes()
+                if helper.stem.encode() in data and b"RunPython" in data and file.path != helper:
+                    try:
+                        yield Module(Source.of(file.path, data))
+                    except UnreadableSource:
+                        continue
+
+    def _worlds(self, module: Module, more_models: frozenset[ModelKey]) -> list[Reach]:
+        migration = self.project.migration(module.source.path.resolve())
+        self.history.provide(migration.path, module.source.data)
+        read = self.history.source(migration)
+        if isinstance(read, Unknown):
+            return []
+        entries = _entries(read)
+        if not _worth_a_look(module, [entry for each in entries.values() for entry in each]):
+            return []
+        models = _named_models(module) | more_models
+        labels = {key[0] for key in models}
+        deletes = b".delete(" in module.source.data
+        if deletes:
+            labels = labels.union(*(self.history.apps_naming(key) for key in models))
+        return [
+            _reached(module, state, ways)
+            for index, ways in entries.items()
+            for state in self.history.states_at(
+                migration, index, labels, models, pointing=deletes
+            )
+        ]
+
+
+def _worth_a_look(module: Module, entries: Sequence[Entry]) -> bool:
+    """Does a reached function hold a loop or call an imported one? No state is needed to tell."""
+    reach = _reached(module, ProjectState(), entries)
+    nodes = (node for function in reach.functions for node in module.nodes_of(function))
+    return bool(reach.imported) or any(isinstance(node, ast.For) for node in nodes)
+
+
+def _reached(module: Module, state: ProjectState, entries: Sequence[Entry]) -> Reach:
+    reach = Reach(module, state)
+    reach.follow(entries)
+    return reach
+
+
+def _named_models(module: Module) -> frozenset[ModelKey]:
+    """Every model that a ``get_model`` of the file names by literals."""
+    resolver = Reach(module, ProjectState()).top_resolver
+    calls = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "get_model"
+    ]
+    keys = (resolver.model_key(call, call) for call in calls)
+    return frozenset(key for key in keys if key is not None)
+
+
+def _entries(read: MigrationSource) -> Mapping[int, tuple[Entry, ...]]:
+    """The functions that each RunPython calls, forwards and in reverse, by the operation's index."""
+    entries: dict[int, tuple[Entry, ...]] = {}
+    for call in read.run_pythons:
+        ways = [code for code in (call.code, call.reverse_code) if code is not None]
+        entries[call.index] = (*entries.get(call.index, ()), *map(Entry, ways))
+    return entries
