@@ -94,9 +94,11 @@ class Scope:
         for ancestor in self.ancestors(at):
             if ancestor is self.node:
                 return False
-            if isinstance(ancestor, (*_NESTED, ast.GeneratorExp)):
-                return isinstance(ancestor, _NESTED) or len(self.bindings[name]) > 1
+            if isinstance(ancestor, _NESTED):
+                return True
             if isinstance(ancestor, _COMPREHENSIONS) and name in _comprehension_names(ancestor):
+                return True
+            if isinstance(ancestor, ast.GeneratorExp) and len(self.bindings[name]) > 1:
                 return True
         return False
 
@@ -118,15 +120,19 @@ class Scope:
 
     def _between(self, found: Binding, other: Binding, at: ast.AST) -> bool:
         """Can ``other`` run after ``found`` and before ``at``? True when in doubt."""
-        turns = [loop for loop in self._turns(at) if not self._takes_turns(found, loop)]
+        turns = [loop for loop in self._turns(at) if not self.is_inside(found.statement, loop)]
         if any(self.is_inside(other.statement, loop) for loop in turns):
             return True
-        if isinstance(other.statement, ast.NamedExpr):
-            if self.statement_of(other.statement) is self.statement_of(at):
-                return True
+        if other.statement is found.statement or self._in_one_expression(other.statement, at):
+            return True
         if _made_at(other) <= _made_at(found) or _made_at(other) >= _start(at):
             return False
         return not self._excluded(other.statement, at)
+
+    def _in_one_expression(self, other: ast.AST, at: ast.AST) -> bool:
+        """Parts of one statement do not always run in the order of the source: ``a if (b := c) else d``."""
+        named = isinstance(other, ast.NamedExpr)
+        return named and self.statement_of(other) is self.statement_of(at)
 
     def _turns(self, at: ast.AST) -> Iterator[ast.AST]:
         """The loops that may evaluate ``at`` more than once."""
@@ -138,16 +144,13 @@ class Scope:
                 yield ancestor
             step = ancestor
 
-    def _takes_turns(self, binding: Binding, loop: ast.AST) -> bool:
-        """Is the binding made anew in every turn of the loop?"""
-        return self.is_inside(binding.statement, loop)
-
     def _excluded(self, other: ast.AST, at: ast.AST) -> bool:
         """Are the two in branches of one ``if`` of which only one runs?"""
         step = other
         for ancestor in self.ancestors(other):
             if isinstance(ancestor, ast.If) and step in ancestor.body:
-                return any(self.is_inside(at, branch) for branch in ancestor.orelse)
+                if any(self.is_inside(at, branch) for branch in ancestor.orelse):
+                    return True
             step = ancestor
         return False
 
