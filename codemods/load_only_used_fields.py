@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
-from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
+from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.loop import Loop
@@ -63,7 +63,9 @@ def _rewrite(loop: Loop) -> Decision:
         _check_save(loop, model)
         needed += [name for name in _computed(columns.values()) if name not in needed]
     every = [
-        column.name for column in _distinct(columns.values()) if column.primary_key is not True
+        column.name
+        for column in _distinct(columns.values())
+        if column.primary_key is not True and column.has_column is True
     ]
     spared = [name for name in every if name not in needed]
     if not spared:
@@ -141,6 +143,8 @@ def _field(
     if use.field == "pk":
         return
     if (column := columns.get(use.field)) is not None:
+        if column.has_column is not True:
+            raise Refused(Reason.FIELD_UNKNOWN, f"whether `{use.field}` is one column is not known")
         yield column.name
     elif not relations.related_model(loop.state, model.key, use.field):
         raise Refused(Reason.FIELD_UNKNOWN, f"`{use.field}` is not a column of {model.label} here")
@@ -173,6 +177,10 @@ def _check_save(loop: Loop, model: ModelState) -> None:
 def _computed(columns: Iterable[FieldState]) -> Iterator[str]:
     """Columns that ``save()`` gives a value of their own: deferred ones would silently keep the old."""
     for column in _distinct(columns):
+        if column.has_column is not True:
+            raise Refused(
+                Reason.SAVE_SIDE_EFFECT, f"what save() does with `{column.name}` is not known"
+            )
         if column.auto_now is not False or column.kind not in gates.INERT:
             yield column.name
 

@@ -14,6 +14,7 @@ from migfix.loops.functions import Function, Reach
 from migfix.loops.module import Module
 from migfix.loops.names import Names
 from migfix.loops.querysets import CHAINING, Resolver, row_of
+from migfix.loops.relations import possible_columns
 from migfix.loops.scopes import Binding
 from migfix.loops.uses import Kind as UseKind
 from migfix.loops.uses import Use, uses_of
@@ -89,15 +90,15 @@ class Loop:
 
     @cached_property
     def columns(self) -> tuple[FieldState, ...] | Unknown:
-        """The model's concrete fields, its parents' included."""
+        """The model's fields that have a column, or may have one, its parents' included."""
         if isinstance(self.model, Unknown):
             return self.model
-        return self.state.concrete_fields(self.model)
+        return possible_columns(self.state, self.model)
 
     def columns_of(self, key: ModelKey) -> Mapping[str, FieldState] | None:
         """The concrete fields of any model by name and by attname; None when they are not known."""
         model = self.state.model(*key)
-        found = model if isinstance(model, Unknown) else self.state.concrete_fields(model)
+        found = model if isinstance(model, Unknown) else possible_columns(self.state, model)
         return None if isinstance(found, Unknown) else by_name(found)
 
     @property

@@ -33,6 +33,18 @@ def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKe
     return None
 
 
+def possible_columns(state: ProjectState, model: ModelState) -> tuple[FieldState, ...] | Unknown:
+    """The fields of the model and its parents, without those that certainly have no column.
+
+    A field whose class is not Django's own may or may not have one: its ``has_column`` says.
+    """
+    parents = state.parents(model)
+    if isinstance(parents, Unknown):
+        return parents
+    fields = (field for each in (*parents, model) for field in each.fields)
+    return tuple({f.name: f for f in fields if f.has_column is not False}.values())
+
+
 def _all_fields(state: ProjectState, key: ModelKey) -> tuple[FieldState, ...]:
     model = state.model(*key)
     if isinstance(model, Unknown):
