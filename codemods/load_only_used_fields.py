@@ -71,12 +71,12 @@ def _rewrite(loop: Loop) -> Decision:
     if not spared:
         raise Refused(Reason.ALL_FIELDS_NEEDED, "the body needs every column")
     if len(spared) < len(needed):
-        return _narrowed("defer", spared)
-    return _narrowed("only", [name for name in needed if name in every] or [_key(columns)])
+        return _narrowed("defer", spared, loop)
+    return _narrowed("only", [name for name in needed if name in every] or [_key(columns)], loop)
 
 
-def _narrowed(method: str, names: list[str]) -> Rewrite:
-    arguments = ", ".join(f'"{name}"' for name in names)
+def _narrowed(method: str, names: list[str], loop: Loop) -> Rewrite:
+    arguments = ", ".join(loop.names.quoted(name) for name in names)
     return Rewrite(
         part=Part.COLUMNS,
         edit=ChainCall(method, arguments, replaces_all=True),

@@ -269,7 +269,7 @@ def _f(column: FieldState, context: Context) -> SqlValue:
     if reference is None:
         raise Refused(Reason.NAME_CLASH, "every name for `F` means something else in this file")
     imports = (reference.import_,) if reference.import_ else ()
-    text = f'{reference.text}("{column.name}")'
+    text = f"{reference.text}({context.loop.names.quoted(column.name)})"
     return SqlValue(text, frozenset({column.name}), imports=imports)
 
 

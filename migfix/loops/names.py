@@ -26,6 +26,12 @@ class Names:
             node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)
         ) | frozenset(module.local_names)
 
+    def quoted(self, text: str) -> str:
+        """``text``, which holds no quotes, as a literal in the quotes that the file prefers."""
+        source = self.module.source.text
+        quote = "'" if source.count("'") > source.count('"') else '"'
+        return f"{quote}{text}{quote}"
+
     def models(self, name: str) -> Reference | None:
         """``models.F`` and its like; None where every way to say it would clash with a name."""
         return self._attribute("django.db", "models", name)
