@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -53,6 +54,9 @@ _HARMLESS = frozenset(
     "group groups groupdict sub match search fullmatch findall finditer quantize hex "
     "most_common appendleft popleft move_to_end".split()
 )
+_ON_CURSORS = frozenset("execute executemany executescript callproc cursor".split())
+_DISPLAY = re.compile(r"get_\w+_display")
+_CALLING = frozenset("map filter sorted min max iter".split())  # builtins that call an argument
 _SHARED = frozenset({"get", "update", "add", "remove", "clear", "count", "index", "values"})
 _PURE_ROOTS = frozenset(
     "re json math decimal fractions datetime time calendar string unicodedata html itertools "
@@ -89,10 +93,25 @@ def effects_of(
             match node:
                 case ast.Call() if not _is_method_of(node, row):
                     yield from _call(node, resolver, depth)
+                    yield from _handed_over(node, resolver, depth)
                 case ast.Break() | ast.Return() | ast.Raise() if depth == 0:
                     yield Effect(Kind.LEAVES, node)
-                case ast.Yield() | ast.YieldFrom() | ast.Await():
+                case ast.Yield() | ast.YieldFrom() | ast.Await() if depth == 0:
                     yield Effect(Kind.YIELDS, node)
+                case ast.withitem(context_expr=context) if not isinstance(context, ast.Call):
+                    yield Effect(Kind.CALL, context)
+
+
+def is_deletion(effect: Effect) -> bool:
+    """Does a call of ``delete()`` write? It may take rows of other tables with it."""
+    match effect:
+        case Effect(
+            kind=Kind.WRITES, node=ast.Call(func=ast.Attribute(attr="delete" | "_raw_delete"))
+        ):
+            return True
+        case Effect(kind=Kind.WRITES, node=ast.Call(func=ast.Name())):  # in a function of the file
+            return True
+    return False
 
 
 def is_pure_path(path: str) -> bool:
@@ -130,7 +149,7 @@ def _named(name: str, call: ast.Call, resolver: Resolver, depth: int) -> Iterato
     module = resolver.module
     if isinstance(resolver.value(call.func), Model):
         return
-    if name not in resolver.scope.bindings and (function := module.functions.get(name)):
+    if function := resolver.function(call.func):
         yield from _inside(function, call, resolver, depth)
     elif module.is_builtin(name):
         if name == "print":
@@ -141,6 +160,22 @@ def _named(name: str, call: ast.Call, resolver: Resolver, depth: int) -> Iterato
         yield from _imported(module.path_of(call.func), call)
 
 
+def _handed_over(call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
+    """Functions among the arguments get called, too: ``map(fix, rows)``."""
+    for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+        if function := resolver.function(argument):
+            yield from _inside(function, call, resolver, depth)
+        elif isinstance(argument, ast.Name) and _may_be_called(argument, call, resolver):
+            yield Effect(Kind.CALL, call)
+
+
+def _may_be_called(argument: ast.Name, call: ast.Call, resolver: Resolver) -> bool:
+    path = resolver.module.path_of(argument)
+    calls = isinstance(call.func, ast.Name) and call.func.id in _CALLING
+    imported = path is not None and not _under(path, _PURE_ROOTS)
+    return argument.id in resolver.module.function_names or (calls and imported)
+
+
 def _inside(
     function: FunctionNode, call: ast.Call, resolver: Resolver, depth: int
 ) -> Iterator[Effect]:
@@ -148,9 +183,9 @@ def _inside(
         yield Effect(Kind.CALL, call)
         return
     inner = resolver.inside(function)
-    body: list[ast.stmt] = (
-        function.body if isinstance(function.body, list) else [ast.Expr(function.body)]
-    )
+    body = function.body if isinstance(function.body, list) else [ast.Expr(function.body)]
+    if isinstance(function, ast.FunctionDef) and function.decorator_list:
+        yield Effect(Kind.TRANSACTION, call)  # of those that are let through, only atomic() acts
     for effect in effects_of(body, None, inner, depth + 1):
         yield Effect(effect.kind, call, effect.model)
 
@@ -181,6 +216,8 @@ def _method(value: Value, method: str, call: ast.Call) -> Iterator[Effect]:
             yield Effect(Kind.WRITES, call, model.key)
         case Row(model=model) if method == "refresh_from_db":
             yield Effect(Kind.READS, call, model.key)
+        case Row() if method == "serializable_value" or _DISPLAY.fullmatch(method):
+            return
         case SchemaEditor():
             yield Effect(Kind.SQL, call)
         case Apps() if method == "get_model":
@@ -203,6 +240,8 @@ def _unresolved(
         yield Effect(Kind.WRITES, call)
     elif method in _READING:
         yield Effect(Kind.READS, call)
+    elif method in _ON_CURSORS:
+        yield Effect(Kind.SQL, call)
     elif method not in _HARMLESS and method not in CHAINING:
         yield Effect(Kind.CALL, call)
 

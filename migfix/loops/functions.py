@@ -12,15 +12,6 @@ from migfix.loops.querysets import Resolver
 from migfix.loops.scopes import FunctionNode, Scope, all_arguments
 from migfix.loops.values import Apps, SchemaEditor, Value
 
-# Decorators that call the function once with its own arguments.
-_TRANSPARENT_DECORATORS = frozenset(
-    {
-        "staticmethod",
-        "django.db.transaction.atomic",
-        "functools.cache",
-        "functools.lru_cache",
-    }
-)
 RUNPYTHON_ARGUMENTS: tuple[Value, ...] = (Apps(), SchemaEditor())
 
 
@@ -133,7 +124,7 @@ class Reach:
         self, name: str, node: FunctionNode, arguments: Arguments, caller: Function | None
     ) -> Function:
         function = self.functions.get(node)
-        values = _bound(node, arguments)
+        values = _bound(node, arguments, self.module)
         if function is None:
             outer = caller.scope if caller and node in caller.scope.parents else None
             function = Function(name, node, self.module.scope_of(node, outer), values)
@@ -213,23 +204,12 @@ def runpython_like(module: Module) -> Iterator[Entry]:
             yield Entry(ast.Name(id=name, ctx=ast.Load()))
 
 
-def _bound(node: FunctionNode, arguments: Arguments) -> dict[str, Value]:
+def _bound(node: FunctionNode, arguments: Arguments, module: Module) -> dict[str, Value]:
     """Parameter name -> what is passed. Defaults, decorators and ``*args`` make it unknown."""
     names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
     if names[:1] in (["self"], ["cls"]):
         names = names[1:]
     unknown: dict[str, Value] = {a.arg: None for a in all_arguments(node)}
-    if not arguments.complete or not _transparent(node):
+    if not arguments.complete or not module.runs_as_written(node):
         return unknown
     return {**unknown, **dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
-
-
-def _transparent(node: FunctionNode) -> bool:
-    if isinstance(node, ast.Lambda):
-        return True
-    for decorator in node.decorator_list:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        text = ast.unparse(target)
-        if not any(path == text or path.endswith(f".{text}") for path in _TRANSPARENT_DECORATORS):
-            return False
-    return True

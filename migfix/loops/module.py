@@ -18,7 +18,11 @@ class Module:
         self.source = source
         self.tree = source.tree
         self.scope = Scope(self.tree)
-        self.functions: dict[str, FunctionNode] = dict(_functions(self.tree))
+        self.functions: dict[str, FunctionNode] = {
+            name: function
+            for name, function in _functions(self.tree)
+            if self.scope.bound_once(name.partition(".")[0])
+        }
         self._scopes: dict[FunctionNode, Scope] = {}
         self._nodes: dict[FunctionNode, tuple[ast.AST, ...]] = {}
 
@@ -63,6 +67,18 @@ class Module:
             names | {node.name for node in ast.walk(self.tree) if isinstance(node, definitions)}
         )
 
+    @cached_property
+    def function_names(self) -> frozenset[str]:
+        """Every name that somewhere in the file is given to a function."""
+        names: set[str] = set()
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    names.add(name)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
+                    names.add(name)
+        return frozenset(names)
+
     def path_of(self, expression: ast.expr) -> str | None:
         """The dotted path of an imported name or an attribute of one (``timezone.now``)."""
         match expression:
@@ -73,6 +89,16 @@ class Module:
                 return f"{base}.{attribute}" if base else None
         return None
 
+    def runs_as_written(self, function: FunctionNode) -> bool:
+        """Do the decorators, if any, call the function once with its own arguments?"""
+        decorators = [] if isinstance(function, ast.Lambda) else function.decorator_list
+        targets = [d.func if isinstance(d, ast.Call) else d for d in decorators]
+        return all(
+            self.path_of(target) in _TRANSPARENT_DECORATORS
+            or (isinstance(target, ast.Name) and target.id == "staticmethod")
+            for target in targets
+        )
+
     def is_builtin(self, name: str) -> bool:
         return name in _BUILTINS and name not in self.local_names and name not in self.imports
 
@@ -82,6 +108,10 @@ class Module:
         return binding.value if binding and binding.position is None else None
 
 
+# Decorators that call the function once with its own arguments, and only once for equal ones.
+_TRANSPARENT_DECORATORS = frozenset(
+    {"django.db.transaction.atomic", "functools.cache", "functools.lru_cache"}
+)
 _BUILTINS = frozenset(dir(sys.modules["builtins"]))
 
 

@@ -50,7 +50,25 @@ class Resolver:
     def inside(self, function: FunctionNode) -> Resolver:
         """The resolver of a same-file function that this one calls."""
         parameters = self.callees.get(function, {})
-        return Resolver(self.module, self.module.scope_of(function), parameters, self.state, self.callees)
+        return Resolver(
+            self.module, self.module.scope_of(function), parameters, self.state, self.callees
+        )
+
+    def function(self, called: ast.expr) -> FunctionNode | None:
+        """The same-file function that ``called`` certainly is, if its decorators leave it as it is."""
+        if not isinstance(called, ast.Name) or self._is_local(called.id):
+            return None
+        function = self.module.functions.get(called.id)
+        known = function is not None and self.module.runs_as_written(function)
+        return function if known else None
+
+    def _is_local(self, name: str) -> bool:
+        scope: Scope | None = self.scope
+        while scope is not None:
+            if name in scope.bindings:
+                return True
+            scope = scope.outer
+        return False
 
     def value(self, node: ast.expr, at: ast.AST | None = None, depth: int = 0) -> Value:
         """What ``node`` stands for when ``at`` (by default the node itself) is evaluated."""
@@ -108,12 +126,19 @@ class Resolver:
             binding = self.scope.binding(name, at)
             return self._bound(name, binding, depth) if binding else None
         if self.scope.outer is not None:
-            outer = Resolver(
-                self.module, self.scope.outer, self.parameters, self.state, self.callees
-            )
-            once = self.scope.outer.bound_once(name)
-            return outer._bound(name, once, depth) if once else None
+            return self._of_outer(self.scope.outer, name, depth)
         return self._global(name, depth)
+
+    def _of_outer(self, scope: Scope, name: str, depth: int) -> Value:
+        """A name of the function around this one."""
+        parameters = (
+            self.callees.get(scope.node, {}) if not isinstance(scope.node, ast.Module) else {}
+        )
+        outer = Resolver(self.module, scope, parameters, self.state, self.callees)
+        if name not in scope.bindings:
+            return outer._name(name, scope.node, depth)
+        once = scope.bound_once(name)
+        return outer._bound(name, once, depth) if once else None
 
     def _global(self, name: str, depth: int) -> Value:
         path = self.module.imports.get(name, "")

@@ -14,13 +14,17 @@ from migfix.loops.values import Manager, Model, Rows
 
 
 class Kind(Enum):
-    """READ and WRITE name a field; KEY needs only the primary key; ESCAPE may do anything."""
+    """READ and WRITE name a field; KEY needs only the primary key; ESCAPE may do anything.
+
+    LINK is a KEY that gives another row a foreign key to this one, by which it can be read again.
+    """
 
     READ = auto()
     WRITE = auto()
     SAVE = auto()
     DELETE = auto()
     KEY = auto()
+    LINK = auto()
     ESCAPE = auto()
 
 
@@ -37,8 +41,15 @@ class Use:
         return self.path[0]
 
 
-# Calls on managers and querysets whose arguments take a row as a value: its key is all they need.
-_TAKES_ROW = (Manager, Rows, Model)
+# What managers and querysets do with a row that they are given takes its key, or the column that a
+# foreign key with ``to_field`` points to. ``remove()`` of a reverse foreign key reads more.
+_TAKE_KEY = frozenset("filter exclude get contains add set update".split())
+_LINK = frozenset("create get_or_create update_or_create".split())
+# A historical row prints as "Post object (1)": it has no __str__ of its own.
+# https://docs.djangoproject.com/en/stable/topics/migrations/#historical-models
+_BUILTINS_OF_KEY = frozenset("str repr print id hash isinstance bool type".split())
+_BY_NAME = frozenset({"getattr", "setattr", "hasattr"})
+_REFLECTION = frozenset({"vars", "locals", "dir", "eval", "exec"})
 _MAX_DEPTH = 5
 
 
@@ -51,6 +62,30 @@ def uses_of(row: str, region: list[ast.stmt], resolver: Resolver, depth: int = 0
                     yield from _use(node, resolver, depth)
                 else:
                     yield Use(Kind.ESCAPE, node)
+            elif _binds(node, row) or _reflects(node, resolver):
+                yield Use(Kind.ESCAPE, node)
+
+
+def _binds(node: ast.AST, row: str) -> bool:
+    """Does the node give the name to something else, other than by an ``ast.Name``?"""
+    match node:
+        case ast.ExceptHandler(name=name) | ast.MatchAs(name=name) | ast.MatchStar(name=name):
+            return name == row
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name == row
+        case ast.alias(name=name, asname=None):
+            return name.partition(".")[0] == row
+        case ast.alias(asname=name) | ast.MatchMapping(rest=name) | ast.arg(arg=name):
+            return name == row
+    return False
+
+
+def _reflects(node: ast.AST, resolver: Resolver) -> bool:
+    """``"{post.title}".format(**locals())`` names no row."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name in _REFLECTION:
+            return resolver.module.is_builtin(name)
+    return False
 
 
 def _use(node: ast.Name, resolver: Resolver, depth: int) -> Iterator[Use]:
@@ -59,20 +94,45 @@ def _use(node: ast.Name, resolver: Resolver, depth: int) -> Iterator[Use]:
     match parent:
         case ast.Attribute():
             yield from _attribute(parent, parents)
-        case ast.Call(func=ast.Name(id="getattr" | "setattr" | "hasattr" as function)):
-            yield from _by_name(function, parent)
         case ast.Call() if node in parent.args:
-            yield from _passed(node, parent, resolver, depth)
+            yield from _argument(node, parent, resolver, depth)
         case ast.keyword():
             call = parents[parent]
-            assert isinstance(call, ast.Call)
-            yield from _passed(node, call, resolver, depth, parent.arg)
-        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()) | ast.If() | ast.IfExp():
-            yield Use(Kind.KEY, node)
-        case ast.List() | ast.Tuple() | ast.Set():
+            if isinstance(call, ast.Call):
+                yield from _passed(node, call, resolver, depth, parent.arg)
+            else:
+                yield Use(Kind.ESCAPE, node)
+        case ast.List() | ast.Tuple() | ast.Set() if not _is_formatted(parent, parents):
             yield from _in_list(node, parent, resolver)
         case _:
-            yield Use(Kind.ESCAPE, node)
+            yield Use(Kind.KEY if _takes_key(node, parents) else Kind.ESCAPE, node)
+
+
+def _takes_key(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Is the row only compared, tested, hashed or printed here?"""
+    parent = parents[node]
+    match parent:
+        case ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.FormattedValue():
+            return True
+        case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
+            return node is parent.test
+        case ast.BoolOp():
+            return _takes_key(parent, parents)
+        case ast.Subscript(ctx=ast.Load()):
+            return node is parent.slice
+        case ast.BinOp() | ast.Tuple():
+            return _is_formatted(node, parents)
+    return False
+
+
+def _is_formatted(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """``"..." % node``, where what is formatted has no attributes to name."""
+    match parents[node]:
+        case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod(), right=right):
+            return right is node
+        case ast.Tuple() as outer:
+            return _is_formatted(outer, parents)
+    return False
 
 
 def _attribute(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> Iterator[Use]:
@@ -116,6 +176,16 @@ def _method(node: ast.Attribute, call: ast.Call) -> Iterator[Use]:
         yield Use(Kind.ESCAPE, call)
 
 
+def _argument(node: ast.Name, call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Use]:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    if not resolver.module.is_builtin(name):
+        yield from _passed(node, call, resolver, depth)
+    elif name in _BY_NAME and node is call.args[0]:
+        yield from _by_name(name, call)
+    else:
+        yield Use(Kind.KEY if name in _BUILTINS_OF_KEY else Kind.ESCAPE, node)
+
+
 def _by_name(function: str, call: ast.Call) -> Iterator[Use]:
     name = _literal(call, 1)
     if not name:
@@ -134,26 +204,28 @@ def _passed(
     node: ast.Name, call: ast.Call, resolver: Resolver, depth: int, keyword: str | None = None
 ) -> Iterator[Use]:
     """The row is an argument of a call."""
-    owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
-    if isinstance(resolver.value(owner), _TAKES_ROW):
-        yield Use(Kind.KEY, node)
+    if kind := _kind_of_query(call, resolver):
+        yield Use(kind, node)
         return
-    function = _same_file(call.func, resolver)
+    function = resolver.function(call.func)
     name = _parameter(function, call, node, keyword) if function else None
-    if function is None or name is None or depth >= _MAX_DEPTH:
-        yield Use(Kind.ESCAPE, node)
-        return
-    inner = resolver.inside(function)
-    if isinstance(function, ast.Lambda) or not _only_reads_name(function, name):
-        yield Use(Kind.ESCAPE, node)
-        return
-    yield from uses_of(name, list(function.body), inner, depth + 1)
+    if isinstance(function, ast.FunctionDef) and name and depth < _MAX_DEPTH:
+        if not _runs_later(function):
+            yield from uses_of(name, function.body, resolver.inside(function), depth + 1)
+            return
+    yield Use(Kind.ESCAPE, node)
 
 
-def _same_file(function: ast.expr, resolver: Resolver) -> FunctionNode | None:
-    if isinstance(function, ast.Name) and function.id not in resolver.scope.bindings:
-        return resolver.module.functions.get(function.id)
-    return None
+def _kind_of_query(call: ast.Call, resolver: Resolver) -> Kind | None:
+    """What a manager, a queryset or a model class takes of a row that it is called with."""
+    if isinstance(resolver.value(call.func), Model):
+        return Kind.LINK
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    if not isinstance(resolver.value(call.func.value), (Manager, Rows)):
+        return None
+    method = call.func.attr
+    return Kind.LINK if method in _LINK else Kind.KEY if method in _TAKE_KEY else None
 
 
 def _parameter(
@@ -163,20 +235,17 @@ def _parameter(
         return None
     if keyword is not None:
         return keyword if any(a.arg == keyword for a in all_arguments(function)) else None
+    if node not in call.args:
+        return None
     names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     position = call.args.index(node)
     return names[position] if position < len(names) else None
 
 
-def _only_reads_name(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
-    """False where the function returns or yields the row itself, or binds its name again."""
-    return not any(
-        isinstance(node, ast.Yield | ast.YieldFrom)
-        or (
-            isinstance(node, ast.Return)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == name
-        )
+def _runs_later(function: ast.FunctionDef) -> bool:
+    """A generator holds on to its arguments and reads them when it is asked for more."""
+    return any(
+        isinstance(node, (ast.Yield, ast.YieldFrom))
         for statement in function.body
         for node in walk_scope(statement)
     )
@@ -187,10 +256,5 @@ def _in_list(node: ast.Name, container: ast.AST, resolver: Resolver) -> Iterator
     parents = resolver.scope.parents
     outer = parents[container]
     call = parents[outer] if isinstance(outer, ast.keyword) else outer
-    takes = (
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr not in {"bulk_update", "bulk_create"}
-        and isinstance(resolver.value(call.func.value), (Manager, Rows))
-    )
+    takes = isinstance(call, ast.Call) and _kind_of_query(call, resolver) is Kind.KEY
     yield Use(Kind.KEY if takes else Kind.ESCAPE, node)
