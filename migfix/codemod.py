@@ -46,7 +46,7 @@ class Codemod:
         """
         if name != "Command":
             raise AttributeError(f"module {self.module!r} has no attribute {name!r}")
-        from migfix.rewriting.command import command_for
+        from migfix.command import command_for
 
         command: type[CodemodCommand] = command_for(self)
         return command
