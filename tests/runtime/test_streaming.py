@@ -838,12 +838,21 @@ def test_postgresql_keeps_the_rows_in_its_cursor_inside_a_transaction(
 
 
 @only_postgresql
-def test_postgresql_has_no_cursor_left_in_autocommit_when_the_loop_begins(
-    shop: Apps, files: list[Any]
+def test_postgresql_reads_in_a_short_transaction_of_its_own_in_autocommit(
+    shop: Apps, files: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(shop)
+    reading = []
+    real = streaming._fetch
+
+    def fetch(cursor: Any, chunk_size: int) -> Iterator[Any]:
+        reading.append((connection.in_atomic_block, server_cursors()))
+        yield from real(cursor, chunk_size)
+
+    monkeypatch.setattr(streaming, "_fetch", fetch)
     rows = stream(shop.get_model("shop", "Book").objects.all())
     next(rows)
+    assert reading == [(True, 1)]  # a pooler stays with the server connection that has the cursor
     assert server_cursors() == 0
     assert is_open(files)
     assert connection.get_autocommit()
