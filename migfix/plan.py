@@ -22,6 +22,10 @@ from migfix.loops.streaming import already_streams
 _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 
 
+# The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
+_LADDER = (Part.WHOLE, Part.SOURCE, Part.WRITES, Part.COLUMNS)
+
+
 class ConflictError(Exception):
     """Two codemods claim the same part of a loop: a bug of migfix, never decided by their order."""
 
@@ -46,7 +50,8 @@ class Policy:
 def plan(worlds: Sequence[Loop], codemods: Sequence[Codemod], policy: Policy) -> PlannedLoop:
     """Decide on one loop as every state in ``worlds`` sees it. Raises ``ConflictError``."""
     loop = worlds[0]
-    decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in codemods}
+    in_order = sorted(codemods, key=lambda codemod: _LADDER.index(codemod.part))
+    decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in in_order}
     accepted = _composed(decisions, policy)
     return PlannedLoop(loop, tuple(accepted.values()), _outcome(loop, decisions, accepted))
 
@@ -68,7 +73,7 @@ def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decisi
                 "the model is not the same for every migration or order in which this may run",
             )
     if decision is not None and _is_ignored(worlds[0], codemod.code):
-        return Refusal(Reason.SUPPRESSED, f"# migfix: ignore[{codemod.code}]")
+        return Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
     return decision
 
 
@@ -101,7 +106,7 @@ def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewri
 def _outcome(
     loop: Loop, decisions: dict[str, Decision], accepted: dict[str, Rewrite]
 ) -> LoopOutcome:
-    rewrites = list(accepted.values())
+    rewrites = [accepted[code] for code in sorted(accepted)]
     refusals = list(_not_applied(decisions, accepted))
     outcome = _kind(rewrites)
     caveats = [caveat for rewrite in rewrites for caveat in rewrite.caveats]
@@ -114,7 +119,7 @@ def _outcome(
         model=loop.model_label,
         outcome=outcome,
         applicability=max((r.applicability for r in rewrites), key=_rank, default=None),
-        codes=tuple(accepted),
+        codes=tuple(sorted(accepted)),
         reason=(
             _sentence([r.message for r in rewrites] + [c.message for c in caveats])
             if rewrites
@@ -163,7 +168,8 @@ def _superseded(refusal: Refusal, code: str, parts: set[Part]) -> bool:
 def _why_left(refusals: Sequence[Refusal]) -> str:
     if not refusals:
         return "no selected codemod has anything to do here"
-    return _sentence(list(dict.fromkeys(refusal.message for refusal in refusals)))
+    by_reason = {refusal.reason: refusal.message for refusal in reversed(refusals)}
+    return _sentence(list(reversed(by_reason.values())))
 
 
 def _offer(withheld: Sequence[Rewrite]) -> str | None:

@@ -144,6 +144,8 @@ class Resolver:
         path = self.module.imports.get(name, "")
         if path == "django.apps.apps":
             return None
+        if path in {"django.db.connection", "django.db.connections"}:
+            return SchemaEditor()  # its cursors give the same kind of rows
         if ".models" in path or path.startswith("models."):
             return Model(None, real=True)
         value = self.module.constant(name)
@@ -162,6 +164,9 @@ class Resolver:
         if isinstance(statement, ast.For):
             rows, _ = self.unwrapped(statement.iter, depth + 1)
             return row_of(rows) if isinstance(statement.target, ast.Name) else None
+        if isinstance(statement, ast.withitem):
+            opened = self.value(statement.context_expr, statement, depth + 1)
+            return opened if isinstance(opened, SchemaEditor) else None
         if binding.value is None:
             return None
         value = self.value(binding.value, statement, depth + 1)
