@@ -1,0 +1,85 @@
+"""The README shows what migfix prints, and its editor recipes match it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from migfix import catalog
+from migfix.cli import app
+from migfix.settings import known_codes
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def at_the_top(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def printed(*arguments: str) -> str:
+    return CliRunner().invoke(app, list(arguments)).stdout
+
+
+@pytest.mark.usefixtures("at_the_top")
+def test_the_first_diff_is_what_migfix_prints():
+    assert blocks("diff")[0] == printed(
+        "diff", "examples/newsroom/blog/migrations/0002_new_owners.py"
+    )
+
+
+@pytest.mark.usefixtures("at_the_top")
+def test_the_refusals_shown_are_what_migfix_prints():
+    command = re.search(r"^\$ migfix (check \S+)$", README, re.MULTILINE)
+    assert command
+    assert blocks("text")[0] == printed(*command[1].split())
+
+
+def test_the_table_of_rewrites_is_that_of_the_codemods():
+    for codemod in catalog.load():
+        sentence = " ".join(codemod.documentation.partition("\n\n")[0].split())
+        assert f"| {codemod.code} | {codemod.name} | {sentence} |" in README
+    assert README.count("\n| MF") == len(catalog.load())
+
+
+def test_the_codes_that_settings_know_are_those_of_the_codemods():
+    assert {codemod.code: codemod.name for codemod in catalog.load()} == dict(known_codes())
+
+
+@pytest.mark.usefixtures("at_the_top")
+def test_the_problem_matcher_of_vs_code_finds_every_loop():
+    task = json.loads(blocks("json")[0])["tasks"][0]
+    pattern = task["problemMatcher"]["pattern"]
+    output = printed(task["args"][0], "examples/newsroom")
+    report = json.loads(printed("check", "--output-format", "json", "examples/newsroom"))
+    found = {
+        (match[pattern["file"]], int(match[pattern["line"]]), int(match[pattern["column"]]))
+        for match in re.finditer(pattern["regexp"], output, re.MULTILINE)
+    }
+    loops = {(f["path"], e["line"], e["column"]) for f in report["files"] for e in f["loops"]}
+    assert found == loops
+    assert loops
+
+
+@pytest.mark.usefixtures("at_the_top")
+def test_the_output_filter_of_pycharm_links_every_line_with_a_loop():
+    template = re.search(r"Output filters \| `([^`]+)`", README)
+    assert template
+    filter_ = re.escape(template[1]).replace(r"\$FILE_PATH\$", r"(?P<file>\S+)")
+    filter_ = filter_.replace(r"\$LINE\$", r"(?P<line>\d+)").replace(r"\$COLUMN\$", r"\d+")
+    filter_ = filter_.replace(r"\.\*", ".*")
+    lines = printed("check", "examples/newsroom").splitlines()
+    linked = [match for line in lines if (match := re.fullmatch(filter_, line))]
+    assert linked
+    for match in linked:
+        source = (ROOT / match["file"]).read_text().splitlines()
+        assert source[int(match["line"]) - 1].lstrip().startswith("for ")
