@@ -47,6 +47,7 @@ def test_the_refusals_shown_are_what_migfix_prints():
 def test_the_table_of_rewrites_is_that_of_the_codemods():
     for codemod in catalog.load():
         sentence = " ".join(codemod.documentation.partition("\n\n")[0].split())
+        sentence = sentence.replace("``", "`")
         assert f"| {codemod.code} | {codemod.name} | {sentence} |" in README
     assert README.count("\n| MF") == len(catalog.load())
 
