@@ -25,6 +25,9 @@ _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNOR
 # The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
 _LADDER = (Part.WHOLE, Part.SOURCE, Part.WRITES, Part.COLUMNS)
 
+# The order of applying them: what narrows the queryset goes inside of what streams it.
+_COMPOSITION = (Part.WHOLE, Part.COLUMNS, Part.SOURCE, Part.WRITES)
+
 
 class ConflictError(Exception):
     """Two codemods claim the same part of a loop: a bug of migfix, never decided by their order."""
@@ -53,7 +56,8 @@ def plan(worlds: Sequence[Loop], codemods: Sequence[Codemod], policy: Policy) ->
     in_order = sorted(codemods, key=lambda codemod: _LADDER.index(codemod.part))
     decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in in_order}
     accepted = _composed(decisions, policy)
-    return PlannedLoop(loop, tuple(accepted.values()), _outcome(loop, decisions, accepted))
+    composed = sorted(accepted.values(), key=lambda rewrite: _COMPOSITION.index(rewrite.part))
+    return PlannedLoop(loop, tuple(composed), _outcome(loop, decisions, accepted))
 
 
 def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decision:

@@ -47,7 +47,7 @@ def _without_helper(patch: str) -> str:
     if start < 0:
         return patch
     end = patch.find("\n--- a/", start)
-    header = patch[start:].splitlines(keepends=True)[:3]
+    header = patch[start:].splitlines(keepends=True)[:2]
     return patch[:start] + "".join(header) + "...\n" + patch[end + 1 :]
 
 
