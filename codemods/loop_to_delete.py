@@ -9,27 +9,25 @@ After:
 
     Token.objects.filter(used=True).delete()
 
-Refuses when the body does anything else; when the relations that point to the model are not all
-known; when one of them protects, restricts or is the model's own; and when the queryset's rows are
-used elsewhere.
+Refuses when the body does anything else; when the relations that lead to the model, through
+cascades too, are not all known; when one of them protects, restricts or is the model's own; and
+when the queryset's rows are used elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates
 from migfix.expressions.body import Path, compile_body
 from migfix.expressions.conditions import chain_calls, needs_q
 from migfix.expressions.context import Context, Refused
+from migfix.expressions.deletes import relation_caveats
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
-from migfix.history.state import ModelState
 from migfix.loops import uses
 from migfix.loops.loop import Loop
-
-# What on_delete may do to rows of other tables without the order of the deletes showing.
-_HARMLESS = frozenset({"django.db.models.CASCADE", "django.db.models.SET_NULL"})
+from migfix.loops.values import Rows
 
 
 def decide(loop: Loop) -> Decision:
@@ -46,26 +44,11 @@ def _rewrite(loop: Loop) -> Decision:
     model, columns, caveats = gates.check_model(loop)
     gates.check_manager(loop, model)
     path = _the_deleting_path(compile_body(loop.node.body, Context(loop, columns)).paths)
-    caveats += [*gates.source_caveats(loop), *path.caveats, *_relation_caveats(loop, model)]
-    q = loop.names.models("Q") if needs_q(path.conditions) else None
-    calls = chain_calls(path.conditions, q.text if q else None)
-    return Rewrite(
-        part=Part.WHOLE,
-        edit=ReplaceLoop((f"{_source(loop)}{calls}.delete()",)),
-        message="one delete() of the queryset instead of a query per row",
-        outcome=Outcome.DELETE,
-        caveats=tuple(dict.fromkeys(caveats)),
-        imports=(q.import_,) if q and q.import_ else (),
-    )
+    caveats += [*gates.source_caveats(loop), *path.caveats, *relation_caveats(loop, model)]
+    return _built(loop, path, tuple(dict.fromkeys(caveats)))
 
 
-def _source(loop: Loop) -> str:
-    """Managers have no ``delete()``: a bare one keeps its ``.all()``."""
-    text = gates.source_text(loop)
-    return text if text.endswith(")") else f"{text}.all()"
-
-
-def _the_deleting_path(paths: tuple[Path, ...]) -> Path:
+def _the_deleting_path(paths: Sequence[Path]) -> Path:
     deleting = [path for path in paths if path.deleted]
     if any(path.saved is not None or path.assigned for path in paths):
         raise Refused(Reason.OTHER_STATEMENTS, "some rows are deleted, others are changed")
@@ -74,24 +57,24 @@ def _the_deleting_path(paths: tuple[Path, ...]) -> Path:
     return deleting[0]
 
 
-def _relation_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
-    """What pointing rows undergo. Raises ``Refused`` where the order of the deletes decides."""
-    if model.app_label not in loop.state.project_apps:
-        yield Refusal(
-            Reason.DELETE_RELATIONS,
-            f"{model.label} belongs to a package: what points to it is not all known",
-        )
-    relations = loop.state.relations_to(model.key)
-    if relations.incomplete:
-        yield Refusal(Reason.DELETE_RELATIONS, relations.incomplete)
-    for other, field in relations.found:
-        if field.kind == "ManyToManyField":
-            continue
-        name = f"{other.label}.{field.name}"
-        if other.key == model.key:
-            raise Refused(Reason.DELETE_RELATIONS, f"{name} points to rows of the same table")
-        if field.on_delete not in _HARMLESS:
-            raise Refused(Reason.DELETE_RELATIONS, f"{name} neither cascades nor is set to NULL")
+def _built(loop: Loop, path: Path, caveats: tuple[Refusal, ...]) -> Rewrite:
+    q = loop.names.models("Q") if needs_q(path.conditions) else None
+    calls = chain_calls(path.conditions, q.text if q else None)
+    return Rewrite(
+        part=Part.WHOLE,
+        edit=ReplaceLoop((f"{_source(loop, calls)}.delete()",)),
+        message="one delete() of the queryset instead of a query per row",
+        outcome=Outcome.DELETE,
+        caveats=caveats,
+        imports=(q.import_,) if q and q.import_ else (),
+    )
+
+
+def _source(loop: Loop, calls: str) -> str:
+    """Managers have no ``delete()``: a bare one keeps its ``.all()``."""
+    text = gates.source_text(loop)
+    bare = not isinstance(loop.resolver.value(gates.source(loop), loop.node), Rows)
+    return f"{text}{calls}" if calls or not bare else f"{text}.all()"
 
 
 codemod = Codemod(__name__, "MF102", Part.WHOLE, decide)

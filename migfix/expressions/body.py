@@ -171,8 +171,7 @@ def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
             ) if names and all(
                 isinstance(n, ast.Constant) and isinstance(n.value, str) for n in names
             ):
-                texts = [n.value for n in names if isinstance(n, ast.Constant)]
-                fields = frozenset(path.context.column(str(text)).name for text in texts)
+                fields = _named_fields(names, path.context)
             case ast.keyword(arg="force_update", value=ast.Constant(value=True)):
                 continue
             case _:
@@ -185,3 +184,11 @@ def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
             Reason.SAVE_ARGUMENTS, f"`{path.context.loop.text(call)}` is not a plain save()"
         )
     return fields
+
+
+def _named_fields(names: Sequence[ast.expr], context: Context) -> frozenset[str]:
+    columns = [context.column(str(n.value)) for n in names if isinstance(n, ast.Constant)]
+    keys = [column.name for column in columns if column.primary_key is not False]
+    if keys:
+        raise Refused(Reason.SAVE_ARGUMENTS, f"save() does not take `{keys[0]}` in update_fields")
+    return frozenset(column.name for column in columns)

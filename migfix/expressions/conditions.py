@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeAlias
 
-from migfix.expressions.context import (
-    BOOLEANS,
-    FOREIGN_KEYS,
-    INTEGERS,
-    TEXTS,
-    Context,
-    Refused,
-    literal_of,
-)
+from migfix.expressions.constants import constant_of
+from migfix.expressions.context import Context, Refused
+from migfix.expressions.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS, bits_of
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.loops.values import Row
@@ -194,11 +190,9 @@ def _truth(node: ast.expr, context: Context) -> Test:
 
 def _key_is_truthy(column: FieldState, context: Context) -> bool:
     """``row.fk_id`` is falsy for 0 and '': only automatic keys cannot be that."""
-    target = column.target if isinstance(column.target, tuple) else None
-    columns = context.loop.columns_of(target) if target else None
-    key = next((c for c in columns.values() if c.primary_key is True), None) if columns else None
+    key = context.key_of(column)
     automatic = {"AutoField", "BigAutoField", "SmallAutoField", "UUIDField"}
-    return key is not None and key.kind in automatic and "to_field" not in column.options
+    return key is not None and key.kind in automatic
 
 
 def _is_present(column: FieldState) -> Condition:
@@ -293,9 +287,9 @@ def _comparison(
     column = _column(left, context)
     none = isinstance(right, ast.Constant) and right.value is None
     if none and kind in {ast.Is, ast.Eq}:
-        return Test(_is_absent(column))
+        return Test(_is_absent(column), _empty_text_caveats(column, context))
     if none and kind in {ast.IsNot, ast.NotEq}:
-        return Test(_is_present(column))
+        return Test(_is_present(column), _empty_text_caveats(column, context))
     if kind in {ast.Eq, ast.NotEq}:
         test = _equals(column, left, right, context)
         return (
@@ -354,8 +348,7 @@ def _constant(column: FieldState, left: ast.expr, right: ast.expr, context: Cont
         if isinstance(row, Row) and row.model.key == column.target and not row.may_be_none:
             return text
         raise refused_test(right, context)
-    value = literal_of(right, context.loop)
-    if not _has_type_of(value, column, context):
+    if not _has_type_of(constant_of(right, context.loop), column, context):
         raise Refused(
             Reason.CONDITION,
             f"`{text}` is not known to be a constant of the type of `{column.name}` ({column.kind})",
@@ -363,35 +356,35 @@ def _constant(column: FieldState, left: ast.expr, right: ast.expr, context: Cont
     return text
 
 
-_RANGES = {
-    "SmallIntegerField": 2**15,
-    "SmallAutoField": 2**15,
-    "PositiveSmallIntegerField": 2**15,
-    "IntegerField": 2**31,
-    "AutoField": 2**31,
-    "PositiveIntegerField": 2**31,
-}
-
-
 def _has_type_of(value: object, column: FieldState, context: Context) -> bool:
+    """Does the database compare the column with the constant as Python compares the loaded value?"""
+    if column.kind in FOREIGN_KEYS:
+        key = context.key_of(column)
+        return key is not None and key.kind in INTEGERS and _has_type_of(value, key, context)
     if column.kind in BOOLEANS:
         return isinstance(value, bool)
-    if column.kind in INTEGERS or column.kind in FOREIGN_KEYS:
-        limit = _RANGES.get(column.kind or "", 2**31 if column.kind in FOREIGN_KEYS else 2**63)
-        whole = isinstance(value, int) and not isinstance(value, bool) and -limit <= value < limit
-        return whole and (column.kind in INTEGERS or _integer_key(column, context))
+    if column.kind in TEXTS:
+        return isinstance(value, str) and _is_encodable(value)
+    if column.kind == "DateField":
+        return type(value) is date
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
     if column.kind == "FloatField":
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return math.isfinite(value) and (isinstance(value, float) or abs(value) <= 2**53)
     if column.kind == "DecimalField":
-        return isinstance(value, int) and not isinstance(value, bool)
-    return column.kind in TEXTS and isinstance(value, str) and "\0" not in value
+        return isinstance(value, int) and abs(value) < 10 ** _whole_digits(column)
+    limit = 2 ** (bits_of(column.kind) - 1) if column.kind in INTEGERS else 0
+    return isinstance(value, int) and -limit <= value < limit
 
 
-def _integer_key(column: FieldState, context: Context) -> bool:
-    target = column.target if isinstance(column.target, tuple) else None
-    columns = context.loop.columns_of(target) if target else None
-    key = next((c for c in columns.values() if c.primary_key is True), None) if columns else None
-    return key is not None and key.kind in INTEGERS and "to_field" not in column.options
+def _is_encodable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _whole_digits(column: FieldState) -> int:
+    """How many digits a decimal column has before the point; 0 when it is not known."""
+    digits, places = (column.options.get(o) for o in ("max_digits", "decimal_places"))
+    return digits - places if isinstance(digits, int) and isinstance(places, int) else 0
 
 
 def _text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
@@ -408,6 +401,14 @@ def _text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
             "that Python holds for different (case, accents, trailing spaces)",
         ),
     )
+
+
+def _empty_text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
+    """Oracle keeps no empty text: Django loads NULL as '' there, which is not None."""
+    if column.kind not in TEXTS or not context.loop.databases.any("oracle"):
+        return ()
+    message = f"on Oracle `{column.name}` is never None, where the database has NULL"
+    return (Refusal(Reason.TEXT_COMPARISON, message),)
 
 
 _TABLE: dict[type[ast.expr], Callable[[ast.expr, Context], Test]] = {

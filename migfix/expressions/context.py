@@ -6,22 +6,10 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from migfix.expressions.kinds import FOREIGN_KEYS
 from migfix.findings import Reason, Refusal
-from migfix.history.state import FieldState
+from migfix.history.state import FieldState, Unknown
 from migfix.loops.loop import Loop
-from migfix.loops.scopes import Binding
-
-INTEGERS = frozenset(
-    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField".split()
-)
-UNSIGNED = frozenset(
-    {"PositiveIntegerField", "PositiveBigIntegerField", "PositiveSmallIntegerField"}
-)
-BOOLEANS = frozenset({"BooleanField", "NullBooleanField"})
-TEXTS = frozenset({"CharField", "TextField", "SlugField", "EmailField", "URLField"})
-FOREIGN_KEYS = frozenset({"ForeignKey", "OneToOneField"})
-FILES = frozenset({"FileField", "ImageField"})
 
 
 class Refused(Exception):
@@ -62,14 +50,16 @@ class SqlValue:
 
 @dataclass(frozen=True)
 class Context:
-    """One path through a loop's body: the row's columns and what the path has assigned so far."""
+    """One path through a loop's body: the row's columns and what the path has assigned so far.
+
+    ``assigned`` goes by field name; ``not_null`` are fields that a condition of the path rules out
+    to be None.
+    """
 
     loop: Loop
     columns: Mapping[str, FieldState]  # by name and by attname
-    assigned: Mapping[str, SqlValue] = field(default_factory=dict)  # by field name
-    not_null: frozenset[str] = (
-        frozenset()
-    )  # fields that a condition of the path rules out to be None
+    assigned: Mapping[str, SqlValue] = field(default_factory=dict)
+    not_null: frozenset[str] = frozenset()
 
     def column(self, name: str) -> FieldState:
         """The concrete field called ``name``. Raises ``Refused``."""
@@ -84,39 +74,40 @@ class Context:
         return found
 
     def row_column(self, node: ast.expr) -> FieldState | None:
-        """The field of ``row.name``; None for any other expression."""
+        """The field of ``row.name``; None for any other expression. Raises ``Refused``."""
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.loop.row:
-                return self.column(attribute)
+                column = self.column(attribute)
+                if column.kind in FOREIGN_KEYS and attribute == column.name:
+                    self._check_link(column)
+                return column
         return None
+
+    def _check_link(self, column: FieldState) -> None:
+        """``row.fk`` fetches the row it points to: that must be there, and be seen."""
+        target = self.loop.state.model(*column.target) if isinstance(column.target, tuple) else None
+        if target is None or isinstance(target, Unknown):
+            raise Refused(Reason.MODEL_UNKNOWN, f"where `{column.name}` points is not known")
+        loose = column.options.get("db_constraint", True) is not True
+        if loose or "base_manager_name" in target.options:
+            raise Refused(
+                Reason.NOT_TOTAL, f"`{column.name}` may point to a row that the loop cannot load"
+            )
+
+    def key_of(self, column: FieldState) -> FieldState | None:
+        """The column that a foreign key points to; None where it is not known."""
+        target = column.target if isinstance(column.target, tuple) else None
+        columns = self.loop.columns_of(target) if target else None
+        if columns is None:
+            return None
+        wanted = column.options.get("to_field")
+        if isinstance(wanted, str):
+            return columns.get(wanted)
+        keys = [c for c in columns.values() if c.primary_key is True]
+        return keys[0] if wanted is None and keys else None
 
     def is_not_null(self, column: FieldState) -> bool:
         return (column.null is False and column.verified) or column.name in self.not_null
 
     def reads_row(self, node: ast.AST) -> bool:
         return any(isinstance(n, ast.Name) and n.id == self.loop.row for n in ast.walk(node))
-
-
-def literal_of(node: ast.expr, loop: Loop) -> object:
-    """The value of a literal, or of a name bound once to one; ``...`` for everything else."""
-    match node:
-        case ast.Constant(value=value):
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-            return -number
-        case ast.Name(id=name) if name in loop.resolver.scope.bindings:
-            binding = loop.resolver.scope.bound_once(name)
-            certain = loop.resolver.scope.binding(name, loop.node)
-            given = _given(binding) if binding is certain else None
-            if given is not None and not isinstance(given, ast.Name):
-                return literal_of(given, loop)
-        case ast.Name(id=name):
-            constant = loop.module.constant(name)
-            if constant is not None and not isinstance(constant, ast.Name):
-                return literal_of(constant, loop)
-    return ...
-
-
-def _given(binding: Binding | None) -> ast.expr | None:
-    """The expression that a plain ``name = expression`` gives."""
-    return binding.value if binding and binding.position is None else None

@@ -5,41 +5,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from migfix.expressions.context import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, Refused
+from migfix.expressions.context import Refused
+from migfix.expressions.kinds import FILES as FILES
+from migfix.expressions.kinds import INERT as INERT
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.loops.loop import Loop, by_name
 from migfix.loops.values import Rows, Step
 
-# Kinds whose pre_save returns the loaded value and whose stored form a full save leaves alone.
-INERT = (
-    INTEGERS
-    | BOOLEANS
-    | TEXTS
-    | FOREIGN_KEYS
-    | {
-        "FloatField",
-        "DecimalField",
-        "DateField",
-        "DateTimeField",
-        "TimeField",
-        "DurationField",
-        "UUIDField",
-        "BinaryField",
-        "GeneratedField",
-        "OrderWrt",
-    }
-)
-_WRITES_BACK = {
-    "JSONField": "a stored JSON null becomes SQL NULL when save() writes it back",
-    "GenericIPAddressField": "save() writes IPv6 addresses back in their short form",
-}
 # Steps that do not change which rows there are; at the end of a chain they only matter to a loop.
 _DROPPED = frozenset(
     "all order_by reverse select_related prefetch_related only defer iterator".split()
 )
 _KEPT = frozenset("all filter exclude using db_manager annotate alias distinct extra".split())
 _ALLOWED = _DROPPED | _KEPT | {"select_for_update", "list()"}
+_PLAIN_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 
 
 def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
@@ -56,17 +36,28 @@ def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[
         raise Refused(Reason.MODEL_UNKNOWN, f"the model is not known: {model.why}")
     if isinstance(columns, Unknown):
         raise Refused(Reason.MODEL_UNKNOWN, f"the columns are not known: {columns.why}")
-    return model, by_name(columns), list(_model_caveats(model, loop))
+    caveats = [c for each in lineage(model, loop) for c in _model_caveats(each)]
+    return model, by_name(columns), caveats
 
 
-def _model_caveats(model: ModelState, loop: Loop) -> Iterator[Refusal]:
-    for base in model.bases:
-        if isinstance(base, Unknown):
-            raise Refused(Reason.CUSTOM_BASE, f"a base of {model.label} is not known: {base.why}")
-        if isinstance(base, tuple) and model.proxy is not True:
+def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
+    """The model and, where it is a proxy, the models that it stands for. Raises ``Refused``."""
+    parents = loop.state.parents(model)
+    if isinstance(parents, Unknown):
+        raise Refused(Reason.CUSTOM_BASE, f"a base of {model.label} is not known: {parents.why}")
+    for each in (model, *parents):
+        base = next((base for base in each.bases if isinstance(base, tuple)), None)
+        if base is not None and each.proxy is not True:
             raise Refused(
-                Reason.INHERITANCE, f"{model.label} inherits from the table of {'.'.join(base)}"
+                Reason.INHERITANCE, f"{each.label} inherits from the table of {'.'.join(base)}"
             )
+        if any(field.kind == "CompositePrimaryKey" for field in each.fields):
+            raise Refused(Reason.PRIMARY_KEY, f"{each.label} has a composite primary key")
+    return (model, *parents)
+
+
+def _model_caveats(model: ModelState) -> Iterator[Refusal]:
+    for base in model.bases:
         if isinstance(base, str) and base != "django.db.models.Model":
             yield Refusal(
                 Reason.CUSTOM_BASE,
@@ -89,12 +80,24 @@ def check_manager(loop: Loop, model: ModelState) -> None:
     if isinstance(model.managers, Unknown):
         raise Refused(Reason.CUSTOM_MANAGER, f"the managers of {model.label}: {model.managers.why}")
     plain = not model.managers or manager.name == "_base_manager"
-    if not plain or (
-        not manager.related and manager.name not in {"objects", "_default_manager", "_base_manager"}
-    ):
+    if not plain or (not manager.related and manager.name not in _PLAIN_MANAGERS):
         raise Refused(
             Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
         )
+    if manager.related and _may_be_prefetched(loop):
+        raise Refused(
+            Reason.PREFETCH,
+            f"`{manager.name}` may hold rows that were prefetched, as they were then",
+        )
+
+
+def _may_be_prefetched(loop: Loop) -> bool:
+    """``parent.items.all()`` reads what was prefetched, any other query does not."""
+    assert isinstance(loop.rows, Rows)
+    if any(step.name != "all" for step in loop.rows.steps):
+        return False
+    names = (getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(loop.module.tree))
+    return any("prefetch" in name.lower() for name in names)
 
 
 def check_source(loop: Loop, verb: str) -> None:
@@ -110,6 +113,8 @@ def check_source(loop: Loop, verb: str) -> None:
         raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
     if loop.rows.has("list()"):
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
+    if _has(source(loop), loop, "iterator"):
+        raise Refused(Reason.QUERYSET_REUSED, "the rows come from an iterator made before the loop")
     if loop.row is None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     if loop.node.orelse:
@@ -122,8 +127,16 @@ def check_source(loop: Loop, verb: str) -> None:
 
 
 def _is_allowed(step: Step, verb: str) -> bool:
-    if step.name == "distinct":
-        return step.call is not None and not step.call.args and verb != "delete"
+    arguments = [*step.call.args, *step.call.keywords] if step.call else []
+    match step.name:
+        case "distinct":  # delete() after distinct() fails, update() after distinct("f") takes all
+            return not arguments and verb != "delete"
+        case "select_for_update":  # skip_locked leaves rows out, nowait fails
+            return not arguments
+        case "extra":  # select= may hide columns, tables= do not reach an UPDATE
+            return all(
+                isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments
+            )
     return step.name in _ALLOWED
 
 
@@ -132,7 +145,17 @@ def _shown(step: Step) -> str:
 
 
 def source_text(loop: Loop) -> str:
-    """The queryset without the links at its end that only matter to a loop."""
+    """The queryset without the links at its end that only matter to a loop.
+
+    An order that a name holds is taken off: update() fails on one by an aggregate.
+    """
+    kept = source(loop)
+    text = loop.text(kept)
+    return f"{text}.order_by()" if _has(kept, loop, "order_by") else text
+
+
+def source(loop: Loop) -> ast.expr:
+    """The queryset, as ``source_text`` says it."""
     node = loop.queryset
     while (
         isinstance(node, ast.Call)
@@ -140,61 +163,54 @@ def source_text(loop: Loop) -> str:
         and node.func.attr in _DROPPED
     ):
         node = node.func.value
-    return loop.text(node)
+    return node
+
+
+def _has(node: ast.expr, loop: Loop, step: str) -> bool:
+    rows = loop.resolver.value(node, loop.node)
+    return isinstance(rows, Rows) and rows.has(step)
 
 
 def source_caveats(loop: Loop) -> Iterator[Refusal]:
+    """What may differ because of where the rows come from and what surrounds the loop."""
+    assert isinstance(loop.rows, Rows)
+    if loop.databases.any("mysql") and any(_reads_table(s, loop) for s in loop.rows.steps):
+        yield Refusal(
+            Reason.QUERYSET_SHAPE, "MySQL cannot update a table that its own filter reads"
+        )
+    if "tqdm" in loop.wrappers:
+        yield Refusal(Reason.OUTPUT, "the progress is no longer shown")
+    if _swallows_errors(loop):
+        yield Refusal(
+            Reason.TRANSACTION,
+            "an error in the middle is caught: the loop keeps the rows before it, one query keeps none",
+        )
+
+
+def _reads_table(step: Step, loop: Loop) -> bool:
     """MySQL rejects an UPDATE or DELETE whose WHERE selects from the same table (error 1093)."""
     assert isinstance(loop.rows, Rows)
-    if not loop.databases.any("mysql"):
-        return
-    for step in loop.rows.steps:
-        values = [k.value for k in step.call.keywords] if step.call else []
-        for value in values:
-            inner = loop.resolver.value(value)
-            if isinstance(inner, Rows) and inner.model.key == loop.rows.model.key:
-                yield Refusal(
-                    Reason.QUERYSET_SHAPE, "MySQL cannot update a table that its own filter reads"
-                )
+    given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
+    inner = (loop.resolver.value(n) for v in given for n in ast.walk(v) if isinstance(n, ast.expr))
+    return any(isinstance(i, Rows) and i.model.key == loop.rows.model.key for i in inner)
 
 
-def saved_columns(
-    loop: Loop, columns: Mapping[str, FieldState], update_fields: frozenset[str] | None
-) -> list[FieldState]:
-    """The columns that the row's ``save()`` writes. Raises ``Refused``."""
-    assert isinstance(loop.rows, Rows)
-    every = list({column.name: column for column in columns.values()}.values())
-    if update_fields is not None:
-        return [column for column in every if column.name in update_fields]
-    if loop.rows.has("only", "defer"):
-        raise Refused(Reason.QUERYSET_SHAPE, "save() of a row with deferred fields")
-    return [column for column in every if column.primary_key is not True]
+def _swallows_errors(loop: Loop) -> bool:
+    """Is the loop in a ``try`` with an ``except``, or in a ``with suppress(...)``?"""
+    step: ast.AST = loop.node
+    for ancestor in loop.resolver.scope.ancestors(loop.node):
+        if isinstance(ancestor, ast.Try) and ancestor.handlers and step in ancestor.body:
+            return True
+        if isinstance(ancestor, (ast.With, ast.AsyncWith)) and not _are_atomic(ancestor, loop):
+            return True
+        step = ancestor
+    return False
 
 
-def save_caveats(saved: list[FieldState], assigned: frozenset[str]) -> Iterator[Refusal]:
-    """What ``save()`` does to columns that the body never assigns. Raises ``Refused``.
-
-    https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.Field.pre_save
-    """
-    for column in saved:
-        if column.name in assigned:
-            continue
-        if column.kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
-            raise Refused(
-                Reason.SAVE_SIDE_EFFECT, f"save() writes the dimensions of `{column.name}`"
-            )
-        if column.kind in FILES and column.null is not False:
-            yield Refusal(
-                Reason.SAVE_SIDE_EFFECT, f"save() turns a NULL `{column.name}` into an empty name"
-            )
-        elif column.kind in _WRITES_BACK:
-            yield Refusal(Reason.SAVE_SIDE_EFFECT, f"`{column.name}`: {_WRITES_BACK[column.kind]}")
-        elif column.kind not in INERT and column.kind not in FILES:
-            yield Refusal(
-                Reason.SAVE_SIDE_EFFECT,
-                f"save() of `{column.name}`, a {column.class_path}, may compute something",
-            )
-
-
-def auto_now_columns(saved: list[FieldState]) -> list[FieldState]:
-    return [column for column in saved if column.auto_now is not False and column.kind is not None]
+def _are_atomic(statement: ast.With | ast.AsyncWith, loop: Loop) -> bool:
+    """``with transaction.atomic():`` and other managers that let every error through."""
+    calls = [item.context_expr for item in statement.items]
+    paths = [loop.module.path_of(c.func) for c in calls if isinstance(c, ast.Call)]
+    return len(paths) == len(calls) and all(
+        path is not None and path.startswith("django.db.transaction.") for path in paths
+    )

@@ -1,0 +1,79 @@
+"""What a ``delete()`` takes along: the relations that lead to the rows, through cascades too.
+
+https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.ForeignKey.on_delete
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migfix.expressions.context import Refused
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState
+from migfix.loops.loop import Loop
+
+_CASCADE = "django.db.models.CASCADE"
+# What may happen to rows of other tables without the order of the deletes showing.
+_HARMLESS = frozenset({_CASCADE, "django.db.models.SET_NULL"})
+
+
+def relation_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
+    """What pointing rows undergo. Raises ``Refused`` where the order of the deletes decides."""
+    if model.app_label not in loop.state.project_apps:
+        yield Refusal(
+            Reason.DELETE_RELATIONS,
+            f"{model.label} belongs to a package: what points to it is not all known",
+        )
+    first = _table(loop.state, model.key)
+    tables, waiting = {first}, [first]
+    while waiting:
+        table = waiting.pop()
+        for key in _sharing(loop.state, table):
+            if why := loop.state.relations_to(key).incomplete:
+                yield Refusal(Reason.DELETE_RELATIONS, why)
+        for other, field in _pointing(loop.state, table):
+            reached = _table(loop.state, other.key)
+            if field is not None:
+                yield from _doubts(other, field, is_own=reached == first)
+            if (field is None or field.on_delete == _CASCADE) and reached not in tables:
+                tables.add(reached)
+                waiting.append(reached)
+
+
+def _doubts(other: ModelState, field: FieldState, is_own: bool) -> Iterator[Refusal]:
+    name = f"{other.label}.{field.name}"
+    if field.on_delete not in _HARMLESS:
+        raise Refused(Reason.DELETE_RELATIONS, f"{name} neither cascades nor is set to NULL")
+    if is_own:
+        yield Refusal(Reason.DELETE_RELATIONS, f"{name} points to rows that are deleted as well")
+
+
+def _pointing(
+    state: ProjectState, table: ModelKey
+) -> Iterator[tuple[ModelState, FieldState | None]]:
+    """Models with the relation that leads to the table; None for that of a child to its parent."""
+    for key in _sharing(state, table):
+        for other, field in state.relations_to(key).found:
+            if field.kind != "ManyToManyField":  # the rows between go with either end
+                yield other, field
+    for model in state.models.values():
+        if isinstance(model, ModelState) and model.proxy is not True:
+            parents = [base for base in model.bases if isinstance(base, tuple)]
+            if any(_table(state, base) == table for base in parents):
+                yield model, None
+
+
+def _sharing(state: ProjectState, table: ModelKey) -> list[ModelKey]:
+    """The model of the table and its proxies."""
+    return [table, *(key for key in state.models if key != table and _table(state, key) == table)]
+
+
+def _table(state: ProjectState, key: ModelKey) -> ModelKey:
+    """The model whose table holds the rows: the one that a proxy stands for."""
+    model = state.models.get(key)
+    while isinstance(model, ModelState) and model.proxy is True:
+        base = next((base for base in model.bases if isinstance(base, tuple)), None)
+        if base is None or base == key:
+            break
+        key, model = base, state.models.get(base)
+    return key

@@ -1,0 +1,163 @@
+"""What ``save()`` does besides writing the assigned columns, and in what order ``update()`` writes them.
+
+https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.Field.pre_save
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from migfix.expressions.body import Path
+from migfix.expressions.context import Refused, SqlValue
+from migfix.expressions.gates import lineage
+from migfix.expressions.kinds import FILES, INERT, is_rounded
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.loops.loop import Loop
+from migfix.loops.values import Rows, Step
+
+_WRITES_BACK = {
+    "JSONField": "a stored JSON null becomes SQL NULL when save() writes it back",
+    "GenericIPAddressField": "save() writes IPv6 addresses back in their short form",
+}
+
+_CHOOSING = frozenset("filter exclude order_by annotate alias distinct extra | []".split())
+
+
+def save_caveats(
+    loop: Loop, columns: Mapping[str, FieldState], paths: Iterable[Path]
+) -> Iterator[Refusal]:
+    """What the saves do to columns that the path does not assign. Raises ``Refused``."""
+    for path in paths:
+        if path.saved is None:
+            continue
+        for column in saved_columns(loop, columns, path.fields):
+            if column.kind is not None and column.auto_now is not False:
+                yield Refusal(
+                    Reason.AUTO_NOW,
+                    f"save() also refreshes `{column.name}`, at a moment of its own for each row",
+                )
+            elif column.name not in path.saved:
+                yield from _left_out(column, loop)
+
+
+def saved_columns(
+    loop: Loop, columns: Mapping[str, FieldState], update_fields: frozenset[str] | None
+) -> list[FieldState]:
+    """The columns that the row's ``save()`` writes. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    every = list({column.name: column for column in columns.values()}.values())
+    if update_fields is not None:
+        return [column for column in every if column.name in update_fields]
+    if loop.rows.has("only", "defer"):
+        raise Refused(Reason.QUERYSET_SHAPE, "save() of a row with deferred fields")
+    return [column for column in every if column.primary_key is not True]
+
+
+def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:
+    """What ``save()`` does to a column that it writes as it was loaded. Raises ``Refused``."""
+    if column.kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
+        raise Refused(Reason.SAVE_SIDE_EFFECT, f"save() writes the dimensions of `{column.name}`")
+    if column.kind in FILES:
+        if column.null is not False:
+            yield Refusal(
+                Reason.SAVE_SIDE_EFFECT, f"save() turns a NULL `{column.name}` into an empty name"
+            )
+    elif column.kind in _WRITES_BACK:
+        yield Refusal(Reason.SAVE_SIDE_EFFECT, f"`{column.name}`: {_WRITES_BACK[column.kind]}")
+    elif column.kind not in INERT:
+        yield Refusal(
+            Reason.SAVE_SIDE_EFFECT,
+            f"save() of `{column.name}`, a {column.class_path}, may compute something",
+        )
+    elif is_rounded(column, loop.databases):
+        yield Refusal(
+            Reason.SAVE_SIDE_EFFECT, f"save() rounds `{column.name}` to 15 digits on SQLite"
+        )
+
+
+def refreshed(
+    loop: Loop, columns: Mapping[str, FieldState], paths: Sequence[Path], saving: Path
+) -> dict[str, SqlValue]:
+    """The auto_now columns, set to the time of the update where every saved row is updated."""
+    now = loop.names.timezone_now()
+    others = [path for path in paths if path.saved is not None and path is not saving]
+    if others or now is None:
+        return {}
+    imports = (now.import_,) if now.import_ else ()
+    return {
+        column.name: SqlValue(f"{now.text}()", imports=imports, attribute=column.name)
+        for column in saved_columns(loop, columns, saving.fields)
+        if column.kind == "DateTimeField" and column.auto_now is not False
+    }
+
+
+def unique_caveats(
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    assigned: Mapping[str, SqlValue],
+) -> Iterator[Refusal]:
+    """Unique rules are checked row by row within one UPDATE, and after each save() of a loop."""
+    for each in lineage(model, loop):
+        unique = each.uniqueness()
+        if isinstance(unique, Unknown):
+            yield Refusal(Reason.UNIQUE, unique.why)
+            continue
+        for name in assigned.keys() & unique:
+            yield Refusal(
+                Reason.UNIQUE,
+                f"`{name}` takes part in a unique rule: rows are then checked all at once, not one by one",
+            )
+    for name in assigned:
+        if not columns[name].verified:
+            yield Refusal(
+                Reason.MODEL_UNVERIFIED, f"`{name}` may not be in the table as the migrations say"
+            )
+
+
+def check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
+    """On SQLite a loop over ``.iterator()`` may meet rows again that it moved in an index."""
+    steps = loop.rows.steps if isinstance(loop.rows, Rows) else ()
+    if "iterator" not in {step.name for step in steps} or not loop.databases.any("sqlite"):
+        return
+    moved = set(assigned) | {value.attribute for value in assigned.values()}
+    by_default = isinstance(loop.model, ModelState) and bool(loop.model.options.get("ordering"))
+    if by_default or any(_may_choose_by(moved, step) for step in steps):
+        names = " or ".join(f"`{name}`" for name in assigned)
+        raise Refused(
+            Reason.QUERYSET_SHAPE,
+            f".iterator() on SQLite over rows that may be chosen or ordered by {names}",
+        )
+
+
+def _may_choose_by(columns: set[str], step: Step) -> bool:
+    """May the step filter or order by one of the columns, so that SQLite walks their index?"""
+    if step.call is None or step.name not in _CHOOSING:
+        return step.name in _CHOOSING
+    names = [keyword.arg for keyword in step.call.keywords]
+    names += [str(a.value) if isinstance(a, ast.Constant) else None for a in step.call.args]
+    parts = {part for name in names for part in str(name).removeprefix("-").split("__")}
+    return None in names or not columns.isdisjoint(parts)
+
+
+def in_set_order(loop: Loop, assigned: Mapping[str, SqlValue]) -> list[tuple[str, SqlValue]]:
+    """MySQL and MariaDB assign from left to right: what reads a column goes before what writes it."""
+    waiting = dict(assigned)
+    ordered: list[tuple[str, SqlValue]] = []
+    while waiting:
+        free = next((name for name in waiting if not _is_read(name, waiting)), None)
+        if free is None:
+            if loop.databases.any("mysql", "mariadb"):
+                raise Refused(
+                    Reason.SET_ORDER, "the columns swap values: MySQL and MariaDB would lose one"
+                )
+            free = next(iter(waiting))
+        ordered.append((free, waiting.pop(free)))
+    return ordered
+
+
+def _is_read(name: str, assigned: Mapping[str, SqlValue]) -> bool:
+    """Does another assigned value read the column?"""
+    return any(name in value.reads for other, value in assigned.items() if other != name)
