@@ -15,8 +15,10 @@ After:
 A ``save()`` of such a row writes the listed columns and no others, so a column that ``save()``
 computes (``auto_now``) is always in the list.
 
-Refuses when the row is handed to code that is not in the file; when every column is needed; and
-when a full ``save()`` follows and the body may change the same rows in other ways.
+Refuses when the row is handed to code that is not in the file; when every column is needed, or all
+but one or two small ones; when a full ``save()`` follows and the body may change the same rows in
+other ways; and when the rows are not sorted and an index holds all that is left to load, since
+databases then answer in the order of that index.
 """
 
 from __future__ import annotations
@@ -28,18 +30,36 @@ from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
-from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.loops import effects, relations, uses
+from migfix.loops.indexes import keeps_order
 from migfix.loops.loop import Loop
 from migfix.loops.values import Rows
 
 # Steps after which ``only()`` has another meaning or none.
 # https://docs.djangoproject.com/en/stable/ref/models/querysets/#only
 _STEPS_REFUSED = frozenset(
-    "only defer values values_list dates datetimes union intersection difference | select_related "
-    "raw extra [] annotate alias distinct fetch_mode prefetch_related list()".split()
+    "union intersection difference | select_related raw extra [] annotate alias fetch_mode "
+    "prefetch_related list()".split()
 )
-_NARROW = frozenset({"only", "defer", "values", "values_list", "dates", "datetimes"})
+_NARROW = frozenset({"only", "defer"})
+_FIXED_SIZE = frozenset(
+    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
+    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField OrderWrt BooleanField "
+    "NullBooleanField ForeignKey OneToOneField FloatField DecimalField DateField DateTimeField "
+    "TimeField DurationField UUIDField".split()
+)
+# What save() writes of these is what was loaded.
+_INERT = _FIXED_SIZE | frozenset(
+    "CharField TextField SlugField EmailField URLField BinaryField GeneratedField".split()
+)
+_FILES = frozenset({"FileField", "ImageField"})
+_WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
+# Names of ``Model`` itself, which are no plain attributes even when a migration sets them.
+_OWN_NAMES = frozenset(
+    "pk objects save save_base delete full_clean clean clean_fields refresh_from_db validate_unique "
+    "validate_constraints serializable_value get_deferred_fields from_db check".split()
+)
 
 
 def decide(loop: Loop) -> Decision:
@@ -56,27 +76,42 @@ def decide(loop: Loop) -> Decision:
 def _rewrite(loop: Loop) -> Decision:
     _check_source(loop)
     model, columns, _ = gates.check_model(loop)
-    _check_plain(model, columns.values())
-    needed = list(dict.fromkeys(_needed(loop, model, columns)))
-    saves = loop.used(uses.Kind.SAVE)
-    if any(not _names_fields(use.node) for use in saves):
+    distinct = list({column.name: column for column in columns.values()}.values())
+    _check_plain(model, distinct)
+    needed = dict.fromkeys(_needed(loop, model, columns))
+    if any(map(_is_full, loop.used(uses.Kind.SAVE))):
         _check_save(loop, model)
-        needed += [name for name in _computed(columns.values()) if name not in needed]
-    every = [
-        column.name
-        for column in _distinct(columns.values())
-        if column.primary_key is not True and column.has_column is True
-    ]
-    spared = [name for name in every if name not in needed]
+        needed |= dict.fromkeys(_computed(distinct))
+        _check_writes_something(needed, columns)
+    every = [c for c in distinct if c.primary_key is not True and c.has_column is True]
+    spared = [column for column in every if column.name not in needed]
+    _check_worth(spared)
+    names = [column.name for column in every if column.name in needed]
+    if not keeps_order(loop, model, columns, names):
+        spared = [column for column in spared if column.kind in _WIDE]
+        kept = [column.name for column in every if column not in spared]
+        if not spared or not keeps_order(loop, model, columns, kept):
+            raise Refused(
+                Reason.QUERYSET_SHAPE,
+                "the queryset is not ordered, and an index may hold every column that the body"
+                " needs: the rows may come in another order",
+            )
+        return _narrowed("defer", [column.name for column in spared])
+    if len(spared) < len(names):
+        return _narrowed("defer", [column.name for column in spared])
+    return _narrowed("only", [name for name in needed if name in names] or [_key(distinct)])
+
+
+def _check_worth(spared: list[FieldState]) -> None:
     if not spared:
         raise Refused(Reason.ALL_FIELDS_NEEDED, "the body needs every column")
-    if len(spared) < len(needed):
-        return _narrowed("defer", spared, loop)
-    return _narrowed("only", [name for name in needed if name in every] or [_key(columns)], loop)
+    if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared):
+        names = " and ".join(f"`{column.name}`" for column in spared)
+        raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs all but {names}, which is small")
 
 
-def _narrowed(method: str, names: list[str], loop: Loop) -> Rewrite:
-    arguments = ", ".join(loop.names.quoted(name) for name in names)
+def _narrowed(method: str, names: list[str]) -> Rewrite:
+    arguments = ", ".join(f'"{name}"' for name in names)
     return Rewrite(
         part=Part.COLUMNS,
         edit=ChainCall(method, arguments, replaces_all=True),
@@ -102,96 +137,203 @@ def _check_source(loop: Loop) -> None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     if loop.reused is not None or loop.rows.has("list()"):
         raise Refused(Reason.QUERYSET_REUSED, "the rows are used again outside of the loop")
-    if loop.used_after is not None:
-        raise Refused(Reason.USED_AFTER, f"`{loop.used_after}` is used after the loop")
+    if loop.is_used_after(loop.row):
+        raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
     if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
         raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
 
 
-def _check_plain(model: ModelState, columns: Iterable[FieldState]) -> None:
+def _check_plain(model: ModelState, columns: list[FieldState]) -> None:
     """No code of the project in the class, whose methods could read any column."""
     for base in model.bases:
         if base != "django.db.models.Model":
             raise Refused(Reason.CUSTOM_BASE, f"{model.label} has bases of its own")
     if isinstance(model.managers, Unknown) or model.managers:
         raise Refused(Reason.CUSTOM_MANAGER, f"{model.label} has managers of its own")
+    names = {column.name for column in columns}
     for column in columns:
-        if column.kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
+        if column.kind in {None, "ImageField"} and not names.isdisjoint(_texts(column)):
             raise Refused(
-                Reason.SAVE_SIDE_EFFECT, f"`{column.name}` reads its dimensions from the file"
+                Reason.SAVE_SIDE_EFFECT, f"`{column.name}` reads and sets other columns by itself"
             )
+
+
+def _texts(column: FieldState) -> Iterator[str]:
+    """The options that may name other columns: ``width_field``, ``populate_from``..."""
+    for value in column.options.values():
+        items = value if isinstance(value, tuple) else (value,)
+        yield from (item for item in items if isinstance(item, str))
 
 
 def _needed(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> Iterator[str]:
     """The fields that the body reads or writes, in the order in which it names them."""
     for use in loop.uses:
-        if use.kind is uses.Kind.ESCAPE:
-            line = getattr(use.node, "lineno", loop.node.lineno)
-            text = loop.source.lines[line - 1].strip()
-            raise Refused(Reason.ROW_ESCAPES, f"line {line} may read any column: `{text}`")
-        if use.kind is uses.Kind.DELETE:
-            raise Refused(
-                Reason.ALL_FIELDS_NEEDED, "delete() reads the columns that others point to"
-            )
-        if use.kind in {uses.Kind.READ, uses.Kind.WRITE}:
-            yield from _field(use, loop, model, columns)
+        match use.kind:
+            case uses.Kind.ESCAPE:
+                line = getattr(use.node, "lineno", loop.node.lineno)
+                text = loop.source.lines[line - 1].strip()
+                raise Refused(Reason.ROW_ESCAPES, f"line {line} may read any column: `{text}`")
+            case uses.Kind.DELETE:
+                raise Refused(
+                    Reason.ALL_FIELDS_NEEDED, "delete() reads the columns that others point to"
+                )
+            case uses.Kind.READ | uses.Kind.WRITE:
+                yield from _field(use, loop, model, columns)
+            case uses.Kind.SAVE:
+                yield from _named_by_save(use, columns)
+            case uses.Kind.LINK:
+                _check_not_read_again(loop, model)
+                yield from _targets(loop, model)
+            case uses.Kind.KEY:
+                yield from _targets(loop, model)
 
 
 def _field(
     use: uses.Use, loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
 ) -> Iterator[str]:
-    if use.field == "pk":
-        return
-    if (column := columns.get(use.field)) is not None:
-        if column.has_column is not True:
-            raise Refused(Reason.FIELD_UNKNOWN, f"whether `{use.field}` is one column is not known")
+    column = columns.get(use.field)
+    if column is not None and column.has_column is not True:
+        raise Refused(Reason.FIELD_UNKNOWN, f"whether `{use.field}` is one column is not known")
+    if use.kind is uses.Kind.WRITE and (use.field == "pk" or (column and column.primary_key)):
+        raise Refused(
+            Reason.PRIMARY_KEY, f"`{use.field}` is the primary key: the row becomes another one"
+        )
+    if column is not None:
+        _check_file(use, column, loop)
         yield column.name
-    elif not relations.related_model(loop.state, model.key, use.field):
+    elif relations.related_model(loop.state, model.key, use.field):
+        _check_not_read_again(loop, model)
+        yield from _targets(loop, model)
+    elif use.field != "pk" and not _is_plain_attribute(use.field, loop):
         raise Refused(Reason.FIELD_UNKNOWN, f"`{use.field}` is not a column of {model.label} here")
 
 
-def _names_fields(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and any(k.arg == "update_fields" for k in node.keywords)
+def _is_plain_attribute(name: str, loop: Loop) -> bool:
+    """Is it something that the body itself hangs on its row?"""
+    own = name.startswith("__") or name in {"_state", "_meta"} or name in _OWN_NAMES
+    return not own and any(use.field == name for use in loop.used(uses.Kind.WRITE))
+
+
+def _check_file(use: uses.Use, column: FieldState, loop: Loop) -> None:
+    """``row.file.save(...)`` and ``row.file.delete()`` save the row, too."""
+    if column.kind not in _FILES or use.kind is uses.Kind.WRITE:
+        return
+    parents = loop.module.scope.parents
+    parent = parents[use.node]
+    reads = isinstance(parent, ast.Attribute) and parent.attr not in {"save", "delete"}
+    if not reads and not uses.is_only_looked_at(use.node, parents):
+        raise Refused(Reason.SAVE_SIDE_EFFECT, f"methods of the file `{column.name}` save the row")
+
+
+def _targets(loop: Loop, model: ModelState) -> Iterator[str]:
+    """The columns, other than the key, that foreign keys to the model hold (``to_field``)."""
+    for _, field in loop.state.relations_to(model.key).found:
+        target = field.options.get("to_field")
+        if isinstance(target, str):
+            yield target
+
+
+def _check_not_read_again(loop: Loop, model: ModelState) -> None:
+    """Rows of ``row.attachments.all()`` and ``Attachment(post=row)`` know the row that they belong to."""
+    names = {field.name for _, field in loop.state.relations_to(model.key).found}
+    for node in ast.walk(loop.module.tree):
+        if not isinstance(node, ast.Attribute) or node.attr not in names:
+            continue
+        if isinstance(node.ctx, ast.Load) and isinstance(
+            loop.module.scope.parents[node], (ast.Attribute, ast.Call)
+        ):
+            raise Refused(
+                Reason.ROW_ESCAPES, f"line {node.lineno} may read any column through `{node.attr}`"
+            )
+
+
+def _is_full(use: uses.Use) -> bool:
+    return _update_fields(use) is None
+
+
+def _update_fields(use: uses.Use) -> ast.expr | None:
+    """The expression of ``update_fields``; None for a ``save()`` of every loaded column."""
+    keywords = use.node.keywords if isinstance(use.node, ast.Call) else []
+    found = next((k.value for k in keywords if k.arg == "update_fields"), None)
+    return None if isinstance(found, ast.Constant) and found.value is None else found
+
+
+def _named_by_save(use: uses.Use, columns: Mapping[str, FieldState]) -> Iterator[str]:
+    """``save(update_fields=...)`` reads what it names, if nothing else did. Raises ``Refused``."""
+    named = _update_fields(use)
+    if named is None:
+        return
+    assert isinstance(use.node, ast.Call)
+    if use.node.args or len(use.node.keywords) > 1:
+        raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with more than update_fields")
+    if not isinstance(named, (ast.List, ast.Tuple, ast.Set)):
+        raise Refused(Reason.SAVE_ARGUMENTS, "the names in update_fields are not literals")
+    for name in named.elts:
+        column = columns.get(str(name.value)) if isinstance(name, ast.Constant) else None
+        if column is None or column.has_column is not True:
+            raise Refused(Reason.SAVE_ARGUMENTS, "a name in update_fields is no known column")
+        yield column.name
 
 
 def _check_save(loop: Loop, model: ModelState) -> None:
     """A narrowed ``save()`` leaves other columns alone and does not bring back a deleted row."""
+    assert isinstance(loop.rows, Rows)
+    if loop.rows.has("using", "db_manager"):
+        raise Refused(Reason.QUERYSET_SHAPE, "save() may go to another database than the rows'")
+    for use in loop.used(uses.Kind.SAVE):
+        if (
+            _is_full(use)
+            and isinstance(use.node, ast.Call)
+            and (use.node.args or use.node.keywords)
+        ):
+            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
     for effect in loop.effects:
-        if effect.kind is effects.Kind.WRITES and effect.model in {None, model.key}:
+        line = getattr(effect.node, "lineno", loop.node.lineno)
+        if effect.kind is effects.Kind.WRITES and (
+            effects.is_deletion(effect) or _shares_table(loop, model, effect.model)
+        ):
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"line {effect.node.lineno} may change rows of {model.label}"  # type: ignore[attr-defined]
-                " that save() then writes back",
+                f"line {line} may change rows of {model.label} that save() then writes back",
             )
         if effect.kind in {effects.Kind.CALL, effects.Kind.SQL}:
-            line = getattr(effect.node, "lineno", loop.node.lineno)
             raise Refused(
                 Reason.UNKNOWN_CALL,
                 f"line {line} calls code that is not in this file and may change the same rows",
             )
-    for use in loop.used(uses.Kind.SAVE):
-        if isinstance(use.node, ast.Call) and (use.node.args or use.node.keywords):
-            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+
+
+def _shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
+    """May a write to the model called ``key`` change rows in the table of ``model``?"""
+    other = loop.state.model(*key) if key else Unknown("")
+    parents = Unknown("") if isinstance(other, Unknown) else loop.state.parents(other)
+    if isinstance(other, Unknown) or isinstance(parents, Unknown):
+        return True
+    tables = {each.db_table for each in (*parents, other)}
+    return model.db_table in tables or any(isinstance(table, Unknown) for table in tables)
 
 
 def _computed(columns: Iterable[FieldState]) -> Iterator[str]:
     """Columns that ``save()`` gives a value of their own: deferred ones would silently keep the old."""
-    for column in _distinct(columns):
+    for column in columns:
         if column.has_column is not True:
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"what save() does with `{column.name}` is not known"
             )
-        if column.auto_now is not False or column.kind not in gates.INERT:
+        if column.auto_now is not False or column.kind not in _INERT:
             yield column.name
 
 
-def _distinct(columns: Iterable[FieldState]) -> list[FieldState]:
-    return list({column.name: column for column in columns}.values())
+def _check_writes_something(needed: Iterable[str], columns: Mapping[str, FieldState]) -> None:
+    """A ``save()`` of a row with nothing but its key fetches every column, one by one."""
+    loaded = [columns[name] for name in needed]
+    if all(c.primary_key is True or c.kind == "GeneratedField" for c in loaded):
+        raise Refused(Reason.ALL_FIELDS_NEEDED, "save() of an unchanged row writes every column")
 
 
-def _key(columns: Mapping[str, FieldState]) -> str:
+def _key(columns: Iterable[FieldState]) -> str:
     """``only()`` without a name loads everything."""
-    key = next((c for c in columns.values() if c.primary_key is True), None)
+    key = next((c for c in columns if c.primary_key is True), None)
     if key is None:
         raise Refused(Reason.FIELD_UNKNOWN, "the primary key is not known")
     return key.name

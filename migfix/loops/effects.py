@@ -183,7 +183,9 @@ def _inside(
         yield Effect(Kind.CALL, call)
         return
     inner = resolver.inside(function)
-    body = function.body if isinstance(function.body, list) else [ast.Expr(function.body)]
+    body: list[ast.stmt] = (
+        [ast.Expr(function.body)] if isinstance(function, ast.Lambda) else function.body
+    )
     if isinstance(function, ast.FunctionDef) and function.decorator_list:
         yield Effect(Kind.TRANSACTION, call)  # of those that are let through, only atomic() acts
     for effect in effects_of(body, None, inner, depth + 1):

@@ -128,37 +128,59 @@ class Loop:
 
     @cached_property
     def outer_row_loop(self) -> ast.For | None:
-        """The nearest enclosing loop whose variable the queryset depends on."""
-        names = {n.id for n in ast.walk(self.queryset) if isinstance(n, ast.Name)}
-        names |= {n for name in names for n in self._behind(name)}
+        """The nearest enclosing loop whose variable the queryset depends on.
+
+        Loops over a few things written out in the file (models, names) do not count.
+        """
+        names = self._behind(self.queryset)
         for ancestor in self.resolver.scope.ancestors(self.node):
-            if isinstance(ancestor, ast.For):
+            if isinstance(ancestor, ast.For) and not self._is_written_out(ancestor.iter):
                 bound = {n.id for n in ast.walk(ancestor.target) if isinstance(n, ast.Name)}
                 if bound & names:
                     return ancestor
         return None
 
-    def _behind(self, name: str) -> Iterator[str]:
-        binding = self.resolver.scope.binding(name, self.node)
-        if binding is not None and binding.value is not None:
-            yield from (n.id for n in ast.walk(binding.value) if isinstance(n, ast.Name))
+    def _behind(self, node: ast.AST) -> set[str]:
+        """Every name that the expression depends on, through the names in between."""
+        names: set[str] = set()
+        waiting = [node]
+        while waiting:
+            used = {n.id for n in ast.walk(waiting.pop()) if isinstance(n, ast.Name)}
+            for name in used - names:
+                bindings = self.resolver.scope.bindings.get(name, [])
+                waiting += [b.value for b in bindings if b.value is not None]
+            names |= used
+        return names
+
+    def _is_written_out(self, node: ast.expr) -> bool:
+        """A display of literals or names, a name for one, or the items of one."""
+        match node:
+            case ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
+                return True
+            case ast.Call(
+                func=ast.Attribute(value=value, attr="items" | "keys" | "values"), args=[]
+            ):
+                return self._is_written_out(value)
+            case ast.Name(id=name):
+                binding = self.resolver.scope.bound_once(name)
+                known = binding.value if binding else self.module.constant(name)
+                return isinstance(known, (ast.List, ast.Tuple, ast.Set, ast.Dict))
+        return False
 
     @cached_property
     def used_after(self) -> str | None:
         """A name bound by the loop (its variable, a counter) that is read outside of it."""
         scope = self.resolver.scope
-        bound = {
-            name
-            for name, bindings in scope.bindings.items()
-            if any(scope.is_inside(b.statement, self.node) for b in bindings)
-        }
-        for name in sorted(bound):
-            if any(
-                not scope.is_inside(load, self.node) and self._may_see(name, load)
-                for load in scope.loads(name)
-            ):
-                return name
-        return None
+        bound = (name for name in scope.bindings if scope.rebound_in(name, self.node))
+        return next(filter(self.is_used_after, sorted(bound)), None)
+
+    def is_used_after(self, name: str) -> bool:
+        """May a read outside of the loop find what the loop bound to the name?"""
+        scope = self.resolver.scope
+        return name in scope.shared or any(
+            not scope.is_inside(load, self.node) and self._may_see(name, load)
+            for load in scope.loads(name)
+        )
 
     def _may_see(self, name: str, load: ast.Name) -> bool:
         """False where the load certainly reads a binding made outside of this loop."""
@@ -174,9 +196,11 @@ class Loop:
         """
         scope = self.resolver.scope
         for name, binding in self._holders():
+            if binding is None or not self._is_own(binding):
+                return self.queryset
             for load in scope.loads(name):
                 other = scope.binding(name, load)
-                same = other is None or binding is None or other.statement is binding.statement
+                same = other is None or other.statement is binding.statement
                 if same and self._reads_cache(load):
                     return load
         return None
@@ -184,10 +208,31 @@ class Loop:
     def _holders(self) -> Iterator[tuple[str, Binding | None]]:
         """The names that hold the looped queryset itself, each with what bound it."""
         node: ast.AST | None = self.queryset
+        at: ast.AST = self.node
         while isinstance(node, ast.Name):
-            binding = self.resolver.scope.binding(node.id, self.node)
+            binding = self.resolver.scope.binding(node.id, at)
             yield node.id, binding
-            node = binding.value if binding else None
+            if binding is None:
+                return
+            targets = getattr(binding.statement, "targets", [])
+            yield from (
+                (t.id, binding) for t in targets if isinstance(t, ast.Name) and t is not node
+            )
+            node, at = binding.value, binding.statement
+
+    def _is_own(self, binding: Binding) -> bool:
+        """False where the queryset came as an argument that the caller may have a name for, too."""
+        if not isinstance(binding.statement, ast.arg):
+            return True
+        steps = self.rows.steps if isinstance(self.rows, Rows) else ()
+        outer = self.module.scope.parents.get(steps[-1].node) if steps else None
+        if isinstance(outer, ast.keyword):
+            outer = self.module.scope.parents[outer]
+        return (
+            isinstance(outer, ast.Call)
+            and isinstance(outer.func, ast.Name)
+            and outer.func.id == self.function
+        )
 
     def _reads_cache(self, load: ast.Name) -> bool:
         scope = self.resolver.scope
@@ -229,7 +274,8 @@ class Loop:
         in_a_loop = any(
             isinstance(a, (ast.For, ast.AsyncFor, ast.While)) for a in scope.ancestors(self.node)
         )
-        return load.lineno < self.node.lineno and not in_a_loop
+        runs_here = scope.binding(load.id, load) is not None
+        return load.lineno < self.node.lineno and runs_here and not in_a_loop
 
     def text(self, node: ast.expr) -> str:
         """The source of an expression on one line."""

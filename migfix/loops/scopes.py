@@ -146,13 +146,12 @@ class Scope:
 
     def _excluded(self, other: ast.AST, at: ast.AST) -> bool:
         """Are the two in branches of one ``if`` of which only one runs?"""
-        step = other
-        for ancestor in self.ancestors(other):
-            if isinstance(ancestor, ast.If) and step in ancestor.body:
-                if any(self.is_inside(at, branch) for branch in ancestor.orelse):
-                    return True
-            step = ancestor
-        return False
+        return any(
+            isinstance(ancestor, ast.If)
+            and any(self.is_inside(other, statement) for statement in ancestor.body)
+            and any(self.is_inside(at, statement) for statement in ancestor.orelse)
+            for ancestor in self.ancestors(other)
+        )
 
 
 def _run_before(step: ast.AST, ancestor: ast.AST) -> list[ast.stmt]:
@@ -241,31 +240,31 @@ def _bound_by(node: ast.AST) -> Iterator[tuple[str, Binding]]:
                 yield from _target(target, node, value)
         case ast.AnnAssign(target=target, value=ast.expr() as value):
             yield from _target(target, node, value)
-        case ast.AugAssign(target=ast.Name(id=name)):
-            yield name, Binding(node, None)
-        case ast.NamedExpr(target=ast.Name(id=name)):
-            yield name, Binding(node, None)
         case ast.For(target=target) | ast.AsyncFor(target=target):
             yield from _target(target, node, None)
         case ast.withitem(optional_vars=ast.expr() as target):
             yield from _target(target, node, None)
-        case ast.ExceptHandler(name=str(name)):
-            yield name, Binding(node, None)
+        case _:
+            for name in names_bound(node):
+                yield name, Binding(node, None)
+
+
+def names_bound(node: ast.AST) -> list[str]:
+    """The names that the node binds or unbinds, assignments and loops apart."""
+    match node:
+        case ast.AugAssign(target=ast.Name(id=name)) | ast.NamedExpr(target=ast.Name(id=name)):
+            return [name]
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name, Binding(node, None)
+            return [name]
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+            return [name]
+        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+            return [name]
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            for alias in aliases:
-                yield alias.asname or alias.name.partition(".")[0], Binding(node, None)
+            return [alias.asname or alias.name.partition(".")[0] for alias in aliases]
         case ast.Delete(targets=targets):
-            for target in targets:
-                if isinstance(target, ast.Name):
-                    yield target.id, Binding(node, None)
-        case (
-            ast.MatchAs(name=str(name))
-            | ast.MatchStar(name=str(name))
-            | ast.MatchMapping(rest=str(name))
-        ):
-            yield name, Binding(node, None)
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+    return []
 
 
 def _target(

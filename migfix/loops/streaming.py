@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from migfix.findings import Reason, Refusal
-from migfix.loops import effects, uses
+from migfix.history.state import Unknown
+from migfix.loops import effects, relations, uses
 from migfix.loops.loop import Loop
-from migfix.loops.values import RawRows, Rows
+from migfix.loops.values import RawRows, Row, Rows, Step
 
-_SMALL_SLICE = 1000
+# Tables of Django that hold one row for each model, host or role.
+_SMALL_TABLES = frozenset(
+    {("contenttypes", "contenttype"), ("auth", "permission"), ("auth", "group"), ("sites", "site")}
+)
 
 
 def cannot_stream(loop: Loop) -> Refusal | None:
@@ -23,7 +28,7 @@ def cannot_stream(loop: Loop) -> Refusal | None:
         return Refusal(Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}")
     if loop.rows.has("list()"):
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    return _few_rows(loop) or _kept(loop)
+    return _few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
 
 
 def _few_rows(loop: Loop) -> Refusal | None:
@@ -33,12 +38,34 @@ def _few_rows(loop: Loop) -> Refusal | None:
             f"one small query for each turn of the loop on line {loop.outer_row_loop.lineno}",
         )
     assert isinstance(loop.rows, Rows)
-    for step in loop.rows.steps:
-        if step.name == "[]" and isinstance(step.node, ast.Subscript):
-            return Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
-    if loop.rows.has("dates", "datetimes", "none"):
+    if loop.rows.manager.related and not _hangs_on_one_row(loop):
+        return Refusal(Reason.PER_PARENT, "the rows are the few that belong to one other row")
+    if loop.rows.has("[]"):
+        return Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
+    small = loop.rows.model.key in _SMALL_TABLES
+    if small or loop.rows.has("dates", "datetimes", "none") or any(map(_by_key, loop.rows.steps)):
         return Refusal(Reason.FEW_ROWS, "the queryset holds few rows by its nature")
     return None
+
+
+def _hangs_on_one_row(loop: Loop) -> bool:
+    """Was the row whose manager this is fetched by itself, and with nothing prefetched?"""
+    parent: ast.expr = loop.queryset
+    while isinstance(parent, (ast.Call, ast.Attribute)):
+        parent = parent.func if isinstance(parent, ast.Call) else parent.value
+    if not isinstance(parent, ast.Name) or "prefetch" in loop.text(loop.queryset):
+        return False
+    binding = loop.resolver.scope.binding(parent.id, loop.node)
+    fetched = binding.value if binding else None
+    if not isinstance(fetched, ast.Call) or "prefetch" in loop.text(fetched):
+        return False
+    return isinstance(loop.resolver.value(parent, loop.node), Row)
+
+
+def _by_key(step: Step) -> bool:
+    """``.filter(pk=...)``: one row."""
+    keywords = step.call.keywords if step.call and step.name in {"filter", "get"} else []
+    return any(keyword.arg in {"pk", "id"} for keyword in keywords)
 
 
 def _kept(loop: Loop) -> Refusal | None:
@@ -48,13 +75,76 @@ def _kept(loop: Loop) -> Refusal | None:
     if loop.having(effects.Kind.YIELDS):
         return Refusal(Reason.LEAVES_FUNCTION, "the loop yields while its query is open")
     for use in loop.used(uses.Kind.ESCAPE):
-        parent = loop.resolver.scope.parents.get(use.node)
-        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
-            if parent.func.attr in {"append", "add", "appendleft", "insert"}:
-                return Refusal(
-                    Reason.KEEPS_ROWS, f"line {parent.lineno} keeps every row until after the loop"
-                )
+        if (line := _kept_on(use, loop)) is not None:
+            return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
     return None
+
+
+def _kept_on(use: uses.Use, loop: Loop) -> int | None:
+    """The line where the row itself is put into a list or dict, None if it is not."""
+    match loop.resolver.scope.parents.get(use.node):
+        case ast.Call(func=ast.Attribute(attr="append" | "add" | "appendleft" | "insert")) as call:
+            return call.lineno
+        case ast.Assign(targets=[ast.Subscript(), *_]) as assignment:
+            return assignment.lineno
+    return None
+
+
+def _progress(loop: Loop) -> Refusal | None:
+    """A progress bar asks its rows for their number."""
+    node = loop.node.iter
+    for wrapper in loop.wrappers:
+        assert isinstance(node, ast.Call)
+        if wrapper == "tqdm" and not any(k.arg in {"total", None} for k in node.keywords):
+            return Refusal(
+                Reason.OUTPUT, "the progress bar counts the rows that it is given: give it `total=`"
+            )
+        node = node.args[0]
+    return None
+
+
+def _prefetch(loop: Loop) -> Refusal | None:
+    """Streamed rows are prefetched for chunk by chunk: later chunks see what the body wrote before."""
+    assert isinstance(loop.rows, Rows)
+    if not loop.rows.has("prefetch_related"):
+        return None
+    if already_streams(loop):
+        return Refusal(Reason.PREFETCH, ".iterator() prefetches in another way, if at all")
+    unclear = loop.used(uses.Kind.DELETE, uses.Kind.ESCAPE) or loop.row is None
+    if unclear or _may_write_others(loop) or _changes_others(loop):
+        return Refusal(Reason.PREFETCH, "the body may change rows that are prefetched")
+    saved = loop.used(uses.Kind.SAVE)
+    if saved and not all(_leads_elsewhere(lookup, loop) for lookup in _lookups(loop.rows)):
+        return Refusal(Reason.PREFETCH, "what is prefetched may hold the rows of the loop, too")
+    return None
+
+
+def _lookups(rows: Rows) -> Iterator[ast.expr]:
+    for step in rows.steps:
+        if step.name == "prefetch_related" and step.call is not None:
+            yield from step.call.args
+
+
+def _leads_elsewhere(lookup: ast.expr, loop: Loop) -> bool:
+    """Is it a literal name of a relation to another model?"""
+    model = loop.model
+    if isinstance(model, Unknown) or not isinstance(lookup, ast.Constant):
+        return False
+    name = str(lookup.value)
+    forward = relations.forward_target(loop.state, model.key, name)
+    target = forward[1] if forward else relations.related_model(loop.state, model.key, name)
+    return target is not None and target != model.key
+
+
+def _changes_others(loop: Loop) -> bool:
+    """Does the body set attributes of anything but its row? Prefetched objects may be shared."""
+    nodes = (node for statement in loop.node.body for node in ast.walk(statement))
+    return any(
+        isinstance(node, ast.Attribute)
+        and not isinstance(node.ctx, ast.Load)
+        and not (isinstance(node.value, ast.Name) and node.value.id == loop.row)
+        for node in nodes
+    )
 
 
 def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
@@ -90,8 +180,11 @@ def _may_write(loop: Loop) -> str | None:
     """What in the body may write the table that the loop reads."""
     if loop.used(uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.ESCAPE):
         return "the body saves or passes on its rows"
-    kinds = (effects.Kind.WRITES, effects.Kind.CALL, effects.Kind.SQL)
-    found = loop.having(*kinds)
+    return _may_write_others(loop)
+
+
+def _may_write_others(loop: Loop) -> str | None:
+    found = loop.having(effects.Kind.WRITES, effects.Kind.CALL, effects.Kind.SQL)
     return f"line {getattr(found[0].node, 'lineno', 0)} may write" if found else None
 
 

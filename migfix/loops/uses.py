@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from migfix.loops.querysets import Resolver
-from migfix.loops.scopes import FunctionNode, all_arguments, walk_scope
+from migfix.loops.scopes import FunctionNode, all_arguments, names_bound, walk_scope
 from migfix.loops.values import Manager, Model, Rows
 
 
@@ -68,16 +68,7 @@ def uses_of(row: str, region: list[ast.stmt], resolver: Resolver, depth: int = 0
 
 def _binds(node: ast.AST, row: str) -> bool:
     """Does the node give the name to something else, other than by an ``ast.Name``?"""
-    match node:
-        case ast.ExceptHandler(name=name) | ast.MatchAs(name=name) | ast.MatchStar(name=name):
-            return name == row
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return name == row
-        case ast.alias(name=name, asname=None):
-            return name.partition(".")[0] == row
-        case ast.alias(asname=name) | ast.MatchMapping(rest=name) | ast.arg(arg=name):
-            return name == row
-    return False
+    return row in names_bound(node) or (isinstance(node, ast.arg) and node.arg == row)
 
 
 def _reflects(node: ast.AST, resolver: Resolver) -> bool:
@@ -105,10 +96,10 @@ def _use(node: ast.Name, resolver: Resolver, depth: int) -> Iterator[Use]:
         case ast.List() | ast.Tuple() | ast.Set() if not _is_formatted(parent, parents):
             yield from _in_list(node, parent, resolver)
         case _:
-            yield Use(Kind.KEY if _takes_key(node, parents) else Kind.ESCAPE, node)
+            yield Use(Kind.KEY if is_only_looked_at(node, parents) else Kind.ESCAPE, node)
 
 
-def _takes_key(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+def is_only_looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     """Is the row only compared, tested, hashed or printed here?"""
     parent = parents[node]
     match parent:
@@ -117,7 +108,7 @@ def _takes_key(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
         case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
             return node is parent.test
         case ast.BoolOp():
-            return _takes_key(parent, parents)
+            return is_only_looked_at(parent, parents)
         case ast.Subscript(ctx=ast.Load()):
             return node is parent.slice
         case ast.BinOp() | ast.Tuple():
@@ -209,11 +200,11 @@ def _passed(
         return
     function = resolver.function(call.func)
     name = _parameter(function, call, node, keyword) if function else None
-    if isinstance(function, ast.FunctionDef) and name and depth < _MAX_DEPTH:
-        if not _runs_later(function):
-            yield from uses_of(name, function.body, resolver.inside(function), depth + 1)
-            return
-    yield Use(Kind.ESCAPE, node)
+    match function:
+        case ast.FunctionDef(body=body) if name and depth < _MAX_DEPTH and not _runs_later(body):
+            yield from uses_of(name, body, resolver.inside(function), depth + 1)
+        case _:
+            yield Use(Kind.ESCAPE, node)
 
 
 def _kind_of_query(call: ast.Call, resolver: Resolver) -> Kind | None:
@@ -242,11 +233,11 @@ def _parameter(
     return names[position] if position < len(names) else None
 
 
-def _runs_later(function: ast.FunctionDef) -> bool:
+def _runs_later(body: list[ast.stmt]) -> bool:
     """A generator holds on to its arguments and reads them when it is asked for more."""
     return any(
         isinstance(node, (ast.Yield, ast.YieldFrom))
-        for statement in function.body
+        for statement in body
         for node in walk_scope(statement)
     )
 

@@ -1,0 +1,58 @@
+"""Whether loading fewer columns may change the order of rows that nobody asked to sort."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+from migfix.history.state import FieldState, ModelState, Unknown, names_used
+from migfix.loops.loop import Loop
+from migfix.loops.values import Rows
+
+# Options of a model and of a field that make the database build an index.
+_RULES = ("indexes", "index_together", "unique_together", "constraints")
+_INDEXED_KINDS = frozenset({"ForeignKey", "OneToOneField", "SlugField"})
+
+
+def keeps_order(
+    loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
+) -> bool:
+    """Do the rows come in the same order when only the columns ``loaded`` are asked for?
+
+    Without ORDER BY a database that finds all columns of a query in one index reads that instead
+    of the table, and answers in the order of the index: https://www.sqlite.org/queryplanner.html
+    (section 1.7), https://www.postgresql.org/docs/current/indexes-index-only-scans.html.
+    """
+    if _is_ordered(loop, model):
+        return True
+    indexed = _in_indexes(model)
+    read = {*loaded, *_filtered_by(loop)}
+    return any(
+        column.name in read and column.name not in indexed and _is_unindexed(column)
+        for column in columns.values()
+    )
+
+
+def _is_ordered(loop: Loop, model: ModelState) -> bool:
+    assert isinstance(loop.rows, Rows)
+    for step in reversed(loop.rows.steps):
+        if step.name == "order_by" and step.call is not None:
+            return bool(step.call.args)
+    return bool(model.options.get("ordering"))
+
+
+def _in_indexes(model: ModelState) -> set[str | Unknown]:
+    return {name for rule in _RULES for name in names_used(model.options.get(rule, ()))}
+
+
+def _is_unindexed(column: FieldState) -> bool:
+    plain = column.kind is not None and column.kind not in _INDEXED_KINDS
+    return plain and column.unique is False and not column.options.get("db_index", False)
+
+
+def _filtered_by(loop: Loop) -> Iterator[str]:
+    """The columns of the model that the queryset's filters compare."""
+    assert isinstance(loop.rows, Rows)
+    for step in loop.rows.steps:
+        if step.name in {"filter", "exclude"} and isinstance(step.node, ast.Call):
+            yield from (k.arg.partition("__")[0] for k in step.node.keywords if k.arg)
