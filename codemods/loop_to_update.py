@@ -18,7 +18,8 @@ is unique; and when the queryset's rows or the row itself are used elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates, saves
@@ -48,7 +49,7 @@ def _rewrite(loop: Loop) -> Decision:
         return None
     path = _the_storing_path(paths)
     assigned = dict(path.saved or {})
-    caveats += [*gates.source_caveats(loop), *path.caveats]
+    caveats += [*_never_saved(paths), *gates.source_caveats(loop), *path.caveats]
     caveats += [caveat for value in assigned.values() for caveat in value.caveats]
     caveats += saves.unique_caveats(loop, model, columns, assigned)
     caveats += saves.save_caveats(loop, columns, paths)
@@ -59,8 +60,10 @@ def _rewrite(loop: Loop) -> Decision:
 
 
 def _the_storing_path(paths: Sequence[Path]) -> Path:
-    """The one path that stores something. Raises ``Refused``."""
+    """The one path that stores something, or would if it saved. Raises ``Refused``."""
     storing = [path for path in paths if path.saved]
+    if all(path.saved is None for path in paths):
+        storing = [replace(path, saved=path.assigned) for path in paths if path.assigned]
     if not storing:
         raise Refused(
             Reason.NEVER_SAVED, "no assigned value reaches a save(): nothing is stored today"
@@ -68,6 +71,13 @@ def _the_storing_path(paths: Sequence[Path]) -> Path:
     if len(storing) > 1:
         raise Refused(Reason.BRANCHES, "different rows get different values")
     return storing[0]
+
+
+def _never_saved(paths: Sequence[Path]) -> Iterator[Refusal]:
+    if all(path.saved is None for path in paths):
+        yield Refusal(
+            Reason.NEVER_SAVED, "the loop assigns but never saves: it changes nothing today"
+        )
 
 
 def _built(
