@@ -21,7 +21,7 @@ def command_for(codemod: Codemod) -> type[CodemodCommand]:
     class Command(CodemodCommand):
         DESCRIPTION = codemod.documentation
 
-        def transform_module(self, tree: cst.Module) -> cst.Module:
+        def transform_module_impl(self, tree: cst.Module) -> cst.Module:
             from migfix import pipeline
 
             path = Path(self.context.filename or "stdin.py")

@@ -77,7 +77,6 @@ class Reason(Enum):
     STATES_DIFFER = "states-differ"
     NAME_CLASH = "name-clash"
     SUPPRESSED = "suppressed"
-    NOT_SELECTED = "not-selected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,150 @@
+"""Files as they come: odd encodings, line ends, links, permissions. Nothing is ever lost."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from migfix.cli import app
+from tests import checking
+
+BEFORE = checking.whole('for post in Post.objects.all():\n    post.title = "é"  # ü\n    post.save()')
+AFTER = '    # ü\n    Post.objects.update(title="é")\n'
+
+
+@pytest.fixture
+def migrations(tmp_path, monkeypatch):
+    """The migrations folder of a small shop in the working folder."""
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    (tmp_path / "manage.py").touch()
+    (tmp_path / "pyproject.toml").write_text("[tool.black]\n")
+    (folder / "__init__.py").touch()
+    (folder / "0001_initial.py").write_text(checking.MODELS)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def migfix(*arguments, **options):
+    return CliRunner().invoke(app, list(arguments), **options)
+
+
+def test_a_file_in_latin_1_with_a_cookie_stays_so(migrations):
+    file = migrations / "0002_fill.py"
+    file.write_bytes(f"# -*- coding: latin-1 -*-\n{BEFORE}".encode("latin-1"))
+    assert migfix("apply", "shop").exit_code == 0
+    written = file.read_bytes().decode("latin-1")
+    assert written.startswith("# -*- coding: latin-1 -*-\n")
+    assert AFTER in written
+
+
+def test_a_file_with_crlf_and_a_byte_order_mark_keeps_both(migrations):
+    file = migrations / "0002_fill.py"
+    file.write_bytes(b"\xef\xbb\xbf" + BEFORE.replace("\n", "\r\n").encode())
+    assert migfix("apply", "shop").exit_code == 0
+    written = file.read_bytes()
+    assert written.startswith(b"\xef\xbb\xbffrom django.db")
+    assert written.count(b"\n") == written.count(b"\r\n")
+    assert AFTER.replace("\n", "\r\n").encode() in written
+
+
+def test_a_syntax_error_is_one_line_and_the_others_are_done(migrations):
+    (migrations / "0002_fill.py").write_text(BEFORE)
+    (migrations.parent / "broken.py").write_text("import RunPython from\n")
+    result = migfix("apply", "shop/broken.py", "shop")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[0].startswith(
+        "migfix: shop/broken.py: line 1, column "
+    )
+    assert AFTER in (migrations / "0002_fill.py").read_text()
+
+
+def test_an_unreadable_migration_makes_the_models_of_its_app_unknown(migrations):
+    (migrations / "0002_fill.py").write_text(BEFORE)
+    (migrations / "0002_broken.py").write_text("import RunPython from\n")
+    result = migfix("check", "shop")
+    assert result.exit_code == 2
+    assert "MF101" not in result.stdout
+
+
+def test_an_undecodable_file_is_one_line(migrations):
+    (migrations / "0002_fill.py").write_bytes(b"# RunPython \xff\xfe\n")
+    result = migfix("check", "shop")
+    assert result.exit_code == 2
+    assert "shop/migrations/0002_fill.py: cannot be decoded" in result.stderr
+
+
+def test_a_read_only_file_is_refused_and_keeps_its_bytes(migrations):
+    file = migrations / "0002_fill.py"
+    file.write_text(BEFORE)
+    file.chmod(0o444)
+    result = migfix("apply", "shop")
+    assert result.exit_code == 2
+    assert "0002_fill.py" in result.stderr
+    assert file.read_text() == BEFORE
+
+
+def test_a_symbolic_link_stays_one_and_its_target_is_rewritten(migrations, tmp_path):
+    target = tmp_path / "elsewhere.py"
+    target.write_text(BEFORE)
+    link = migrations / "0002_fill.py"
+    link.symlink_to(target)
+    assert migfix("apply", "shop/migrations").exit_code == 0
+    assert link.is_symlink()
+    assert AFTER in target.read_text()
+
+
+def test_an_empty_folder_is_nothing_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert migfix("apply", "empty").exit_code == 0
+
+
+def test_a_path_that_does_not_exist_is_one_line_and_the_others_are_done(migrations):
+    (migrations / "0002_fill.py").write_text(BEFORE)
+    result = migfix("apply", "nowhere", "shop")
+    assert result.exit_code == 2
+    assert [line for line in result.stderr.splitlines() if "nowhere" in line] == [
+        "migfix: nowhere: no such file or folder"
+    ]
+    assert AFTER in (migrations / "0002_fill.py").read_text()
+
+
+def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(migrations, monkeypatch):
+    file = migrations / "0002_fill.py"
+    file.write_text(BEFORE)
+    there = sorted(migrations.iterdir())
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    assert migfix("apply", "shop").exit_code == 130
+    assert file.read_text() == BEFORE
+    assert sorted(migrations.iterdir()) == there
+
+
+def test_a_folder_of_another_name_and_a_single_file_are_looked_into(migrations):
+    other = migrations.rename(migrations.parent / "db_migrations")
+    (other / "0002_fill.py").write_text(BEFORE)
+    assert "MF101" in migfix("check", "shop").stdout
+    assert "MF101" in migfix("check", "shop/db_migrations/0002_fill.py").stdout
+
+
+def test_a_file_without_runpython_is_looked_into_when_it_is_named(migrations):
+    functions = BEFORE.partition("class Migration")[0]
+    (migrations / "_fill.py").write_text(functions)
+    assert migfix("check", "shop").stdout.count("_fill.py") == 0
+    result = migfix("check", "shop/migrations/_fill.py")
+    assert "shop/migrations/_fill.py:" in result.stdout
+
+
+def test_standard_input_is_filtered(migrations):
+    result = migfix(
+        "apply", "-", "--stdin-filename", "shop/migrations/0002_fill.py", input=BEFORE.encode()
+    )
+    assert result.exit_code == 0
+    assert AFTER in result.stdout
+    assert not (migrations / "0002_fill.py").exists()
