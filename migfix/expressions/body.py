@@ -100,7 +100,7 @@ def _target(target: ast.Attribute, path: Path) -> Target:
             f"`{path.context.loop.text(target)}` is set on something else than the row",
         )
     column = path.context.column(target.attr)
-    if column.primary_key is not False:
+    if column.kind is not None and column.primary_key is not False:
         raise Refused(Reason.PRIMARY_KEY, f"`{target.attr}` is the primary key")
     return Target(column, target.attr)
 

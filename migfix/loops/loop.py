@@ -175,11 +175,11 @@ class Loop:
         return next(filter(self.is_used_after, sorted(bound)), None)
 
     def is_used_after(self, name: str) -> bool:
-        """May a read outside of the loop find what the loop bound to the name?"""
+        """May a read or ``del`` outside of the loop find what the loop bound to the name?"""
         scope = self.resolver.scope
         return name in scope.shared or any(
-            not scope.is_inside(load, self.node) and self._may_see(name, load)
-            for load in scope.loads(name)
+            not scope.is_inside(place, self.node) and self._may_see(name, place)
+            for place in scope.loads(name, ast.Del)
         )
 
     def _may_see(self, name: str, load: ast.Name) -> bool:

@@ -80,11 +80,15 @@ class Scope:
             node = self.parents[node]
         return node
 
-    def loads(self, name: str) -> Iterator[ast.Name]:
-        """Every place of the function, nested functions included, that reads the name."""
+    def loads(self, name: str, *also: type[ast.expr_context]) -> Iterator[ast.Name]:
+        """Every place of the function, nested functions included, that reads the name.
+
+        ``also`` may be ``ast.Del``: ``del name`` needs the name to be there as well.
+        """
         for node in ast.walk(self.node):
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-                yield node
+            if isinstance(node, ast.Name) and node.id == name:
+                if isinstance(node.ctx, (ast.Load, *also)):
+                    yield node
 
     def _shadowed(self, name: str, at: ast.AST) -> bool:
         """Is ``at`` in a nested function, or in a comprehension with a ``name`` of its own?
