@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from textwrap import dedent, indent
 
+import black
 import pytest
 
 from tests import checking
@@ -16,6 +17,11 @@ check_refused = partial(checking.check_refused, select=("MF101",))
 def saving(body: str, rows: str = "Post.objects.all()") -> str:
     """A loop over the rows with this body and a save() at its end."""
     return f"for post in {rows}:\n{indent(dedent(body).strip(chr(10)), '    ')}\n    post.save()\n"
+
+
+def wrapped(code: str) -> str:
+    """The statement as black wraps it when it stands in a function."""
+    return black.format_str(code, mode=black.Mode(line_length=84))
 
 
 def cases(*parameters):
@@ -48,7 +54,6 @@ def cases(*parameters):
         ("kind = post.rank", 'kind=models.F("rank")'),
         ("price = post.kind", 'price=models.F("kind")'),
         ("slug = post.title", 'slug=models.F("title")'),
-        ("code = post.code", 'code=models.F("code")'),
         ("live = post.seen", 'live=models.F("seen")'),
         ("editor = post.author", 'editor=models.F("author")'),
         ("editor_id = post.author_id", 'editor_id=models.F("author")'),
@@ -62,8 +67,6 @@ def cases(*parameters):
     ],
 )
 def test_a_value_of_which_every_database_makes_what_save_makes(assignment, written):
-    if written.startswith("code"):
-        pytest.skip("unique")
     check_rewritten(saving(f"post.{assignment}"), f"Post.objects.update({written})", "MF101")
 
 
@@ -85,7 +88,7 @@ def test_a_value_of_which_every_database_makes_what_save_makes(assignment, writt
 )
 def test_a_constant_that_a_constructor_makes(before, after):
     imports = "import datetime\nimport decimal\n"
-    check_rewritten(imports + saving(before), f"{imports}Post.objects.update({after})")
+    check_rewritten(imports + saving(before), imports + wrapped(f"Post.objects.update({after})"))
 
 
 def test_a_foreign_key_to_a_row_that_was_fetched():
@@ -223,7 +226,7 @@ def test_a_column_that_is_not_there_or_must_not_be_used(assignment, reason):
     "assignment",
     [
         'kind = "abc"',
-        "kind = 2**31".replace("2**31", "2147483648"),
+        "kind = 2147483648",
         "kind = -2147483649",
         "kind = 1e999",
         'live = "maybe"',
@@ -409,6 +412,7 @@ def test_a_sum_of_big_integers_where_no_database_is_sqlite():
         ("post.price == 1.5", ".filter(price=1.5)"),
         ("post.cost == 2", ".filter(cost=2)"),
         ("post.day == datetime.date(2020, 1, 1)", ".filter(day=datetime.date(2020, 1, 1))"),
+        ("post.when", ".filter(when__isnull=False)"),
         ("post.editor", ".filter(editor__isnull=False)"),
         ("post.editor_id", ".filter(editor__isnull=False)"),
         ("post.editor is None", ".filter(editor__isnull=True)"),
@@ -432,7 +436,7 @@ def test_a_sum_of_big_integers_where_no_database_is_sqlite():
 def test_a_condition_that_keeps_the_answer_of_python_for_null(test, calls):
     prelude = 'import datetime\nLIMIT = 5\nann = Person.objects.get(name="ann")\n'
     before = f"for post in Post.objects.all():\n    if {test}:\n        post.body = 5\n        post.save()\n"
-    check_rewritten(prelude + before, f"{prelude}Post.objects{calls}.update(body=5)")
+    check_rewritten(prelude + before, prelude + wrapped(f"Post.objects{calls}.update(body=5)"))
 
 
 @pytest.mark.parametrize(
@@ -440,7 +444,6 @@ def test_a_condition_that_keeps_the_answer_of_python_for_null(test, calls):
     [
         "post.price",
         "post.day == '2020-01-01'",
-        "post.when",
         "post.kind == '1'",
         "post.kind == 1.5",
         "post.kind == True",
@@ -486,11 +489,8 @@ def test_a_condition_without_an_exact_sql_form(test):
     before = f"for post in Post.objects.all():\n    if {test}:\n        post.body = 5\n        post.save()\n"
     outcome = checking.outcome_of(checking.whole(prelude + before), select=("MF101",))
     loop = outcome.loops[0]
-    if test == "post.when":  # a moment is never falsy
-        assert loop.changed
-    else:
-        assert not loop.changed, loop
-        assert loop.blocked_by in {"condition", "field-unknown"}
+    assert not loop.changed, loop
+    assert loop.blocked_by in {"condition", "field-unknown"}
 
 
 @pytest.mark.parametrize("test", ["post.rank > 1", "post.day < datetime.date(2020, 1, 1)"])
@@ -551,7 +551,7 @@ def test_a_column_tested_after_it_was_assigned():
         (
             "rows are skipped",
             "if post.live:\n    continue\npost.kind = 1\npost.save()",
-            ".filter(live=False)",
+            ".exclude(live=True)",
         ),
         (
             "nested conditions",
@@ -566,12 +566,12 @@ def test_a_column_tested_after_it_was_assigned():
         (
             "an else that assigns",
             "if post.live:\n    pass\nelse:\n    post.kind = 1\npost.save()",
-            ".filter(live=False)",
+            ".exclude(live=True)",
         ),
         (
             "an elif that assigns",
             "if post.live:\n    pass\nelif post.seen:\n    post.kind = 1\npost.save()",
-            ".filter(seen=True, live=False)",
+            ".filter(seen=True).exclude(live=True)",
         ),
         (
             "saved, then skipped",
@@ -590,10 +590,7 @@ def test_a_column_tested_after_it_was_assigned():
 )
 def test_the_one_path_that_stores_something(body, calls):
     before = f"for post in Post.objects.all():\n{indent(body, '    ')}\n"
-    after = f"Post.objects{calls}.update(kind=1)"
-    if "live=False" in calls and "seen" in calls:
-        after = after.replace(".filter(seen=True, live=False)", ".filter(live=False, seen=True)")
-    check_rewritten(before, after)
+    check_rewritten(before, f"Post.objects{calls}.update(kind=1)")
 
 
 @pytest.mark.parametrize(
@@ -991,7 +988,6 @@ def test_a_queryset_under_a_name_loses_its_order_which_update_may_not_take():
         ("Post.objects.none()", "queryset-shape"),
         ("reversed(Post.objects.all())", "loop-shape"),
         ("sorted(Post.objects.all(), key=str)", "loop-shape"),
-        ("Post.objects.values()", "rows-are-not-instances"),
         ("Post.live_objects.all()", "custom-manager"),
     ],
 )
@@ -1044,20 +1040,6 @@ def test_an_else_of_the_loop():
 
 
 def test_related_rows_that_may_have_been_prefetched():
-    (
-        check_refused(
-            """
-        for person in Person.objects.prefetch_related("posts"):
-            print(person)
-            for post in person.posts.all():
-                post.author_id = 1
-                post.save()
-        """.replace("print(person)\n            ", ""),
-            "per-parent",
-        )
-        if False
-        else None
-    )
     before = "ann = Person.objects.prefetch_related('posts').get(name='ann')\n"
     check_refused(before + saving("post.kind = 1", "ann.posts.all()"), "prefetch")
     check_rewritten(
