@@ -40,7 +40,7 @@ from migfix.loops.values import Rows
 # https://docs.djangoproject.com/en/stable/ref/models/querysets/#only
 _STEPS_REFUSED = frozenset(
     "union intersection difference | select_related raw extra [] annotate alias fetch_mode "
-    "prefetch_related list()".split()
+    "prefetch_related".split()
 )
 _NARROW = frozenset({"only", "defer"})
 _FIXED_SIZE = frozenset(
@@ -128,15 +128,15 @@ def _check_source(loop: Loop) -> None:
         raise Refused(Reason.ALREADY_NARROW, "the queryset names its columns already")
     if loop.rows.manager.related or loop.outer_row_loop is not None:
         raise Refused(Reason.PER_PARENT, "the rows are the few that belong to one other row")
+    if loop.row is None:
+        raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
+    if loop.reused is not None or loop.rows.has("list()"):
+        raise Refused(Reason.QUERYSET_REUSED, "the rows are used again outside of the loop")
     for step in loop.rows.steps:
         if step.name in _STEPS_REFUSED:
             raise Refused(
                 Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
             )
-    if loop.row is None:
-        raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
-    if loop.reused is not None or loop.rows.has("list()"):
-        raise Refused(Reason.QUERYSET_REUSED, "the rows are used again outside of the loop")
     if loop.is_used_after(loop.row):
         raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
     if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:

@@ -9,7 +9,7 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.loop import Loop
-from migfix.loops.values import RawRows, Row, Rows, Step
+from migfix.loops.values import Manager, RawRows, Row, Rows, Step
 
 # Tables of Django that hold one row for each model, host or role.
 _SMALL_TABLES = frozenset(
@@ -56,10 +56,13 @@ def _hangs_on_one_row(loop: Loop) -> bool:
     if not isinstance(parent, ast.Name) or "prefetch" in loop.text(loop.queryset):
         return False
     binding = loop.resolver.scope.binding(parent.id, loop.node)
-    fetched = binding.value if binding else None
-    if not isinstance(fetched, ast.Call) or "prefetch" in loop.text(fetched):
-        return False
-    return isinstance(loop.resolver.value(parent, loop.node), Row)
+    match binding.value if binding else None:
+        case ast.Call(func=ast.Attribute(value=source)):
+            rows = loop.resolver.value(source)
+            alone = isinstance(loop.resolver.value(parent, loop.node), Row)
+            prefetched = isinstance(rows, Rows) and rows.has("prefetch_related")
+            return alone and isinstance(rows, (Manager, Rows)) and not prefetched
+    return False
 
 
 def _by_key(step: Step) -> bool:

@@ -56,7 +56,7 @@ _MAX_DEPTH = 5
 def uses_of(row: str, region: list[ast.stmt], resolver: Resolver, depth: int = 0) -> Iterator[Use]:
     """Every use of the name ``row`` in the statements ``region``, same-file callees included."""
     for statement in region:
-        for node in ast.walk(statement):
+        for node in _in_order(statement):
             if isinstance(node, ast.Name) and node.id == row:
                 if isinstance(node.ctx, ast.Load):
                     yield from _use(node, resolver, depth)
@@ -64,6 +64,12 @@ def uses_of(row: str, region: list[ast.stmt], resolver: Resolver, depth: int = 0
                     yield Use(Kind.ESCAPE, node)
             elif _binds(node, row) or _reflects(node, resolver):
                 yield Use(Kind.ESCAPE, node)
+
+
+def _in_order(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _in_order(child)
 
 
 def _binds(node: ast.AST, row: str) -> bool:
@@ -119,7 +125,7 @@ def is_only_looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
 def _is_formatted(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     """``"..." % node``, where what is formatted has no attributes to name."""
     match parents[node]:
-        case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod(), right=right):
+        case ast.BinOp(left=ast.Constant() | ast.JoinedStr(), op=ast.Mod(), right=right):
             return right is node
         case ast.Tuple() as outer:
             return _is_formatted(outer, parents)

@@ -1,0 +1,708 @@
+"""load-only-used-fields: which columns a loop needs, and when that cannot be told."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import checking
+from tests.checking import MODELS, check_refused, check_rewritten
+
+SELECT = ("MF201",)
+EXTRA = """
+        migrations.CreateModel(
+            "Country",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("iso", models.CharField(max_length=2, unique=True)),
+                ("name", models.CharField(max_length=50)),
+                ("anthem", models.TextField()),
+            ],
+        ),
+        migrations.CreateModel(
+            "City",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("name", models.CharField(max_length=50)),
+                ("land", models.ForeignKey("Country", models.CASCADE, to_field="iso",
+                                           related_name="cities")),
+            ],
+        ),
+        migrations.CreateModel(
+            "Sized",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("photo", models.ImageField(width_field="width")),
+                ("width", models.IntegerField()),
+                ("title", models.TextField()),
+                ("rest", models.TextField()),
+            ],
+        ),
+        migrations.CreateModel(
+            "Sorted",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("key", models.CharField(max_length=9, unique=True)),
+                ("text", models.CharField(max_length=9)),
+                ("more", models.CharField(max_length=9)),
+            ],
+            options={"ordering": ["key"]},
+        ),
+        migrations.CreateModel(
+            "Indexed",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("a", models.CharField(max_length=9)),
+                ("b", models.CharField(max_length=9)),
+                ("c", models.CharField(max_length=9)),
+            ],
+            options={"indexes": [models.Index(fields=["-a", "b"], name="ab")]},
+        ),
+        migrations.CreateModel("Proxy", [], bases=("shop.post",), options={"proxy": True}),
+        migrations.CreateModel(
+            "Mixed",
+            [("id", models.AutoField(primary_key=True)), ("a", models.TextField()),
+             ("b", models.TextField())],
+            bases=(shop.models.Mixin, models.Model),
+        ),
+        migrations.CreateModel(
+            "Small",
+            [("id", models.AutoField(primary_key=True)), ("a", models.TextField()),
+             ("n", models.IntegerField()), ("on", models.BooleanField())],
+        ),
+        migrations.CreateModel(
+            "Priced",
+            [("id", models.AutoField(primary_key=True)), ("a", models.TextField()),
+             ("price", money.MoneyField(currency_field="unit")),
+             ("unit", models.CharField(max_length=3)), ("b", models.TextField())],
+        ),
+    ]
+"""
+MORE = (
+    MODELS.rstrip().removesuffix("]").rstrip() + EXTRA
+).replace("from django.db", "import money\nimport shop.models\nfrom django.db", 1)  # fmt: skip
+FUNCTIONS = """
+def title_of(post):
+    return post.title.lower()
+
+
+def slugify_and_save(other, *, post):
+    post.slug = other
+    post.save(update_fields=["slug"])
+
+
+def deep(post):
+    return title_of(post)
+
+
+def twice(post):
+    return title_of(post) + again(post)
+
+
+def again(post):
+    return "" if not post.kind else twice(post)
+
+
+def keep(post):
+    return post
+
+
+def lazily(post):
+    yield post.title
+
+
+@imported.decorator
+def decorated(post):
+    return post.title
+
+
+def changed(post):
+    return post.title
+
+
+changed = imported.wrap(changed)
+
+
+def with_star(*posts):
+    return posts[0].title
+
+
+def fills(post, extra=[]):
+    extra.append(post)
+
+
+def printed(post):
+    return f"{post} {post!r} %s" % post + str(post)
+"""
+
+
+def full(header, body):
+    lines = [header, *(f"    {line}" for line in body.split("\n"))]
+    return "\n".join(lines)
+
+
+ALL = "for post in Post.objects.all():"
+NARROWED = {
+    "a read column": ("post.title.strip()", 'only("title")'),
+    "columns in the order in which they are named": (
+        "x = post.title, post.body, post.title",
+        'only("title", "body")',
+    ),
+    "an assigned column is listed, for a save() to write it": (
+        "post.slug = post.title.lower()\npost.save()",
+        'only("slug", "title")',
+    ),
+    "a column that is added to": ("post.votes += 1\npost.save()", 'only("votes")'),
+    "a foreign key by its column": ("x = post.author_id, post.title", 'only("author", "title")'),
+    "a foreign key that is followed": ("x = post.author.name, post.title", 'only("author", "title")'),
+    "a foreign key that is set": (
+        "post.editor_id = 3\npost.title = 'x'\npost.save()",
+        'only("editor", "title")',
+    ),
+    "update_fields names what is written though not read": (
+        'post.save(update_fields=["votes", "editor_id"])',
+        'only("votes", "editor")',
+    ),
+    "update_fields in a tuple": ('post.save(update_fields=("title",))', 'only("title")'),
+    "update_fields=None is a full save": (
+        "post.title = 'x'\npost.save(update_fields=None)",
+        None,
+        "save-arguments",
+    ),
+    "getattr with a literal": ('x = getattr(post, "title")', 'only("title")'),
+    "setattr with a literal": ('setattr(post, "title", 1)\npost.save()', 'only("title")'),
+    "hasattr loads": ('x = hasattr(post, "title")', 'only("title")'),
+    "a display name reads its column": ("x = post.get_kind_display()", 'only("kind")'),
+    "the value to serialize": ('x = post.serializable_value("title")', 'only("title")'),
+    "a row in a format": ('x = f"{post} {post!r} {post.title}"', 'only("title")'),
+    "a row in a percent format": ('x = "%s" % post, "%s %s" % (post, post.title)', 'only("title")'),
+    "a row that is printed and compared": (
+        "print(post, str(post), post == None, post.title)",
+        'only("title")',
+    ),
+    "a row in a test": ("x = 1 if post and not post else post.title", 'only("title")'),
+    "a row as a key": ("x = {}[post], post.title", 'only("title")'),
+    "a row whose class is asked for": ("x = isinstance(post, int) and post.title", 'only("title")'),
+    "attributes that are no columns": (
+        'post._old = post.title\npost.note = post._old\npost.save()',
+        'only("title", "note")',
+    ),
+    "a row that others are filtered by": (
+        "x = Attachment.objects.filter(post=post).exclude(post__in=[post]).count(), post.title",
+        'only("title")',
+    ),
+    "a row that another is made with": (
+        "Attachment.objects.create(post=post, name=post.title)",
+        'only("title")',
+    ),
+    "a row that another is given": (
+        "Attachment(post=post, name=post.title).save()",
+        'only("title")',
+    ),
+    "the rows that point to it": (
+        "x = post.attachments.all(), post.attachments.count(), post.title",
+        'only("title")',
+    ),
+    "rows of others that are written": (
+        "post.title = post.attachments.create(name='x').name\npost.save()",
+        'only("title")',
+    ),
+    "a row used in a lambda": ("x = lambda: post.title", 'only("title")'),
+    "a row used in a nested function": ("def x():\n    return post.title", 'only("title")'),
+    "a row used in a comprehension": ("x = [post.title for i in range(3)]", 'only("title")'),
+    "a row used in a generator expression": ("x = (post.title for i in range(3))", 'only("title")'),
+    "a row handed to a function of the file": ("x = title_of(post)", 'only("title")'),
+    "a row handed over by keyword": (
+        "slugify_and_save('x', post=post)",
+        'only("slug")',
+    ),
+    "a row handed on and on": ("x = deep(post)", 'only("title")'),
+    "a row handed round in circles": ("x = twice(post)", None, "row-escapes"),
+    "a row printed by a function": ("x = printed(post), post.title", 'only("title")'),
+    "conditions and early ends": (
+        "if post.live:\n    continue\nelif post.title:\n    break\nelse:\n    return",
+        'only("live", "title")',
+    ),
+    "a try around": ("try:\n    x = post.title\nfinally:\n    pass", 'only("title")'),
+    "a loop inside": ("for x in range(3):\n    y = post.title", 'only("title")'),
+    "a counter used after the loop": ("count = len(post.title)", 'only("title")'),
+    "most columns": (
+        "x = post.title, post.slug, post.body, post.kind, post.rank, post.votes, post.price, "
+        "post.cost, post.live, post.seen, post.day, post.when, post.code",
+        'defer("note", "author", "editor")',
+    ),
+}  # fmt: skip
+
+
+def source_with_functions(body):
+    return checking.whole(body).replace(
+        "\n\ndef forwards", f"\nimport imported\n\n{FUNCTIONS}\n\ndef forwards"
+    )
+
+
+@pytest.mark.parametrize("case", NARROWED.values(), ids=NARROWED)
+def test_columns_that_a_body_needs(case):
+    body, narrowed, *reason = case
+    given = source_with_functions(full(ALL, body) + "\nprint(count)" * ("count =" in body))
+    outcome = checking.outcome_of(given, select=SELECT)
+    loop = outcome.loops[0] if outcome.loops[0].model == "shop.Post" else outcome.loops[-1]
+    if narrowed is None:
+        assert loop.blocked_by == reason[0], loop
+    else:
+        expected = given.replace("Post.objects.all()", f"Post.objects.{narrowed}")
+        assert checking.after_of(outcome, given) == expected, loop
+
+
+ESCAPES = {
+    "an alias": "x = post",
+    "an alias by a condition": "x = post if post.live else None",
+    "an alias by or": "x = post or None\nprint(x.body)",
+    "an alias in a tuple": "x, y = post, 1",
+    "a walrus": "print((x := post).body)",
+    "a list": "rows.append(post)",
+    "a list display": "rows = [post]",
+    "a dict": "rows[post.pk] = post",
+    "a key of a dict": "rows[post] = 1",
+    "an attribute of something else": "apps.post = post",
+    "set on something else by setattr": 'setattr(apps, "title", post)',
+    "a default of getattr": 'x = getattr(apps, "title", post)',
+    "a getattr without a literal": "x = getattr(post, name)",
+    "a setattr without a literal": "setattr(post, name, 1)",
+    "vars of it": "x = vars(post)",
+    "vars of everything": 'x = "{post.title}".format(**vars())',
+    "locals": 'x = "{post.title}".format(**locals())',
+    "eval": 'x = eval("post.title")',
+    "format with attributes": 'x = "{0.title}".format(post)',
+    "a percent format with names": 'x = "%(a)s" % {"a": post}',
+    "a copy": "x = copy.copy(post)",
+    "a pickle": "x = pickle.dumps(post)",
+    "model_to_dict": "x = model_to_dict(post)",
+    "an unknown function": "x = imported.read(post)",
+    "an unknown function by keyword": "x = imported.read(row=post)",
+    "stars": "x = title_of(*[post])",
+    "double stars": "x = title_of(**post)",
+    "a function with a star": "x = with_star(post)",
+    "a decorated function": "x = decorated(post)",
+    "a function that is bound again": "x = changed(post)",
+    "a function that returns it": "x = keep(post)",
+    "a function that yields": "x = lazily(post)",
+    "a function that keeps it": "fills(post)",
+    "a function of the same name in the function": "title_of = apps.x\nx = title_of(post)",
+    "a method": "x = self.read(post)",
+    "a method of its class": "Post.full_clean(post)",
+    "a save by its class": "Post.save(post)",
+    "a method of a manager that is not Django's": "x = Attachment.objects.for_post(post)",
+    "bulk_update": "Post.objects.bulk_update([post], ['title'])",
+    "bulk_create": "Post.objects.bulk_create([post])",
+    "removing from a relation": "post.author.posts.remove(post)",
+    "a method that may be anything": "post.refresh_from_db()",
+    "cleaning": "post.full_clean()",
+    "a yield": "yield post",
+    "a return": "return post",
+    "an await": "x = [await_(post)]",
+    "deleted": "del post",
+    "an attribute deleted": "del post.title",
+    "bound again": "post = None",
+    "bound again by a loop": "for post in []:\n    x = post.title",
+    "bound again by with": "with apps as post:\n    x = post.title",
+    "bound again by except": "try:\n    x = post.title\nexcept KeyError as post:\n    x = post.args",
+    "bound again by an import": "import post",
+    "bound again by a definition": "def post():\n    pass",
+    "bound again by a case": "match post.title:\n    case [post]:\n        pass",
+    "matched": "match post:\n    case object(title=x):\n        pass",
+    "the variable of a comprehension": "x = [post for post in []], post.title",
+    "the argument of a lambda": "x = lambda post: post.note",
+    "iterated": "x = list(post)",
+    "awaited in a with": "with post:\n    pass",
+    "its unbound save": "x = post.save",
+}
+
+
+@pytest.mark.parametrize("body", ESCAPES.values(), ids=ESCAPES)
+def test_a_row_that_gets_away_may_be_read_in_any_way(body):
+    outcome = checking.outcome_of(
+        source_with_functions(full(ALL, f"{body}\nprint(1)")), select=SELECT
+    )
+    loop = next(loop for loop in outcome.loops if loop.model == "shop.Post")
+    assert not loop.changed
+    assert loop.blocked_by in {"row-escapes", "field-unknown"}, loop
+
+
+REFUSED = {
+    "a clone": ("post.pk = None\npost.save()", "primary-key"),
+    "a clone by the key's name": ("post.id = None\npost.save()", "primary-key"),
+    "a clone by setattr": ('setattr(post, "pk", None)\npost.save()', "primary-key"),
+    "the state of the instance": ("post._state.adding = True\npost.save()", "field-unknown"),
+    "a forced insert": ("post.title = 1\npost.save(force_insert=True)", "save-arguments"),
+    "another database": ('post.title = 1\npost.save(using="x")', "save-arguments"),
+    "positional arguments": ("post.title = 1\npost.save(False, True)", "save-arguments"),
+    "names of fields from elsewhere": ("post.save(update_fields=NAMES)", "save-arguments"),
+    "names of fields beside others": (
+        'post.save(update_fields=["title"], force_insert=True)',
+        "save-arguments",
+    ),
+    "a name that is no field": ('post.save(update_fields=["titel"])', "save-arguments"),
+    "a save of nothing": ("post.save()", "all-fields-needed"),
+    "a save of what is only related": ("x = post.attachments.count()\npost.save()", "all-fields-needed"),
+    "a delete": ("x = post.title\npost.delete()", "all-fields-needed"),
+    "a column of the past": ("x = post.headline", "field-unknown"),
+    "the class's own names": ("x = post._meta.db_table", "field-unknown"),
+    "the dict of the instance": ("x = post.__dict__", "field-unknown"),
+    "the same table by an update": (
+        "Post.objects.filter(pk=1).update(note='')\npost.title = 1\npost.save()",
+        "query-in-body",
+    ),
+    "the same table by another row": (
+        "x = Post.objects.get(pk=1)\nx.save()\npost.title = 1\npost.save()",
+        "query-in-body",
+    ),
+    "the same table by a relation": (
+        "post.author.posts.update(note='')\npost.title = 1\npost.save()",
+        "query-in-body",
+    ),
+    "a delete that takes rows along": (
+        "post.author.delete()\npost.title = 1\npost.save()",
+        "query-in-body",
+    ),
+    "something saved of an unknown kind": ("x.save()\npost.title = 1\npost.save()", "query-in-body"),
+    "an unknown call before a save": (
+        "imported.run()\npost.title = 1\npost.save()",
+        "unknown-call",
+    ),
+    "a function that is handed over": (
+        "list(map(imported.run, []))\nlist(map(changed, []))\npost.title = 1\npost.save()",
+        "unknown-call",
+    ),
+    "a cursor": (
+        "schema_editor.execute('UPDATE x')\npost.title = 1\npost.save()",
+        "unknown-call",
+    ),
+    "a related row that knows it": (
+        "for x in post.attachments.all():\n    y = x.post.title",
+        "row-escapes",
+    ),
+    "a created row that knows it": (
+        "x = Attachment.objects.create(post=post)\ny = x.post.title",
+        "row-escapes",
+    ),
+    "all columns": (
+        "x = post.title, post.slug, post.body, post.kind, post.rank, post.votes, post.price, "
+        "post.cost, post.live, post.seen, post.day, post.when, post.code, post.note, "
+        "post.author, post.editor",
+        "all-fields-needed",
+    ),
+    "all columns but two small ones": (
+        "x = post.title, post.slug, post.body, post.kind, post.rank, post.votes, post.price, "
+        "post.cost, post.live, post.seen, post.day, post.when, post.code, post.note",
+        "all-fields-needed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_bodies_that_need_more_than_they_name(case):
+    body, reason = case
+    outcome = checking.outcome_of(source_with_functions(full(ALL, body)), select=SELECT)
+    loop = next(loop for loop in outcome.loops if loop.model == "shop.Post")
+    assert not loop.changed, loop
+    assert loop.blocked_by == reason, loop
+
+
+def test_the_same_table_by_a_proxy():
+    check_refused(
+        """
+        for post in Post.objects.all():
+            apps.get_model("shop", "Proxy").objects.update(note="")
+            post.title = 1
+            post.save()
+        """,
+        "query-in-body",
+        models=MORE,
+        select=SELECT,
+    )
+
+
+def test_writes_to_other_tables_do_not_matter_to_a_save():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            Tag.objects.get_or_create(name=post.title)
+            post.author.save()
+            post.note = ""
+            post.save()
+        """,
+        """
+        for post in Post.objects.only("title", "author", "note"):
+            Tag.objects.get_or_create(name=post.title)
+            post.author.save()
+            post.note = ""
+            post.save()
+        """,
+        select=SELECT,
+    )
+
+
+QUERYSETS = {
+    "named before": ("posts = Post.objects.all()", "posts", "posts.only('title')"),
+    "filtered": ("", "Post.objects.filter(live=1)", "Post.objects.filter(live=1).only('title')"),
+    "streaming": (
+        "",
+        "Post.objects.all().iterator(10)",
+        "Post.objects.only('title').iterator(10)",
+    ),
+    "distinct": ("", "Post.objects.distinct()", "Post.objects.distinct().only('title')"),
+    "ordered": ("", "Post.objects.order_by('pk')", "Post.objects.order_by('pk').only('title')"),
+    "locked": (
+        "",
+        "Post.objects.select_for_update()",
+        "Post.objects.select_for_update().only('title')",
+    ),
+    "a list": ("", "list(Post.objects.all())", "list(Post.objects.only('title'))"),
+    "counted before": (
+        "posts = Post.objects.all()\nprint(posts.count())",
+        "posts",
+        "posts.only('title')",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", QUERYSETS.values(), ids=QUERYSETS)
+def test_querysets_that_are_narrowed(case):
+    above, rows, narrowed = case
+    narrowed = narrowed.replace("'title'", '"title"').replace("('pk')", '("pk")')
+    rows = rows.replace("('pk')", '("pk")')
+    body = "    print(post.title)"
+    check_rewritten(
+        f"{above}\nfor post in {rows}:\n{body}",
+        f"{above}\nfor post in {narrowed}:\n{body}".strip("\n"),
+        select=SELECT,
+    )
+
+
+def test_numbered_rows():
+    check_rewritten(
+        "for i, post in enumerate(Post.objects.all(), 1):\n    print(i, post.title)",
+        'for i, post in enumerate(Post.objects.only("title"), 1):\n    print(i, post.title)',
+        select=SELECT,
+    )
+
+
+REFUSED_QUERYSETS = {
+    "narrow already": ("", "Post.objects.only('title')", "already-narrow"),
+    "deferring already": ("", "Post.objects.defer('body')", "already-narrow"),
+    "joined": ("", "Post.objects.select_related('author')", "queryset-shape"),
+    "prefetching": ("", "Post.objects.prefetch_related('author')", "queryset-shape"),
+    "annotated": ("", "Post.objects.annotate(x=1)", "queryset-shape"),
+    "extra": ("", "Post.objects.extra(select={'x': '1'})", "queryset-shape"),
+    "sliced": ("", "Post.objects.all()[:9]", "queryset-shape"),
+    "united": ("", "Post.objects.union(Post.objects.all())", "queryset-shape"),
+    "or": ("", "Post.objects.filter(pk=1) | Post.objects.filter(pk=2)", "queryset-shape"),
+    "read before": ("posts = Post.objects.all()\nprint(len(posts))", "posts", "queryset-reused"),
+    "listed before": ("posts = list(Post.objects.all())", "posts", "queryset-reused"),
+    "sorted": ("", "sorted(Post.objects.all(), key=str)", "loop-shape"),
+    "reversed": ("", "reversed(Post.objects.all())", "loop-shape"),
+    "of one row": ("bob = Person.objects.get()", "bob.posts.all()", "per-parent"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_QUERYSETS.values(), ids=REFUSED_QUERYSETS)
+def test_querysets_that_are_not_narrowed(case):
+    above, rows, reason = case
+    check_refused(f"{above}\nfor post in {rows}:\n    print(post.title)", reason, select=SELECT)
+
+
+@pytest.mark.parametrize(
+    "after", ["print(post.body)", "x = lambda: post.body", "del x; post.save()"]
+)
+def test_a_row_that_is_used_after_the_loop(after):
+    check_refused(
+        f"for post in Post.objects.all():\n    print(post.title)\n{after}",
+        "used-after-loop",
+        select=SELECT,
+    )
+
+
+def test_the_else_of_the_loop_belongs_to_it():
+    check_rewritten(
+        "for post in Post.objects.all():\n    print(post.title)\nelse:\n    print(post.note)",
+        'for post in Post.objects.only("title", "note"):\n    print(post.title)\nelse:\n    print(post.note)',
+        select=SELECT,
+    )
+
+
+def test_the_rows_of_each_parent_are_few():
+    outcome = checking.outcome_of(
+        checking.whole("""
+            for person in Person.objects.order_by("pk"):
+                posts = Post.objects.filter(author=person)
+                live = posts.filter(live=True)
+                for post in live:
+                    print(post.title)
+            """),
+        select=SELECT,
+    )
+    assert [loop.blocked_by for loop in outcome.loops][1] == "per-parent"
+
+
+def test_values_are_not_instances():
+    outcome = checking.outcome_of(
+        checking.whole('for post in Post.objects.values("title", "body"):\n    print(post)'),
+        select=SELECT,
+    )
+    assert not outcome.changed
+    assert outcome.loops[0].blocked_by is None
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def rows_of(model, more=".all()"):
+    return f'apps.get_model("shop", "{model}").objects{more}'
+
+
+def loop_over(rows, body):
+    return f"for row in {rows}:\n    {body}"
+
+
+def test_a_column_that_save_computes_is_always_loaded():
+    body = "row.name = 'x'\n    row.save()"
+    check_rewritten(
+        loop_over("Stamped.objects.all()", body),
+        loop_over('Stamped.objects.defer("other")', body),
+        select=SELECT,
+    )
+
+
+def test_a_column_that_save_computes_is_not_needed_by_a_save_of_others():
+    body = "row.name = 'x'\n    row.save(update_fields=['name'])"
+    check_rewritten(
+        loop_over("Stamped.objects.all()", body),
+        loop_over('Stamped.objects.only("name")', body),
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    "field", ["JSONField(null=True)", "FileField(null=True)", "GenericIPAddressField()"]
+)
+def test_columns_that_a_full_save_may_write_in_another_form_are_written_as_before(field):
+    models = f"""
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Token", [("id", models.AutoField(primary_key=True)),
+            ("a", models.TextField()), ("odd", models.{field}), ("b", models.TextField()),
+            ("c", models.TextField())]),
+    ]
+"""  # fmt: skip
+    body = "row.a = 'x'\n    row.save()"
+    check_rewritten(
+        loop_over("Token.objects.all()", body),
+        loop_over('Token.objects.only("a", "odd")', body),
+        models=models,
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["row.file.save('x', f)", "row.file.delete()", "f = row.file", "getattr(row, 'file').delete()"],
+)
+def test_a_file_that_may_save_its_row(body):
+    check_refused(loop_over("Attachment.objects.all()", body), "save-side-effect", select=SELECT)
+
+
+@pytest.mark.parametrize("body", ["print(row.file.name)", "if row.file: pass", "row.file = 'x'"])
+def test_a_file_that_is_only_read_or_set(body):
+    check_rewritten(
+        loop_over("Attachment.objects.all()", body),
+        loop_over('Attachment.objects.only("file")', body),
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x = row.cities.count(), row.name",
+        "x = Tag.objects.filter(name=row), row.name",
+        "Tag.objects.create(name=row, parent=row.name)",
+        "Tag.objects.all().update(name=row, parent=row.name)",
+    ],
+)
+def test_foreign_keys_to_another_column_than_the_key_need_it(body):
+    check_rewritten(
+        loop_over(rows_of("Country"), body),
+        loop_over(rows_of("Country", '.defer("anthem")'), body),
+        models=MORE,
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        pytest.param("Sized", "save-side-effect", id="an image with its width"),
+        pytest.param("Priced", "save-side-effect", id="a field of others that names a column"),
+        pytest.param("Mixed", "custom-base", id="methods of a mixin"),
+        pytest.param("Small", "all-fields-needed", id="all but two small columns"),
+        pytest.param("Proxy", "custom-base", id="a proxy"),
+        pytest.param("Nothing", "model-unknown", id="a model that is not known"),
+    ],
+)
+def test_models_whose_rows_are_not_narrowed(model, reason):
+    check_refused(loop_over(rows_of(model), "print(row.a)"), reason, models=MORE, select=SELECT)
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", ["post.pk", "post.code", "post.author_id, post.code"])
+def test_columns_of_one_index_keep_something_of_the_table_for_the_order(body):
+    check_rewritten(
+        f"for post in Post.objects.all():\n    print({body})",
+        f'for post in Post.objects.defer("body", "note"):\n    print({body})',
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", ['Post.objects.order_by("code")', "Post.objects.filter(live=True)"]
+)
+def test_rows_with_an_order_or_a_filter_by_a_column_without_an_index_need_only_the_index(rows):
+    check_rewritten(
+        f"for post in {rows}:\n    print(post.code)",
+        f'for post in {rows}.only("code"):\n    print(post.code)',
+        select=SELECT,
+    )
+
+
+def test_the_order_of_the_model_counts_unless_it_is_taken_away():
+    check_rewritten(
+        loop_over(rows_of("Sorted"), "print(row.key)"),
+        loop_over(rows_of("Sorted", '.only("key")'), "print(row.key)"),
+        models=MORE,
+        select=SELECT,
+    )
+    check_refused(
+        loop_over(rows_of("Sorted", ".order_by()"), "print(row.key)"),
+        "queryset-shape",
+        models=MORE,
+        select=SELECT,
+    )
+
+
+def test_an_index_over_several_columns():
+    check_refused(
+        loop_over(rows_of("Indexed"), "print(row.a, row.b)"),
+        "queryset-shape",
+        models=MORE,
+        select=SELECT,
+    )
+    check_rewritten(
+        loop_over(rows_of("Indexed"), "print(row.a, row.c)"),
+        loop_over(rows_of("Indexed", '.defer("b")'), "print(row.a, row.c)"),
+        models=MORE,
+        select=SELECT,
+    )
