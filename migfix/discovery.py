@@ -91,17 +91,18 @@ class MigrationFile:
     app_label: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MigrationPackage:
     """A folder of migrations and the app that it belongs to."""
 
     folder: Path
     app_label: str
 
-    @property
+    @cached_property
     def files(self) -> tuple[MigrationFile, ...]:
         """As Django lists them: every module whose name does not begin with ``_`` or ``~``."""
-        names = sorted(path.name for path in self.folder.glob("*.py") if path.name[0] not in "_~")
+        modules = (name for name in os.listdir(self.folder) if name.endswith(".py"))
+        names = sorted(name for name in modules if name[0] not in "_~.")
         return tuple(MigrationFile(self.folder / name, name[:-3], self.app_label) for name in names)
 
 
@@ -169,9 +170,12 @@ class Project:
     def migration(self, path: Path) -> MigrationFile:
         """The migration that a file holds; its folder need not be below the root."""
         resolved = path.resolve()
-        known = next((each for each in self.packages if each.folder == resolved.parent), None)
-        label = known.app_label if known else app_label(resolved.parent)
+        label = self._labels.get(resolved.parent) or app_label(resolved.parent)
         return MigrationFile(resolved, path.stem, label)
+
+    @cached_property
+    def _labels(self) -> dict[Path, str]:
+        return {package.folder: package.app_label for package in self.packages}
 
 
 def _holds_migrations(folder: Path, names: Sequence[str]) -> bool:

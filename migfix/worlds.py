@@ -97,7 +97,7 @@ class ProjectFacts:
             return []
         models = _named_models(module) | more_models
         labels = {key[0] for key in models}
-        deletes = b".delete(" in module.source.data
+        deletes = _may_delete_rows(module)
         if deletes:
             labels = labels.union(*(self.history.apps_naming(key) for key in models))
         return [
@@ -114,6 +114,19 @@ def _worth_a_look(module: Module, entries: Sequence[Entry]) -> bool:
     reach = _reached(module, ProjectState(), entries)
     nodes = (node for function in reach.functions for node in module.nodes_of(function))
     return bool(reach.imported) or any(isinstance(node, ast.For) for node in nodes)
+
+
+def _may_delete_rows(module: Module) -> bool:
+    """Is there a ``name.delete()``, where the name may be a row's? Only then does it matter what
+    points to the rows.
+    """
+    return b".delete" in module.source.data and any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.attr == "delete"
+        for node in ast.walk(module.tree)
+    )
 
 
 def _reached(module: Module, state: ProjectState, entries: Sequence[Entry]) -> Reach:

@@ -6,20 +6,19 @@ import ast
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
 from migfix.history.environment import Environment
-from migfix.history.operations import Place, apply_operation, field_class
+from migfix.history.operations import Place, field_class
 from migfix.history.reading import (
     MigrationSource,
-    Operation,
     Scope,
     UnreadableMigration,
     parse,
     read_migration,
 )
+from migfix.history.replay import ModelsAt, Moment, Replay, Step
 from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
 from migfix.history.state import (
     RELATIONS,
@@ -33,8 +32,6 @@ from migfix.history.state import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
-
-_RECENT_STATES = 100  # how many replayed states are tried as a start for another one
 
 MigrationKey = tuple[str, str]
 """(app label, name of the migration)"""
@@ -63,11 +60,12 @@ class History:
         self._data: dict[Path, bytes] = {}
         self._sources: dict[Path, MigrationSource | Unknown] = {}
         self._classes: dict[str, tuple[ast.Module, Scope] | None] = {}
-        self._numbers: dict[MigrationKey, int] = {}  # parents always have the smaller number
-        self._order: list[MigrationKey] = []
+        self._numbers: dict[MigrationKey, int] = {}  # those of the replay: parents come first
+        self._replay = Replay()
+        self._steps: dict[Path, tuple[Step, ...]] = {}
         self._closures: dict[MigrationKey, int] = {}  # bit set of numbers: ancestors and itself
         self._problems: dict[MigrationKey, dict[str, str]] = {}
-        self._replayed: dict[int, ProjectState] = {}
+        self._problems_at: dict[int, dict[str, str]] = {}  # the same by number, where there are any
 
     @cached_property
     def environment(self) -> Environment:
@@ -112,14 +110,20 @@ class History:
             if problem := self._app(label).problem:
                 problems.setdefault(label, problem)
         keys = None if models is None else frozenset(models)
+        steps = self._steps_before(migration, source, operation_index)
         states: list[ProjectState] = []
         seen: list[object] = []
+        relevant: dict[int, set[int]] = {}  # what masks had of the migrations that could matter
         for mask in self._possibilities(sure, self._itself(key), wanted):
-            before = _with_unknown(self._state(mask), problems)
-            state = self._before(before, migration, source, operation_index)
+            if any(mask & some in known for some, known in relevant.items()):
+                continue
+            state = _with_unknown(self._state(Moment(mask, steps)), problems)
             matter = _of_apps(state, wanted) if keys is None else _of_models(state, wanted, keys)
             if keys is not None and pointing:
                 matter = (*matter, [state.relations_to(each) for each in sorted(keys)])
+            elif keys is not None:
+                some = self._relevant(_asked_for(state, keys))
+                relevant.setdefault(some, set()).add(mask & some)
             if matter not in seen:
                 seen.append(matter)
                 states.append(replace(state, why_open=self._why_open(mask, key, wanted)))
@@ -130,8 +134,7 @@ class History:
 
         Asked for together with the model's own app, they make ``relations_to`` complete.
         """
-        files = (file for package in self.project.packages for file in package.files)
-        return frozenset(file.app_label for file in files if key in self._named(file))
+        return frozenset(file.app_label for file in self._files_naming(key))
 
     def source(self, migration: MigrationFile) -> MigrationSource | Unknown:
         """What the file says, or why it cannot be read."""
@@ -285,10 +288,15 @@ class History:
 
     def _effective(self, label: str) -> tuple[MigrationKey, ...]:
         """The migrations of an app without the squashes whose replaced files are all there."""
-        names = sorted(self._app(label).files)
-        return tuple(
-            (label, name) for name in names if self._standing_for((label, name)) == ((label, name),)
-        )
+        if label not in self._effective_of:
+            keys = [(label, name) for name in sorted(self._app(label).files)]
+            found = tuple(key for key in keys if self._standing_for(key) == (key,))
+            self._effective_of[label] = found
+        return self._effective_of[label]
+
+    @cached_property
+    def _effective_of(self) -> dict[str, tuple[MigrationKey, ...]]:
+        return {}
 
     # The graph
 
@@ -353,9 +361,11 @@ class History:
         return self._closures[key]
 
     def _finish(self, key: MigrationKey) -> None:
-        number = len(self._order)
-        self._order.append(key)
+        file = self._app(key[0]).files[key[1]]
+        number = self._replay.number(self._steps_of(file, self.source(file)))
         self._numbers[key] = number
+        if problems := self._problems.get(key):
+            self._problems_at[number] = problems
         mask = 1 << number
         for parent in self._known_parents(key):
             mask |= self._closures.get(parent, 0)
@@ -413,50 +423,53 @@ class History:
         named = self._settings.named_models()
         return ProjectState(project_apps=self.project_apps, named_in_settings=named)
 
-    def _state(self, mask: int) -> ProjectState:
-        """The state after a closed set of migrations, from the nearest one replayed before."""
-        if (known := self._replayed.get(mask)) is not None:
-            return known
-        recent = islice(self._replayed, max(len(self._replayed) - _RECENT_STATES, 0), None)
-        done = max((each for each in recent if not each & ~mask), key=int.bit_count, default=0)
-        state = self._replayed[done] if done else self._empty
-        for number in _bits(mask & ~done):
-            state = self._after(state, self._order[number])
-        self._replayed[mask] = state
+    def _state(self, moment: Moment) -> ProjectState:
+        """The state at a moment; ``moment.mask`` holds the ancestors of all that it holds."""
+        state = replace(
+            self._empty,
+            models=ModelsAt(self._replay, moment),
+            unknown_apps=self._replay.unknown_apps(moment),
+            may_point_to=self._replay.may_point_to,
+        )
+        for number, problems in self._problems_at.items():
+            if moment.mask >> number & 1:
+                state = _with_unknown(state, problems)
         return state
 
-    def _after(self, state: ProjectState, key: MigrationKey) -> ProjectState:
-        state = _with_unknown(state, self._problems.get(key, {}))
-        file = self._app(key[0]).files[key[1]]
-        source = self.source(file)
-        if isinstance(source, Unknown):
-            return state
-        place = self._place(file)
-        for operation in source.operations:
-            state = apply_operation(state, operation, place)
-        return state
+    def _relevant(self, keys: Iterable[ModelKey]) -> int:
+        """The migrations that can make a difference to models and to what is known of apps."""
+        mask = self._replay.relevant_to_unknown_apps
+        for key in keys:
+            mask |= self._replay.relevant(key)
+        for number in self._problems_at:
+            mask |= 1 << number
+        return mask
 
-    def _before(
-        self, state: ProjectState, file: MigrationFile, source: MigrationSource, index: int
-    ) -> ProjectState:
-        place = self._place(file)
-        for operation in source.operations[:index]:
-            state = apply_operation(state, operation, place)
-        for operation in source.operations[index : index + 1]:
-            state = self._inside(state, operation, place)
-        return state
+    def _steps_of(
+        self, file: MigrationFile, source: MigrationSource | Unknown
+    ) -> tuple[Step, ...]:
+        if file.path not in self._steps:
+            operations = () if isinstance(source, Unknown) else source.operations
+            self._steps[file.path] = self._replay.steps(operations, self._place(file))
+        return self._steps[file.path]
 
-    def _inside(self, state: ProjectState, operation: Operation, place: Place) -> ProjectState:
-        """What the operation's own code may find: more than the state before where others stand
-        beside it in an entry that cannot be taken apart.
+    def _steps_before(
+        self, file: MigrationFile, source: MigrationSource, index: int
+    ) -> tuple[Step, ...]:
+        """The migration's own operations up to an index, and what the one there may do before its
+        own code runs, where others stand beside it in an entry that cannot be taken apart.
         """
-        if operation.kind is None:
-            return apply_operation(state, operation, place)
-        for inner in operation.database_operations:
-            if inner.kind not in {"RunPython", "RunSQL"}:
-                unreadable = replace(inner, kind=None, problem=f"line {inner.line}: changes inside")
-                state = apply_operation(state, unreadable, place)
-        return state
+        before = self._steps_of(file, source)[:index]
+        for operation in source.operations[index : index + 1]:
+            inside = [
+                replace(inner, kind=None, problem=f"line {inner.line}: changes inside")
+                for inner in operation.database_operations
+                if inner.kind not in {"RunPython", "RunSQL"}
+            ]
+            if operation.kind is None:
+                inside = [operation]
+            return (*before, *self._replay.steps(inside, self._place(file)))
+        return before
 
     def _place(self, file: MigrationFile) -> Place:
         return Place(
@@ -485,12 +498,9 @@ class History:
         """Whether migrations that may have run, and that nobody asked for, name a model."""
 
         def why(model: ModelKey) -> str | None:
-            for package in self.project.packages:
-                if package.app_label in labels:
-                    continue
-                for file in package.files:
-                    if model in self._named(file) and not self._has_run(file, mask, key):
-                        return f"{file.app_label}.{file.name} may have run already and names it"
+            for file in self._files_naming(model):
+                if file.app_label not in labels and not self._has_run(file, mask, key):
+                    return f"{file.app_label}.{file.name} may have run already and names it"
             return None
 
         return why
@@ -504,21 +514,28 @@ class History:
             each in self._numbers and mask >> self._numbers[each] & 1 for each in standing
         )
 
-    def _named(self, file: MigrationFile) -> frozenset[ModelKey]:
-        if file.path not in self._named_in:
-            data = self._bytes(file.path)
-            found = {(a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data)}
-            for name in _SETTING_TEXT.findall(data):
-                model = self._settings.value(name.decode())
-                if isinstance(model, str):
-                    label, _, bare = model.partition(".")
-                    found.add((label.lower(), bare.lower()))
-            self._named_in[file.path] = frozenset(found)
-        return self._named_in[file.path]
+    def _files_naming(self, key: ModelKey) -> tuple[MigrationFile, ...]:
+        """The files of the project that hold ``"app.Model"``, or a setting that names it."""
+        if key not in self._naming:
+            written = ".".join(key).lower().encode()
+            files = (file for package in self.project.packages for file in package.files)
+            self._naming[key] = tuple(file for file in files if self._names(file, key, written))
+        return self._naming[key]
 
     @cached_property
-    def _named_in(self) -> dict[Path, frozenset[ModelKey]]:
+    def _naming(self) -> dict[ModelKey, tuple[MigrationFile, ...]]:
         return {}
+
+    def _names(self, file: MigrationFile, key: ModelKey, written: bytes) -> bool:
+        data = self._bytes(file.path)
+        if written in data.lower():
+            found = ((a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data))
+            if key in found:
+                return True
+        if b"settings." not in data:
+            return False
+        models = (self._settings.value(name.decode()) for name in _SETTING_TEXT.findall(data))
+        return any(isinstance(m, str) and m.lower() == ".".join(key) for m in models)
 
 
 _SETTING_TEXT = re.compile(rb"settings\.([A-Z_]+)")
@@ -565,8 +582,11 @@ def _primary_key(model: object) -> object:
     return [field for field in model.fields if field.primary_key is not False]
 
 
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
+def _asked_for(state: ProjectState, keys: frozenset[ModelKey]) -> set[ModelKey]:
+    """Every model that ``_of_models`` looks at."""
+    found = set(keys)
+    for model in map(state.models.get, keys):
+        if isinstance(model, ModelState):
+            found.update(base for base in model.bases if isinstance(base, tuple))
+            found.update(each.target for each in model.fields if isinstance(each.target, tuple))
+    return found

@@ -72,7 +72,7 @@ def model_key(name: str, app_label: str) -> ModelKey:
     return (label, bare.lower()) if dot else (app_label, bare.lower())
 
 
-def _target(value: object, own: ModelKey, place: Place) -> ModelKey | Unknown:
+def target(value: object, own: ModelKey, place: Place) -> ModelKey | Unknown:
     if value == "self":
         return own
     if isinstance(value, str):
@@ -134,7 +134,7 @@ def field_state(name: str, value: object, own: ModelKey, place: Place) -> FieldS
     if len(value.args) > 1 or any(isinstance(arg, Unknown) for arg in value.args):
         options["**"] = Unknown(f"{value.source} has positional arguments")
     if blank.kind is None and "to" in value.kwargs:
-        return FieldState(name, path, options, _target(options.pop("to"), own, place))
+        return FieldState(name, path, options, target(options.pop("to"), own, place))
     plain = blank.kind is None and place.plain_column(path)
     return FieldState(name, path, options, plain_column=plain)
 
@@ -158,8 +158,8 @@ def _relation(
     if len(call.args) > 2 or (len(call.args) > 1 and path.endswith(".ManyToManyField")):
         options["**"] = Unknown(f"{call.source} has positional arguments")
     written_through = options.pop("through", None)
-    through = None if written_through is None else _target(written_through, own, place)
-    return FieldState(name, path, options, _target(to, own, place), through=through)
+    through = None if written_through is None else target(written_through, own, place)
+    return FieldState(name, path, options, target(to, own, place), through=through)
 
 
 # Models
@@ -656,14 +656,24 @@ def run_sql(state: ProjectState, operation: Operation, place: Place) -> ProjectS
     if texts is None:
         why = place.why(operation, "RunSQL whose SQL is not a literal")
         state = _unverified(state, [key for key in state.models if key[0] == place.app_label], why)
-    else:
-        plain = _COMMENT.sub(" ", " ; ".join(texts))
-        if any(not _HARMLESS_SQL.fullmatch(statement) for statement in plain.split(";")):
-            why = place.why(operation, "RunSQL names the table")
-            state = _unverified(state, _tables_in(plain, state), why)
+    elif not is_harmless_sql(operation):
+        why = place.why(operation, "RunSQL names the table")
+        state = _unverified(state, _tables_in(_without_comments(texts), state), why)
     return _state_only(
         state, operation, place, place.why(operation, "RunSQL stands for a state change")
     )
+
+
+def is_harmless_sql(operation: Operation) -> bool:
+    """Whether SQL leaves columns and constraints as they are."""
+    texts = _sql_texts(operation.arguments.get("sql"))
+    if texts is None:
+        return False
+    return all(_HARMLESS_SQL.fullmatch(each) for each in _without_comments(texts).split(";"))
+
+
+def _without_comments(texts: list[str]) -> str:
+    return _COMMENT.sub(" ", " ; ".join(texts))
 
 
 def _sql_texts(value: object) -> list[str] | None:
@@ -705,6 +715,11 @@ def _unknown_operation(state: ProjectState, operation: Operation, place: Place) 
 
 def _whole_app(state: ProjectState, operation: Operation, place: Place, text: str) -> ProjectState:
     return state.with_unknown_app(place.app_label, place.why(operation, text))
+
+
+def changes_state(operation: Operation) -> bool:
+    """Whether operations of its kind do anything to the state."""
+    return operation.kind in _FUNCTIONS
 
 
 Function = Callable[[ProjectState, Operation, Place], ProjectState]

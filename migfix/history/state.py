@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ModelKey: TypeAlias = tuple[str, str]
 """(app label, model name in lower case), as Django keys its project state."""
@@ -361,6 +361,7 @@ class ProjectState:
 
     ``unknown_apps`` maps the app labels whose history could not be replayed to the reason;
     ``everything_unknown`` is set when not even that could be bounded.
+    ``may_point_to`` lists the only models that can have a relation to one, to spare the look at all.
     ``why_open`` tells whether migrations that may have run by now, and are not in this state, name a
     model; None where there are none.
     """
@@ -372,6 +373,9 @@ class ProjectState:
         frozenset()
     )  # swappable models: packages may point there
     why_open: Callable[[ModelKey], str | None] | None = field(default=None, compare=False)
+    may_point_to: Callable[[ModelKey], Iterable[ModelKey]] | None = field(
+        default=None, compare=False
+    )
     everything_unknown: str | None = None
 
     def model(self, app_label: str, name: str) -> ModelState | Unknown:
@@ -423,14 +427,14 @@ class ProjectState:
         there may be others: in an app that could not be replayed, in one whose other migrations
         name the model, or in a relation whose target could not be read.
         """
-        found = tuple(
-            (model, field)
-            for model in self.models.values()
-            if isinstance(model, ModelState)
-            for field in model.fields
-            if field.target == key
-        )
-        return Relations(found, self._why_more_relations(key))
+        return Relations(tuple(self.pointing_to(key)), self._why_more_relations(key))
+
+    def pointing_to(self, key: ModelKey) -> Iterator[tuple[ModelState, FieldState]]:
+        """The known fields whose target is the model, with the models that they belong to."""
+        keys = self.may_point_to(key) if self.may_point_to else self.models
+        for model in map(self.models.get, keys):
+            if isinstance(model, ModelState):
+                yield from ((model, field) for field in model.fields if field.target == key)
 
     def _why_more_relations(self, key: ModelKey) -> str | None:
         if self.everything_unknown:

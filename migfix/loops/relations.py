@@ -24,12 +24,9 @@ def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKe
     for field in _all_fields(state, key):
         if field.name == attribute and field.kind == "ManyToManyField":
             return field.target if isinstance(field.target, tuple) else None
-    for model in state.models.values():
-        if isinstance(model, Unknown):
-            continue
-        for field in model.fields:
-            if field.target == key and _accessor(model, field) == attribute:
-                return model.key
+    for model, field in state.pointing_to(key):
+        if _accessor(model, field) == attribute:
+            return model.key
     return None
 
 
