@@ -1,0 +1,434 @@
+"""stream-rows: which loops read their rows with .iterator(), and which must keep the list."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import checking
+from tests.checking import EVERYWHERE, check_refused, check_rewritten
+
+SELECT = ("MF202",)
+BODY = "    imported.run(post)"
+STREAMED = {
+    "all rows": ("", "Post.objects.all()", "Post.objects.all().iterator()"),
+    "a name for the queryset": (
+        "posts = Post.objects.filter(live=1)",
+        "posts",
+        "posts.iterator()",
+    ),
+    "a name for a name": (
+        "posts = Post.objects.filter(live=1)\nlive = posts",
+        "live",
+        "live.iterator()",
+    ),
+    "a queryset that is chained on before": (
+        "posts = Post.objects.all()\nposts = posts.filter(live=True)",
+        "posts",
+        "posts.iterator()",
+    ),
+    "a queryset that is queried anew elsewhere": (
+        "posts = Post.objects.all()\nposts.filter(live=1).update(live=0)\nx = posts.values('pk')",
+        "posts",
+        "posts.iterator()",
+    ),
+    "a count before the loop": (
+        "posts = Post.objects.all()\nif posts.count() > 3 and posts.exists():\n    pass",
+        "posts",
+        "posts.iterator()",
+    ),
+    "values": ("", 'Post.objects.values("pk")', 'Post.objects.values("pk").iterator()'),
+    "flat values": (
+        "",
+        'Post.objects.values_list("pk", flat=True)',
+        'Post.objects.values_list("pk", flat=True).iterator()',
+    ),
+    "joined rows": (
+        "",
+        'Post.objects.select_related("author")',
+        'Post.objects.select_related("author").iterator()',
+    ),
+    "united querysets": (
+        "",
+        "Post.objects.union(Post.objects.all())",
+        "Post.objects.union(Post.objects.all()).iterator()",
+    ),
+    "an or": (
+        "",
+        "Post.objects.filter(kind=1) | Post.objects.filter(kind=2)",
+        "(Post.objects.filter(kind=1) | Post.objects.filter(kind=2)).iterator()",
+    ),
+    "a list of the rows": ("", "list(Post.objects.all())", "Post.objects.all().iterator()"),
+    "numbered rows": (
+        "",
+        "enumerate(Post.objects.all(), 1)",
+        "enumerate(Post.objects.all().iterator(), 1)",
+    ),
+    "an iterator over rows": ("", "iter(Post.objects.all())", "iter(Post.objects.all().iterator())"),
+    "a progress bar with a total": (
+        "from tqdm import tqdm",
+        "tqdm(Post.objects.all(), total=9)",
+        "tqdm(Post.objects.all().iterator(), total=9)",
+    ),
+    "the rows of one row": (
+        'bob = Person.objects.get(name="bob")',
+        "bob.posts.all()",
+        "bob.posts.all().iterator()",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STREAMED.values(), ids=STREAMED)
+def test_rows_are_streamed(case):
+    above, rows, streamed = case
+    target = "i, post" if "enumerate" in rows else "post"
+    check_rewritten(
+        f"{above}\nfor {target} in {rows}:\n{BODY}",
+        f"{above}\nfor {target} in {streamed}:\n{BODY}".strip("\n"),
+        "MF202",
+        select=SELECT,
+    )
+
+
+BODIES = {
+    "saves": "post.title = 'x'\npost.save()",
+    "deletes": "post.delete()",
+    "a break, a return and an else": "if post.live:\n    break\nelif post.kind:\n    return",
+    "a raise": "raise ValueError(post)",
+    "other queries": "Tag.objects.create(name=post.title)\nlen(Tag.objects.all())",
+    "a generator of the file": "list(words(post))",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_bodies_under_an_open_cursor_of_postgresql(body):
+    given = checking.whole(
+        "for post in Post.objects.all():\n" + "\n".join(f"    {line}" for line in body.split("\n"))
+    ).replace("\n\ndef forwards", "\n\ndef words(post):\n    yield post.title\n\n\ndef forwards")
+    outcome = checking.outcome_of(given, select=SELECT)
+    assert outcome.loops[0].codes == ("MF202",), outcome.loops[0]
+
+
+AROUND = {
+    "a try": "try:\n    {loop}\nexcept ValueError:\n    pass",
+    "a condition": "if True:\n    {loop}\nelse:\n    pass",
+    "a transaction": "from django.db import transaction\nwith transaction.atomic():\n    {loop}",
+    "a loop over something else": "for alias in ['a']:\n    {loop}",
+    "a loop over a few models": "for kind in (1, 2):\n    {loop}",
+}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_loops_inside_of_other_statements(around):
+    loop = "for post in Post.objects.exclude(kind=0):\n        imported.run(post)"
+    outcome = checking.outcome_of(checking.whole(around.replace("{loop}", loop)), select=SELECT)
+    assert outcome.loops[0].codes == ("MF202",), outcome.loops[0]
+
+
+def test_loops_over_written_out_names_are_no_parents():
+    check_rewritten(
+        """
+        for old, new in {"a": "b"}.items():
+            for post in Post.objects.filter(title=old):
+                imported.run(post, new)
+        """,
+        """
+        for old, new in {"a": "b"}.items():
+            for post in Post.objects.filter(title=old).iterator():
+                imported.run(post, new)
+        """,
+        select=SELECT,
+    )
+
+
+REUSED = {
+    "a second loop": "{rows}\n{loop}\nfor x in posts: pass",
+    "a loop before": "{rows}\nfor x in posts: pass\n{loop}",
+    "a length": "{rows}\n{loop}\nprint(len(posts))",
+    "a length before": "{rows}\nprint(len(posts))\n{loop}",
+    "a count after": "{rows}\n{loop}\nprint(posts.count())",
+    "an exists after": "{rows}\n{loop}\nif posts.exists(): pass",
+    "the first": "{rows}\n{loop}\nprint(posts.first())",
+    "an index": "{rows}\n{loop}\nprint(posts[0])",
+    "a slice": "{rows}\n{loop}\nprint(posts[:3])",
+    "an in": "{rows}\n{loop}\nprint(None in posts)",
+    "a truth test": "{rows}\nif posts:\n    pass\n{loop}",
+    "a negated truth test": "{rows}\n{loop}\nif not posts:\n    pass",
+    "a function": "{rows}\n{loop}\nimported.run(posts)",
+    "bulk_update": "{rows}\n{loop}\nPost.objects.bulk_update(posts, ['title'])",
+    "a subquery": "{rows}\n{loop}\nTag.objects.filter(pk__in=posts)",
+    "a return": "{rows}\n{loop}\nreturn posts",
+    "an attribute": "{rows}\napps.posts = posts\n{loop}",
+    "a list": "{rows}\nmore = [posts]\n{loop}",
+    "an alias": "{rows}\nmore = posts\n{loop}\nprint(len(more))",
+    "one of two names": "more = posts = Post.objects.all()\n{loop}\nprint(len(more))",
+    "the name behind the name": "more = Post.objects.all()\nposts = more\n{loop}\nprint(len(more))",
+    "a lambda": "{rows}\nmore = lambda: len(posts)\n{loop}\nmore()",
+    "a nested function": "{rows}\ndef more():\n    return posts.count()\n{loop}\nmore()",
+    "a comprehension": "{rows}\n{loop}\nprint([x for x in posts])",
+    "a generator expression": "{rows}\nmore = (x for x in posts)\n{loop}\nlist(more)",
+    "the body": "{rows}\nfor post in posts:\n    print(post, len(posts))",
+    "a loop around": "{rows}\nfor x in range(2):\n    for post in posts:\n        print(post, x)",
+    "a while around": "{rows}\nwhile apps:\n    for post in posts:\n        print(post)",
+    "a list before": "posts = list(Post.objects.all())\n{loop}",
+    "a tuple before": "posts = tuple(Post.objects.all())\n{loop}",
+    "stars": "{rows}\n{loop}\nprint(*posts)",
+    "a format": "{rows}\n{loop}\nprint(f'{posts}')",
+    "unpacking": "{rows}\n{loop}\nx, *y = posts",
+    "another attribute": "{rows}\n{loop}\nprint(posts._result_cache)",
+}
+
+
+@pytest.mark.parametrize("text", REUSED.values(), ids=REUSED)
+def test_rows_that_something_else_reads_too_stay_a_list(text):
+    text = text.replace("{rows}", "posts = Post.objects.all()")
+    text = text.replace("{loop}", "for post in posts:\n    imported.run(post)")
+    given = checking.whole(text)
+    for databases in (checking.POSTGRESQL, EVERYWHERE):
+        outcome = checking.outcome_of(given, select=("MF202", "MF203"), databases=databases)
+        held = [loop for loop in outcome.loops if loop.model == "shop.Post"]
+        assert held
+        assert {(loop.changed, loop.blocked_by) for loop in held} == {(False, "queryset-reused")}
+
+
+UNKNOWN = {
+    "bound in one branch": "posts = Post.objects.all()\nif apps:\n    posts = posts.filter(live=1)",
+    "bound in a loop": "posts = Post.objects.all()\nfor x in []:\n    posts = None",
+    "bound by a with": "posts = Post.objects.all()\nwith apps as posts:\n    pass",
+    "bound in a test": "posts = Post.objects.all()\nif (posts := apps):\n    pass",
+    "global": "global posts\nposts = Post.objects.all()",
+    "nonlocal": "posts = Post.objects.all()\ndef f():\n    nonlocal posts\n    posts = None\nf()",
+    "deleted": "posts = Post.objects.all()\ndel posts",
+}
+
+
+@pytest.mark.parametrize("above", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_name_that_may_be_another_queryset_is_no_loop_over_rows(above):
+    outcome = checking.outcome_of(checking.whole(f"{above}\nfor post in posts:\n{BODY}"))
+    assert not outcome.changed
+
+
+def callers(call, function):
+    return checking.whole(call).replace("\n\ndef forwards", f"\n\n{function}\n\n\ndef forwards")
+
+
+FILL = "def fill(posts):\n    for post in posts:\n        imported.run(post)"
+
+
+def test_a_queryset_that_the_caller_has_no_name_for():
+    given = callers("fill(Post.objects.all())", FILL)
+    outcome = checking.outcome_of(given, select=SELECT)
+    assert checking.after_of(outcome, given) == given.replace("in posts:", "in posts.iterator():")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "posts = Post.objects.all()\nfill(posts)\nprint(len(posts))",
+        "posts = Post.objects.all()\nfill(posts=posts)\nfill(posts)",
+        "share(Post.objects.all())",
+    ],
+)
+def test_a_queryset_that_the_caller_may_use_again(call):
+    share = "\n\n\ndef share(posts):\n    fill(posts)\n    print(len(posts))"
+    outcome = checking.outcome_of(callers(call, FILL + share), select=SELECT)
+    assert [loop.blocked_by for loop in outcome.loops] == ["queryset-reused"]
+
+
+def test_a_queryset_of_the_function_around():
+    outcome = checking.outcome_of(
+        checking.whole("""
+            posts = Post.objects.all()
+            def fill():
+                for post in posts:
+                    imported.run(post)
+            fill()
+            print(len(posts))
+            """),
+        select=SELECT,
+    )
+    assert not outcome.changed
+
+
+REFUSED = {
+    "a few rows of each parent": (
+        "for bob in Person.objects.all().iterator():\n    for post in bob.posts.all():\n        print(post)",
+        "per-parent",
+    ),
+    "a few rows of each value from elsewhere": (
+        "for x in imported.names():\n    for post in Post.objects.filter(title=x):\n        print(post)",
+        "per-parent",
+    ),
+    "a few rows of each parent, through names": (
+        "for bob in imported.names():\n    a = bob.x\n    b = Post.objects.filter(author=a)\n"
+        "    c = b.filter(live=1)\n    for post in c:\n        print(post)",
+        "per-parent",
+    ),
+    "rows that may be prefetched": (
+        "bob = Person.objects.prefetch_related('posts').get()\nfor post in bob.posts.all():\n    print(post)",
+        "per-parent",
+    ),
+    "rows of a row of unknown origin": (
+        "bob = imported.bob\nbob = Person.objects.first() if apps else Person.objects.last()\n"
+        "for post in Person.objects.all()[0].posts.all():\n    print(post)",
+        "per-parent",
+    ),
+    "a page": ("for post in Post.objects.all()[:99]:\n    print(post)", "few-rows"),
+    "a page by steps": ("for post in Post.objects.all()[::2]:\n    print(post)", "few-rows"),
+    "one row": ("for post in Post.objects.filter(pk=1):\n    print(post)", "few-rows"),
+    "dates": ("for x in Post.objects.dates('day', 'year'):\n    print(x)", "few-rows"),
+    "no rows": ("for post in Post.objects.none():\n    print(post)", "few-rows"),
+    "sorted": ("for post in sorted(Post.objects.all(), key=id):\n    print(post)", "keeps-rows"),
+    "reversed": ("for post in reversed(Post.objects.all()):\n    print(post)", "keeps-rows"),
+    "a set": ("for post in set(Post.objects.all()):\n    print(post)", "keeps-rows"),
+    "kept in a list": (
+        "posts = []\nfor post in Post.objects.all():\n    posts.append(post)",
+        "keeps-rows",
+    ),
+    "kept in a dict": (
+        "posts = {}\nfor post in Post.objects.all():\n    posts[post.pk] = post",
+        "keeps-rows",
+    ),
+    "handed out": ("for post in Post.objects.all():\n    yield post", "leaves-function"),
+    "streaming already": ("for post in Post.objects.iterator():\n    print(post)", "already-streams"),
+    "a progress bar that wants the length": (
+        "import tqdm\nfor post in tqdm.tqdm(Post.objects.all()):\n    print(post)",
+        "output",
+    ),
+    "locked rows": (
+        "for post in Post.objects.select_for_update():\n    print(post)",
+        "locked-rows",
+    ),
+    "prefetched rows": (
+        "for post in Post.objects.prefetch_related('author'):\n    print(post)",
+        "prefetch",
+    ),
+    "a schema editor in the body": (
+        "for post in Post.objects.all():\n    schema_editor.execute('x')",
+        "schema-change",
+    ),
+    "a cursor in the body": (
+        "from django.db import connection\nfor post in Post.objects.all():\n"
+        "    with connection.cursor() as c:\n        c.execute('x')",
+        "schema-change",
+    ),
+    "a cursor from above": (
+        "from django.db import connection\nc = connection.cursor()\nfor post in Post.objects.all():\n"
+        "    c.execute('x')",
+        "schema-change",
+    ),
+    "a cursor in a function of the file": (
+        "for post in Post.objects.all():\n    sql()",
+        "schema-change",
+    ),
+    "a transaction in the body": (
+        "from django.db import transaction\nfor post in Post.objects.all():\n"
+        "    with transaction.atomic():\n        post.save()",
+        "transaction",
+    ),
+    "a commit in the body": (
+        "import django.db.transaction as t\nfor post in Post.objects.all():\n    t.commit()",
+        "transaction",
+    ),
+    "something to do on commit": (
+        "from django.db.transaction import on_commit\nfor post in Post.objects.all():\n"
+        "    on_commit(print)",
+        "transaction",
+    ),
+    "a function of the file with a transaction": (
+        "for post in Post.objects.all():\n    whole()",
+        "transaction",
+    ),
+    "an imported model": (
+        "from shop.models import Post as Real\nfor post in Real.objects.all():\n    print(post)",
+        "real-model",
+    ),
+    "a model by a variable name": (
+        "for post in apps.get_model('shop', apps.x).objects.all():\n    print(post)",
+        "model-unknown",
+    ),
+    "raw rows": ("for post in Post.objects.raw('SELECT 1'):\n    print(post)", "raw-sql"),
+}  # fmt: skip
+FUNCTIONS = """
+from django.db import transaction
+
+
+def sql():
+    transaction.get_connection().cursor().execute("x")
+
+
+@transaction.atomic
+def whole():
+    pass
+"""
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_rows_that_are_not_streamed(case):
+    body, reason = case
+    given = checking.whole(body).replace("\n\ndef forwards", f"{FUNCTIONS}\n\ndef forwards")
+    outcome = checking.outcome_of(given, select=SELECT)
+    loop = outcome.loops[-1]
+    assert not loop.changed, loop
+    assert loop.blocked_by == reason, loop
+
+
+@pytest.mark.parametrize("model", ["ContentType", "Group"])
+def test_small_tables_of_django_are_not_streamed(model):
+    label = {"ContentType": "contenttypes", "Group": "auth"}[model]
+    check_refused(
+        f"for row in apps.get_model('{label}', '{model}').objects.all():\n    print(row)",
+        "few-rows",
+        select=SELECT,
+    )
+
+
+# --- databases -----------------------------------------------------------------------------------
+
+ON_SQLITE = {
+    "saves": "post.save()",
+    "deletes": "post.delete()",
+    "updates": "Post.objects.update(title='x')",
+    "writes to other tables": "Tag.objects.create(name='x')",
+    "relations that are changed": "post.attachments.all().delete()",
+    "unknown calls": "imported.run()",
+    "rows that get away": "x = post",
+    "functions that are handed over": "list(map(save, [post]))",
+    "unknown context managers": "with imported.x:\n        pass",
+}
+
+
+@pytest.mark.parametrize("body", ON_SQLITE.values(), ids=ON_SQLITE)
+def test_sqlite_would_show_a_loop_its_own_writes(body):
+    given = checking.whole(f"for post in Post.objects.all():\n    {body}").replace(
+        "\n\ndef forwards", "\n\ndef save(row):\n    row.save()\n\n\ndef forwards"
+    )
+    outcome = checking.outcome_of(given, databases=("sqlite",), select=SELECT)
+    assert outcome.loops[0].blocked_by == "query-in-body", outcome.loops[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print(post.title)",
+        "x = Post.objects.filter(title=post.title).count()",
+        "names.append(post.title.upper())",
+        "x = [a.name for a in post.attachments.all()]",
+    ],
+)
+def test_a_loop_that_only_reads_streams_on_sqlite_and_oracle(body):
+    check_rewritten(
+        f"names = []\nfor post in Post.objects.all():\n    {body}",
+        f"names = []\nfor post in Post.objects.all().iterator():\n    {body}",
+        databases=("sqlite", "oracle", "postgresql"),
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize("database", ["mysql", "mariadb"])
+def test_mysql_and_mariadb_do_not_stream(database):
+    check_refused(
+        "for post in Post.objects.all():\n    print(post)",
+        "does-not-stream",
+        databases=("postgresql", database),
+        select=SELECT,
+    )
