@@ -6,10 +6,14 @@ Reads files and writes none: the outcomes carry what would be written.
 from __future__ import annotations
 
 import ast
+import multiprocessing
+import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from migfix import catalog
@@ -27,6 +31,7 @@ from migfix.source import Source, UnreadableSource
 from migfix.worlds import ProjectFacts
 
 Progress = Callable[[int, int], None]
+_FILES_FOR_PROCESSES = 5000
 
 
 def run(
@@ -35,13 +40,47 @@ def run(
     """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits."""
     found = discover(paths, settings.exclude)
     named = {path for path in paths if path.is_file()}
-    engine = Engine(settings, rewrite)
     outcomes = [FileOutcome(path, error="no such file or folder") for path in found.missing]
-    for done, path in enumerate(found.files, 1):
-        outcomes += engine.file(path, path in named)
+    jobs = settings.jobs or _processes_for(len(found.files))
+    for done, some in enumerate(_looked_at(found.files, named, settings, rewrite, jobs), 1):
+        outcomes += some
         if on_progress:
             on_progress(done, len(found.files))
     return sorted(_merged(outcomes), key=lambda outcome: outcome.path)
+
+
+def _processes_for(files: int) -> int:
+    """Starting processes costs more than it saves before some thousands of files."""
+    return 1 if files < _FILES_FOR_PROCESSES else os.cpu_count() or 1
+
+
+def _looked_at(
+    files: Sequence[Path], named: set[Path], settings: Settings, rewrite: bool, jobs: int
+) -> Iterator[list[FileOutcome]]:
+    """The outcomes of each file, by as many processes as ``jobs`` says."""
+    folders = [list(group) for _, group in groupby(files, key=lambda path: path.parent)]
+    if jobs == 1 or len(folders) == 1:
+        engine = Engine(settings, rewrite)
+        yield from (engine.file(path, path in named) for path in files)
+        return
+    # Neighbours share their history, so each process gets a stretch of folders.
+    stretch = -(-len(folders) // jobs)
+    stretches = [
+        [path for folder in folders[start : start + stretch] for path in folder]
+        for start in range(0, len(folders), stretch)
+    ]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        runs = [pool.submit(_run_stretch, some, named, settings, rewrite) for some in stretches]
+        for finished in as_completed(runs):
+            yield from finished.result()
+
+
+def _run_stretch(
+    files: Sequence[Path], named: set[Path], settings: Settings, rewrite: bool
+) -> list[list[FileOutcome]]:
+    engine = Engine(settings, rewrite)
+    return [engine.file(path, path in named) for path in files]
 
 
 def run_source(

@@ -148,3 +148,15 @@ def test_standard_input_is_filtered(migrations):
     assert result.exit_code == 0
     assert AFTER in result.stdout
     assert not (migrations / "0002_fill.py").exists()
+
+
+def test_several_processes_find_what_one_finds(migrations):
+    (migrations / "0002_fill.py").write_text(BEFORE)
+    other = migrations.parent.parent / "stall" / "migrations"
+    other.mkdir(parents=True)
+    for name in ("0001_initial.py", "0002_fill.py"):
+        (other / name).write_text((migrations / name).read_text().replace('"shop"', '"stall"'))
+    one = migfix("check", ".", "--output-format", "json", "-j", "1")
+    two = migfix("check", ".", "--output-format", "json", "-j", "2")
+    assert one.stdout == two.stdout
+    assert one.stdout.count('"outcome": "update"') == 2
