@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from dataclasses import dataclass
@@ -46,8 +47,10 @@ class Source:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 return ast.parse(self.text)
         except SyntaxError as error:
+            running = f"{sys.version_info.major}.{sys.version_info.minor}"
             raise UnreadableSource(
-                f"line {error.lineno}, column {error.offset}: {error.msg}"
+                f"line {error.lineno}, column {error.offset}: {error.msg} "
+                f"(read by Python {running}; a file for a newer one needs migfix to run on it)"
             ) from error
         except (ValueError, RecursionError) as error:
             raise UnreadableSource(f"cannot be parsed: {error}") from error
