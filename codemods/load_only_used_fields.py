@@ -33,7 +33,7 @@ from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.indexes import keeps_order
-from migfix.loops.loop import Loop
+from migfix.loops.loop import Databases, Loop
 from migfix.loops.values import Rows
 
 # Steps after which ``only()`` has another meaning or none.
@@ -81,7 +81,7 @@ def _rewrite(loop: Loop) -> Decision:
     needed = dict.fromkeys(_needed(loop, model, columns))
     if any(map(_is_full, loop.used(uses.Kind.SAVE))):
         _check_save(loop, model)
-        needed |= dict.fromkeys(_computed(distinct))
+        needed |= dict.fromkeys(_computed(distinct, loop.databases))
         _check_writes_something(needed, columns)
     every = [c for c in distinct if c.primary_key is not True and c.has_column is True]
     spared = [column for column in every if column.name not in needed]
@@ -313,14 +313,18 @@ def _shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
     return model.db_table in tables or any(isinstance(table, Unknown) for table in tables)
 
 
-def _computed(columns: Iterable[FieldState]) -> Iterator[str]:
-    """Columns that ``save()`` gives a value of their own: deferred ones would silently keep the old."""
+def _computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[str]:
+    """Columns that ``save()`` gives a value of their own: deferred ones would silently keep the old.
+
+    SQLite stores decimals of any length, and ``save()`` writes them back rounded.
+    """
+    inert = _INERT - {"DecimalField"} if databases.any("sqlite") else _INERT
     for column in columns:
         if column.has_column is not True:
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"what save() does with `{column.name}` is not known"
             )
-        if column.auto_now is not False or column.kind not in _INERT:
+        if column.auto_now is not False or column.kind not in inert:
             yield column.name
 
 

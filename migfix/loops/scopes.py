@@ -83,12 +83,29 @@ class Scope:
     def loads(self, name: str, *also: type[ast.expr_context]) -> Iterator[ast.Name]:
         """Every place of the function, nested functions included, that reads the name.
 
+        Comprehensions and lambdas with a variable of that name read their own.
         ``also`` may be ``ast.Del``: ``del name`` needs the name to be there as well.
         """
         for node in ast.walk(self.node):
-            if isinstance(node, ast.Name) and node.id == name:
-                if isinstance(node.ctx, (ast.Load, *also)):
-                    yield node
+            if not isinstance(node, ast.Name) or node.id != name:
+                continue
+            if isinstance(node.ctx, (ast.Load, *also)) and not self._is_of_inner(node):
+                yield node
+
+    def _is_of_inner(self, load: ast.Name) -> bool:
+        """Is it a variable of a comprehension or a parameter of a lambda around it?"""
+        for ancestor in self.ancestors(load):
+            if isinstance(ancestor, ast.Lambda) and ancestor is not self.node:
+                own = {argument.arg for argument in all_arguments(ancestor)}
+                outside: ast.AST = ancestor.args
+            elif isinstance(ancestor, _COMPREHENSIONS):
+                own = _comprehension_names(ancestor)
+                outside = ancestor.generators[0].iter
+            else:
+                continue
+            if load.id in own and not self.is_inside(load, outside):
+                return True
+        return False
 
     def _shadowed(self, name: str, at: ast.AST) -> bool:
         """Is ``at`` in a nested function, or in a comprehension with a ``name`` of its own?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import random
 from textwrap import dedent, indent
 
@@ -205,10 +206,8 @@ def uses_seen(code, seed):
         "Stop": Stop,
     }
     exec(code, names)
-    try:
+    with contextlib.suppress(Stop, UnboundLocalError):
         names["f"]([0])
-    except (Stop, UnboundLocalError):
-        pass
     return seen
 
 
@@ -236,3 +235,27 @@ def test_a_binding_is_the_one_that_every_run_finds(statements):
     for seed in range(12):
         for use, value in uses_seen(code, seed):
             assert found.get(use, value) == value, text
+
+
+OWN = {
+    "a variable of a comprehension": ("y = [x for x in p]", 0),
+    "its first iterable": ("y = [x for x in x]", 1),
+    "its second iterable": ("y = [x for x in p for z in x]", 0),
+    "a condition of it": ("y = {z: 1 for z in p if x}", 1),
+    "a parameter of a lambda": ("y = lambda x: x", 0),
+    "a default of a lambda": ("y = lambda x=x: x", 1),
+    "a nested function": ("def g():\n    return x", 1),
+    "a nested comprehension": ("y = [[x for z in p] for x in p]", 0),
+}
+
+
+@pytest.mark.parametrize(("body", "count"), OWN.values(), ids=OWN)
+def test_reads_of_a_name_are_those_that_may_mean_this_one(body, count):
+    function = ast.parse(f"def f(p, x):\n{indent(body, '    ')}").body[0]
+    assert len(list(Scope(function).loads("x"))) == count
+
+
+def test_deletions_count_as_reads_where_asked_for():
+    function = ast.parse("def f(x):\n    del x").body[0]
+    scope = Scope(function)
+    assert (len(list(scope.loads("x"))), len(list(scope.loads("x", ast.Del)))) == (0, 1)
