@@ -59,6 +59,7 @@ class Reach:
         self.functions: dict[FunctionNode, Function] = {}
         self.imported: list[ImportedCall] = []
         self._waiting: list[Function] = []
+        self._makers: set[FunctionNode] = set()  # whose results are called and go nowhere else
 
     def follow(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -96,15 +97,27 @@ class Reach:
                 self._enter_made(function, node, arguments, caller)
 
     def _enter_name(self, name: str, arguments: Arguments, caller: Function | None) -> None:
-        function = self._nested(name, caller) or self.module.functions.get(name)
+        function = self._nested(name, caller)
+        if function is None and caller and self._is_rebound(name.partition(".")[0], caller):
+            return
+        function = function or self.module.functions.get(name)
         function = function or self.module.functions.get(f"Migration.{name}")
         if function is not None:
+            self._makers.discard(function)
             self._reach(name.removeprefix("Migration."), function, arguments, caller)
         elif (path := self.module.imports.get(name.partition(".")[0])) is not None:
             rest = name.partition(".")[2]
             self.imported.append(ImportedCall(f"{path}.{rest}" if rest else path, arguments))
         elif (value := self.module.constant(name)) is not None and not isinstance(value, ast.Name):
             self._enter(value, arguments, None)
+
+    @staticmethod
+    def _is_rebound(name: str, caller: Function) -> bool:
+        """Does the caller give the name another meaning than an import or the file does?"""
+        return any(
+            not isinstance(binding.statement, (ast.Import, ast.ImportFrom))
+            for binding in caller.scope.bindings.get(name, [])
+        )
 
     def _enter_made(
         self, factory: ast.expr, call: ast.Call, arguments: Arguments, caller: Function | None
@@ -115,6 +128,8 @@ class Reach:
         maker = self.module.functions.get(factory.id)
         if maker is None or isinstance(maker, ast.Lambda):
             return
+        if maker not in self.functions:
+            self._makers.add(maker)
         outer = self._reach(factory.id, maker, self._arguments(call, caller), caller)
         for node in self.module.nodes_of(maker):
             if isinstance(node, ast.Return) and isinstance(node.value, (ast.Name, ast.Lambda)):
@@ -143,6 +158,8 @@ class Reach:
     def _calls_of(self, function: Function) -> None:
         called: set[ast.expr] = set()
         for node in self.module.nodes_of(function.node):
+            if isinstance(node, ast.Return) and node.value and function.node in self._makers:
+                called.add(node.value)
             if isinstance(node, ast.Call):
                 called.add(node.func)
                 if isinstance(node.func, (ast.Name, ast.Attribute)):
