@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -120,7 +120,7 @@ def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(migrat
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "replace", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
     assert migfix("apply", "shop").exit_code == 130
     assert file.read_text() == BEFORE
     assert sorted(migrations.iterdir()) == there
