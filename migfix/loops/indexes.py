@@ -23,7 +23,7 @@ def keeps_order(
     of the table, and answers in the order of the index: https://www.sqlite.org/queryplanner.html
     (section 1.7), https://www.postgresql.org/docs/current/indexes-index-only-scans.html.
     """
-    if _is_ordered(loop, model):
+    if any(_is_unique(name, columns) for name in _ordered_by(loop, model)):
         return True
     indexed = _in_indexes(model)
     read = {*loaded, *_filtered_by(loop)}
@@ -33,12 +33,22 @@ def keeps_order(
     )
 
 
-def _is_ordered(loop: Loop, model: ModelState) -> bool:
+def _ordered_by(loop: Loop, model: ModelState) -> list[str]:
+    """The names that the rows are sorted by, as far as they are literals."""
     assert isinstance(loop.rows, Rows)
-    for step in reversed(loop.rows.steps):
+    ordering = model.options.get("ordering")
+    names: list[object] = list(ordering) if isinstance(ordering, (list, tuple)) else []
+    for step in loop.rows.steps:
         if step.name == "order_by" and step.call is not None:
-            return bool(step.call.args)
-    return bool(model.options.get("ordering"))
+            names = [a.value for a in step.call.args if isinstance(a, ast.Constant)]
+    return [name.removeprefix("-") for name in names if isinstance(name, str)]
+
+
+def _is_unique(name: str, columns: Mapping[str, FieldState]) -> bool:
+    """Does sorting by the column leave no two rows in an order of the database's choice?"""
+    column = columns.get(name)
+    unique = column is not None and column.unique is True and column.null is False
+    return name == "pk" or unique
 
 
 def _in_indexes(model: ModelState) -> set[str | Unknown]:

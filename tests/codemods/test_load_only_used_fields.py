@@ -678,6 +678,15 @@ def test_rows_with_an_order_or_a_filter_by_a_column_without_an_index_need_only_t
     )
 
 
+@pytest.mark.parametrize("rows", ['Post.objects.order_by("editor")', "Post.objects.order_by()"])
+def test_an_order_that_leaves_ties_is_none(rows):
+    check_rewritten(
+        f"for post in {rows}:\n    print(post.code)",
+        f'for post in {rows}.defer("body", "note"):\n    print(post.code)',
+        select=SELECT,
+    )
+
+
 def test_the_order_of_the_model_counts_unless_it_is_taken_away():
     check_rewritten(
         loop_over(rows_of("Sorted"), "print(row.key)"),
