@@ -142,6 +142,8 @@ def _call(call: ast.Call, statement: ast.stmt, path: Path) -> Path:
         case ast.Attribute(value=ast.Name(id=name), attr="save") if name == path.context.loop.row:
             return _save(call, path)
         case ast.Attribute(value=ast.Name(id=name), attr="delete") if name == path.context.loop.row:
+            if path.deleted:
+                raise Refused(Reason.SAVED_TWICE, "the row is deleted twice on one path")
             if call.args or call.keywords or path.saved is not None or path.assigned:
                 raise _refused_statement(statement, path)
             return dataclasses.replace(path, deleted=True)

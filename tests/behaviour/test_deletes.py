@@ -1,0 +1,82 @@
+"""What loop-to-delete writes deletes the rows that the loop deletes, on every database."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+import pytest
+
+from migfix.settings import Settings
+from tests.databases import PARAMETERS
+from tests.rewritten import run_rewritten
+
+pytestmark = [
+    pytest.mark.behaviour,
+    pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)]),
+]
+
+KEY = '("id", models.BigAutoField(primary_key=True)),'
+MODELS = f"""
+migrations.CreateModel("P", [{KEY}
+    ("n", models.IntegerField(null=True)),
+    ("b", models.BooleanField(null=True)),
+]),
+migrations.CreateModel("Proxy", [], bases=("shop.P",), options={{"proxy": True}}),
+migrations.CreateModel("Child", [("more", models.IntegerField(default=0))], bases=("shop.P",)),
+migrations.CreateModel("Item", [{KEY}
+    ("p", models.ForeignKey("shop.P", models.CASCADE, related_name="items")),
+    ("x", models.IntegerField()),
+]),
+migrations.CreateModel("Part", [{KEY}
+    ("item", models.ForeignKey("shop.Item", models.CASCADE)),
+    ("p", models.ForeignKey("shop.Proxy", models.SET_NULL, null=True)),
+]),
+migrations.CreateModel("Tag", [{KEY} ("ps", models.ManyToManyField("shop.P"))]),
+"""
+
+
+def rows(apps, connection):
+    P, Child, Item, Part, Tag = (
+        apps.get_model("shop", name) for name in ("P", "Child", "Item", "Part", "Tag")
+    )
+    tag = Tag.objects.create()
+    for i in range(12):
+        n, b = (None, 0, 1, 2)[i % 4], (None, True, False)[i % 3]
+        p = Child.objects.create(n=n, b=b).p_ptr if i % 5 == 4 else P.objects.create(n=n, b=b)
+        tag.ps.add(p)
+        for x in range(i % 3):
+            item = Item.objects.create(p=p, x=x)
+            Part.objects.create(item=item, p_id=P.objects.order_by("pk").first().pk)
+            Part.objects.create(item=Item.objects.order_by("pk").first(), p_id=p.pk)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "P.objects.all()",
+        "P.objects.filter(n=1)",
+        "P.objects.exclude(n=1).order_by('-n')",
+        "P.objects.filter(items__x__gte=0)",
+        "P.objects.filter(items__part__p__n=1)",
+        "P.objects.filter(pk__in=P.objects.filter(items__x=1))",
+        "P.objects.annotate(c=Count('items')).filter(c__gt=0).order_by('c')",
+        "P.objects.select_related().only('n')",
+        "P.objects.filter(n__gte=1).iterator()",
+        "apps.get_model('shop', 'Proxy').objects.filter(n=1)",
+    ],
+)
+@pytest.mark.parametrize("test", [None, "not p.b", "p.n and p.n > 1 or p.b is None"])
+def test_rows_and_what_goes_with_them(database, source, test):
+    if test is not None and database != "sqlite-memory" and "Count" not in source:
+        pytest.skip("conditions are compared where values are stored")
+    body = f"if {test}:\n    p.delete()" if test else "p.delete()"
+    before = (
+        "from django.db.models import Count\n\n\ndef forwards(apps, schema_editor):\n"
+        '    P = apps.get_model("shop", "P")\n'
+        f"    rows = {source.removesuffix('.iterator()')}\n"
+        f"    for p in {'rows' if 'iterator' not in source else source}:\n{indent(body, ' ' * 8)}\n"
+    )
+    vendor = database.removesuffix("-memory")
+    settings = Settings(select=frozenset({"MF102"}), databases=frozenset({vendor}))
+    expect = "anything" if test else "changes"  # some conditions leave no row to delete
+    run_rewritten(MODELS, before, rows, settings, database=database, expect=expect)

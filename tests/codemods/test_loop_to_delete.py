@@ -1,0 +1,239 @@
+"""loop-to-delete: what becomes one delete(), and what must not."""
+
+from __future__ import annotations
+
+from functools import partial
+from textwrap import indent
+
+import pytest
+
+from tests import checking
+
+check_rewritten = partial(checking.check_rewritten, select=("MF102",))
+check_refused = partial(checking.check_refused, select=("MF102",))
+
+
+def deleting(body: str = "token.delete()", rows: str = "Token.objects.all()") -> str:
+    return f"for token in {rows}:\n{indent(body, '    ')}\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "written"),
+    [
+        ("Token.objects.all()", "Token.objects.all()"),
+        ("Token.objects.filter(used=True)", "Token.objects.filter(used=True)"),
+        ("Token.objects.filter(used=True).order_by('pk')", "Token.objects.filter(used=True)"),
+        ("Token.objects.order_by('pk').iterator()", "Token.objects.all()"),
+        ("list(Token.objects.filter(used=True))", "Token.objects.filter(used=True)"),
+        ("Token.objects.select_related()", "Token.objects.all()"),
+    ],
+)
+def test_every_row_of_a_queryset(rows, written):
+    check_rewritten(deleting(rows=rows), f"{written}.delete()", "MF102")
+
+
+@pytest.mark.parametrize(
+    ("body", "calls"),
+    [
+        ("if token.used:\n    token.delete()", ".filter(used=True)"),
+        ("if token.used:\n    continue\ntoken.delete()", ".exclude(used=True)"),
+        ('if token.value == "a":\n    token.delete()', '.filter(value="a")'),
+        ("if token.used:\n    pass\nelse:\n    token.delete()", ".exclude(used=True)"),
+    ],
+)
+def test_the_rows_of_one_condition(body, calls):
+    check_rewritten(deleting(body), f"Token.objects{calls}.delete()")
+
+
+def test_a_queryset_under_a_name():
+    check_rewritten(
+        "tokens = Token.objects.filter(used=True)\n" + deleting(rows="tokens"),
+        "tokens = Token.objects.filter(used=True)\ntokens.delete()",
+    )
+
+
+def test_rows_that_others_point_to_with_a_cascade():
+    check_rewritten(
+        deleting(rows="Post.objects.filter(kind=1)"), "Post.objects.filter(kind=1).delete()"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("print(token)\ntoken.delete()", "other-statements"),
+        ("token.value = 'x'\ntoken.delete()", "other-statements"),
+        ("token.value = 'x'\ntoken.save()\ntoken.delete()", "other-statements"),
+        ("if token.used:\n    token.delete()\nelse:\n    token.save()", "other-statements"),
+        ("if token.used:\n    token.delete()\nelse:\n    token.value = ''", "other-statements"),
+        ("token.delete()\nbreak", "other-statements"),
+        ("token.delete()\ntoken.value = 'x'", "other-statements"),
+        ("token.delete()\ntoken.delete()", "saved-twice"),
+        ("if token.used:\n    token.delete()\nelse:\n    token.delete()", "branches"),
+        ("if token.data:\n    token.delete()", "condition"),
+        ("if not Token.objects.exists():\n    token.delete()", "condition"),
+        ("try:\n    token.delete()\nexcept Exception:\n    pass", "other-statements"),
+    ],
+)
+def test_a_body_that_does_something_else(body, reason):
+    check_refused(deleting(body), reason)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("Token.objects.all()[:5]", "queryset-shape"),
+        ("Token.objects.distinct()", "queryset-shape"),
+        ("Token.objects.filter(used=True).distinct('value')", "queryset-shape"),
+        ("Token.objects.select_for_update(nowait=True)", "queryset-shape"),
+        ("reversed(Token.objects.all())", "loop-shape"),
+    ],
+)
+def test_a_queryset_that_delete_does_not_take(rows, reason):
+    check_refused(deleting(rows=rows), reason)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("tokens = Token.objects.all()\n", "print(len(tokens))\n", "queryset-reused"),
+        ("tokens = Token.objects.all()\nprint(len(tokens))\n", "", "queryset-reused"),
+        ("tokens = list(Token.objects.all())\n", "", "queryset-reused"),
+        ("tokens = Token.objects.all().iterator()\n", "", "queryset-reused"),
+        ("tokens = Token.objects.all()\n", "print(token)\n", "used-after-loop"),
+        ("tokens = Token.objects.all()\n", "del token\n", "used-after-loop"),
+    ],
+)
+def test_rows_that_are_used_elsewhere(before, after, reason):
+    check_refused(before + deleting(rows="tokens") + after, reason)
+
+
+def test_errors_that_the_function_catches():
+    caught = f"try:\n{indent(deleting(), '    ')}except Exception:\n    pass\n"
+    check_refused(caught, "transaction")
+
+
+def with_models(*models: str) -> str:
+    created = ",\n".join(models)
+    return f"""
+from django.db import migrations, models
+import thirdparty
+
+
+class Migration(migrations.Migration):
+    dependencies = []
+    operations = [
+        migrations.CreateModel("Token", [
+            ("id", models.AutoField(primary_key=True)), ("value", models.TextField()),
+        ]),
+        {created}
+    ]
+"""
+
+
+def model(name: str, *relations: str, **options: str) -> str:
+    fields = ", ".join(['("id", models.AutoField(primary_key=True))', *relations])
+    given = "".join(f", {key}={value}" for key, value in options.items())
+    return f'migrations.CreateModel("{name}", [{fields}]{given})'
+
+
+def key(name: str, target: str, on_delete: str) -> str:
+    return f'("{name}", models.ForeignKey("{target}", {on_delete}, null=True, related_name="+"))'
+
+
+CASCADE, SET_NULL, PROTECT = "models.CASCADE", "models.SET_NULL", "models.PROTECT"
+
+
+@pytest.mark.parametrize("on_delete", [CASCADE, SET_NULL])
+def test_a_relation_that_shows_no_order(on_delete):
+    check_rewritten(
+        deleting(),
+        "Token.objects.all().delete()",
+        models=with_models(
+            model("A", key("token", "Token", on_delete)), model("B", key("a", "A", on_delete))
+        ),
+    )
+
+
+ORDERED = {
+    "protected": [model("A", key("token", "Token", PROTECT))],
+    "restricted": [model("A", key("token", "Token", "models.RESTRICT"))],
+    "left to the database": [model("A", key("token", "Token", "models.DO_NOTHING"))],
+    "cascading in the database": [model("A", key("token", "Token", "models.DB_CASCADE"))],
+    "set to a default": [model("A", key("token", "Token", "models.SET_DEFAULT"))],
+    "unknown on_delete": [model("A", key("token", "Token", "thirdparty.SOMETHING"))],
+    "protected behind a cascade": [
+        model("A", key("token", "Token", CASCADE)),
+        model("B", key("a", "A", PROTECT)),
+    ],
+    "protected through a proxy": [
+        model("Other", bases='("shop.Token",)', options='{"proxy": True}').replace(
+            '("id", models.AutoField(primary_key=True))', ""
+        ),
+        model("A", key("token", "Other", PROTECT)),
+    ],
+    "protected through a child": [
+        model("Child", bases='("shop.Token",)').replace(
+            '("id", models.AutoField(primary_key=True))', '("more", models.IntegerField())'
+        ),
+        model("A", key("child", "Child", PROTECT)),
+    ],
+    "its own table": [
+        'migrations.AddField("Token", "parent", models.ForeignKey("Token", models.CASCADE, null=True))'
+    ],
+    "back to the table behind a cascade": [
+        model("A", key("token", "Token", CASCADE)),
+        'migrations.AddField("Token", "a", models.ForeignKey("A", models.CASCADE, null=True))',
+    ],
+    "a field that may be a relation": [model("A", '("token", thirdparty.KeyTo("Token"))')],
+    "a relation to what is not known": [
+        model("A", '("x", models.ForeignKey(thirdparty.x(), models.CASCADE))')
+    ],
+}
+
+
+@pytest.mark.parametrize("models", ORDERED.values(), ids=ORDERED)
+def test_a_relation_in_which_the_order_of_the_deletes_may_show(models):
+    check_refused(deleting(), "delete-relations", models=with_models(*models))
+
+
+def test_a_proxy_whose_table_is_protected():
+    proxy = model("Other", bases='("shop.Token",)', options='{"proxy": True}').replace(
+        '("id", models.AutoField(primary_key=True))', ""
+    )
+    before = 'Other = apps.get_model("shop", "Other")\n' + deleting(rows="Other.objects.all()")
+    protected = model("A", key("token", "Token", PROTECT))
+    check_refused(before, "delete-relations", models=with_models(proxy, protected))
+    check_rewritten(
+        before,
+        'Other = apps.get_model("shop", "Other")\nOther.objects.all().delete()',
+        models=with_models(proxy),
+    )
+
+
+def test_a_model_of_a_package():
+    before = 'User = apps.get_model("auth", "User")\n' + deleting(rows="User.objects.all()")
+    outcome = checking.outcome_of(checking.whole(before), select=("MF102",))
+    assert not outcome.loops[0].changed
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"bases": "(thirdparty.Mixin, models.Model)"}, "custom-base"),
+        ({"options": '{"managed": False}'}, "model-unverified"),
+        ({"managers": '[("objects", thirdparty.Manager())]'}, "custom-manager"),
+        ({"options": '{"base_manager_name": "x"}'}, "custom-manager"),
+    ],
+)
+def test_a_model_that_is_not_plainly_a_table(options, reason):
+    before = 'A = apps.get_model("shop", "A")\n' + deleting(rows="A.objects.all()")
+    outcome = checking.outcome_of(
+        checking.whole(before), models=with_models(model("A", **options)), select=("MF102",)
+    )
+    assert not outcome.loops[0].changed
+    assert outcome.loops[0].blocked_by in {reason, "custom-base"}
+
+
+def test_an_imported_model():
+    check_refused("from shop.models import Token\n" + deleting(), "real-model")
