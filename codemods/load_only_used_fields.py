@@ -103,11 +103,12 @@ def _rewrite(loop: Loop) -> Decision:
 
 
 def _check_worth(spared: list[FieldState]) -> None:
-    if not spared:
-        raise Refused(Reason.ALL_FIELDS_NEEDED, "the body needs every column")
     if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared):
-        names = " and ".join(f"`{column.name}`" for column in spared)
-        raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs all but {names}, which is small")
+        small = " and ".join(f"`{column.name}`" for column in spared)
+        raise Refused(
+            Reason.ALL_FIELDS_NEEDED,
+            f"the body needs all columns but {small}" if small else "the body needs every column",
+        )
 
 
 def _narrowed(method: str, names: list[str]) -> Rewrite:
@@ -277,9 +278,6 @@ def _named_by_save(use: uses.Use, columns: Mapping[str, FieldState]) -> Iterator
 
 def _check_save(loop: Loop, model: ModelState) -> None:
     """A narrowed ``save()`` leaves other columns alone and does not bring back a deleted row."""
-    assert isinstance(loop.rows, Rows)
-    if loop.rows.has("using", "db_manager"):
-        raise Refused(Reason.QUERYSET_SHAPE, "save() may go to another database than the rows'")
     for use in loop.used(uses.Kind.SAVE):
         if (
             _is_full(use)

@@ -9,6 +9,7 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.loop import Loop
+from migfix.loops.scopes import walk
 from migfix.loops.values import Manager, RawRows, Row, Rows, Step
 
 # Tables of Django that hold one row for each model, host or role.
@@ -75,8 +76,10 @@ def _kept(loop: Loop) -> Refusal | None:
     """Streaming gains nothing, or goes wrong, when rows outlive their turn or leave the function."""
     if set(loop.wrappers) & {"sorted", "reversed", "set"}:
         return Refusal(Reason.KEEPS_ROWS, f"{loop.wrappers[0]}(...) needs all rows at once")
-    if loop.having(effects.Kind.YIELDS):
-        return Refusal(Reason.LEAVES_FUNCTION, "the loop yields while its query is open")
+    if loop.having(effects.Kind.YIELDS) or isinstance(
+        loop.resolver.scope.node, ast.AsyncFunctionDef
+    ):
+        return Refusal(Reason.LEAVES_FUNCTION, "the function may pause while its query is open")
     for use in loop.used(uses.Kind.ESCAPE):
         if (line := _kept_on(use, loop)) is not None:
             return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
@@ -141,7 +144,7 @@ def _leads_elsewhere(lookup: ast.expr, loop: Loop) -> bool:
 
 def _changes_others(loop: Loop) -> bool:
     """Does the body set attributes of anything but its row? Prefetched objects may be shared."""
-    nodes = (node for statement in loop.node.body for node in ast.walk(statement))
+    nodes = (node for statement in loop.node.body for node in walk(statement))
     return any(
         isinstance(node, ast.Attribute)
         and not isinstance(node.ctx, ast.Load)

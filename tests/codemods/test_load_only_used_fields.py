@@ -478,6 +478,21 @@ def test_querysets_that_are_narrowed(case):
     )
 
 
+def test_rows_of_a_named_database_that_are_saved():
+    check_rewritten(
+        "for post in Post.objects.using(schema_editor.connection.alias):\n    post.title = 1\n    post.save()",
+        'for post in Post.objects.using(schema_editor.connection.alias).only("title"):\n'
+        "    post.title = 1\n    post.save()",
+        select=SELECT,
+    )
+
+
+def test_raw_rows_are_not_narrowed():
+    body = "for post in Post.objects.raw('SELECT * FROM shop_post'):\n    print(post.title)"
+    outcome = checking.outcome_of(checking.whole(body), select=SELECT)
+    assert [(loop.changed, loop.blocked_by) for loop in outcome.loops] == [(False, None)]
+
+
 def test_numbered_rows():
     check_rewritten(
         "for i, post in enumerate(Post.objects.all(), 1):\n    print(i, post.title)",

@@ -372,6 +372,14 @@ def test_rows_that_are_not_streamed(case):
     assert loop.blocked_by == reason, loop
 
 
+def test_an_async_function():
+    given = callers(
+        "fill(Post)", f"async def fill(Post):\n    for post in Post.objects.all():\n    {BODY}"
+    )
+    outcome = checking.outcome_of(given, select=SELECT)
+    assert [loop.blocked_by for loop in outcome.loops] == ["leaves-function"]
+
+
 @pytest.mark.parametrize("model", ["ContentType", "Group"])
 def test_small_tables_of_django_are_not_streamed(model):
     label = {"ContentType": "contenttypes", "Group": "auth"}[model]
