@@ -15,6 +15,7 @@ from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases
 from migfix.loops.module import Module
+from migfix.loops.scopes import walk
 from migfix.source import Source, UnreadableSource
 
 
@@ -103,9 +104,7 @@ class ProjectFacts:
         return [
             _reached(module, state, ways)
             for index, ways in entries.items()
-            for state in self.history.states_at(
-                migration, index, labels, models, pointing=deletes
-            )
+            for state in self.history.states_at(migration, index, labels, models, pointing=deletes)
         ]
 
 
@@ -125,7 +124,7 @@ def _may_delete_rows(module: Module) -> bool:
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
         and node.func.attr == "delete"
-        for node in ast.walk(module.tree)
+        for node in walk(module.tree)
     )
 
 
@@ -140,7 +139,7 @@ def _named_models(module: Module) -> frozenset[ModelKey]:
     resolver = Reach(module, ProjectState()).top_resolver
     calls = [
         node
-        for node in ast.walk(module.tree)
+        for node in walk(module.tree)
         if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "get_model"
     ]
     keys = (resolver.model_key(call, call) for call in calls)

@@ -10,6 +10,7 @@ from migfix.expressions.kinds import FOREIGN_KEYS
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, Unknown
 from migfix.loops.loop import Loop
+from migfix.loops.scopes import walk
 
 
 class Refused(Exception):
@@ -110,4 +111,4 @@ class Context:
         return (column.null is False and column.verified) or column.name in self.not_null
 
     def reads_row(self, node: ast.AST) -> bool:
-        return any(isinstance(n, ast.Name) and n.id == self.loop.row for n in ast.walk(node))
+        return any(isinstance(n, ast.Name) and n.id == self.loop.row for n in walk(node))

@@ -11,6 +11,7 @@ from migfix.expressions.kinds import INERT as INERT
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.loops.loop import Loop, by_name
+from migfix.loops.scopes import walk
 from migfix.loops.values import Rows, Step
 
 # Steps that do not change which rows there are; at the end of a chain they only matter to a loop.
@@ -96,7 +97,7 @@ def _may_be_prefetched(loop: Loop) -> bool:
     assert isinstance(loop.rows, Rows)
     if any(step.name != "all" for step in loop.rows.steps):
         return False
-    names = (getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(loop.module.tree))
+    names = (getattr(node, "attr", getattr(node, "id", "")) for node in walk(loop.module.tree))
     return any("prefetch" in name.lower() for name in names)
 
 
@@ -191,7 +192,7 @@ def _reads_table(step: Step, loop: Loop) -> bool:
     """MySQL rejects an UPDATE or DELETE whose WHERE selects from the same table (error 1093)."""
     assert isinstance(loop.rows, Rows)
     given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
-    inner = (loop.resolver.value(n) for v in given for n in ast.walk(v) if isinstance(n, ast.expr))
+    inner = (loop.resolver.value(n) for v in given for n in walk(v) if isinstance(n, ast.expr))
     return any(isinstance(i, Rows) and i.model.key == loop.rows.model.key for i in inner)
 
 

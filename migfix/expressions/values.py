@@ -13,6 +13,7 @@ from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TE
 from migfix.expressions.references import column_value
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
+from migfix.loops.scopes import walk
 from migfix.loops.values import Manager, Model, Row, Rows
 
 _CLOCKS = frozenset(
@@ -145,7 +146,7 @@ def _holds_expression(name: str, context: Context) -> bool:
     module = context.loop.module
     bindings = context.loop.resolver.scope.bindings.get(name, [])
     values = [b.value for b in bindings] or [module.constant(name)]
-    calls = [n for v in values if v is not None for n in ast.walk(v) if isinstance(n, ast.Call)]
+    calls = [n for v in values if v is not None for n in walk(v) if isinstance(n, ast.Call)]
     return any((module.path_of(c.func) or "").startswith("django.db.models") for c in calls)
 
 

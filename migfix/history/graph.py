@@ -18,7 +18,7 @@ from migfix.history.reading import (
     parse,
     read_migration,
 )
-from migfix.history.replay import ModelsAt, Moment, Replay, Step
+from migfix.history.replay import ModelsAt, Moment, Replay, Step, Tail
 from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
 from migfix.history.state import (
     RELATIONS,
@@ -110,17 +110,18 @@ class History:
             if problem := self._app(label).problem:
                 problems.setdefault(label, problem)
         keys = None if models is None else frozenset(models)
-        steps = self._steps_before(migration, source, operation_index)
+        tail = self._tail(migration, source, operation_index)
         states: list[ProjectState] = []
         seen: list[object] = []
         relevant: dict[int, set[int]] = {}  # what masks had of the migrations that could matter
         for mask in self._possibilities(sure, self._itself(key), wanted):
             if any(mask & some in known for some, known in relevant.items()):
                 continue
-            state = _with_unknown(self._state(Moment(mask, steps)), problems)
+            state = _with_unknown(self._state(Moment(mask, tail)), problems)
             matter = _of_apps(state, wanted) if keys is None else _of_models(state, wanted, keys)
             if keys is not None and pointing:
-                matter = (*matter, [state.relations_to(each) for each in sorted(keys)])
+                relations = [state.relations_to(each) for each in sorted(keys)]
+                matter = (*matter, [(each.found, each.incomplete) for each in relations])
             elif keys is not None:
                 some = self._relevant(_asked_for(state, keys))
                 relevant.setdefault(some, set()).add(mask & some)
@@ -151,10 +152,19 @@ class History:
 
     def _read(self, migration: MigrationFile) -> MigrationSource | Unknown:
         try:
-            module = module_name(migration.path)
+            module = f"{self._package_name(migration.path.parent)}.{migration.path.stem}"
             return read_migration(self._bytes(migration.path), module, self._find_class)
         except (UnreadableMigration, OSError) as error:
             return Unknown(f"{migration.path} cannot be read: {error}")
+
+    def _package_name(self, folder: Path) -> str:
+        if folder not in self._package_names:
+            self._package_names[folder] = module_name(folder / "__init__.py")
+        return self._package_names[folder].removesuffix(".__init__")
+
+    @cached_property
+    def _package_names(self) -> dict[Path, str]:
+        return {}
 
     def _bytes(self, path: Path) -> bytes:
         if path not in self._data:
@@ -219,6 +229,8 @@ class History:
             return app.problem
         if key[1] in ("__first__", "__latest__"):
             return self._end_of(key[0], first=key[1] == "__first__")
+        if key[1] in app.files and not self._squashes(key[0]):
+            return (key,)
         squashes = [squash for squash in self._squashes(key[0]) if squash[0] not in seen]
         if key[1] not in app.files:
             replacing = [squash for squash, replaced in squashes if key in replaced]
@@ -445,17 +457,13 @@ class History:
             mask |= 1 << number
         return mask
 
-    def _steps_of(
-        self, file: MigrationFile, source: MigrationSource | Unknown
-    ) -> tuple[Step, ...]:
+    def _steps_of(self, file: MigrationFile, source: MigrationSource | Unknown) -> tuple[Step, ...]:
         if file.path not in self._steps:
             operations = () if isinstance(source, Unknown) else source.operations
             self._steps[file.path] = self._replay.steps(operations, self._place(file))
         return self._steps[file.path]
 
-    def _steps_before(
-        self, file: MigrationFile, source: MigrationSource, index: int
-    ) -> tuple[Step, ...]:
+    def _tail(self, file: MigrationFile, source: MigrationSource, index: int) -> Tail:
         """The migration's own operations up to an index, and what the one there may do before its
         own code runs, where others stand beside it in an entry that cannot be taken apart.
         """
@@ -468,8 +476,8 @@ class History:
             ]
             if operation.kind is None:
                 inside = [operation]
-            return (*before, *self._replay.steps(inside, self._place(file)))
-        return before
+            before = (*before, *self._replay.steps(inside, self._place(file)))
+        return Tail(before)
 
     def _place(self, file: MigrationFile) -> Place:
         return Place(

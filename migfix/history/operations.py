@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
-from migfix.history.reading import Operation, is_literal
+from migfix.history.reading import SIGNATURES, Operation, is_literal
 from migfix.history.state import (
     RELATIONS,
     Call,
@@ -64,6 +65,12 @@ def _text(operation: Operation, argument: str) -> str | None:
 def _key(operation: Operation, place: Place, argument: str = "model_name") -> ModelKey | None:
     name = _text(operation, argument)
     return (place.app_label, name.lower()) if name else None
+
+
+def _own_key(operation: Operation, place: Place) -> ModelKey | None:
+    """The model that the operation names: ``name`` is a field's where there is a ``model_name``."""
+    has_both = "model_name" in (*operation.arguments, *SIGNATURES.get(operation.kind or "", ()))
+    return _key(operation, place, "model_name" if has_both else "name")
 
 
 def model_key(name: str, app_label: str) -> ModelKey:
@@ -281,7 +288,7 @@ def _change(
     state: ProjectState, operation: Operation, place: Place, change: Change
 ) -> ProjectState:
     """Change the model that the operation names; what is not known stays unknown."""
-    key = _key(operation, place) or _key(operation, place, "name")
+    key = _own_key(operation, place)
     if key is None:
         return _whole_app(
             state, operation, place, f"{operation.kind} does not name its model literally"
@@ -658,7 +665,7 @@ def run_sql(state: ProjectState, operation: Operation, place: Place) -> ProjectS
         state = _unverified(state, [key for key in state.models if key[0] == place.app_label], why)
     elif not is_harmless_sql(operation):
         why = place.why(operation, "RunSQL names the table")
-        state = _unverified(state, _tables_in(_without_comments(texts), state), why)
+        state = _unverified(state, _tables_among(_words(tuple(texts)), state), why)
     return _state_only(
         state, operation, place, place.why(operation, "RunSQL stands for a state change")
     )
@@ -667,12 +674,20 @@ def run_sql(state: ProjectState, operation: Operation, place: Place) -> ProjectS
 def is_harmless_sql(operation: Operation) -> bool:
     """Whether SQL leaves columns and constraints as they are."""
     texts = _sql_texts(operation.arguments.get("sql"))
-    if texts is None:
-        return False
+    return texts is not None and _is_harmless(tuple(texts))
+
+
+@cache
+def _is_harmless(texts: tuple[str, ...]) -> bool:
     return all(_HARMLESS_SQL.fullmatch(each) for each in _without_comments(texts).split(";"))
 
 
-def _without_comments(texts: list[str]) -> str:
+@cache
+def _words(texts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", _without_comments(texts).lower()))
+
+
+def _without_comments(texts: tuple[str, ...]) -> str:
     return _COMMENT.sub(" ", " ; ".join(texts))
 
 
@@ -687,8 +702,7 @@ def _sql_texts(value: object) -> list[str] | None:
     return [str(text) for text in texts] if all(isinstance(text, str) for text in texts) else None
 
 
-def _tables_in(sql: str, state: ProjectState) -> list[ModelKey]:
-    words = set(re.findall(r"\w+", sql.lower()))
+def _tables_among(words: frozenset[str], state: ProjectState) -> list[ModelKey]:
     found = []
     for key, model in state.models.items():
         if isinstance(model, ModelState):
@@ -707,7 +721,7 @@ def _tables_in(sql: str, state: ProjectState) -> list[ModelKey]:
 def _unknown_operation(state: ProjectState, operation: Operation, place: Place) -> ProjectState:
     """The model that it names becomes unknown; without such a name the whole app."""
     why = f"{place.migration}, {operation.problem}"
-    key = _key(operation, place) or _key(operation, place, "name")
+    key = _own_key(operation, place)
     if key is None or key not in state.models:
         return state.with_unknown_app(place.app_label, why)
     return state.with_model(key, Unknown(why))

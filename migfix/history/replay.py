@@ -36,12 +36,19 @@ class Step:
         return apply_operation(state, self.operation, self.place)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """The first steps of the migration that a question is about. Compared by identity."""
+
+    steps: tuple[Step, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What has run: a set of migrations as the bits of their numbers, then the steps of one more."""
 
     mask: int
-    steps: tuple[Step, ...] = ()
+    tail: Tail = Tail()
 
 
 class Replay:
@@ -58,10 +65,12 @@ class Replay:
         self._changing_app: dict[str, int] = {}  # those that may change any model of their app
         self._changing_all = 0  # those that may change models of other apps too
         self._needed: dict[str, set[ModelKey]] = {}  # models that operations on others look for
+        self._named_in: dict[str, frozenset[ModelKey]] = {}  # the models that an app's files name
         self._older: dict[ModelKey, set[ModelKey]] = {}  # names that a model had before
         self._newer: dict[ModelKey, set[ModelKey]] = {}
         self._owners: dict[ModelKey, dict[ModelKey, None]] = {}  # what may point to a model
         self._states: dict[frozenset[ModelKey], dict[int, ProjectState]] = {}
+        self._ends: dict[tuple[frozenset[ModelKey], Tail], dict[int, ProjectState]] = {}
         self._whole: dict[int, ProjectState] = {0: ProjectState()}
 
     # What is known
@@ -70,7 +79,9 @@ class Replay:
         """The operations as steps, from now on counted in when a model's past is looked for."""
         steps = tuple(Step(each, place, touch(each, place)) for each in operations)
         for step in steps:
-            self._needed.setdefault(place.app_label, set()).update(step.touch.needs)
+            if step.touch.needs:
+                self._needed.setdefault(place.app_label, set()).update(step.touch.needs)
+                self._named_in.pop(place.app_label, None)
             for old, new in step.touch.renames:
                 self._older.setdefault(new, set()).add(old)
                 self._newer.setdefault(old, set()).add(new)
@@ -84,6 +95,7 @@ class Replay:
         self._steps.append(steps)
         for step in steps:
             label = step.place.app_label
+            self._named_in.pop(label, None)
             for name in step.touch.models:
                 self._naming[name] = self._naming.get(name, 0) | 1 << number
             if step.touch.others:
@@ -96,33 +108,28 @@ class Replay:
 
     def model(self, key: ModelKey, moment: Moment) -> ModelState | Unknown | None:
         """One model as it is then, None where there is none."""
-        names = self._with_older_names({key} | self._needed.get(key[0], set()))
-        state = self._after(names, moment.mask & self._concerning(key[0], names))
-        for step in moment.steps:
-            if step.concerns(names):
-                state = step.after(state)
-        return state.models.get(key)
+        names = self._replayed_with(key)
+        mask = moment.mask & self._concerning(key[0], names)
+        return self._at(names, Moment(mask, moment.tail)).models.get(key)
 
     def relevant(self, key: ModelKey) -> int:
         """The migrations that may change the model."""
-        names = self._with_older_names({key} | self._needed.get(key[0], set()))
-        return self._concerning(key[0], names)
+        return self._concerning(key[0], self._replayed_with(key))
 
     @property
     def relevant_to_unknown_apps(self) -> int:
         mask = self._changing_all
-        for label, names in self._needed.items():
-            mask |= self._concerning(label, self._with_older_names(names))
+        for changing in self._changing_app.values():
+            mask |= changing
+        for name in self._with_older_names(set().union(*self._needed.values())):
+            mask |= self._naming.get(name, 0)
         return mask
 
     def unknown_apps(self, moment: Moment) -> Mapping[str, str]:
         """The apps of which some operation says too little, and why."""
         names = self._with_older_names(set().union(*self._needed.values()))
-        state = self._after(names, moment.mask & self.relevant_to_unknown_apps)
-        for step in moment.steps:
-            if step.concerns(names):
-                state = step.after(state)
-        return state.unknown_apps
+        mask = moment.mask & self.relevant_to_unknown_apps
+        return self._at(names, Moment(mask, moment.tail)).unknown_apps
 
     def may_point_to(self, key: ModelKey) -> tuple[ModelKey, ...]:
         """The models with a field that was written with this target, or with an older name of it."""
@@ -145,9 +152,19 @@ class Replay:
             for number in bits(moment.mask & ~done):
                 state = _after_all(state, self._steps[number])
             self._whole[moment.mask] = state
-        return _after_all(self._whole[moment.mask], moment.steps)
+        return _after_all(self._whole[moment.mask], moment.tail.steps)
 
     # Replaying
+
+    def _replayed_with(self, key: ModelKey) -> frozenset[ModelKey]:
+        """The model under all its names; all of its app where their existence decides on others."""
+        if self._needed.get(key[0]):
+            if key[0] not in self._named_in:
+                found = (each for each in self._naming if each[0] == key[0])
+                self._named_in[key[0]] = frozenset(found) | self._needed[key[0]]
+            if key in self._named_in[key[0]]:
+                return self._named_in[key[0]]
+        return self._with_older_names({key} | self._needed.get(key[0], set()))
 
     def _with_older_names(self, keys: set[ModelKey]) -> frozenset[ModelKey]:
         names, waiting = set(keys), list(keys)
@@ -163,8 +180,15 @@ class Replay:
             mask |= self._naming.get(name, 0)
         return mask
 
+    def _at(self, names: frozenset[ModelKey], moment: Moment) -> ProjectState:
+        """The state as far as ``names`` go; the mask holds only what concerns them."""
+        known = self._ends.setdefault((names, moment.tail), {})
+        if moment.mask not in known:
+            steps = [step for step in moment.tail.steps if step.concerns(names)]
+            known[moment.mask] = _after_all(self._after(names, moment.mask), steps)
+        return known[moment.mask]
+
     def _after(self, names: frozenset[ModelKey], mask: int) -> ProjectState:
-        """The state as far as ``names`` go; ``mask`` holds only what concerns them."""
         known = self._states.setdefault(names, {0: ProjectState()})
         if mask not in known:
             done = max((each for each in known if not each & ~mask), key=int.bit_count)

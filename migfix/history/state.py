@@ -349,10 +349,15 @@ def _may_point_anywhere(model: ModelState | Unknown) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """The fields that point to a model; ``incomplete`` says why there may be more, None if not."""
+    """The fields that point to a model."""
 
     found: tuple[tuple[ModelState, FieldState], ...]
-    incomplete: str | None
+    why_more: Callable[[], str | None] = field(repr=False, compare=False)
+
+    @property
+    def incomplete(self) -> str | None:
+        """Why there may be more, None if there are not. Looks at every model to tell."""
+        return self.why_more()
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,7 +432,7 @@ class ProjectState:
         there may be others: in an app that could not be replayed, in one whose other migrations
         name the model, or in a relation whose target could not be read.
         """
-        return Relations(tuple(self.pointing_to(key)), self._why_more_relations(key))
+        return Relations(tuple(self.pointing_to(key)), lambda: self._why_more_relations(key))
 
     def pointing_to(self, key: ModelKey) -> Iterator[tuple[ModelState, FieldState]]:
         """The known fields whose target is the model, with the models that they belong to."""

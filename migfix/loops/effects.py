@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from migfix.history.state import ModelKey
 from migfix.loops.querysets import CHAINING, Resolver
-from migfix.loops.scopes import FunctionNode
+from migfix.loops.scopes import FunctionNode, walk
 from migfix.loops.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
 
 
@@ -89,7 +89,7 @@ def effects_of(
 ) -> Iterator[Effect]:
     """Every effect of the statements, same-file callees included, save and delete of ``row`` excluded."""
     for statement in region:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             match node:
                 case ast.Call() if not _is_method_of(node, row):
                     yield from _call(node, resolver, depth)

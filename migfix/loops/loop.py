@@ -15,7 +15,7 @@ from migfix.loops.module import Module
 from migfix.loops.names import Names
 from migfix.loops.querysets import CHAINING, Resolver, row_of
 from migfix.loops.relations import possible_columns
-from migfix.loops.scopes import Binding
+from migfix.loops.scopes import Binding, walk
 from migfix.loops.uses import Kind as UseKind
 from migfix.loops.uses import Use, uses_of
 from migfix.loops.values import RawRows, Rows
@@ -135,7 +135,7 @@ class Loop:
         names = self._behind(self.queryset)
         for ancestor in self.resolver.scope.ancestors(self.node):
             if isinstance(ancestor, ast.For) and not self._is_written_out(ancestor.iter):
-                bound = {n.id for n in ast.walk(ancestor.target) if isinstance(n, ast.Name)}
+                bound = {n.id for n in walk(ancestor.target) if isinstance(n, ast.Name)}
                 if bound & names:
                     return ancestor
         return None
@@ -145,7 +145,7 @@ class Loop:
         names: set[str] = set()
         waiting = [node]
         while waiting:
-            used = {n.id for n in ast.walk(waiting.pop()) if isinstance(n, ast.Name)}
+            used = {n.id for n in walk(waiting.pop()) if isinstance(n, ast.Name)}
             for name in used - names:
                 bindings = self.resolver.scope.bindings.get(name, [])
                 waiting += [b.value for b in bindings if b.value is not None]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from migfix.loops.scopes import FunctionNode, Scope, walk_scope
+from migfix.loops.scopes import FunctionNode, Scope, walk, walk_scope
 from migfix.source import Source
 
 
@@ -46,7 +46,7 @@ class Module:
         A name imported twice from different places is left out: it is not known which is meant.
         Relative imports keep their leading dots.
         """
-        return _unambiguous(_imports(ast.walk(self.tree)))
+        return _unambiguous(_imports(walk(self.tree)))
 
     @cached_property
     def top_imports(self) -> dict[str, str]:
@@ -58,20 +58,20 @@ class Module:
         """Every name that the file binds other than by an import, at any depth."""
         names = {
             node.id
-            for node in ast.walk(self.tree)
+            for node in walk(self.tree)
             if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
         }
-        names |= {node.arg for node in ast.walk(self.tree) if isinstance(node, ast.arg)}
+        names |= {node.arg for node in walk(self.tree) if isinstance(node, ast.arg)}
         definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         return frozenset(
-            names | {node.name for node in ast.walk(self.tree) if isinstance(node, definitions)}
+            names | {node.name for node in walk(self.tree) if isinstance(node, definitions)}
         )
 
     @cached_property
     def function_names(self) -> frozenset[str]:
         """Every name that somewhere in the file is given to a function."""
         names: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in walk(self.tree):
             match node:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     names.add(name)

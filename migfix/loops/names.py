@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from migfix.loops.module import Module
+from migfix.loops.scopes import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Names:
         self.module = module
         self.helper = helper
         self._taken = frozenset(
-            node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)
+            node.id for node in walk(module.tree) if isinstance(node, ast.Name)
         ) | frozenset(module.local_names)
 
     def quoted(self, text: str) -> str:

@@ -22,8 +22,9 @@ def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKe
     https://docs.djangoproject.com/en/stable/topics/db/queries/#following-relationships-backward
     """
     for field in _all_fields(state, key):
-        if field.name == attribute and field.kind == "ManyToManyField":
-            return field.target if isinstance(field.target, tuple) else None
+        if attribute in (field.name, field.attname):  # no relation can have the name as well
+            many = field.kind == "ManyToManyField" and isinstance(field.target, tuple)
+            return field.target if many else None  # type: ignore[return-value]
     for model, field in state.pointing_to(key):
         if _accessor(model, field) == attribute:
             return model.key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -26,6 +27,27 @@ class Binding:
     position: int | None = None
 
 
+@lru_cache(maxsize=2048)
+def walk(root: ast.AST) -> tuple[ast.AST, ...]:
+    """``ast.walk`` without contexts, once per node: a loop is looked at again for every state."""
+    found = [root]
+    for node in found:
+        found += children(node)
+    return tuple(found)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """``ast.iter_child_nodes`` without ``Load`` and ``Store``, which are one object for all names."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            found.append(value)
+    return found
+
+
 class Scope:
     """The names of one function. Names that it does not bind belong to ``outer`` or the module."""
 
@@ -35,7 +57,7 @@ class Scope:
         self.parents = dict(_parent_links(node))
         self.shared = {
             name
-            for inner in ast.walk(node)
+            for inner in walk(node)
             if isinstance(inner, (ast.Global, ast.Nonlocal))
             for name in inner.names
         }
@@ -86,9 +108,7 @@ class Scope:
         Comprehensions and lambdas with a variable of that name read their own.
         ``also`` may be ``ast.Del``: ``del name`` needs the name to be there as well.
         """
-        for node in ast.walk(self.node):
-            if not isinstance(node, ast.Name) or node.id != name:
-                continue
+        for node in self._places.get(name, ()):
             if isinstance(node.ctx, (ast.Load, *also)) and not self._is_of_inner(node):
                 yield node
 
@@ -106,6 +126,15 @@ class Scope:
             if load.id in own and not self.is_inside(load, outside):
                 return True
         return False
+
+    @cached_property
+    def _places(self) -> dict[str, list[ast.Name]]:
+        """Where each name stands."""
+        places: dict[str, list[ast.Name]] = {}
+        for node in walk(self.node):
+            if isinstance(node, ast.Name):
+                places.setdefault(node.id, []).append(node)
+        return places
 
     def _shadowed(self, name: str, at: ast.AST) -> bool:
         """Is ``at`` in a nested function, or in a comprehension with a ``name`` of its own?
@@ -210,12 +239,12 @@ def _end(node: ast.AST) -> tuple[int, int]:
 def _comprehension_names(node: ast.AST) -> set[str]:
     assert isinstance(node, _COMPREHENSIONS)
     targets = [generator.target for generator in node.generators]
-    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return {n.id for target in targets for n in walk(target) if isinstance(n, ast.Name)}
 
 
 def _parent_links(root: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    for node in ast.walk(root):
-        for child in ast.iter_child_nodes(node):
+    for node in walk(root):
+        for child in children(node):
             yield child, node
 
 
@@ -251,7 +280,7 @@ def _evaluated_here(node: ast.AST) -> Iterable[ast.AST]:
             return [*node.decorator_list, *args.defaults, *filter(None, args.kw_defaults)]
         case ast.ClassDef():
             return [*node.decorator_list, *node.bases, *node.keywords]
-    return ast.iter_child_nodes(node)
+    return children(node)
 
 
 def _bound_by(node: ast.AST) -> Iterator[tuple[str, Binding]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from migfix.loops.querysets import Resolver
-from migfix.loops.scopes import FunctionNode, all_arguments, names_bound, walk_scope
+from migfix.loops.scopes import FunctionNode, all_arguments, children, names_bound, walk_scope
 from migfix.loops.values import Manager, Model, Rows
 
 
@@ -68,7 +68,7 @@ def uses_of(row: str, region: list[ast.stmt], resolver: Resolver, depth: int = 0
 
 def _in_order(node: ast.AST) -> Iterator[ast.AST]:
     yield node
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _in_order(child)
 
 
