@@ -54,7 +54,7 @@ def _hangs_on_one_row(loop: Loop) -> bool:
     parent: ast.expr = loop.queryset
     while isinstance(parent, (ast.Call, ast.Attribute)):
         parent = parent.func if isinstance(parent, ast.Call) else parent.value
-    if not isinstance(parent, ast.Name) or "prefetch" in loop.text(loop.queryset):
+    if not isinstance(parent, ast.Name):
         return False
     binding = loop.resolver.scope.binding(parent.id, loop.node)
     match binding.value if binding else None:
