@@ -125,9 +125,12 @@ class _Project:
             yield from (Path(folder, name) for name in names)
 
     def settings_files(self) -> Iterator[Path]:
+        above = len(str(self.root))
         for file in self.files:
-            by_name = "settings" in file.relative_to(self.root).as_posix()
-            if file.suffix == ".py" and (by_name or b"DATABASES" in _content(file)):
+            name = str(file)
+            if name.endswith(".py") and (
+                "settings" in name[above:] or b"DATABASES" in _content(file)
+            ):
                 yield file
 
     def is_run_by_its_owner(self) -> bool:

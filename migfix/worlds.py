@@ -89,7 +89,7 @@ class ProjectFacts:
 
     def _worlds(self, module: Module, more_models: frozenset[ModelKey]) -> list[Reach]:
         migration = self.project.migration(module.source.path.resolve())
-        self.history.provide(migration.path, module.source.data)
+        self.history.provide(migration.path, module.source.data, module.tree)
         read = self.history.source(migration)
         if isinstance(read, Unknown):
             return []

@@ -58,6 +58,7 @@ class History:
         self._given_environment = environment
         self._apps: dict[str, _App] = {}
         self._data: dict[Path, bytes] = {}
+        self._tree: tuple[Path | None, ast.Module | None] = (None, None)  # the last one provided
         self._sources: dict[Path, MigrationSource | Unknown] = {}
         self._classes: dict[str, tuple[ast.Module, Scope] | None] = {}
         self._numbers: dict[MigrationKey, int] = {}  # those of the replay: parents come first
@@ -144,16 +145,22 @@ class History:
             self._sources[path] = self._read(migration)
         return self._sources[path]
 
-    def provide(self, path: Path, data: bytes) -> None:
-        """Take these bytes for those of a file, as an editor or standard input has them."""
+    def provide(self, path: Path, data: bytes, tree: ast.Module | None = None) -> None:
+        """Take these bytes for those of a file, as an editor or standard input has them.
+
+        ``tree`` is what they parse to, where the caller has it already.
+        """
         self._data[path.resolve()] = data
+        self._tree = (path.resolve(), tree)
 
     # Files
 
     def _read(self, migration: MigrationFile) -> MigrationSource | Unknown:
         try:
             module = f"{self._package_name(migration.path.parent)}.{migration.path.stem}"
-            return read_migration(self._bytes(migration.path), module, self._find_class)
+            path, tree = self._tree
+            known = tree if path == migration.path else None
+            return read_migration(self._bytes(migration.path), module, self._find_class, known)
         except (UnreadableMigration, OSError) as error:
             return Unknown(f"{migration.path} cannot be read: {error}")
 
@@ -540,10 +547,19 @@ class History:
             found = ((a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data))
             if key in found:
                 return True
-        if b"settings." not in data:
-            return False
-        models = (self._settings.value(name.decode()) for name in _SETTING_TEXT.findall(data))
+        models = (self._settings.value(name) for name in self._settings_in(file.path))
         return any(isinstance(m, str) and m.lower() == ".".join(key) for m in models)
+
+    def _settings_in(self, path: Path) -> frozenset[str]:
+        """The settings that a file names, looked for once."""
+        if path not in self._setting_names:
+            found = _SETTING_TEXT.findall(self._bytes(path))
+            self._setting_names[path] = frozenset(name.decode() for name in found)
+        return self._setting_names[path]
+
+    @cached_property
+    def _setting_names(self) -> dict[Path, frozenset[str]]:
+        return {}
 
 
 _SETTING_TEXT = re.compile(rb"settings\.([A-Z_]+)")

@@ -112,15 +112,18 @@ ClassFinder = Callable[[str], "tuple[ast.ClassDef, Scope] | None"]
 
 
 def read_migration(
-    source: str | bytes, module: str = "", find_class: ClassFinder | None = None
+    source: str | bytes,
+    module: str = "",
+    find_class: ClassFinder | None = None,
+    tree: ast.Module | None = None,
 ) -> MigrationSource:
     """Read the ``Migration`` class of a file.
 
     ``module`` is the dotted name of the file's module, for relative imports and the paths of what
     the file itself defines. ``find_class`` lets subclasses of operations in other modules be looked
-    at. Raises UnreadableMigration when the file does not parse or has no class Migration.
+    at; ``tree`` is that of the source, where it is known. Raises UnreadableMigration when the file does not parse or has no class Migration.
     """
-    tree = parse(source)
+    tree = tree or parse(source)
     scope = Scope.of(tree, module, source)
     return _Reader(scope, find_class).read(tree)
 
