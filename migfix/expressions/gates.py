@@ -116,8 +116,6 @@ def check_source(loop: Loop, verb: str) -> None:
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     if _has(source(loop), loop, "iterator"):
         raise Refused(Reason.QUERYSET_REUSED, "the rows come from an iterator made before the loop")
-    if loop.row is None:
-        raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     if loop.node.orelse:
         raise Refused(Reason.LOOP_SHAPE, "the loop has an else")
     if loop.reused is not None:

@@ -866,6 +866,7 @@ MODELS = {
     "a table that Django does not make": ('options={"managed": False}', "", "model-unverified"),
     "a base manager": ('options={"base_manager_name": "x"}', "", "custom-manager"),
     "a manager": ('managers=[("objects", thirdparty.Manager())]', "", "custom-manager"),
+    "managers that cannot be read": ("managers=thirdparty.managers()", "", "custom-manager"),
     "SQL that names the table": (
         "",
         'migrations.RunSQL("ALTER TABLE shop_post ADD UNIQUE (title)"),',
@@ -1132,3 +1133,41 @@ def test_a_helper_that_gets_the_queryset_from_a_name_of_its_caller():
         source.replace("def forwards", helper + "def forwards", 1), select=("MF101",)
     )
     assert [loop.blocked_by for loop in outcome.loops] == ["queryset-reused"]
+
+
+STATUS = "class Status(enum.Enum):\n    LIVE = 1\n    NAMES = {}\n\n\n"
+
+
+def with_status(body: str) -> str:
+    return checking.whole(body).replace("def forwards", f"{STATUS}def forwards", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "blocked"),
+    cases(
+        ("a member", saving("post.kind = Status.LIVE"), None),
+        ("no member", saving("post.kind = Status.DEAD"), "evaluated-without-rows"),
+        (
+            "a class of that name in the function",
+            "Status = thirdparty()\n" + saving("post.kind = Status.LIVE"),
+            "evaluated-without-rows",
+        ),
+    ),
+)
+def test_a_member_of_a_class_in_the_file(body, blocked):
+    outcome = checking.outcome_of(with_status(body), select=("MF101",))
+    assert outcome.loops[0].blocked_by == blocked
+    assert outcome.loops[0].changed == (blocked is None)
+
+
+def test_a_name_of_the_enclosing_function():
+    source = checking.whole("value = 1\n").replace(
+        "value = 1\n",
+        "value = 1\n\n    def fill():\n        for post in Post.objects.all():\n"
+        "            post.kind = value\n            post.save()\n\n    fill()\n",
+    )
+    outcome = checking.outcome_of(source, select=("MF101",))
+    assert outcome.loops[0].changed
+    twice = source.replace("value = 1\n", "value = 1\n    value = 2\n", 1)
+    outcome = checking.outcome_of(twice, select=("MF101",))
+    assert outcome.loops[0].blocked_by == "evaluated-without-rows"
