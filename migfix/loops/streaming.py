@@ -10,7 +10,7 @@ from migfix.history.state import Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.loop import Loop
 from migfix.loops.scopes import walk
-from migfix.loops.values import Manager, RawRows, Row, Rows, Step
+from migfix.loops.values import RawRows, Rows, Step
 
 # Tables of Django that hold one row for each model, host or role.
 _SMALL_TABLES = frozenset(
@@ -60,9 +60,7 @@ def _hangs_on_one_row(loop: Loop) -> bool:
     match binding.value if binding else None:
         case ast.Call(func=ast.Attribute(value=source)):
             rows = loop.resolver.value(source)
-            alone = isinstance(loop.resolver.value(parent, loop.node), Row)
-            prefetched = isinstance(rows, Rows) and rows.has("prefetch_related")
-            return alone and isinstance(rows, (Manager, Rows)) and not prefetched
+            return not (isinstance(rows, Rows) and rows.has("prefetch_related"))
     return False
 
 

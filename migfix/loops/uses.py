@@ -228,7 +228,7 @@ def _kind_of_query(call: ast.Call, resolver: Resolver) -> Kind | None:
 def _parameter(
     function: FunctionNode, call: ast.Call, node: ast.Name, keyword: str | None
 ) -> str | None:
-    if any(isinstance(a, ast.Starred) for a in call.args) or function.args.vararg:
+    if any(isinstance(a, ast.Starred) for a in call.args):
         return None
     if keyword is not None:
         return keyword if any(a.arg == keyword for a in all_arguments(function)) else None

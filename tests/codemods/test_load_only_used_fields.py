@@ -279,6 +279,7 @@ ESCAPES = {
     "an unknown function": "x = imported.read(post)",
     "an unknown function by keyword": "x = imported.read(row=post)",
     "stars": "x = title_of(*[post])",
+    "a place behind stars": "x = title_of(*[], post)",
     "double stars": "x = title_of(**post)",
     "a function with a star": "x = with_star(post)",
     "a decorated function": "x = decorated(post)",

@@ -44,6 +44,7 @@ CERTAIN = {
     "in a generator expression, bound once": ("x = 1\ny = (use(x) for i in p)", 1),
     "in the header of a loop that binds it": ("x = 1\nfor i in use(x):\n    x = 2", 1),
     "after a branch that returns is still one of two": ("x = 1\nif p:\n    pass\nuse(x)", 1),
+    "a walrus in another statement": ("(x := 1)\nx = 2\nuse(x)", 2),
     "a walrus of another name": ("x = 1\nuse(x) if (y := p) else None", 1),
 }
 
@@ -253,6 +254,11 @@ OWN = {
 def test_reads_of_a_name_are_those_that_may_mean_this_one(body, count):
     function = ast.parse(f"def f(p, x):\n{indent(body, '    ')}").body[0]
     assert len(list(Scope(function).loads("x"))) == count
+
+
+def test_a_lambda_reads_its_own_parameter():
+    function = ast.parse("lambda x: x").body[0].value
+    assert len(list(Scope(function).loads("x"))) == 1
 
 
 def test_deletions_count_as_reads_where_asked_for():
