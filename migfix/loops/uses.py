@@ -30,15 +30,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of the row. ``path`` is the attribute path: ``("author", "name")`` for ``row.author.name``."""
+    """One use of the row; ``field`` is the name that is read or written."""
 
     kind: Kind
     node: ast.AST
-    path: tuple[str, ...] = ()
-
-    @property
-    def field(self) -> str:
-        return self.path[0]
+    field: str = ""
 
 
 # What managers and querysets do with a row that they are given takes its key, or the column that a
@@ -135,28 +131,15 @@ def _is_formatted(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
 def _attribute(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> Iterator[Use]:
     parent = parents[node]
     if isinstance(node.ctx, ast.Store):
-        yield Use(Kind.WRITE, node, (node.attr,))
+        yield Use(Kind.WRITE, node, node.attr)
         if isinstance(parent, ast.AugAssign):
-            yield Use(Kind.READ, node, (node.attr,))
+            yield Use(Kind.READ, node, node.attr)
     elif isinstance(node.ctx, ast.Del):
         yield Use(Kind.ESCAPE, node)
     elif isinstance(parent, ast.Call) and parent.func is node:
         yield from _method(node, parent)
     else:
-        yield Use(Kind.READ, node, _path(node, parents))
-
-
-def _path(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> tuple[str, ...]:
-    """The names of ``row.a.b.c``; the last one is left out where it is a method being called."""
-    names = [node.attr]
-    current: ast.AST = node
-    while isinstance(parent := parents[current], ast.Attribute):
-        grandparent = parents[parent]
-        if isinstance(grandparent, ast.Call) and grandparent.func is parent:
-            break
-        names.append(parent.attr)
-        current = parent
-    return tuple(names)
+        yield Use(Kind.READ, node, node.attr)
 
 
 def _method(node: ast.Attribute, call: ast.Call) -> Iterator[Use]:
@@ -166,9 +149,9 @@ def _method(node: ast.Attribute, call: ast.Call) -> Iterator[Use]:
     elif node.attr == "delete" and not call.args and not call.keywords:
         yield Use(Kind.DELETE, call)
     elif display:
-        yield Use(Kind.READ, node, (display[1],))
+        yield Use(Kind.READ, node, display[1])
     elif node.attr == "serializable_value" and _literal(call, 0):
-        yield Use(Kind.READ, node, (_literal(call, 0),))
+        yield Use(Kind.READ, node, _literal(call, 0))
     else:
         yield Use(Kind.ESCAPE, call)
 
@@ -188,7 +171,7 @@ def _by_name(function: str, call: ast.Call) -> Iterator[Use]:
     if not name:
         yield Use(Kind.ESCAPE, call)
     else:
-        yield Use(Kind.WRITE if function == "setattr" else Kind.READ, call, (name,))
+        yield Use(Kind.WRITE if function == "setattr" else Kind.READ, call, name)
 
 
 def _literal(call: ast.Call, index: int) -> str:

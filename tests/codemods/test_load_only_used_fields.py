@@ -225,6 +225,11 @@ NARROWED = {
     "a try around": ("try:\n    x = post.title\nfinally:\n    pass", 'only("title")'),
     "a loop inside": ("for x in range(3):\n    y = post.title", 'only("title")'),
     "a counter used after the loop": ("count = len(post.title)", 'only("title")'),
+    "all columns but three small ones": (
+        "x = post.title, post.slug, post.body, post.kind, post.rank, post.votes, post.note, "
+        "post.cost, post.live, post.seen, post.day, post.when, post.code",
+        'defer("price", "author", "editor")',
+    ),
     "most columns": (
         "x = post.title, post.slug, post.body, post.kind, post.rank, post.votes, post.price, "
         "post.cost, post.live, post.seen, post.day, post.when, post.code",
