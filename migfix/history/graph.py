@@ -336,12 +336,14 @@ class History:
     def _parents(
         self, key: MigrationKey, source: MigrationSource, problems: dict[str, str]
     ) -> list[MigrationKey]:
-        """The migrations that run directly before; ``problems`` gains the apps that cannot be had."""
+        """The migrations that run directly before; ``problems`` gains the apps that cannot be had.
+
+        A dependency that is no literal is left out: what it would make sure stays among the
+        migrations that may have run or not.
+        """
         wanted: list[MigrationKey] = list(self._run_before.get(key, ()))
         for each in source.dependencies:
-            if isinstance(each, Unknown):
-                problems.setdefault("", f"{key[0]}.{key[1]}: {each.why}")
-            elif each != (key[0], "__first__"):
+            if not isinstance(each, Unknown) and each != (key[0], "__first__"):
                 wanted.append(each)
         for setting in source.swappable:
             model = self._settings.value(setting.rpartition(".")[2])

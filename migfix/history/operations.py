@@ -661,7 +661,7 @@ def run_sql(state: ProjectState, operation: Operation, place: Place) -> ProjectS
     """
     texts = _sql_texts(operation.arguments.get("sql"))
     if texts is None:
-        why = place.why(operation, "RunSQL whose SQL is not a literal")
+        why = place.why(operation, "SQL that is not a literal")
         state = _unverified(state, [key for key in state.models if key[0] == place.app_label], why)
     elif not is_harmless_sql(operation):
         why = place.why(operation, "RunSQL names the table")

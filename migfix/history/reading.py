@@ -53,6 +53,13 @@ SIGNATURES: Mapping[str, tuple[str, ...]] = {
 """Django's own operations and the order of their arguments."""
 
 _OPERATION_PACKAGES = ("django.db.migrations", "django.contrib.postgres.operations")
+_OPERATION_BASES = frozenset(
+    {
+        "django.db.migrations.Operation",
+        "django.db.migrations.operations.Operation",
+        "django.db.migrations.operations.base.Operation",
+    }
+)
 _STATE_METHODS = frozenset({"__init__", "__new__", "state_forwards", "mutate_state"})
 _DATABASE_METHODS = frozenset({"database_forwards", "apply"})
 
@@ -533,6 +540,9 @@ class _Reader:
         path = self.scope.dotted(node.func)
         kind, own = self._kind(path, self.scope)
         arguments = self._bind(node, kind)
+        if kind is None and path is not None and self._leaves_state(path):
+            any_sql = Unknown(f"{self.scope.source(node.func)} may run any SQL")
+            return Operation("RunSQL", {"sql": any_sql}, node.lineno)
         if kind is None or arguments is None:
             problem = f"line {node.lineno}: {self.scope.source(node.func)}(...) is not an operation of Django's own"
             if kind:
@@ -587,6 +597,20 @@ class _Reader:
         kind, own = self._kind(inner.dotted(node.bases[0]), inner, depth + 1)
         return kind, own or bool(_own_methods(node) & _DATABASE_METHODS)
 
+    def _leaves_state(self, path: str) -> bool:
+        """An operation of the project whose ``state_forwards`` does nothing: its SQL is not known."""
+        found = self._class(path)
+        if found is None or len(found[0].bases) != 1:
+            return False
+        node, inner = found
+        if inner.dotted(node.bases[0]) not in _OPERATION_BASES:
+            return False
+        if _own_methods(node) & {"__new__", "mutate_state"}:
+            return False
+        methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
+        forwards = methods.get("state_forwards")
+        return forwards is not None and all(map(_does_nothing, forwards.body))
+
     def _run_pythons(self, index: int, entry: _Entry) -> Iterator[RunPythonCall]:
         """The RunPythons of an entry; those of an entry that cannot be read are looked for in its text."""
         node = entry.node
@@ -623,6 +647,13 @@ _NESTED = frozenset({"database_operations", "state_operations", "code", "reverse
 class _Entry:
     node: ast.expr | ast.ClassDef
     problem: str | None = None
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.Return(value=None):
+            return True
+    return False
 
 
 def _own_methods(node: ast.ClassDef) -> set[str]:

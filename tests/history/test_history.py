@@ -183,9 +183,49 @@ def test_migrations_in_a_circle_are_unknown(written):
     assert "in a circle" in written.states("blog.0002_next", "blog")[0].model("blog", "Post").why
 
 
-def test_a_dependency_that_is_not_literal_leaves_everything_unknown(written):
-    written.migration("shop.0001_initial", create("Order"), "find_it()")
-    assert "not a literal" in written.state("shop.0001_initial").model("shop", "Order").why
+def test_what_a_dependency_that_is_not_literal_would_bring_may_have_run_or_not(written):
+    written.migration("shop.0001_initial", create("Order"))
+    written.migration("shop.0002_a", add("order", "a"), INITIAL)
+    written.migration("blog.0001_initial", create("Post"))
+    written.migration("blog.0002_next", "", '("blog", "0001_initial"), find_it()')
+    states = written.states("blog.0002_next", "shop blog")
+    assert all(isinstance(state.model("blog", "Post"), ModelState) for state in states)
+    assert isinstance(states[0].model("shop", "Order"), Unknown)
+    assert [fields(state) for state in states[1:]] == [[], ["a"]]
+
+
+def test_an_app_whose_own_order_is_not_literal_may_not_have_run_at_all(written):
+    written.migration("shop.0001_initial", create("Order"))
+    written.migration("shop.0002_next", "", "find_it()")
+    first, *_ = written.states("shop.0002_next", "shop")
+    assert isinstance(first.model("shop", "Order"), Unknown)
+
+
+CUSTOM = """
+from django.db.migrations.operations.base import Operation
+class Extension(Operation):
+    def __init__(self, name): self.name = name
+    def state_forwards(self, app_label, state): {body}
+    def database_forwards(self, app_label, editor, before, after): editor.execute(self.name)
+"""
+
+
+def test_an_operation_of_the_project_that_leaves_the_state_alone_may_run_any_sql(written):
+    operations = create("Order") + 'Extension("x"),'
+    written.migration("shop.0001_initial", operations, top=CUSTOM.format(body="pass"))
+    written.migration("shop.0002_next", "", INITIAL)
+    found = written.state("shop.0002_next").model("shop", "Order")
+    assert isinstance(found, ModelState), found
+    assert "SQL" in (found.unverified or "")
+
+
+def test_an_operation_of_the_project_that_changes_the_state_makes_it_unknown(written):
+    operations = create("Order") + 'Extension("x"),'
+    written.migration("shop.0001_initial", operations, top=CUSTOM.format(body="state.clear()"))
+    written.migration("shop.0002_next", "", INITIAL)
+    found = written.state("shop.0002_next").model("shop", "Order")
+    assert isinstance(found, Unknown)
+    assert "not an operation of Django's own" in found.why
 
 
 def test_a_replaced_migration_whose_own_past_is_gone_is_unknown(squashed):
