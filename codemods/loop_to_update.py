@@ -51,7 +51,7 @@ def _rewrite(loop: Loop) -> Decision:
     assigned = dict(path.saved or {})
     caveats += [*_never_saved(paths), *gates.source_caveats(loop), *path.caveats]
     caveats += [caveat for value in assigned.values() for caveat in value.caveats]
-    caveats += saves.unique_caveats(loop, model, columns, assigned)
+    caveats += saves.unique_caveats(loop, model, assigned)
     caveats += saves.save_caveats(loop, columns, paths)
     saves.check_walk(loop, assigned)
     assigned |= saves.refreshed(loop, columns, paths, path)

@@ -144,7 +144,7 @@ def _call(call: ast.Call, statement: ast.stmt, path: Path) -> Path:
         case ast.Attribute(value=ast.Name(id=name), attr="delete") if name == path.context.loop.row:
             if path.deleted:
                 raise Refused(Reason.SAVED_TWICE, "the row is deleted twice on one path")
-            if call.args or call.keywords or path.saved is not None or path.assigned:
+            if call.args or call.keywords:
                 raise _refused_statement(statement, path)
             return dataclasses.replace(path, deleted=True)
     raise _refused_statement(statement, path)

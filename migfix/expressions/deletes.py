@@ -19,11 +19,6 @@ _HARMLESS = frozenset({_CASCADE, "django.db.models.SET_NULL"})
 
 def relation_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
     """What pointing rows undergo. Raises ``Refused`` where the order of the deletes decides."""
-    if model.app_label not in loop.state.project_apps:
-        yield Refusal(
-            Reason.DELETE_RELATIONS,
-            f"{model.label} belongs to a package: what points to it is not all known",
-        )
     first = _table(loop.state, model.key)
     tables, waiting = {first}, [first]
     while waiting:

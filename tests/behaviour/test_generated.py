@@ -253,7 +253,7 @@ def programs(draw):
     every = draw(columns())
     rows = [
         {f"{c.name}_id" if c.kind == "key" else c.name: draw(stored(c, number)) for c in every}
-        for number in range(draw(st.integers(0, 5)))
+        for number in range(draw(st.sampled_from([0, 1, 4, 5, 6, 6])))
     ]
     return Program(every, draw(sources(every)), draw(bodies(every)), rows)
 

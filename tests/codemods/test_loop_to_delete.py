@@ -69,6 +69,10 @@ def test_rows_that_others_point_to_with_a_cascade():
         ("token.delete()\nbreak", "other-statements"),
         ("token.delete()\ntoken.value = 'x'", "other-statements"),
         ("token.delete()\ntoken.delete()", "saved-twice"),
+        (
+            "if token.used:\n    token.delete()\nelse:\n    token.delete(using='x')",
+            "other-statements",
+        ),
         ("if token.used:\n    token.delete()\nelse:\n    token.delete()", "branches"),
         ("if token.data:\n    token.delete()", "condition"),
         ("if not Token.objects.exists():\n    token.delete()", "condition"),

@@ -474,6 +474,9 @@ def test_a_condition_that_keeps_the_answer_of_python_for_null(test, calls):
         "post",
         "post.kind is 1",
         "post.kind + 1 == 2",
+        "post.editor == post.author",
+        "-post.kind",
+        "~post.live",
         "isinstance(post.kind, int)",
         "len(post.title) > 3",
         "(kind := post.kind) == 1",
@@ -755,6 +758,14 @@ def test_a_column_that_only_some_saved_rows_are_given(field, value):
         f"for post in Post.objects.all():\n{indent(assign, '    ')}\n        post.save()\n",
         f"Post.objects.filter(n=1).update({field}={value})",
         models=models,
+    )
+
+
+def test_a_file_that_is_never_null_is_left_as_it_is():
+    check_rewritten(
+        saving('post.title = "x"'),
+        'Post.objects.update(title="x")',
+        models=with_post('("file", models.FileField()),'),
     )
 
 
@@ -1171,3 +1182,12 @@ def test_a_name_of_the_enclosing_function():
     twice = source.replace("value = 1\n", "value = 1\n    value = 2\n", 1)
     outcome = checking.outcome_of(twice, select=("MF101",))
     assert outcome.loops[0].blocked_by == "evaluated-without-rows"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [saving("post.kind += 1"), saving("if post.live or post.kind == 1:\n    post.body = 5")],
+    ids=["F", "Q"],
+)
+def test_a_file_in_which_every_name_for_an_expression_is_taken(body):
+    check_refused("models, F, Q = 1, 2, 3\n" + body, "name-clash")
