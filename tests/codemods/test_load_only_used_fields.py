@@ -57,6 +57,17 @@ EXTRA = """
             ],
             options={"indexes": [models.Index(fields=["-a", "b"], name="ab")]},
         ),
+        migrations.CreateModel(
+            "Managed",
+            [("id", models.AutoField(primary_key=True)), ("a", models.TextField()),
+             ("b", models.TextField())],
+            managers=[("objects", shop.models.Live())],
+        ),
+        migrations.CreateModel(
+            "Unclear",
+            [("id", models.AutoField(primary_key=True)), ("a", money.Field()),
+             ("b", models.TextField())],
+        ),
         migrations.CreateModel("Proxy", [], bases=("shop.post",), options={"proxy": True}),
         migrations.CreateModel(
             "Mixed",
@@ -319,6 +330,13 @@ ESCAPES = {
     "the argument of a lambda": "x = lambda post: post.note",
     "iterated": "x = list(post)",
     "awaited in a with": "with post:\n    pass",
+    "a delete in another database": "post.delete('x')",
+    "a delete with options": "post.delete(keep_parents=True)",
+    "a value by a name from elsewhere": "x = post.serializable_value(name)",
+    "another method with a literal": "x = post.read('title')",
+    "its save replaced": "post.save = None",
+    "its state replaced": "post._state = None",
+    "its dict replaced": "post.__dict__ = {}",
     "its unbound save": "x = post.save",
 }
 
@@ -499,6 +517,12 @@ def test_raw_rows_are_not_narrowed():
     assert [(loop.changed, loop.blocked_by) for loop in outcome.loops] == [(False, None)]
 
 
+def test_rows_that_are_taken_apart():
+    check_refused(
+        "for a, b in Post.objects.all():\n    print(a)", "rows-are-not-instances", select=SELECT
+    )
+
+
 def test_numbered_rows():
     check_rewritten(
         "for i, post in enumerate(Post.objects.all(), 1):\n    print(i, post.title)",
@@ -668,6 +692,8 @@ def test_foreign_keys_to_another_column_than_the_key_need_it(body):
         pytest.param("Priced", "save-side-effect", id="a field of others that names a column"),
         pytest.param("Mixed", "custom-base", id="methods of a mixin"),
         pytest.param("Small", "all-fields-needed", id="all but two small columns"),
+        pytest.param("Managed", "custom-manager", id="a manager of the project"),
+        pytest.param("Unclear", "field-unknown", id="a field that may have no column"),
         pytest.param("Proxy", "custom-base", id="a proxy"),
         pytest.param("Nothing", "model-unknown", id="a model that is not known"),
     ],
