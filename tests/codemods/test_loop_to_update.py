@@ -700,6 +700,14 @@ def test_auto_now_is_refreshed_for_rows_that_no_branch_assigns():
     )
 
 
+def test_auto_now_is_not_refreshed_where_the_update_leaves_saved_rows_out():
+    check_rewritten(
+        'for row in Stamped.objects.all():\n    if row.name == "a":\n        row.name = "x"\n    row.save()\n',
+        'Stamped.objects.filter(name="a").update(name="x")',
+        unsafe=True,
+    )
+
+
 def test_auto_now_is_left_alone_by_update_fields():
     check_rewritten(
         'for row in Stamped.objects.all():\n    row.name = "x"\n    row.save(update_fields=["name"])\n',
@@ -993,6 +1001,7 @@ def test_a_queryset_under_a_name_loses_its_order_which_update_may_not_take():
         ("Post.objects.union(Post.objects.all())", "queryset-shape"),
         ("Post.objects.distinct('kind')", "queryset-shape"),
         ("Post.objects.select_for_update(skip_locked=True)", "queryset-shape"),
+        ("Post.objects.extra({'x': '1'})", "queryset-shape"),
         ("Post.objects.extra(select={'kind': '1'})", "queryset-shape"),
         ("Post.objects.extra(where=['1 = 1'], tables=['shop_person'])", "queryset-shape"),
         ("Post.objects.only('title')", "queryset-shape"),
@@ -1083,6 +1092,10 @@ def test_an_iterator_over_rows_that_the_loop_moves_in_an_index_of_sqlite(rows, r
 
 
 def test_a_filter_that_reads_the_same_table_on_mysql():
+    others = "Post.objects.filter(author__in=Person.objects.filter(age=1))"
+    check_rewritten(
+        saving("post.kind = 2", others), f"{others}.update(kind=2)", databases=("mysql",)
+    )
     rows = "Post.objects.filter(pk__in=Post.objects.filter(kind=1))"
     check_refused(saving("post.kind = 2", rows), "queryset-shape", databases=("mysql",))
     check_rewritten(saving("post.kind = 2", rows), f"{rows}.update(kind=2)", databases=("mariadb",))
@@ -1105,6 +1118,12 @@ def test_an_error_that_the_function_catches(around):
     check_refused(around.format(loop), "transaction")
 
 
+@pytest.mark.parametrize("manager", ["lock", "locked()", "transaction.atomic(), lock"])
+def test_a_block_that_may_catch_errors(manager):
+    before = f"from django.db import transaction\nwith {manager}:\n"
+    check_refused(before + indent(saving("post.kind = 2"), "    "), "transaction")
+
+
 def test_a_block_that_lets_errors_through():
     before = "from django.db import transaction\nwith transaction.atomic():\n    "
     check_rewritten(
@@ -1116,6 +1135,14 @@ def test_a_block_that_lets_errors_through():
         + indent(saving("post.kind = 2"), "    ").lstrip()
         + "finally:\n    print('done')\n",
         "try:\n    Post.objects.update(kind=2)\nfinally:\n    print('done')",
+    )
+
+
+def test_the_else_of_a_try_whose_errors_nobody_catches():
+    before = "try:\n    import thirdparty\nexcept ImportError:\n    pass\nelse:\n    "
+    check_rewritten(
+        before + indent(saving("post.kind = 2"), "    ").lstrip(),
+        f"{before}Post.objects.update(kind=2)",
     )
 
 
