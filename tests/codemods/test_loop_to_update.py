@@ -174,6 +174,9 @@ def test_the_variable_of_an_outer_loop_is_a_value():
         "kind = post.live",
         "kind = int(post.price)",
         "kind = post.kind + True",
+        "kind = post.kind + post.price",
+        "price = post.price + post.kind",
+        "rank = 5\npost.kind = post.rank + 1",
         "kind = post.kind + len(post.title)",
         "kind = 1 - post.kind * 2",  # PostgreSQL overflows in between
         "kind = post.kind + 99999999999",
@@ -530,6 +533,14 @@ def test_text_with_a_collation_of_its_own():
 def test_empty_text_is_never_none_on_oracle():
     check_refused(
         saving("if post.note is None:\n    post.kind = 1"), "text-comparison", databases=("oracle",)
+    )
+
+
+def test_other_columns_may_be_none_on_oracle():
+    check_rewritten(
+        saving("if post.rank is None:\n    post.kind = 1"),
+        "Post.objects.filter(rank__isnull=True).update(kind=1)",
+        databases=("oracle",),
     )
 
 
@@ -1089,6 +1100,13 @@ def test_an_iterator_over_rows_that_the_loop_moves_in_an_index_of_sqlite(rows, r
         check_rewritten(
             saving("post.kind = 2", rows), f"{kept}.update(kind=2)", databases=("sqlite",)
         )
+
+
+def test_an_iterator_in_the_order_of_the_model_on_sqlite():
+    models = with_post('("n", models.IntegerField()),', options='options={"ordering": ["n"]}')
+    before = saving("post.n = 1", "Post.objects.iterator()")
+    check_refused(before, "queryset-shape", models=models, databases=("sqlite",))
+    check_rewritten(saving("post.n = 1"), "Post.objects.update(n=1)", models=models)
 
 
 def test_a_filter_that_reads_the_same_table_on_mysql():
