@@ -61,6 +61,7 @@ class Scope:
             if isinstance(inner, (ast.Global, ast.Nonlocal))
             for name in inner.names
         }
+        self._found: dict[tuple[str, ast.AST], Binding | None] = {}
         self.bindings: dict[str, list[Binding]] = {}
         for name, binding in _bindings(node):
             self.bindings.setdefault(name, []).append(binding)
@@ -70,6 +71,11 @@ class Scope:
 
         It is made in every run before ``at``, and no other can run in between.
         """
+        if (name, at) not in self._found:
+            self._found[name, at] = self._find_binding(name, at)
+        return self._found[name, at]
+
+    def _find_binding(self, name: str, at: ast.AST) -> Binding | None:
         candidates = self.bindings.get(name, [])
         if not candidates or name in self.shared or self._shadowed(name, at):
             return None
