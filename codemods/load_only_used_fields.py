@@ -91,10 +91,10 @@ def _rewrite(loop: Loop) -> Decision:
                 "the queryset is not ordered, and an index may hold every column that the body"
                 " needs: the rows may come in another order",
             )
-        return _narrowed("defer", [column.name for column in spared])
+        return _narrowed(loop, "defer", [column.name for column in spared])
     if len(spared) < len(names):
-        return _narrowed("defer", [column.name for column in spared])
-    return _narrowed("only", [name for name in needed if name in names] or [_key(distinct)])
+        return _narrowed(loop, "defer", [column.name for column in spared])
+    return _narrowed(loop, "only", [name for name in needed if name in names] or [_key(distinct)])
 
 
 def _check_worth(spared: list[FieldState]) -> None:
@@ -106,8 +106,8 @@ def _check_worth(spared: list[FieldState]) -> None:
         )
 
 
-def _narrowed(method: str, names: list[str]) -> Rewrite:
-    arguments = ", ".join(f'"{name}"' for name in names)
+def _narrowed(loop: Loop, method: str, names: list[str]) -> Rewrite:
+    arguments = ", ".join(map(loop.names.quoted, names))
     return Rewrite(
         part=Part.COLUMNS,
         edit=ChainCall(method, arguments, replaces_all=True),
@@ -133,6 +133,11 @@ def _check_source(loop: Loop) -> None:
             raise Refused(
                 Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
             )
+    if loop.is_over_iterator:
+        raise Refused(
+            Reason.QUERYSET_SHAPE,
+            ".iterator() was called before the loop: only a queryset can be told its columns",
+        )
     if loop.is_used_after(loop.row):
         raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
     if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:

@@ -34,7 +34,7 @@ def decide(loop: Loop) -> Decision:
     if plain_iterator_falls_short(loop) is None:
         return None
     buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
-    if already_streams(loop) and not buffered:
+    if loop.is_over_iterator or (already_streams(loop) and not buffered):
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
     stream = loop.names.stream()
     if stream is None:

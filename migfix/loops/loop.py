@@ -68,6 +68,15 @@ class Loop:
         return node
 
     @cached_property
+    def is_over_iterator(self) -> bool:
+        """Was ``.iterator()`` called before the loop? Its header then holds no queryset any more."""
+        node = self.queryset
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            node = node.func.value
+        rows = self.resolver.value(node, self.node)
+        return isinstance(rows, Rows) and rows.has("iterator")
+
+    @cached_property
     def row(self) -> str | None:
         """The row's name; None where the target is not one name for one instance."""
         target = self.node.target

@@ -9,7 +9,7 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.loop import Loop
-from migfix.loops.scopes import walk
+from migfix.loops.scopes import Binding, walk
 from migfix.loops.values import RawRows, Rows, Step
 
 # Tables of Django that hold one row for each model, host or role.
@@ -51,17 +51,21 @@ def _few_rows(loop: Loop) -> Refusal | None:
 
 def _hangs_on_one_row(loop: Loop) -> bool:
     """Was the row whose manager this is fetched by itself, and with nothing prefetched?"""
-    parent: ast.expr = loop.queryset
-    while isinstance(parent, (ast.Call, ast.Attribute)):
-        parent = parent.func if isinstance(parent, ast.Call) else parent.value
-    if not isinstance(parent, ast.Name):
-        return False
-    binding = loop.resolver.scope.binding(parent.id, loop.node)
+    binding = _binding_at_root(loop.queryset, loop.node, loop)
+    while binding and binding.value and isinstance(loop.resolver.value(binding.value), Rows):
+        binding = _binding_at_root(binding.value, binding.statement, loop)
     match binding.value if binding else None:
         case ast.Call(func=ast.Attribute(value=source)):
             rows = loop.resolver.value(source)
             return not (isinstance(rows, Rows) and rows.has("prefetch_related"))
     return False
+
+
+def _binding_at_root(node: ast.expr, at: ast.AST, loop: Loop) -> Binding | None:
+    """What bound the name that a chain such as ``name.rows.all()`` begins with."""
+    while isinstance(node, (ast.Call, ast.Attribute)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return loop.resolver.scope.binding(node.id, at) if isinstance(node, ast.Name) else None
 
 
 def _by_key(step: Step) -> bool:

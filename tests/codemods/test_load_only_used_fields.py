@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from migfix.pipeline import run_source
+from migfix.settings import Settings
 from tests import checking
 from tests.checking import MODELS, check_refused, check_rewritten
 
@@ -543,6 +545,12 @@ REFUSED_QUERYSETS = {
     "or": ("", "Post.objects.filter(pk=1) | Post.objects.filter(pk=2)", "queryset-shape"),
     "read before": ("posts = Post.objects.all()\nprint(len(posts))", "posts", "queryset-reused"),
     "listed before": ("posts = list(Post.objects.all())", "posts", "queryset-reused"),
+    "an iterator made before": ("posts = Post.objects.iterator()", "posts", "queryset-shape"),
+    "an iterator with two names": (
+        "posts = Post.objects.iterator()\nrows = posts",
+        "rows",
+        "queryset-shape",
+    ),
     "sorted": ("", "sorted(Post.objects.all(), key=str)", "loop-shape"),
     "reversed": ("", "reversed(Post.objects.all())", "loop-shape"),
     "of one row": ("bob = Person.objects.get()", "bob.posts.all()", "per-parent"),
@@ -564,6 +572,18 @@ def test_a_row_that_is_used_after_the_loop(after):
         "used-after-loop",
         select=SELECT,
     )
+
+
+def test_columns_are_named_in_the_quotes_of_the_file(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.black]\nskip-string-normalization = true\n")
+    migrations = tmp_path / "shop" / "migrations"
+    migrations.mkdir(parents=True)
+    (migrations / "0001_initial.py").write_text(checking.MODELS)
+    before = checking.whole("for post in Post.objects.all():\n    print(post.title)")
+    settings = Settings(select=frozenset(SELECT), databases=frozenset({"postgresql"}))
+    source = before.replace('"', "'").encode()
+    outcome = run_source(source, migrations / "0002_fill.py", settings, rewrite=True)
+    assert b"Post.objects.only('title')" in outcome.edits[-1].after
 
 
 def test_the_else_of_the_loop_belongs_to_it():

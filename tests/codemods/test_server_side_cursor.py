@@ -203,3 +203,12 @@ def test_the_plain_iterator_is_preferred():
 )
 def test_rows_that_the_helper_would_not_help(body, reason):
     check_refused(body, reason, databases=EVERYWHERE, select=("MF203",))
+
+
+def test_an_iterator_made_before_is_no_queryset_any_more():
+    check_refused(
+        "posts = Post.objects.iterator()\nfor post in posts:\n    print(post)",
+        "already-streams",
+        databases=EVERYWHERE,
+        select=SELECT,
+    )

@@ -267,6 +267,11 @@ REFUSED = {
         "bob = Person.objects.prefetch_related('posts').get()\nfor post in bob.posts.all():\n    print(post)",
         "per-parent",
     ),
+    "rows that may be prefetched, by a name": (
+        "bob = Person.objects.prefetch_related('posts').get()\nposts = bob.posts.all()\n"
+        "live = posts\nfor post in live:\n    print(post)",
+        "per-parent",
+    ),
     "rows of a row of unknown origin": (
         "bob = imported.bob\nbob = Person.objects.first() if apps else Person.objects.last()\n"
         "for post in Person.objects.all()[0].posts.all():\n    print(post)",
