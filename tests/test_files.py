@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from migfix.cli import app
 from tests import checking
 
-BEFORE = checking.whole('for post in Post.objects.all():\n    post.title = "é"  # ü\n    post.save()')
+BEFORE = checking.whole(
+    'for post in Post.objects.all():\n    post.title = "é"  # ü\n    post.save()'
+)
 AFTER = '    # ü\n    Post.objects.update(title="é")\n'
 
 
@@ -55,9 +57,7 @@ def test_a_syntax_error_is_one_line_and_the_others_are_done(migrations):
     (migrations.parent / "broken.py").write_text("import RunPython from\n")
     result = migfix("apply", "shop/broken.py", "shop")
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[0].startswith(
-        "migfix: shop/broken.py: line 1, column "
-    )
+    assert result.stderr.splitlines()[0].startswith("migfix: shop/broken.py: line 1, column ")
     assert AFTER in (migrations / "0002_fill.py").read_text()
 
 

@@ -111,15 +111,15 @@ def _replacement(
     """The new statements; what was said in comments inside the loop now stands above them."""
     text = "".join(formatted(line, style, indent) for line in edit.lines)
     statements = [s for s in cst.parse_module(text).body if isinstance(s, cst.SimpleStatementLine)]
-    kept = [cst.EmptyLine(comment=comment) for comment in _comments(loop)]
+    below = loop.with_changes(leading_lines=[])
+    kept = [cst.EmptyLine(comment=comment) for comment in _comments(below)]
     first = statements[0].with_changes(leading_lines=[*loop.leading_lines, *kept])
     return [first, *statements[1:]]
 
 
-def _comments(loop: cst.For) -> list[cst.Comment]:
-    """The loop's comments without those above it."""
+def _comments(node: cst.CSTNode) -> list[cst.Comment]:
     collector = _Comments()
-    loop.with_changes(leading_lines=[]).visit(collector)
+    node.visit(collector)
     return collector.comments
 
 
@@ -179,7 +179,7 @@ def _with_edit(rows: cst.BaseExpression, edit: Edit) -> cst.BaseExpression:
         case WrapRows(function=function, arguments=arguments):
             inner = _receiver(rows) if _is_call_of(rows, "iterator") else rows
             extra = _arguments(arguments)
-            return cst.Call(cst.parse_expression(function), [cst.Arg(inner), *extra])
+            return cst.Call(cst.parse_expression(function), [cst.Arg(_bare(inner)), *extra])
         case ChainCall(method=method, arguments=arguments, replaces_all=replaces_all):
             if _is_call_of(rows, "iterator"):
                 receiver = _with_edit(_receiver(rows), edit)
@@ -190,7 +190,7 @@ def _with_edit(rows: cst.BaseExpression, edit: Edit) -> cst.BaseExpression:
                 func = rows.func.with_changes(attr=cst.Name(method))
                 return rows.with_changes(func=func, args=_arguments(arguments))
             return cst.Call(
-                cst.Attribute(_as_receiver(rows), cst.Name(method)), _arguments(arguments)
+                cst.Attribute(_as_receiver(_bare(rows)), cst.Name(method)), _arguments(arguments)
             )
     raise RewriteError(f"{type(edit).__name__} does not fit a loop's header")
 
@@ -206,6 +206,11 @@ def _as_receiver(node: cst.BaseExpression) -> cst.BaseExpression:
     if isinstance(node, (cst.BinaryOperation, cst.BooleanOperation, cst.IfExp)) and not node.lpar:
         return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     return node
+
+
+def _bare(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Without the parentheses around it, unless they hold comments."""
+    return node if _comments(node) else node.with_changes(lpar=[], rpar=[])
 
 
 def _is_call_of(node: cst.BaseExpression, method: str) -> bool:

@@ -482,6 +482,7 @@ QUERYSETS = {
         "Post.objects.select_for_update()",
         "Post.objects.select_for_update().only('title')",
     ),
+    "a name in parentheses": ("posts = Post.objects.all()", "(posts)", "posts.only('title')"),
     "a list": ("", "list(Post.objects.all())", "list(Post.objects.only('title'))"),
     "counted before": (
         "posts = Post.objects.all()\nprint(posts.count())",

@@ -36,6 +36,13 @@ def test_sqlite_needs_the_helper_where_the_body_writes():
 QUERYSETS = {
     "a name": ("posts = Post.objects.all()", "posts", "stream(posts)"),
     "a list": ("", "list(Post.objects.all())", PLAIN),
+    "a name in parentheses": ("posts = Post.objects.all()", "(posts)", "stream(posts)"),
+    "on lines of its own": ("", "(\n    Post.objects\n    .all()\n)", PLAIN),
+    "with a comment": (
+        "",
+        "(\n    # all\n    Post.objects.all()\n)",
+        "stream(\n    (\n        # all\n        Post.objects.all()\n    )\n)",
+    ),
     "numbered": ("", "enumerate(Post.objects.all())", f"enumerate({PLAIN})"),
     "an or": (
         "",
