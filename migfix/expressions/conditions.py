@@ -337,7 +337,23 @@ def _ordered(column: FieldState, kind: type[ast.cmpop], right: ast.expr, context
             f"`{column.name}` may be NULL: Python stops at comparing None, SQL does not",
         )
     value = _constant(column, right, right, context)
-    return Test(Lookup(f"{column.name}__{_ORDER[kind]}", value, column.name))
+    caveats: tuple[Refusal, ...] = ()
+    if column.kind == "FloatField" and kind in {ast.Gt, ast.GtE}:
+        caveats = _nan_caveats(column, context)
+    return Test(Lookup(f"{column.name}__{_ORDER[kind]}", value, column.name), caveats)
+
+
+def _nan_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
+    """https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-FLOAT"""
+    if not context.loop.databases.any("postgresql", "oracle"):
+        return ()
+    return (
+        Refusal(
+            Reason.CONDITION,
+            f"if `{column.name}` holds NaN: PostgreSQL and Oracle hold it for greater than any "
+            "number, Python for neither greater nor less",
+        ),
+    )
 
 
 def _constant(column: FieldState, left: ast.expr, right: ast.expr, context: Context) -> str:

@@ -1236,3 +1236,31 @@ def test_a_name_of_the_enclosing_function():
 )
 def test_a_file_in_which_every_name_for_an_expression_is_taken(body):
     check_refused("models, F, Q = 1, 2, 3\n" + body, "name-clash")
+
+
+@pytest.mark.parametrize("operator", [">", ">="])
+def test_floats_that_postgresql_may_hold_for_greater_than_any_number(operator):
+    loop = f"""
+        for post in Post.objects.all():
+            if post.price {operator} 2:
+                post.kind = 1
+                post.save()
+        """
+    check_refused(loop, "condition")
+    lookup = "gt" if operator == ">" else "gte"
+    after = f"Post.objects.filter(price__{lookup}=2).update(kind=1)"
+    check_rewritten(loop, after, unsafe=True)
+    check_rewritten(loop, after, databases=("sqlite", "mysql", "mariadb"))
+
+
+@pytest.mark.parametrize(("operator", "lookup"), [("<", "lt"), ("<=", "lte")])
+def test_no_database_holds_what_is_no_number_for_less(operator, lookup):
+    check_rewritten(
+        f"""
+        for post in Post.objects.all():
+            if post.price {operator} 2:
+                post.kind = 1
+                post.save()
+        """,
+        f"Post.objects.filter(price__{lookup}=2).update(kind=1)",
+    )
