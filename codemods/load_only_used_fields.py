@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
+from migfix.expressions.kinds import INERT, TEXTS
 from migfix.expressions.needs import is_full_save, needed_fields
 from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
@@ -44,16 +45,7 @@ _STEPS_REFUSED = frozenset(
     "prefetch_related".split()
 )
 _NARROW = frozenset({"only", "defer"})
-_FIXED_SIZE = frozenset(
-    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField OrderWrt BooleanField "
-    "NullBooleanField ForeignKey OneToOneField FloatField DecimalField DateField DateTimeField "
-    "TimeField DurationField UUIDField".split()
-)
-# What save() writes of these is what was loaded.
-_INERT = _FIXED_SIZE | frozenset(
-    "CharField TextField SlugField EmailField URLField BinaryField GeneratedField".split()
-)
+_FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
 _WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
 
 
@@ -73,6 +65,11 @@ def _rewrite(loop: Loop) -> Decision:
     model, columns, _ = gates.check_model(loop)
     distinct = list({column.name: column for column in columns.values()}.values())
     _check_plain(model, distinct)
+    if (receiver := loop.receiver_of_all()) is not None:
+        raise Refused(
+            Reason.SIGNALS,
+            f"{receiver} connects a receiver without a sender: it may read any column",
+        )
     needed = dict.fromkeys(needed_fields(loop, model, columns))
     if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
         _check_save(loop, model)
@@ -102,7 +99,9 @@ def _check_worth(spared: list[FieldState]) -> None:
         small = " and ".join(f"`{column.name}`" for column in spared)
         raise Refused(
             Reason.ALL_FIELDS_NEEDED,
-            f"the body needs all columns but {small}" if small else "the body needs every column",
+            f"the body needs all columns but {small}, too small to matter"
+            if small
+            else "the body needs every column",
         )
 
 
@@ -126,8 +125,10 @@ def _check_source(loop: Loop) -> None:
         raise Refused(Reason.PER_PARENT, "the rows are the few that belong to one other row")
     if loop.row is None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
-    if loop.reused is not None or loop.rows.has("list()"):
-        raise Refused(Reason.QUERYSET_REUSED, "the rows are used again outside of the loop")
+    if loop.reuse:
+        raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
+    if loop.rows.has("list()"):
+        raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     for step in loop.rows.steps:
         if step.name in _STEPS_REFUSED:
             raise Refused(
@@ -176,7 +177,7 @@ def _check_save(loop: Loop, model: ModelState) -> None:
         ):
             raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
     for effect in loop.effects:
-        line = getattr(effect.node, "lineno", loop.node.lineno)
+        line = loop.line_of(effect.node)
         if effect.kind is effects.Kind.WRITES and (
             effects.is_deletion(effect) or _shares_table(loop, model, effect.model)
         ):
@@ -206,7 +207,7 @@ def _computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[s
 
     SQLite stores decimals of any length, and ``save()`` writes them back rounded.
     """
-    inert = _INERT - {"DecimalField"} if databases.any("sqlite") else _INERT
+    inert = INERT - {"DecimalField"} if databases.any("sqlite") else INERT
     for column in columns:
         if column.has_column is not True:
             raise Refused(

@@ -50,6 +50,7 @@ def _rewrite(loop: Loop) -> Decision:
     path = _the_storing_path(paths)
     assigned = dict(path.saved or {})
     caveats += [*_never_saved(paths), *gates.source_caveats(loop), *path.caveats]
+    caveats += gates.signal_caveats(loop)
     caveats += [caveat for value in assigned.values() for caveat in value.caveats]
     caveats += saves.unique_caveats(loop, model, assigned)
     caveats += saves.save_caveats(loop, columns, paths)

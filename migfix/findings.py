@@ -29,6 +29,7 @@ class Reason(Enum):
     """Why a codemod leaves a loop, or part of one, as it is. The values are part of the JSON report."""
 
     REAL_MODEL = "real-model"
+    SIGNALS = "signals"
     MODEL_UNKNOWN = "model-unknown"
     MODEL_UNVERIFIED = "model-unverified"
     CUSTOM_BASE = "custom-base"
@@ -93,7 +94,6 @@ class Part(Enum):
     WHOLE = "whole"
     COLUMNS = "columns"
     SOURCE = "source"
-    WRITES = "writes"
 
 
 @dataclass(frozen=True, slots=True)

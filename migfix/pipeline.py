@@ -21,7 +21,7 @@ from migfix.codemod import Codemod
 from migfix.discovery import discover
 from migfix.findings import FileEdit, FileOutcome, Rewrite
 from migfix.loops.functions import Reach
-from migfix.loops.loop import Databases, Loop, loops_in
+from migfix.loops.loop import Databases, Loop, Surroundings, loops_in
 from migfix.loops.module import Module
 from migfix.loops.names import Names
 from migfix.plan import PlannedLoop, Policy, plan
@@ -172,21 +172,22 @@ class Engine:
     def _outcome(self, module: Module, worlds: Sequence[Reach], facts: ProjectFacts) -> FileOutcome:
         source = module.source
         place = helper_place(source.path.parent)
-        planned = self._planned(module, worlds, Names(module, place.module), facts)
+        planned = self._planned(worlds, Names(module, place.module), facts)
         outcome = FileOutcome(source.path, loops=tuple(p.outcome for p in planned))
         if not self.rewrite or not outcome.changed:
             return outcome
         return replace(outcome, edits=tuple(_edits(source, planned, place)))
 
     def _planned(
-        self, module: Module, worlds: Sequence[Reach], names: Names, facts: ProjectFacts
+        self, worlds: Sequence[Reach], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
         found: dict[ast.For, list[Loop]] = {}
         known = self.settings.databases
         running_on = Databases(known, certain=True) if known else facts.databases
+        surroundings = Surroundings(running_on, lambda: facts.receiver_of_all)
         for world in worlds:
             for function in world.functions.values():
-                for loop in loops_in(function, world, names, running_on):
+                for loop in loops_in(function, world, names, surroundings):
                     found.setdefault(loop.node, []).append(loop)
         policy = Policy(self.settings.codes, self.settings.unsafe_fixes)
         planned = [plan(loops, self.codemods, policy) for loops in found.values()]

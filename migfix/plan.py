@@ -9,6 +9,7 @@ from itertools import groupby
 
 from migfix.codemod import Codemod, Decision
 from migfix.findings import (
+    Applicability,
     LoopOutcome,
     Outcome,
     Part,
@@ -21,12 +22,11 @@ from migfix.loops.streaming import already_streams
 
 _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 
-
 # The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
-_LADDER = (Part.WHOLE, Part.SOURCE, Part.WRITES, Part.COLUMNS)
+_LADDER = (Part.WHOLE, Part.SOURCE, Part.COLUMNS)
 
 # The order of applying them: what narrows the queryset goes inside of what streams it.
-_COMPOSITION = (Part.WHOLE, Part.COLUMNS, Part.SOURCE, Part.WRITES)
+_COMPOSITION = (Part.WHOLE, Part.COLUMNS, Part.SOURCE)
 
 
 class ConflictError(Exception):
@@ -74,7 +74,7 @@ def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decisi
         elif other != decision:
             decision = Refusal(
                 Reason.STATES_DIFFER,
-                "the model is not the same for every migration or order in which this may run",
+                "which migrations ran before is not certain, and the rewrite would depend on it",
             )
     if decision is not None and _is_ignored(worlds[0], codemod.code):
         return Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
@@ -122,7 +122,7 @@ def _outcome(
         function=loop.function,
         model=loop.model_label,
         outcome=outcome,
-        applicability=max((r.applicability for r in rewrites), key=_rank, default=None),
+        applicability=_applicability(rewrites),
         codes=tuple(sorted(accepted)),
         reason=(
             _sentence([r.message for r in rewrites] + [c.message for c in caveats])
@@ -140,8 +140,10 @@ def _outcome(
 _GONE = {Outcome.UPDATE, Outcome.DELETE}
 
 
-def _rank(applicability: object) -> int:
-    return getattr(applicability, "value", "") == "unsafe"
+def _applicability(rewrites: Sequence[Rewrite]) -> Applicability | None:
+    """The least safe of the rewrites decides for the loop."""
+    found = {rewrite.applicability for rewrite in rewrites}
+    return next((each for each in (Applicability.UNSAFE, Applicability.SAFE) if each in found), None)
 
 
 def _kind(rewrites: Sequence[Rewrite]) -> Outcome:
@@ -160,11 +162,11 @@ def _not_applied(decisions: dict[str, Decision], accepted: dict[str, Rewrite]) -
     for code, decision in decisions.items():
         if isinstance(decision, Rewrite) and code not in accepted and decision.caveats:
             yield decision.caveats[0]
-        elif isinstance(decision, Refusal) and not _superseded(decision, code, parts):
+        elif isinstance(decision, Refusal) and not _superseded(code, parts):
             yield decision
 
 
-def _superseded(refusal: Refusal, code: str, parts: set[Part]) -> bool:
+def _superseded(code: str, parts: set[Part]) -> bool:
     """A refusal to stream in one way does not matter when the rows stream in the other."""
     return code in {"MF202", "MF203"} and Part.SOURCE in parts
 

@@ -15,6 +15,7 @@ from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases
 from migfix.loops.module import Module
+from migfix.receivers import receiver_of_all
 from migfix.loops.scopes import walk
 from migfix.source import Source, UnreadableSource
 
@@ -30,6 +31,11 @@ class ProjectFacts:
     def databases(self) -> Databases:
         found = databases.detect(self.project.root)
         return Databases(found, certain=not found >= databases.ALL_BUT_ORACLE)
+
+    @cached_property
+    def receiver_of_all(self) -> str | None:
+        """Where the project listens to the signals of every model; None where it does not."""
+        return receiver_of_all(self.project.root)
 
     @cached_property
     def _migration_folders(self) -> frozenset[Path]:

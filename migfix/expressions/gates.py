@@ -74,6 +74,15 @@ def _model_caveats(model: ModelState) -> Iterator[Refusal]:
         yield Refusal(Reason.CUSTOM_MANAGER, f"{model.label} saves through its own base manager")
 
 
+def signal_caveats(loop: Loop) -> Iterator[Refusal]:
+    """``update()`` sends no signals, and those of a historical model reach receivers without a sender."""
+    if (receiver := loop.receiver_of_all()) is not None:
+        yield Refusal(
+            Reason.SIGNALS,
+            f"{receiver} connects a receiver without a sender: save() sends it signals, update() none",
+        )
+
+
 def check_manager(loop: Loop, model: ModelState) -> None:
     """Only plain managers: a custom queryset may override ``update()`` or ``delete()``."""
     assert isinstance(loop.rows, Rows)

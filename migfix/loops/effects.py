@@ -58,6 +58,7 @@ _ON_CURSORS = frozenset("execute executemany executescript callproc cursor".spli
 _DISPLAY = re.compile(r"get_\w+_display")
 _CALLING = frozenset("map filter sorted min max iter".split())  # builtins that call an argument
 _SHARED = frozenset({"get", "update", "add", "remove", "clear", "count", "index", "values"})
+# Modules whose functions neither query nor print.
 _PURE_ROOTS = frozenset(
     "re json math decimal fractions datetime time calendar string unicodedata html itertools "
     "functools operator collections copy base64 binascii hashlib hmac uuid random secrets zlib "
@@ -112,11 +113,6 @@ def is_deletion(effect: Effect) -> bool:
         case Effect(kind=Kind.WRITES, node=ast.Call(func=ast.Name())):  # in a function of the file
             return True
     return False
-
-
-def is_pure_path(path: str) -> bool:
-    """Is the dotted path in a module whose functions neither query nor print?"""
-    return _under(path, _PURE_ROOTS)
 
 
 def _under(path: str, roots: frozenset[str]) -> bool:

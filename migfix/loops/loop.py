@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +43,17 @@ class Databases:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What matters of the project besides its models.
+
+    ``receiver_of_all`` says, when asked, where the project hears the signals of every model; None if nowhere.
+    """
+
+    databases: Databases
+    receiver_of_all: Callable[[], str | None]
+
+
+@dataclass(frozen=True)
 class Loop:
     """``for row in rows: body`` as one migration state sees it."""
 
@@ -56,7 +67,7 @@ class Loop:
     wrappers: tuple[str, ...]
     state: ProjectState
     databases: Databases
-    unsafe_allowed: bool = False
+    receiver_of_all: Callable[[], str | None]
 
     @cached_property
     def queryset(self) -> ast.expr:
@@ -214,6 +225,19 @@ class Loop:
                     return load
         return None
 
+    @property
+    def reuse(self) -> str | None:
+        """How the rows are used besides this loop, as a sentence; None when they are not."""
+        if self.reused is None:
+            return None
+        if self.reused is not self.queryset:
+            line = self.line_of(self.reused)
+            return f"the queryset's rows are used again on line {line}"
+        name = self.text(self.queryset)
+        if self._runs_again():
+            return f"an outer loop makes this one go over the rows of `{name}` again"
+        return f"`{name}` is made elsewhere, where its rows may be used again"
+
     def _holders(self) -> Iterator[tuple[str, Binding | None]]:
         """The names that hold the looped queryset itself, each with what bound it."""
         node: ast.AST | None = self.queryset
@@ -286,13 +310,17 @@ class Loop:
         runs_here = scope.binding(load.id, load) is not None
         return load.lineno < self.node.lineno and runs_here and not in_a_loop
 
+    def line_of(self, node: ast.AST) -> int:
+        """The line that a message names: the node's own, else that of the loop."""
+        return getattr(node, "lineno", self.node.lineno)
+
     def text(self, node: ast.expr) -> str:
         """The source of an expression on one line."""
         return self.source.segment(node)
 
 
 def loops_in(
-    function: Function, reach: Reach, names: Names, databases: Databases
+    function: Function, reach: Reach, names: Names, surroundings: Surroundings
 ) -> Iterator[Loop]:
     """Every ``for`` over database rows in the function's own body, in source order."""
     resolver = reach.resolver(function)
@@ -311,7 +339,8 @@ def loops_in(
                 value,
                 wrappers,
                 reach.state,
-                databases,
+                surroundings.databases,
+                surroundings.receiver_of_all,
             )
 
 

@@ -79,7 +79,7 @@ class Resolver:
             case ast.Name(id=name):
                 return self._name(name, at, depth)
             case ast.Attribute(value=owner, attr=attribute):
-                return self._attribute(self.value(owner, at, depth + 1), attribute, node)
+                return self._attribute(self.value(owner, at, depth + 1), attribute)
             case ast.Call():
                 return self._call(node, at, depth)
             case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd()):
@@ -194,7 +194,7 @@ class Resolver:
                 return None
         return name if known and not isinstance(first, ast.Starred) else None
 
-    def _attribute(self, owner: Value, attribute: str, node: ast.expr) -> Value:
+    def _attribute(self, owner: Value, attribute: str) -> Value:
         match owner:
             case Apps() if attribute == "get_model":
                 return None

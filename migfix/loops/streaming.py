@@ -23,10 +23,12 @@ def cannot_stream(loop: Loop) -> Refusal | None:
     if isinstance(loop.rows, RawRows):
         return Refusal(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
     if loop.rows.model.real:
-        return Refusal(Reason.REAL_MODEL, "the model is imported, not taken from apps")
-    if loop.reused is not None:
-        line = getattr(loop.reused, "lineno", loop.node.lineno)
-        return Refusal(Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}")
+        return Refusal(
+            Reason.REAL_MODEL,
+            "the model is imported, not taken from apps: its own save() and signals run",
+        )
+    if loop.reuse:
+        return Refusal(Reason.QUERYSET_REUSED, loop.reuse)
     if loop.rows.has("list()"):
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     return _few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
@@ -36,7 +38,8 @@ def _few_rows(loop: Loop) -> Refusal | None:
     if loop.outer_row_loop is not None:
         return Refusal(
             Reason.PER_PARENT,
-            f"one small query for each turn of the loop on line {loop.outer_row_loop.lineno}",
+            f"each turn of the loop on line {loop.outer_row_loop.lineno} reads a few rows of its own:"
+            " streaming gains nothing",
         )
     assert isinstance(loop.rows, Rows)
     if loop.rows.manager.related and not _hangs_on_one_row(loop):
@@ -45,7 +48,9 @@ def _few_rows(loop: Loop) -> Refusal | None:
         return Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
     small = loop.rows.model.key in _SMALL_TABLES
     if small or loop.rows.has("dates", "datetimes", "none") or any(map(_by_key, loop.rows.steps)):
-        return Refusal(Reason.FEW_ROWS, "the queryset holds few rows by its nature")
+        return Refusal(
+            Reason.FEW_ROWS, "the queryset holds few rows by its nature: streaming gains nothing"
+        )
     return None
 
 
@@ -81,7 +86,7 @@ def _kept(loop: Loop) -> Refusal | None:
     if loop.having(effects.Kind.YIELDS) or isinstance(
         loop.resolver.scope.node, ast.AsyncFunctionDef
     ):
-        return Refusal(Reason.LEAVES_FUNCTION, "the function may pause while its query is open")
+        return Refusal(Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open")
     for use in loop.used(uses.Kind.ESCAPE):
         if (line := _kept_on(use, loop)) is not None:
             return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
@@ -120,7 +125,10 @@ def _prefetch(loop: Loop) -> Refusal | None:
         return Refusal(Reason.PREFETCH, ".iterator() prefetches in another way, if at all")
     unclear = loop.used(uses.Kind.DELETE, uses.Kind.ESCAPE) or loop.row is None
     if unclear or _may_write_others(loop) or _changes_others(loop):
-        return Refusal(Reason.PREFETCH, "the body may change rows that are prefetched")
+        return Refusal(
+            Reason.PREFETCH,
+            "the body may change prefetched rows, which a stream would prefetch later or again",
+        )
     saved = loop.used(uses.Kind.SAVE)
     if saved and not all(_leads_elsewhere(lookup, loop) for lookup in _lookups(loop.rows)):
         return Refusal(Reason.PREFETCH, "what is prefetched may hold the rows of the loop, too")
@@ -193,7 +201,7 @@ def _may_write(loop: Loop) -> str | None:
 
 def _may_write_others(loop: Loop) -> str | None:
     found = loop.having(effects.Kind.WRITES, effects.Kind.CALL, effects.Kind.SQL)
-    return f"line {getattr(found[0].node, 'lineno', 0)} may write" if found else None
+    return f"line {loop.line_of(found[0].node)} may write" if found else None
 
 
 def already_streams(loop: Loop) -> bool:
