@@ -99,9 +99,11 @@ def _check_worth(spared: list[FieldState]) -> None:
         small = " and ".join(f"`{column.name}`" for column in spared)
         raise Refused(
             Reason.ALL_FIELDS_NEEDED,
-            f"the body needs all columns but {small}, too small to matter"
-            if small
-            else "the body needs every column",
+            (
+                f"the body needs all columns but {small}, too small to matter"
+                if small
+                else "the body needs every column"
+            ),
         )
 
 

@@ -143,7 +143,9 @@ _GONE = {Outcome.UPDATE, Outcome.DELETE}
 def _applicability(rewrites: Sequence[Rewrite]) -> Applicability | None:
     """The least safe of the rewrites decides for the loop."""
     found = {rewrite.applicability for rewrite in rewrites}
-    return next((each for each in (Applicability.UNSAFE, Applicability.SAFE) if each in found), None)
+    return next(
+        (each for each in (Applicability.UNSAFE, Applicability.SAFE) if each in found), None
+    )
 
 
 def _kind(rewrites: Sequence[Rewrite]) -> Outcome:

@@ -86,7 +86,9 @@ def _kept(loop: Loop) -> Refusal | None:
     if loop.having(effects.Kind.YIELDS) or isinstance(
         loop.resolver.scope.node, ast.AsyncFunctionDef
     ):
-        return Refusal(Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open")
+        return Refusal(
+            Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open"
+        )
     for use in loop.used(uses.Kind.ESCAPE):
         if (line := _kept_on(use, loop)) is not None:
             return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
