@@ -97,14 +97,8 @@ def _rewrite(loop: Loop) -> Decision:
 def _check_worth(spared: list[FieldState]) -> None:
     if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared):
         small = " and ".join(f"`{column.name}`" for column in spared)
-        raise Refused(
-            Reason.ALL_FIELDS_NEEDED,
-            (
-                f"the body needs all columns but {small}, too small to matter"
-                if small
-                else "the body needs every column"
-            ),
-        )
+        but = f"all columns but {small}, too small to matter" if small else "every column"
+        raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs {but}")
 
 
 def _narrowed(loop: Loop, method: str, names: list[str]) -> Rewrite:

@@ -142,10 +142,10 @@ _GONE = {Outcome.UPDATE, Outcome.DELETE}
 
 def _applicability(rewrites: Sequence[Rewrite]) -> Applicability | None:
     """The least safe of the rewrites decides for the loop."""
-    found = {rewrite.applicability for rewrite in rewrites}
-    return next(
-        (each for each in (Applicability.UNSAFE, Applicability.SAFE) if each in found), None
-    )
+    if not rewrites:
+        return None
+    unsafe = any(rewrite.caveats for rewrite in rewrites)
+    return Applicability.UNSAFE if unsafe else Applicability.SAFE
 
 
 def _kind(rewrites: Sequence[Rewrite]) -> Outcome:

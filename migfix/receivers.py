@@ -35,7 +35,7 @@ def receiver_of_all(root: Path) -> str | None:
 
 
 def _line_in(data: bytes) -> int | None:
-    if _MENTION.search(data) is None or b"connect" not in data and b"receiver" not in data:
+    if _MENTION.search(data) is None or (b"connect" not in data and b"receiver" not in data):
         return None
     try:
         with warnings.catch_warnings():

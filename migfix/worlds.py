@@ -15,8 +15,8 @@ from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases
 from migfix.loops.module import Module
-from migfix.receivers import receiver_of_all
 from migfix.loops.scopes import walk
+from migfix.receivers import receiver_of_all
 from migfix.source import Source, UnreadableSource
 
 

@@ -119,13 +119,10 @@ class History:
             if any(mask & some in known for some, known in relevant.items()):
                 continue
             state = _with_unknown(self._state(Moment(mask, tail)), problems)
-            matter = _of_apps(state, wanted) if keys is None else _of_models(state, wanted, keys)
-            if keys is not None and pointing:
-                relations = [state.relations_to(each) for each in sorted(keys)]
-                matter = (*matter, [(each.found, each.incomplete) for each in relations])
-            elif keys is not None:
+            if keys is not None and not pointing:
                 some = self._relevant(_asked_for(state, keys))
                 relevant.setdefault(some, set()).add(mask & some)
+            matter = _what_matters(state, wanted, keys, pointing)
             if matter not in seen:
                 seen.append(matter)
                 states.append(replace(state, why_open=self._why_open(mask, key, wanted)))
@@ -579,6 +576,22 @@ def _with_unknown(state: ProjectState, problems: Mapping[str, str]) -> ProjectSt
         else:
             state = replace(state, everything_unknown=state.everything_unknown or why)
     return state
+
+
+def _what_matters(
+    state: ProjectState,
+    labels: frozenset[str],
+    keys: frozenset[ModelKey] | None,
+    pointing: bool,
+) -> tuple[object, ...]:
+    """What two states must share to be one to a loop over the models ``keys`` of the apps ``labels``."""
+    if keys is None:
+        return _of_apps(state, labels)
+    matter = _of_models(state, labels, keys)
+    if not pointing:
+        return matter
+    relations = [state.relations_to(each) for each in sorted(keys)]
+    return (*matter, [(each.found, each.incomplete) for each in relations])
 
 
 def _of_apps(state: ProjectState, labels: frozenset[str]) -> tuple[object, ...]:

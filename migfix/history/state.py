@@ -110,10 +110,6 @@ class FieldState:
         return self.kind in RELATIONS
 
     @property
-    def is_many_to_many(self) -> bool | Unknown:
-        return self._foreign_class() if self.kind is None else self.kind == "ManyToManyField"
-
-    @property
     def has_column(self) -> bool | Unknown:
         if self.kind is None:
             return self._foreign_class()

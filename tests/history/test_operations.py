@@ -455,7 +455,7 @@ migrations.AddField("order", "many", models.ManyToManyField("Order")),
     assert (owner.attname, owner.target, owner.null) == ("owner_id", ("blog", "post"), True)
     assert owner.on_delete == "django.db.models.SET_NULL"
     assert (one.unique, one.on_delete) == (True, "django.db.models.PROTECT")
-    assert (many.has_column, many.is_many_to_many, many.target) == (False, True, ("shop", "order"))
+    assert (many.has_column, many.target) == (False, ("shop", "order"))
 
 
 def test_concrete_fields_include_those_of_parents(written):
