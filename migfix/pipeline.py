@@ -143,7 +143,7 @@ class Engine:
         if not any(isinstance(n, (ast.For, ast.ImportFrom)) for n in ast.walk(source.tree)):
             return [FileOutcome(source.path)]
         facts = self._facts(source.path)
-        module = Module(source)
+        module = Module(source, facts.library)
         worlds = facts.worlds(module)
         if not worlds and named:
             worlds = facts.worlds_of_helper(module) or facts.worlds_of_stray(module)
@@ -157,7 +157,7 @@ class Engine:
         for path in {p for call in calls if (p := facts.helper_file(call, module))}:
             if path not in self.helpers:
                 self.helpers.add(path)
-                helper = Module(Source.of(_relative(path), path.read_bytes()))
+                helper = Module(Source.of(_relative(path), path.read_bytes()), facts.library)
                 yield self._outcome(helper, facts.worlds_of_helper(helper), facts)
 
     def _facts(self, path: Path) -> ProjectFacts:

@@ -14,7 +14,7 @@ from migfix.history.reading import MigrationSource
 from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases
-from migfix.loops.module import Module
+from migfix.loops.module import Library, Module, relative_file
 from migfix.loops.scopes import walk
 from migfix.receivers import receiver_of_all
 from migfix.source import Source, UnreadableSource
@@ -31,6 +31,10 @@ class ProjectFacts:
     def databases(self) -> Databases:
         found = databases.detect(self.project.root)
         return Databases(found, certain=not found >= databases.ALL_BUT_ORACLE)
+
+    @cached_property
+    def library(self) -> Library:
+        return Library(self.project.module_file)
 
     @cached_property
     def receiver_of_all(self) -> str | None:
@@ -72,10 +76,8 @@ class ProjectFacts:
     def helper_file(self, call: ImportedCall, importer: Module) -> Path | None:
         """The file of an imported function, where it lies in a migrations package of the project."""
         module = call.path.rpartition(".")[0]
-        name = module.lstrip(".")
         if module.startswith("."):
-            base = importer.source.path.resolve().parents[len(module) - len(name) - 1]
-            path = base.joinpath(*name.split(".")).with_suffix(".py") if name else None
+            path = relative_file(module, importer.source.path)
         else:
             path = self.project.module_file(module) if "migrations" in module else None
         if path is None or not path.is_file():
@@ -89,7 +91,7 @@ class ProjectFacts:
                 data = file.path.read_bytes()
                 if helper.stem.encode() in data and b"RunPython" in data and file.path != helper:
                     try:
-                        yield Module(Source.of(file.path, data))
+                        yield Module(Source.of(file.path, data), self.library)
                     except UnreadableSource:
                         continue
 

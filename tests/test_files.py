@@ -160,3 +160,49 @@ def test_several_processes_find_what_one_finds(migrations):
     two = migfix("check", ".", "--output-format", "json", "-j", "2")
     assert one.stdout == two.stdout
     assert one.stdout.count('"outcome": "update"') == 2
+
+
+IMPORTING = """
+from django.db import migrations
+from shop.text import credit
+
+
+def forwards(apps, schema_editor):
+    for post in apps.get_model("shop", "Post").objects.all():
+        post.title = credit(post.slug)
+        post.save()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(forwards)]
+"""
+
+
+@pytest.mark.parametrize("imported", ["shop.text", "..text"])
+def test_an_imported_function_that_only_computes_lets_the_columns_be_narrowed(migrations, imported):
+    (migrations.parent / "text.py").write_text(
+        "import re\n\ndef credit(slug):\n    return clean(slug.title())\n\n"
+        "def clean(text):\n    return re.sub('-', ' ', text)\n"
+    )
+    (migrations / "0002_fill.py").write_text(IMPORTING.replace("shop.text", imported))
+    assert "MF201" in migfix("check", "shop").stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from shop.models import Post\n\ndef credit(slug):\n    Post.objects.update(body='')\n",
+        "from elsewhere import credit\n",
+        "import functools\n\n@functools.cache\ndef credit(slug):\n    return slug\n",
+        "def credit(slug):\n    return helper(slug)\n",
+        "class credit:\n    pass\n",
+        "def credit(slug\n",
+    ],
+)
+def test_an_imported_function_that_may_do_more_keeps_every_column(migrations, text):
+    (migrations.parent / "text.py").write_text(text)
+    (migrations / "0002_fill.py").write_text(IMPORTING)
+    result = migfix("check", "shop").stdout
+    assert "MF201" not in result
+    assert "MF203" in result

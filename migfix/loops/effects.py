@@ -134,7 +134,7 @@ def _call(call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
         case ast.Attribute(value=owner, attr=method):
             value = resolver.value(owner)
             if value is None:
-                yield from _unresolved(owner, method, call, resolver)
+                yield from _unresolved(owner, method, call, resolver, depth)
             else:
                 yield from _method(value, method, call)
         case _:
@@ -153,7 +153,7 @@ def _named(name: str, call: ast.Call, resolver: Resolver, depth: int) -> Iterato
         elif name in _BUILTINS_WITH_EFFECTS:
             yield Effect(Kind.CALL, call)
     else:
-        yield from _imported(module.path_of(call.func), call)
+        yield from _imported(module.path_of(call.func), call, resolver, depth)
 
 
 def _handed_over(call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
@@ -188,7 +188,7 @@ def _inside(
         yield Effect(effect.kind, call, effect.model)
 
 
-def _imported(path: str | None, call: ast.Call) -> Iterator[Effect]:
+def _imported(path: str | None, call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
     if path is None:
         yield Effect(Kind.CALL, call)
     elif _under(path, _OUTPUT_ROOTS):
@@ -198,7 +198,20 @@ def _imported(path: str | None, call: ast.Call) -> Iterator[Effect]:
     elif path.startswith(("django.db.connection", "django.db.connections")):
         yield Effect(Kind.SQL, call)
     elif not _under(path, _PURE_ROOTS):
+        yield from _of_project(path, call, resolver, depth)
+
+
+def _of_project(path: str, call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
+    """A function of another module: its source tells, where the project holds it."""
+    found = resolver.module.imported_function(path)
+    if found is None or depth >= _MAX_DEPTH:
         yield Effect(Kind.CALL, call)
+        return
+    module, function = found
+    inner = Resolver(module, module.scope_of(function), {}, resolver.state)
+    assert not isinstance(function, ast.Lambda)
+    for effect in effects_of(function.body, None, inner, depth + 1):
+        yield Effect(effect.kind, call, effect.model)
 
 
 def _method(value: Value, method: str, call: ast.Call) -> Iterator[Effect]:
@@ -225,11 +238,11 @@ def _method(value: Value, method: str, call: ast.Call) -> Iterator[Effect]:
 
 
 def _unresolved(
-    owner: ast.expr, method: str, call: ast.Call, resolver: Resolver
+    owner: ast.expr, method: str, call: ast.Call, resolver: Resolver, depth: int
 ) -> Iterator[Effect]:
     path = resolver.module.path_of(call.func)
     if path is not None:
-        yield from _imported(path, call)
+        yield from _imported(path, call, resolver, depth)
     elif _is_logger(owner, resolver):
         yield Effect(Kind.OUTPUT, call)
     elif method in _SHARED and _is_plain_collection(owner, resolver):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 
 from migfix.loops.scopes import FunctionNode, Scope, walk, walk_scope
-from migfix.source import Source
+from migfix.source import Source, UnreadableSource
 
 
 class Module:
     """One migration file (or helper module) as the loop analysis sees it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, library: Library | None = None) -> None:
         self.source = source
+        self.library = library
         self.tree = source.tree
         self.scope = Scope(self.tree)
         self.functions: dict[str, FunctionNode] = {
@@ -38,6 +40,20 @@ class Module:
             body = function.body if isinstance(function.body, list) else [function.body]
             self._nodes[function] = tuple(n for child in body for n in walk_scope(child))
         return self._nodes[function]
+
+    def imported_function(self, path: str) -> tuple[Module, FunctionNode] | None:
+        """The function at a dotted path that this file imports, where the project holds its source.
+
+        Only a plain function counts: no decorator may stand between its name and its body.
+        """
+        if self.library is None:
+            return None
+        name = path.rpartition(".")[2]
+        module = self.library.module(path.removesuffix(f".{name}") or ".", self.source.path)
+        function = module.functions.get(name) if module else None
+        if module is None or not isinstance(function, ast.FunctionDef) or function.decorator_list:
+            return None
+        return module, function
 
     @cached_property
     def imports(self) -> dict[str, str]:
@@ -144,4 +160,35 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
                     yield alias.asname or top, alias.name if alias.asname else top
             case ast.ImportFrom(module=module, names=aliases, level=level):
                 for alias in aliases:
-                    yield alias.asname or alias.name, f"{'.' * level}{module or ''}.{alias.name}"
+                    package = f"{'.' * level}{module}." if module else "." * level
+                    yield alias.asname or alias.name, f"{package}{alias.name}"
+
+
+class Library:
+    """The project's own modules, read when something asks what a function of theirs does.
+
+    ``file_of`` finds the file of an absolute module name, None where it is not the project's.
+    """
+
+    def __init__(self, file_of: Callable[[str], Path | None]) -> None:
+        self._file_of = file_of
+        self._modules: dict[Path, Module | None] = {}
+
+    def module(self, name: str, importer: Path) -> Module | None:
+        """The module that ``importer`` calls ``name``; None where it is not there or cannot be read."""
+        path = relative_file(name, importer) if name.startswith(".") else self._file_of(name)
+        if path is None or not path.is_file():
+            return None
+        if path not in self._modules:
+            try:
+                self._modules[path] = Module(Source.of(path, path.read_bytes()), self)
+            except (OSError, UnreadableSource):
+                self._modules[path] = None
+        return self._modules[path]
+
+
+def relative_file(module: str, importer: Path) -> Path | None:
+    """The file of ``from .module import ...`` in ``importer``; None for a package itself."""
+    name = module.lstrip(".")
+    folder = importer.resolve().parents[len(module) - len(name) - 1]
+    return folder.joinpath(*name.split(".")).with_suffix(".py") if name else None
