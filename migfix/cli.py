@@ -294,9 +294,10 @@ def _filter_stdin(options: Options) -> ExitCode:
     _print(own.after)
     for helper in helpers:
         if not helper.path.exists():
+            path = shown(outcome.path) if options.stdin_filename else "on the file itself"
             _complain(
                 f"the result needs {shown(helper.path)}, which is not there; "
-                f"migfix apply {shown(outcome.path)} writes it"
+                f"migfix apply {path} writes it"
             )
     return _finish([outcome], options, wanted=False)
 

@@ -50,7 +50,7 @@ class Source:
             running = f"{sys.version_info.major}.{sys.version_info.minor}"
             raise UnreadableSource(
                 f"line {error.lineno}, column {error.offset}: {error.msg} "
-                f"(read by Python {running}; a file for a newer one needs migfix to run on it)"
+                f"(read by Python {running}; if the file is for a newer one, run migfix with that)"
             ) from error
         except (ValueError, RecursionError) as error:
             raise UnreadableSource(f"cannot be parsed: {error}") from error

@@ -317,6 +317,14 @@ def test_a_filter_says_which_command_writes_the_helper(pipeline: Pipeline) -> No
     assert invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"loop").stderr == ""
 
 
+def test_a_filter_that_knows_no_file_names_none(pipeline: Pipeline) -> None:
+    pipeline.helper = Path("helper.py")
+    assert invoke("apply", "-", stdin=b"loop").stderr == (
+        "migfix: the result needs helper.py, which is not there; "
+        "migfix apply on the file itself writes it\n"
+    )
+
+
 def test_diff_and_check_read_standard_input_too(pipeline: Pipeline) -> None:
     result = invoke("diff", "-", "--stdin-filename", "a.py", stdin=b"x loop\n")
     assert result.exit_code == 1
