@@ -1,4 +1,4 @@
-"""Load only the columns that a loop needs: ``.only(...)``, or ``.defer(...)`` where that is shorter.
+"""Load only the columns that a loop needs: ``.only(...)``, or ``.defer(...)`` of the few others.
 
 Before:
 
@@ -89,7 +89,7 @@ def _rewrite(loop: Loop) -> Decision:
                 " needs: the rows may come in another order",
             )
         return _narrowed(loop, "defer", [column.name for column in spared])
-    if len(spared) < len(names):
+    if 2 * len(spared) < len(names):  # nearly all are needed: the rest is the shorter list
         return _narrowed(loop, "defer", [column.name for column in spared])
     return _narrowed(loop, "only", [name for name in needed if name in names] or [_key(distinct)])
 
