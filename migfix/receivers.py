@@ -48,21 +48,36 @@ def _line_in(data: bytes) -> int | None:
 
 def _connections(tree: ast.Module) -> Iterator[ast.Call]:
     """``post_save.connect(f)`` and ``@receiver(post_save)`` without a sender."""
+    names = frozenset(SIGNALS).union(_other_names(tree))
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=signal, attr="connect"), args=args):
-                if _is_signal(signal) and len(args) < 2 and not _has_sender(node):
+                if _names_signal(signal, names) and len(args) < 2 and not _has_sender(node):
                     yield node
             case ast.Call(
                 func=ast.Name(id="receiver") | ast.Attribute(attr="receiver"), args=[signals, *_]
             ):
-                if any(map(_is_signal, ast.walk(signals))) and not _has_sender(node):
+                if _names_signal(signals, names) and not _has_sender(node):
                     yield node
 
 
-def _is_signal(node: ast.AST) -> bool:
-    return (isinstance(node, ast.Name) and node.id in SIGNALS) or (
-        isinstance(node, ast.Attribute) and node.attr in SIGNALS
+def _other_names(tree: ast.Module) -> Iterator[str]:
+    """Names by which the file calls a signal, or a list of them: imported as, assigned, looped over."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(names=aliases):
+                yield from (a.asname for a in aliases if a.name in SIGNALS and a.asname)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.For(
+                target=ast.Name(id=name), iter=value
+            ) if _names_signal(value, frozenset(SIGNALS)):
+                yield name
+
+
+def _names_signal(node: ast.AST, names: frozenset[str]) -> bool:
+    return any(
+        (isinstance(part, ast.Name) and part.id in names)
+        or (isinstance(part, ast.Attribute) and part.attr in names)
+        for part in ast.walk(node)
     )
 
 
