@@ -67,10 +67,9 @@ def _other_names(tree: ast.Module) -> Iterator[str]:
         match node:
             case ast.ImportFrom(names=aliases):
                 yield from (a.asname for a in aliases if a.name in SIGNALS and a.asname)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.For(
-                target=ast.Name(id=name), iter=value
-            ) if _names_signal(value, frozenset(SIGNALS)):
-                yield name
+            case ast.Assign(targets=[target], value=value) | ast.For(target=target, iter=value):
+                if _names_signal(value, frozenset(SIGNALS)):
+                    yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
 
 
 def _names_signal(node: ast.AST, names: frozenset[str]) -> bool:

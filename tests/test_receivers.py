@@ -18,7 +18,7 @@ CONNECTED = [
     "@receiver([pre_delete, models.signals.pre_save])\ndef index(sender, **kwargs): ...",
     "@dispatch.receiver(post_init, dispatch_uid='x')\ndef index(sender, **kwargs): ...",
     "from django.db.models.signals import post_save as saved\nsaved.connect(index)",
-    "for signal in (pre_save, post_save):\n    signal.connect(index)",
+    "for name, signal in {'saved': post_save}.items():\n    signal.connect(index)",
     "SAVED = [signals.post_save]\n@receiver(SAVED)\ndef index(sender, **kwargs): ...",
     "post_save.connect(index",
 ]
