@@ -34,7 +34,7 @@ class ProjectFacts:
 
     @cached_property
     def library(self) -> Library:
-        return Library(self.project.module_file)
+        return Library(self.project.module_file, self.history.model_setting)
 
     @cached_property
     def receiver_of_all(self) -> str | None:

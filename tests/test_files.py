@@ -206,3 +206,33 @@ def test_an_imported_function_that_may_do_more_keeps_every_column(migrations, te
     result = migfix("check", "shop").stdout
     assert "MF201" not in result
     assert "MF203" in result
+
+
+OF_THE_USER = """
+from django.conf import settings
+from django.db import migrations
+
+
+def forwards(apps, schema_editor):
+    for user in apps.get_model({model}).objects.all():
+        user.age = 1
+        user.save()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(forwards)]
+"""
+
+
+@pytest.mark.parametrize(
+    "model", ["settings.AUTH_USER_MODEL", '*settings.AUTH_USER_MODEL.split(".")']
+)
+@pytest.mark.parametrize(
+    ("value", "code"), [('"shop.Person"', "MF101"), ("USER", "MF203"), ("", "MF203")]
+)
+def test_a_model_that_the_settings_name(migrations, model, value, code):
+    if value:
+        (migrations.parent / "settings.py").write_text(f"AUTH_USER_MODEL = {value}\n")
+    (migrations / "0002_fill.py").write_text(OF_THE_USER.format(model=model))
+    assert f": {code} " in migfix("check", "shop").stdout

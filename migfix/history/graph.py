@@ -142,6 +142,11 @@ class History:
             self._sources[path] = self._read(migration)
         return self._sources[path]
 
+    def model_setting(self, name: str) -> str | None:
+        """The ``app.Model`` that a setting such as AUTH_USER_MODEL certainly names."""
+        value = self._settings.value(name)
+        return value if isinstance(value, str) else None
+
     def provide(self, path: Path, data: bytes, tree: ast.Module | None = None) -> None:
         """Take these bytes for those of a file, as an editor or standard input has them.
 

@@ -18,7 +18,7 @@ from migfix.loops.relations import possible_columns
 from migfix.loops.scopes import Binding, walk
 from migfix.loops.uses import Kind as UseKind
 from migfix.loops.uses import Use, uses_of
-from migfix.loops.values import RawRows, Rows
+from migfix.loops.values import RawRows, Rows, SchemaEditor
 from migfix.source import Source
 
 # Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
@@ -328,6 +328,8 @@ def loops_in(
         if not isinstance(node, ast.For):
             continue
         value, wrappers = resolver.unwrapped(node.iter)
+        if isinstance(value, SchemaEditor):
+            value = RawRows("a cursor")
         if isinstance(value, (Rows, RawRows)):
             yield Loop(
                 reach.module.source,

@@ -165,13 +165,17 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
 
 
 class Library:
-    """The project's own modules, read when something asks what a function of theirs does.
+    """What a file can learn of its project: functions of other modules, models named by settings.
 
-    ``file_of`` finds the file of an absolute module name, None where it is not the project's.
+    ``file_of`` finds the file of an absolute module name, None where it is not the project's;
+    ``model_setting`` says which ``app.Model`` a setting names, None where that is not certain.
     """
 
-    def __init__(self, file_of: Callable[[str], Path | None]) -> None:
+    def __init__(
+        self, file_of: Callable[[str], Path | None], model_setting: Callable[[str], str | None]
+    ) -> None:
         self._file_of = file_of
+        self.model_setting = model_setting
         self._modules: dict[Path, Module | None] = {}
 
     def module(self, name: str, importer: Path) -> Module | None:

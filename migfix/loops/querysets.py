@@ -94,6 +94,8 @@ class Resolver:
 
     def model_key(self, call: ast.Call, at: ast.AST) -> ModelKey | None:
         """The model of ``apps.get_model(...)``, where its arguments are literals or constants."""
+        if (label_and_name := self._split_label(call, at)) is not None:
+            return label_and_name
         named = {k.arg: k.value for k in call.keywords}
         label = call.args[0] if call.args else named.get("app_label")
         name = call.args[1] if len(call.args) > 1 else named.get("model_name")
@@ -103,9 +105,31 @@ class Resolver:
             first, second = first.split(".")
         return (first, second.lower()) if first and second else None
 
+    def _split_label(self, call: ast.Call, at: ast.AST) -> ModelKey | None:
+        """``get_model(*settings.AUTH_USER_MODEL.split("."))``"""
+        match call:
+            case ast.Call(
+                args=[
+                    ast.Starred(
+                        value=ast.Call(
+                            func=ast.Attribute(value=label, attr="split"),
+                            args=[ast.Constant(value=".")],
+                        )
+                    )
+                ],
+                keywords=[],
+            ):
+                parts = (self.literal(label, at) or "").split(".")
+                return (parts[0], parts[1].lower()) if len(parts) == 2 else None
+        return None
+
     def literal(self, node: ast.expr, at: ast.AST) -> str | None:
-        """The text of a string literal or of a name bound once to one."""
+        """The text of a string literal, of a name bound once to one, or of a setting that names a model."""
         match node:
+            case ast.Attribute(attr=setting) if (
+                self.module.path_of(node) == f"django.conf.settings.{setting}"
+            ):
+                return self.module.library.model_setting(setting) if self.module.library else None
             case ast.Constant(value=str(text)):
                 return text
             case ast.Name(id=name) if name in self.scope.bindings:

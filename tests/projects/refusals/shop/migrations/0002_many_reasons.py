@@ -59,6 +59,9 @@ def backwards(apps, schema_editor):
         cursor.execute("SELECT id FROM shop_product")
         for (pk,) in cursor.fetchall():
             print(pk)
+        cursor.execute("SELECT id FROM shop_review")
+        for (pk,) in cursor:
+            print(pk)
 
 
 def never_called(apps, schema_editor):
