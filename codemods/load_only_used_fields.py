@@ -137,8 +137,7 @@ def _check_source(loop: Loop) -> None:
         )
     if loop.is_used_after(loop.row):
         raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
-    if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
-        raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
+    gates.check_wrappers(loop)
 
 
 def _check_plain(model: ModelState, columns: list[FieldState]) -> None:

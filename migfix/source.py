@@ -86,6 +86,12 @@ def split_lines(text: str) -> tuple[str, ...]:
     return tuple(io.StringIO(text, newline=""))
 
 
+def shortened(text: str) -> str:
+    """The text for a message: on one line, at most 60 characters, with ``...`` where it goes on."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
 def flattened(expression: str) -> str:
     """``expression`` without comments and line breaks between its tokens; strings are kept as they are."""
     text = expression.replace("\r\n", "\n").replace("\r", "\n")

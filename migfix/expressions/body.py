@@ -16,6 +16,7 @@ from migfix.expressions.conditions import (
 from migfix.expressions.context import Context, Refused, SqlValue, Target
 from migfix.expressions.values import compile_value, increment
 from migfix.findings import Reason, Refusal
+from migfix.source import shortened
 
 _MAX_PATHS = 32
 
@@ -87,9 +88,12 @@ def _step(statement: ast.stmt, path: Path) -> list[Path]:
 
 
 def _refused_statement(statement: ast.stmt, path: Path) -> Refused:
-    first = path.context.loop.source.lines[statement.lineno - 1].strip()
-    shown = first if len(first) <= 60 else f"{first[:57]}..."
-    return Refused(Reason.OTHER_STATEMENTS, f"`{shown}` does more than set fields of the row")
+    lines = path.context.loop.source.lines[statement.lineno - 1 : statement.end_lineno]
+    shown = shortened("".join(lines))
+    return Refused(
+        Reason.OTHER_STATEMENTS,
+        f"line {statement.lineno} does more than set fields of the row: `{shown}`",
+    )
 
 
 def _target(target: ast.Attribute, path: Path) -> Target:

@@ -19,6 +19,7 @@ from migfix.expressions.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS, bi
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.loops.values import Row
+from migfix.source import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,7 @@ def _grouped(term: Condition, q: str, kind: type[All] | type[Any]) -> str:
 
 
 def refused_test(node: ast.expr, context: Context) -> Refused:
-    text = context.loop.text(node)
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    shown = shortened(context.loop.text(node))
     return Refused(Reason.CONDITION, f"`{shown}` has no exact SQL form that migfix knows")
 
 

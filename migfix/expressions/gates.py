@@ -6,11 +6,10 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from migfix.expressions.context import Refused
-from migfix.expressions.kinds import FILES as FILES
-from migfix.expressions.kinds import INERT as INERT
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.loops.loop import Loop, by_name
+from migfix.loops.querysets import PLAIN_MANAGERS
 from migfix.loops.scopes import walk
 from migfix.loops.values import Rows, Step
 
@@ -20,7 +19,6 @@ _DROPPED = frozenset(
 )
 _KEPT = frozenset("all filter exclude using db_manager annotate alias distinct extra".split())
 _ALLOWED = _DROPPED | _KEPT | {"select_for_update", "list()"}
-_PLAIN_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 
 
 def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
@@ -90,7 +88,7 @@ def check_manager(loop: Loop, model: ModelState) -> None:
     if isinstance(model.managers, Unknown):
         raise Refused(Reason.CUSTOM_MANAGER, f"the managers of {model.label}: {model.managers.why}")
     plain = not model.managers or manager.name == "_base_manager"
-    if not plain or (not manager.related and manager.name not in _PLAIN_MANAGERS):
+    if not plain or (not manager.related and manager.name not in PLAIN_MANAGERS):
         raise Refused(
             Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
         )
@@ -119,19 +117,23 @@ def check_source(loop: Loop, verb: str) -> None:
                 Reason.QUERYSET_SHAPE,
                 f"`{_shown(step)}` in the queryset: {verb}() would not be the same",
             )
-    if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
-        raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
+    check_wrappers(loop)
     if loop.rows.has("list()"):
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     if _has(source(loop), loop, "iterator"):
         raise Refused(Reason.QUERYSET_REUSED, "the rows come from an iterator made before the loop")
     if loop.node.orelse:
         raise Refused(Reason.LOOP_SHAPE, "the loop has an else")
-    if loop.reused is not None:
-        line = getattr(loop.reused, "lineno", loop.node.lineno)
-        raise Refused(Reason.QUERYSET_REUSED, f"the queryset's rows are used again on line {line}")
+    if loop.reuse:
+        raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
     if loop.used_after is not None:
         raise Refused(Reason.USED_AFTER, f"`{loop.used_after}` is used after the loop")
+
+
+def check_wrappers(loop: Loop) -> None:
+    """Only calls that hand on every row in the queryset's own order. Raises ``Refused``."""
+    if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
+        raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
 
 
 def _is_allowed(step: Step, verb: str) -> bool:

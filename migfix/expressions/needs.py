@@ -26,7 +26,7 @@ def needed_fields(
     for use in loop.uses:
         match use.kind:
             case uses.Kind.ESCAPE:
-                line = getattr(use.node, "lineno", loop.node.lineno)
+                line = loop.line_of(use.node)
                 text = loop.source.lines[line - 1].strip()
                 raise Refused(Reason.ROW_ESCAPES, f"line {line} may read any column: `{text}`")
             case uses.Kind.DELETE:

@@ -51,7 +51,10 @@ def saved_columns(
     if update_fields is not None:
         return [column for column in every if column.name in update_fields]
     if loop.rows.has("only", "defer"):
-        raise Refused(Reason.QUERYSET_SHAPE, "save() of a row with deferred fields")
+        raise Refused(
+            Reason.QUERYSET_SHAPE,
+            "save() writes only the columns that `.only()` or `.defer()` has left",
+        )
     return [column for column in every if column.primary_key is not True]
 
 

@@ -15,6 +15,7 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.loops.scopes import walk
 from migfix.loops.values import Manager, Model, Row, Rows
+from migfix.source import shortened
 
 _CLOCKS = frozenset(
     "django.utils.timezone.now datetime.datetime.now datetime.datetime.utcnow "
@@ -53,8 +54,7 @@ def increment(statement: ast.AugAssign, target: Target, context: Context) -> Sql
 
 
 def refused_value(node: ast.expr, context: Context) -> Refused:
-    text = context.loop.text(node)
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    shown = shortened(context.loop.text(node))
     return Refused(Reason.VALUE, f"`{shown}` has no exact SQL form that migfix knows")
 
 

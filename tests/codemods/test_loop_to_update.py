@@ -1264,3 +1264,23 @@ def test_no_database_holds_what_is_no_number_for_less(operator, lookup):
         """,
         f"Post.objects.filter(price__{lookup}=2).update(kind=1)",
     )
+
+
+def test_a_statement_on_several_lines_is_named_by_its_first_line_and_its_beginning():
+    loop = check_refused(
+        """
+        for post in Post.objects.all():
+            post.kind = 1
+            imported.note(
+                post.title,
+                "something that makes this line much longer than a message may be",
+            )
+            post.save()
+        """,
+        "other-statements",
+        select=("MF101",),
+    )
+    assert loop.reason == (
+        "line 13 does more than set fields of the row: "
+        '`imported.note( post.title, "something that makes this lin...`'
+    )

@@ -234,6 +234,28 @@ def test_a_queryset_that_the_caller_may_use_again(call):
     assert [loop.blocked_by for loop in outcome.loops] == ["queryset-reused"]
 
 
+def test_the_reason_says_where_rows_are_used_again():
+    def reason(body):
+        loops = checking.outcome_of(checking.whole(body), select=SELECT).loops
+        return loops[-1].reason
+
+    posts = "posts = Post.objects.all()\n"
+    again = reason(f"{posts}for post in posts:\n    print(post)\nprint(len(posts))")
+    assert again == "the queryset's rows are used again on line 14"
+    nested = reason(
+        f"{posts}for x in imported.names():\n    for post in posts:\n        print(post)"
+    )
+    assert nested == "an outer loop makes this one go over the rows of `posts` again"
+
+
+def test_the_reason_names_a_queryset_that_the_caller_may_use_again():
+    call = "posts = Post.objects.all()\nfill(posts)\nprint(len(posts))"
+    loops = checking.outcome_of(callers(call, FILL), select=SELECT).loops
+    assert [loop.reason for loop in loops] == [
+        "`posts` is made elsewhere, where its rows may be used again"
+    ]
+
+
 def test_a_queryset_of_the_function_around():
     outcome = checking.outcome_of(
         checking.whole("""
