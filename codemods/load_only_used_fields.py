@@ -133,7 +133,7 @@ def _check_source(loop: Loop) -> None:
     if loop.is_over_iterator:
         raise Refused(
             Reason.QUERYSET_SHAPE,
-            ".iterator() was called before the loop: only a queryset can be told its columns",
+            ".only() would have to stand before the .iterator() above the loop",
         )
     if loop.is_used_after(loop.row):
         raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")

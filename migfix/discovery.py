@@ -132,6 +132,11 @@ class Project:
             if _holds_migrations(folder, names)
         )
 
+    @property
+    def migrations(self) -> Iterator[MigrationFile]:
+        """The migration files of all packages."""
+        return (file for package in self.packages for file in package.files)
+
     @cached_property
     def settings_files(self) -> tuple[Path, ...]:
         """Modules whose name says settings, or that lie in a folder of that name."""

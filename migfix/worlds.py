@@ -86,14 +86,13 @@ class ProjectFacts:
 
     def _importers(self, helper: Path) -> Iterator[Module]:
         """The project's migrations whose text names the helper module."""
-        for package in self.project.packages:
-            for file in package.files:
-                data = file.path.read_bytes()
-                if helper.stem.encode() in data and b"RunPython" in data and file.path != helper:
-                    try:
-                        yield Module(Source.of(file.path, data), self.library)
-                    except UnreadableSource:
-                        continue
+        for file in self.project.migrations:
+            data = file.path.read_bytes()
+            if helper.stem.encode() in data and b"RunPython" in data and file.path != helper:
+                try:
+                    yield Module(Source.of(file.path, data), self.library)
+                except UnreadableSource:
+                    continue
 
     def _worlds(self, module: Module, more_models: frozenset[ModelKey]) -> list[Reach]:
         migration = self.project.migration(module.source.path.resolve())

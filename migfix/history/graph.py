@@ -325,14 +325,13 @@ class History:
     def _run_before(self) -> Mapping[MigrationKey, tuple[MigrationKey, ...]]:
         """Migrations of the project that ask to run before another one, by that other one."""
         found: dict[MigrationKey, tuple[MigrationKey, ...]] = {}
-        for package in self.project.packages:
-            for file in package.files:
-                if b"run_before" not in self._bytes(file.path):
-                    continue
-                source = self.source(file)
-                for key in () if isinstance(source, Unknown) else source.run_before:
-                    if not isinstance(key, Unknown):
-                        found[key] = (*found.get(key, ()), (file.app_label, file.name))
+        for file in self.project.migrations:
+            if b"run_before" not in self._bytes(file.path):
+                continue
+            source = self.source(file)
+            for key in () if isinstance(source, Unknown) else source.run_before:
+                if not isinstance(key, Unknown):
+                    found[key] = (*found.get(key, ()), (file.app_label, file.name))
         return found
 
     def _parents(
@@ -537,7 +536,7 @@ class History:
         """The files of the project that hold ``"app.Model"``, or a setting that names it."""
         if key not in self._naming:
             written = ".".join(key).lower().encode()
-            files = (file for package in self.project.packages for file in package.files)
+            files = self.project.migrations
             self._naming[key] = tuple(file for file in files if self._names(file, key, written))
         return self._naming[key]
 

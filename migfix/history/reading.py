@@ -538,7 +538,7 @@ class _Reader:
         if entry.problem or not isinstance(node, ast.Call):
             return Operation(None, {}, node.lineno, entry.problem)
         path = self.scope.dotted(node.func)
-        kind, own = self._kind(path, self.scope)
+        kind, own = self._kind(path)
         arguments = self._bind(node, kind)
         if kind is None and path is not None and self._leaves_state(path):
             any_sql = Unknown(f"{self.scope.source(node.func)} may run any SQL")
@@ -583,7 +583,7 @@ class _Reader:
         bound = dict(zip(names, node.args, strict=False))
         return bound | {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
 
-    def _kind(self, path: str | None, scope: Scope, depth: int = 0) -> tuple[str | None, bool]:
+    def _kind(self, path: str | None, depth: int = 0) -> tuple[str | None, bool]:
         """Django's class behind an operation, and whether a subclass brings its own database code."""
         if path is None or depth > 5:
             return None, False
@@ -594,7 +594,7 @@ class _Reader:
         if found is None or len(found[0].bases) != 1 or _own_methods(found[0]) & _STATE_METHODS:
             return None, False
         node, inner = found
-        kind, own = self._kind(inner.dotted(node.bases[0]), inner, depth + 1)
+        kind, own = self._kind(inner.dotted(node.bases[0]), depth + 1)
         return kind, own or bool(_own_methods(node) & _DATABASE_METHODS)
 
     def _leaves_state(self, path: str) -> bool:
@@ -616,11 +616,7 @@ class _Reader:
         node = entry.node
         if isinstance(node, ast.ClassDef):
             return  # stands for a doubt about the class; the entries that follow list its operations
-        kind = (
-            self._kind(self.scope.dotted(node.func), self.scope)[0]
-            if isinstance(node, ast.Call)
-            else None
-        )
+        kind = self._kind(self.scope.dotted(node.func))[0] if isinstance(node, ast.Call) else None
         if not isinstance(node, ast.Call) or kind is None:
             for part in ast.walk(node):
                 if isinstance(part, ast.Call) and self._is_run_python(part):
@@ -633,7 +629,7 @@ class _Reader:
                 yield from self._run_pythons(index, nested)
 
     def _is_run_python(self, node: ast.Call) -> bool:
-        return self._kind(self.scope.dotted(node.func), self.scope)[0] == "RunPython"
+        return self._kind(self.scope.dotted(node.func))[0] == "RunPython"
 
     def _run_python(self, index: int, node: ast.Call) -> RunPythonCall:
         bound = self._bind(node, "RunPython") or {}
