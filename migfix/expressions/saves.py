@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migfix.expressions.body import Path
+from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.gates import lineage
 from migfix.expressions.kinds import FILES, INERT, is_rounded
@@ -45,17 +46,31 @@ def save_caveats(
 def saved_columns(
     loop: Loop, columns: Mapping[str, FieldState], update_fields: frozenset[str] | None
 ) -> list[FieldState]:
-    """The columns that the row's ``save()`` writes. Raises ``Refused``."""
-    assert isinstance(loop.rows, Rows)
+    """The columns that the row's ``save()`` writes, besides those assigned. Raises ``Refused``."""
     every = list({column.name: column for column in columns.values()}.values())
     if update_fields is not None:
         return [column for column in every if column.name in update_fields]
-    if loop.rows.has("only", "defer"):
-        raise Refused(
-            Reason.QUERYSET_SHAPE,
-            "save() writes only the columns that `.only()` or `.defer()` has left",
-        )
-    return [column for column in every if column.primary_key is not True]
+    loaded = _loaded(loop, columns)
+    return [column for column in every if column.primary_key is not True and column.name in loaded]
+
+
+def _loaded(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
+    """What ``.only()`` and ``.defer()`` leave to load; save() of such a row writes no other column.
+
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#defer
+    """
+    assert isinstance(loop.rows, Rows)
+    loaded = frozenset(column.name for column in columns.values())
+    narrowing = [step for step in loop.rows.steps if step.name in {"only", "defer"}]
+    if not narrowing:
+        return loaded
+    (step, *others), call = narrowing, narrowing[0].call
+    names = [constant_of(argument, loop) for argument in call.args] if call else []
+    known = [columns[name].name for name in names if isinstance(name, str) and name in columns]
+    only_the_key = all(columns[name].primary_key is True for name in known)
+    if others or only_the_key or len(known) != len(names):
+        raise Refused(Reason.QUERYSET_SHAPE, f"which columns `.{step.name}()` loads is not certain")
+    return frozenset(known) if step.name == "only" else loaded - set(known)
 
 
 def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:

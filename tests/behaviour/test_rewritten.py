@@ -52,3 +52,34 @@ def test_a_migration_that_is_left_alone_keeps_its_source():
     assert "for order in orders:\n" in after
     with pytest.raises(AssertionError, match="used again"):
         run_rewritten(MODELS, before, ROWS)
+
+
+STAMPED = """
+migrations.CreateModel("Stamped", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("n", models.IntegerField(default=0)),
+    ("data", models.JSONField(null=True)),
+    ("file", models.FileField(null=True)),
+    ("updated", models.DateTimeField(auto_now=True)),
+]),
+"""
+
+
+@pytest.mark.parametrize("narrowed", ['only("n")', 'defer("data", "file", "updated")'])
+@pytest.mark.parametrize("database", PARAMETERS)
+def test_an_update_of_narrowed_rows_leaves_what_their_save_left(database, narrowed):
+    def rows(apps, connection):
+        stamped = apps.get_model("shop", "Stamped")
+        stamped.objects.bulk_create([stamped(n=n) for n in (1, 2)])
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE shop_stamped SET data = 'null', file = NULL WHERE n = 1")
+
+    before = f"""
+        def forwards(apps, schema_editor):
+            for row in apps.get_model("shop", "Stamped").objects.{narrowed}:
+                row.n = 7
+                row.save()
+    """
+    outcome, both = run_rewritten(STAMPED, before, rows, database=database)
+    assert outcome.loops[0].codes == ("MF101",)
+    assert both.after.queries == 1

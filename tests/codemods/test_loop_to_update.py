@@ -1015,8 +1015,12 @@ def test_a_queryset_under_a_name_loses_its_order_which_update_may_not_take():
         ("Post.objects.extra({'x': '1'})", "queryset-shape"),
         ("Post.objects.extra(select={'kind': '1'})", "queryset-shape"),
         ("Post.objects.extra(where=['1 = 1'], tables=['shop_person'])", "queryset-shape"),
-        ("Post.objects.only('title')", "queryset-shape"),
-        ("Post.objects.defer('title')", "queryset-shape"),
+        ("Post.objects.only()", "queryset-shape"),
+        ("Post.objects.only('id')", "queryset-shape"),
+        ("Post.objects.only('author__name')", "queryset-shape"),
+        ("Post.objects.only(*['title'])", "queryset-shape"),
+        ("Post.objects.defer(None)", "queryset-shape"),
+        ("Post.objects.defer('title').only('title', 'kind')", "queryset-shape"),
         ("Post.objects.none()", "queryset-shape"),
         ("reversed(Post.objects.all())", "loop-shape"),
         ("sorted(Post.objects.all(), key=str)", "loop-shape"),
@@ -1283,4 +1287,30 @@ def test_a_statement_on_several_lines_is_named_by_its_first_line_and_its_beginni
     assert loop.reason == (
         "line 13 does more than set fields of the row: "
         '`imported.note( post.title, "something that makes this lin...`'
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", ["only('name')", "only('name', 'other')", "defer('updated')", "defer('updated', 'id')"]
+)
+def test_a_save_of_narrowed_rows_leaves_the_columns_alone_that_were_not_loaded(rows):
+    check_rewritten(
+        f"""
+        for stamped in Stamped.objects.{rows}:
+            stamped.name = "x"
+            stamped.save()
+        """,
+        'Stamped.objects.update(name="x")',
+    )
+
+
+@pytest.mark.parametrize("rows", ["only('name', 'updated')", "defer('other')"])
+def test_a_save_of_narrowed_rows_refreshes_the_auto_now_columns_among_them(rows):
+    check_refused(
+        f"""
+        for stamped in Stamped.objects.{rows}:
+            stamped.name = "x"
+            stamped.save()
+        """,
+        "auto-now",
     )
