@@ -54,13 +54,6 @@ def decide(loop: Loop) -> Decision:
         "values", "values_list", "dates", "datetimes"
     ):
         return None
-    try:
-        return _rewrite(loop)
-    except Refused as refused:
-        return refused.refusal
-
-
-def _rewrite(loop: Loop) -> Decision:
     _check_source(loop)
     model, columns, _ = gates.check_model(loop)
     distinct = list({column.name: column for column in columns.values()}.values())

@@ -33,13 +33,6 @@ from migfix.loops.values import Rows
 def decide(loop: Loop) -> Decision:
     if not loop.used(uses.Kind.DELETE):
         return None
-    try:
-        return _rewrite(loop)
-    except Refused as refused:
-        return refused.refusal
-
-
-def _rewrite(loop: Loop) -> Decision:
     gates.check_source(loop, "delete")
     model, columns, caveats = gates.check_model(loop)
     gates.check_manager(loop, model)

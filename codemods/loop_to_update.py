@@ -34,13 +34,6 @@ from migfix.loops.loop import Loop
 def decide(loop: Loop) -> Decision:
     if not loop.used(uses.Kind.WRITE):
         return None
-    try:
-        return _rewrite(loop)
-    except Refused as refused:
-        return refused.refusal
-
-
-def _rewrite(loop: Loop) -> Decision:
     gates.check_source(loop, "update")
     model, columns, caveats = gates.check_model(loop)
     gates.check_manager(loop, model)

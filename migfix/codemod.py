@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from migfix.expressions.context import Refused
 from migfix.findings import Part, Refusal, Rewrite
 from migfix.loops.loop import Loop
 
@@ -21,7 +22,8 @@ Decision: TypeAlias = Rewrite | Refusal | None
 class Codemod:
     """One codemod. ``module`` is ``__name__`` of its file, which gives it its name.
 
-    ``decide`` reads facts and answers; it reads no files, changes nothing, and knows no other codemod.
+    ``decide`` reads facts and answers, a refusal also by raising ``Refused``; it reads no files,
+    changes nothing, and knows no other codemod.
     """
 
     module: str
@@ -33,6 +35,13 @@ class Codemod:
     def name(self) -> str:
         """``loop-to-update`` for ``codemods/loop_to_update.py``."""
         return self.module.rpartition(".")[2].replace("_", "-")
+
+    def decision(self, loop: Loop) -> Decision:
+        """What ``decide`` says of the loop."""
+        try:
+            return self.decide(loop)
+        except Refused as refused:
+            return refused.refusal
 
     @property
     def documentation(self) -> str:

@@ -64,11 +64,11 @@ def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decisi
     """The decision that holds in every state; a refusal in one of them holds for all."""
     if codemod.code not in policy.codes:
         return None
-    decision = codemod.decide(worlds[0])
+    decision = codemod.decision(worlds[0])
     for world in worlds[1:]:
         if isinstance(decision, Refusal):
             break
-        other = codemod.decide(world)
+        other = codemod.decision(world)
         if isinstance(other, Refusal):
             decision = other
         elif other != decision:
