@@ -123,15 +123,25 @@ def _worth_a_look(module: Module, entries: Sequence[Entry]) -> bool:
 
 
 def _may_delete_rows(module: Module) -> bool:
-    """Is there a ``name.delete()``, where the name may be a row's? Only then does it matter what
-    points to the rows.
+    """Is there a loop that does nothing but delete its rows? Only then does it matter what points
+    to them.
     """
     return b".delete" in module.source.data and any(
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.attr == "delete"
-        for node in walk(module.tree)
+        isinstance(node, ast.For) and _only_deletes(node) for node in walk(module.tree)
+    )
+
+
+def _only_deletes(loop: ast.For) -> bool:
+    statements = [node for child in loop.body for node in walk(child) if isinstance(node, ast.stmt)]
+    plain = (ast.If, ast.Expr, ast.Continue, ast.Pass)
+    rows = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
+    return all(isinstance(statement, plain) for statement in statements) and any(
+        isinstance(node, ast.Attribute)
+        and node.attr == "delete"
+        and isinstance(node.value, ast.Name)
+        and node.value.id in rows
+        for child in loop.body
+        for node in walk(child)
     )
 
 
