@@ -94,6 +94,14 @@ class ProjectFacts:
                 except UnreadableSource:
                     continue
 
+    def _worth_a_look(self, module: Module, entries: Sequence[Entry]) -> bool:
+        """Does a reached function hold a loop or call a helper module? No state is needed to tell."""
+        reach = _reached(module, ProjectState(), entries)
+        nodes = (node for function in reach.functions for node in module.nodes_of(function))
+        return any(isinstance(node, ast.For) for node in nodes) or any(
+            self.helper_file(call, module) for call in reach.imported
+        )
+
     def _worlds(self, module: Module, more_models: frozenset[ModelKey]) -> list[Reach]:
         migration = self.project.migration(module.source.path.resolve())
         self.history.provide(migration.path, module.source.data, module.tree)
@@ -101,7 +109,7 @@ class ProjectFacts:
         if isinstance(read, Unknown):
             return []
         entries = _entries(read)
-        if not _worth_a_look(module, [entry for each in entries.values() for entry in each]):
+        if not self._worth_a_look(module, [entry for each in entries.values() for entry in each]):
             return []
         models = _named_models(module) | more_models
         labels = {key[0] for key in models}
@@ -113,13 +121,6 @@ class ProjectFacts:
             for index, ways in entries.items()
             for state in self.history.states_at(migration, index, labels, models, pointing=deletes)
         ]
-
-
-def _worth_a_look(module: Module, entries: Sequence[Entry]) -> bool:
-    """Does a reached function hold a loop or call an imported one? No state is needed to tell."""
-    reach = _reached(module, ProjectState(), entries)
-    nodes = (node for function in reach.functions for node in module.nodes_of(function))
-    return bool(reach.imported) or any(isinstance(node, ast.For) for node in nodes)
 
 
 def _may_delete_rows(module: Module) -> bool:
