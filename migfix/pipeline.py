@@ -157,7 +157,9 @@ class Engine:
         for path in {p for call in calls if (p := facts.helper_file(call, module))}:
             if path not in self.helpers:
                 self.helpers.add(path)
-                helper = Module(Source.of(_relative(path), path.read_bytes()), facts.library)
+                helper = Module(
+                    Source.of(_shown(path, module.source.path), path.read_bytes()), facts.library
+                )
                 yield self._outcome(helper, facts.worlds_of_helper(helper), facts)
 
     def _facts(self, path: Path) -> ProjectFacts:
@@ -194,12 +196,14 @@ class Engine:
         return sorted(planned, key=lambda p: (p.outcome.line, p.outcome.column))
 
 
-def _relative(path: Path) -> Path:
-    """As the user would write it: relative to the working folder where that is possible."""
+def _shown(helper: Path, importer: Path) -> Path:
+    """As the user would write it: beside the importer, else relative to the working folder."""
+    if helper.parent == importer.resolve().parent:
+        return importer.parent / helper.name
     try:
-        return path.relative_to(Path.cwd())
+        return helper.relative_to(Path.cwd())
     except ValueError:
-        return path
+        return helper
 
 
 def _edits(

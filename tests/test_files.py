@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,20 @@ def test_a_model_that_the_settings_name(migrations, model, value, code):
         (migrations.parent / "settings.py").write_text(f"AUTH_USER_MODEL = {value}\n")
     (migrations / "0002_fill.py").write_text(OF_THE_USER.format(model=model))
     assert f": {code} " in migfix("check", "shop").stdout
+
+
+def test_a_helper_module_is_one_file_however_the_folder_is_named(migrations):
+    (migrations / "_fill.py").write_text(
+        "def fill(Post):\n    for post in Post.objects.all():\n"
+        "        post.kind = 1\n        post.save()\n"
+    )
+    (migrations / "0002_fill.py").write_text(
+        IMPORTING.replace("shop.text import credit", "._fill import fill").replace(
+            IMPORTING[IMPORTING.index("    for") : IMPORTING.index("\n\n\nclass")],
+            '    fill(apps.get_model("shop", "Post"))',
+        )
+    )
+    for folder in ("shop", str(migrations.parent.resolve())):
+        report = json.loads(migfix("check", folder, "--output-format", "json").stdout)
+        assert report["summary"]["files"] == 3
+        assert [file["path"].rpartition("/")[2] for file in report["files"]] == ["_fill.py"]
