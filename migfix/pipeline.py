@@ -19,7 +19,7 @@ from pathlib import Path
 from migfix import catalog
 from migfix.codemod import Codemod
 from migfix.discovery import discover
-from migfix.findings import FileEdit, FileOutcome, Rewrite
+from migfix.findings import FileEdit, FileOutcome
 from migfix.loops.functions import Reach
 from migfix.loops.loop import Databases, Loop, Surroundings, loops_in
 from migfix.loops.module import Module
@@ -209,13 +209,11 @@ def _shown(helper: Path, importer: Path) -> Path:
 def _edits(
     source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
 ) -> Iterator[FileEdit]:
-    from migfix.rewriting.apply import rewritten
+    from migfix.rewriting.apply import LoopEdits, rewritten
 
-    rewrites: dict[ast.For, tuple[Rewrite, ...]] = {
-        p.loop.node: p.rewrites for p in planned if p.rewrites
-    }
-    needs_helper = any(rewrite.needs_helper for each in rewrites.values() for rewrite in each)
+    needs_helper = any(rewrite.needs_helper for p in planned for rewrite in p.rewrites)
     if needs_helper and (helper := place.edit()) is not None:
         yield helper
-    after = rewritten(source, rewrites, style_of(source.path))
+    loops = {p.loop.node: LoopEdits(p.rewrites, p.loop.wrappers) for p in planned if p.rewrites}
+    after = rewritten(source, loops, style_of(source.path))
     yield FileEdit(source.path, source.data, after)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -14,27 +15,36 @@ from migfix.settings import Style
 from migfix.source import Source
 
 
+@dataclass(frozen=True, slots=True)
+class LoopEdits:
+    """What to do to one loop. ``wrappers`` are the calls around its queryset, outermost first."""
+
+    rewrites: tuple[Rewrite, ...]
+    wrappers: tuple[str, ...] = ()
+
+
 class RewriteError(Exception):
     """The new text is not what was meant: a bug of migfix. The file stays as it was."""
 
 
-def rewritten(source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style) -> bytes:
+def rewritten(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style) -> bytes:
     """The file's new bytes. Raises ``RewriteError`` when they cannot be trusted."""
-    text = _with_edits(source, rewrites, style)
-    imports = [i for each in rewrites.values() for rewrite in each for i in rewrite.imports]
+    text = _with_edits(source, loops, style)
+    rewrites = [rewrite for each in loops.values() for rewrite in each.rewrites]
+    imports = [import_ for rewrite in rewrites for import_ in rewrite.imports]
     text = with_imports(text, source, dict.fromkeys(imports), style)
-    _verify(source, text, rewrites)
+    _verify(source, text, loops)
     return source.encoded(text)
 
 
-def _with_edits(source: Source, rewrites: Mapping[ast.For, Sequence[Rewrite]], style: Style) -> str:
+def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style) -> str:
     lines = list(source.lines)
     for statement in reversed(source.tree.body):
         held = _loops_of(statement)
         edits = {
-            i: rewrites[loop]
+            i: loops[loop]
             for i, loop in enumerate(held)
-            if isinstance(loop, ast.For) and loop in rewrites
+            if isinstance(loop, ast.For) and loop in loops
         }
         if edits:
             first, last = _line_range(statement)
@@ -62,7 +72,7 @@ def _depth(source: Source, loop: ast.For | ast.AsyncFor) -> int:
 
 def _edited(
     text: str,
-    edits: Mapping[int, Sequence[Rewrite]],
+    edits: Mapping[int, LoopEdits],
     indents: Sequence[int],
     style: Style,
     newline: str,
@@ -73,7 +83,7 @@ def _edited(
     if len(found.loops) != len(indents):
         raise RewriteError("the two parsers do not see the same loops")
     rewriter = _Rewriter(
-        {id(found.loops[i]): (rewrites, indents[i]) for i, rewrites in edits.items()}, style
+        {id(found.loops[i]): (each, indents[i]) for i, each in edits.items()}, style
     )
     code = module.visit(rewriter).code
     return code if newline == "\n" else code.replace(newline, "\n").replace("\n", newline)
@@ -88,7 +98,7 @@ class _Loops(cst.CSTVisitor):
 
 
 class _Rewriter(cst.CSTTransformer):
-    def __init__(self, edits: Mapping[int, tuple[Sequence[Rewrite], int]], style: Style) -> None:
+    def __init__(self, edits: Mapping[int, tuple[LoopEdits, int]], style: Style) -> None:
         super().__init__()
         self.edits = edits
         self.style = style
@@ -98,11 +108,12 @@ class _Rewriter(cst.CSTTransformer):
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         if id(original_node) not in self.edits:
             return updated_node
-        rewrites, indent = self.edits[id(original_node)]
-        edits = [rewrite.edit for rewrite in rewrites]
+        loop, indent = self.edits[id(original_node)]
+        edits = [rewrite.edit for rewrite in loop.rewrites]
         if isinstance(edits[0], ReplaceLoop):
             return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
-        return _with_new_header(updated_node, edits, self.style, indent)
+        rows = _in_wrappers(updated_node.iter, loop.wrappers, edits)
+        return _with_new_header(updated_node, rows, self.style, indent)
 
 
 def _replacement(
@@ -131,8 +142,7 @@ class _Comments(cst.CSTVisitor):
         self.comments.append(node)
 
 
-def _with_new_header(loop: cst.For, edits: Iterable[Edit], style: Style, indent: int) -> cst.For:
-    rows = _in_wrappers(loop.iter, edits)
+def _with_new_header(loop: cst.For, rows: cst.BaseExpression, style: Style, indent: int) -> cst.For:
     module = cst.Module([])
     target, code = module.code_for_node(loop.target), module.code_for_node(rows)
     code = f"({code})" if "\n" in code and not rows.lpar else code
@@ -143,31 +153,20 @@ def _with_new_header(loop: cst.For, edits: Iterable[Edit], style: Style, indent:
     return new.with_changes(leading_lines=loop.leading_lines, body=loop.body, orelse=loop.orelse)
 
 
-_LISTS = frozenset({"list", "tuple"})
-_HANDING_ON = _LISTS | {"enumerate", "iter", "tqdm", "track"}
-
-
-def _in_wrappers(rows: cst.BaseExpression, edits: Iterable[Edit]) -> cst.BaseExpression:
+def _in_wrappers(
+    rows: cst.BaseExpression, wrappers: Sequence[str], edits: Sequence[Edit]
+) -> cst.BaseExpression:
     """Apply the edits under ``enumerate(...)`` and its like; ``list(...)`` around them goes."""
-    name = _wrapper(rows)
-    if name is None:
+    if not wrappers:
         for edit in edits:
             rows = _with_edit(rows, edit)
         return rows
-    assert isinstance(rows, cst.Call)
-    inner = _in_wrappers(rows.args[0].value, edits)
-    if name in _LISTS and any(_streams(edit) for edit in edits):
+    if not isinstance(rows, cst.Call):
+        raise RewriteError(f"the header is not a call of {wrappers[0]}()")
+    inner = _in_wrappers(rows.args[0].value, wrappers[1:], edits)
+    if wrappers[0] in {"list", "tuple"} and any(map(_streams, edits)):
         return inner
     return rows.with_changes(args=[rows.args[0].with_changes(value=inner), *rows.args[1:]])
-
-
-def _wrapper(rows: cst.BaseExpression) -> str | None:
-    if not isinstance(rows, cst.Call) or not rows.args:
-        return None
-    match rows.func:
-        case cst.Name(value=name) | cst.Attribute(attr=cst.Name(value=name)) if name in _HANDING_ON:
-            return name
-    return None
 
 
 def _streams(edit: Edit) -> bool:
@@ -225,7 +224,7 @@ def _receiver(node: cst.BaseExpression) -> cst.BaseExpression:
     return node.func.value
 
 
-def _verify(source: Source, text: str, rewrites: Mapping[ast.For, Sequence[Rewrite]]) -> None:
+def _verify(source: Source, text: str, loops: Mapping[ast.For, LoopEdits]) -> None:
     """The new text parses, and no statement without a rewritten loop has changed."""
     try:
         after = ast.parse(text)
@@ -235,7 +234,7 @@ def _verify(source: Source, text: str, rewrites: Mapping[ast.For, Sequence[Rewri
         ast.dump(statement)
         for statement in source.tree.body
         if not isinstance(statement, (ast.Import, ast.ImportFrom))
-        and not any(loop in rewrites for loop in _loops_of(statement))
+        and not any(loop in loops for loop in _loops_of(statement))
     ]
     remaining = [ast.dump(statement) for statement in after.body]
     position = 0

@@ -783,3 +783,19 @@ def test_an_index_over_several_columns():
         models=MORE,
         select=SELECT,
     )
+
+
+@pytest.mark.parametrize(
+    ("imported", "bar"),
+    [
+        ("from tqdm import tqdm", "tqdm"),
+        ("from tqdm.auto import tqdm as bar", "bar"),
+        ("from rich.progress import track as shown", "shown"),
+        ("import tqdm as progress", "progress.tqdm"),
+    ],
+)
+def test_the_columns_are_narrowed_inside_of_a_progress_bar_whatever_its_name(imported, bar):
+    before = checking.whole(loop_over(f"{bar}(Post.objects.all())", "print(row.title)"))
+    outcome = checking.outcome_of(f"{imported}\n{before}", select=SELECT)
+    after = checking.after_of(outcome, before)
+    assert f'    for row in {bar}(Post.objects.only("title")):\n' in after
