@@ -98,10 +98,6 @@ class FieldState:
         return self._fact("auto_now", False)
 
     @property
-    def auto_now_add(self) -> bool | Unknown:
-        return self._fact("auto_now_add", False)
-
-    @property
     def is_relation(self) -> bool | Unknown:
         if self.kind is None:
             if self.plain_column:
@@ -385,24 +381,6 @@ class ProjectState:
             return Unknown(why)
         found = self.models.get((app_label, name.lower()))
         return found or Unknown(f"no migration before this one creates {app_label}.{name}")
-
-    def concrete_fields(self, model: ModelState) -> tuple[FieldState, ...] | Unknown:
-        """The fields that have a column, those of parent models first, as ``_meta.concrete_fields``.
-
-        Unknown when a parent is not known or when a field's class does not tell whether it has a
-        column. Parents that are plain classes bring no fields: the history lists those they bring.
-        """
-        parents = self.parents(model)
-        if isinstance(parents, Unknown):
-            return parents
-        fields: list[FieldState] = []
-        for each in (*parents, model):
-            for found in each.fields:
-                if isinstance(found.has_column, Unknown):
-                    return found.has_column
-                if found.has_column and found not in fields:
-                    fields.append(found)
-        return tuple(fields)
 
     def parents(self, model: ModelState) -> tuple[ModelState, ...] | Unknown:
         """The models that this one inherits from, the furthest first. Plain classes are left out."""
