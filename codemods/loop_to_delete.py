@@ -33,9 +33,7 @@ from migfix.loops.values import Rows
 def decide(loop: Loop) -> Decision:
     if not loop.used(uses.Kind.DELETE):
         return None
-    gates.check_source(loop, "delete")
-    model, columns, caveats = gates.check_model(loop)
-    gates.check_manager(loop, model)
+    model, columns, caveats = gates.check_all(loop, "delete")
     path = _the_deleting_path(compile_body(loop.node.body, Context(loop, columns)).paths)
     caveats += [*gates.source_caveats(loop), *path.caveats, *relation_caveats(loop, model)]
     return _built(loop, path, tuple(dict.fromkeys(caveats)))

@@ -34,9 +34,7 @@ from migfix.loops.loop import Loop
 def decide(loop: Loop) -> Decision:
     if not loop.used(uses.Kind.WRITE):
         return None
-    gates.check_source(loop, "update")
-    model, columns, caveats = gates.check_model(loop)
-    gates.check_manager(loop, model)
+    model, columns, caveats = gates.check_all(loop, "update")
     paths = compile_body(loop.node.body, Context(loop, columns)).paths
     if any(path.deleted for path in paths):
         return None

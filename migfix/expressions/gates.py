@@ -21,6 +21,14 @@ _KEPT = frozenset("all filter exclude using db_manager annotate alias distinct e
 _ALLOWED = _DROPPED | _KEPT | {"select_for_update", "list()"}
 
 
+def check_all(loop: Loop, verb: str) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
+    """What ``update()`` and ``delete()`` both ask of a loop: see ``check_model``. Raises ``Refused``."""
+    check_source(loop, verb)
+    model, columns, caveats = check_model(loop)
+    check_manager(loop, model)
+    return model, columns, caveats
+
+
 def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
     """The loop's model, its columns and what may differ because of them. Raises ``Refused``."""
     if not isinstance(loop.rows, Rows):
