@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from migfix.codemod import Codemod, Decision
@@ -69,16 +69,33 @@ def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decisi
         if isinstance(decision, Refusal):
             break
         other = codemod.decision(world)
-        if isinstance(other, Refusal):
-            decision = other
-        elif other != decision:
-            decision = Refusal(
-                Reason.STATES_DIFFER,
-                "which migrations ran before is not certain, and the rewrite would depend on it",
-            )
+        agreed = _agreed(decision, other)
+        if agreed is None and other != decision:
+            agreed = Refusal(Reason.STATES_DIFFER, _difference(worlds[0], world))
+        decision = agreed
     if decision is not None and _is_ignored(worlds[0], codemod.code):
         return Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
     return decision
+
+
+def _agreed(decision: Decision, other: Decision) -> Decision:
+    """What holds where either may be right: a refusal, or one rewrite with what may differ in both."""
+    if isinstance(other, Refusal):
+        return other
+    if not isinstance(decision, Rewrite) or not isinstance(other, Rewrite):
+        return None
+    caveats = tuple(dict.fromkeys((*decision.caveats, *other.caveats)))
+    one = replace(decision, caveats=caveats)
+    return one if one == replace(other, caveats=caveats) else None
+
+
+def _difference(one: Loop, other: Loop) -> str:
+    """Why two worlds get different rewrites."""
+    if one.model_label != other.model_label:
+        return f"the rewrite would differ between {one.model_label} and {other.model_label}"
+    if one.state is other.state:
+        return "the rewrite would differ between the turns or calls that run this loop"
+    return "which migrations ran before is not certain, and the rewrite would depend on it"
 
 
 def _is_ignored(loop: Loop, code: str) -> bool:

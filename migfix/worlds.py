@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -50,23 +50,25 @@ class ProjectFacts:
 
         Empty for a file that is no migration, or has no RunPython.
         """
-        return self._worlds(module, frozenset())
+        return self._worlds(module)
 
     def worlds_of_helper(self, module: Module) -> list[Reach]:
         """For a module that migrations import: what each of them reaches in it, in its own states."""
-        path = module.source.path.resolve()
         worlds: list[Reach] = []
-        for importer in self._importers(path):
-            for world in self._worlds(importer, _named_models(module)):
-                calls = [c for c in world.imported if self.helper_file(c, importer) == path]
-                if calls:
-                    names = [call.path.rpartition(".")[2] for call in calls]
-                    entries = [
-                        Entry(ast.Name(id=name, ctx=ast.Load()), call.arguments)
-                        for name, call in zip(names, calls, strict=True)
-                    ]
+        for importer in self._importers(module.source.path.resolve()):
+            for world in self._worlds(importer, module):
+                if entries := self._entries_of_helper(module, world):
                     worlds.append(_reached(module, world.state, entries))
         return worlds
+
+    def _entries_of_helper(self, helper: Module, world: Reach) -> list[Entry]:
+        """What the functions of an importing migration call in the helper module."""
+        path = helper.source.path.resolve()
+        return [
+            Entry(ast.Name(id=call.path.rpartition(".")[2], ctx=ast.Load()), call.arguments)
+            for call in world.imported
+            if self.helper_file(call, world.module) == path
+        ]
 
     def worlds_of_stray(self, module: Module) -> list[Reach]:
         """For a file that no migration reaches: its ``(apps, schema_editor)`` functions, no model known."""
@@ -94,24 +96,31 @@ class ProjectFacts:
                 except UnreadableSource:
                     continue
 
-    def _worth_a_look(self, module: Module, entries: Sequence[Entry]) -> bool:
-        """Does a reached function hold a loop or call a helper module? No state is needed to tell."""
-        reach = _reached(module, ProjectState(), entries)
+    def _worth_a_look(self, reach: Reach) -> bool:
+        """Does a reached function hold a loop or call a helper module?"""
+        module = reach.module
         nodes = (node for function in reach.functions for node in module.nodes_of(function))
         return any(isinstance(node, ast.For) for node in nodes) or any(
             self.helper_file(call, module) for call in reach.imported
         )
 
-    def _worlds(self, module: Module, more_models: frozenset[ModelKey]) -> list[Reach]:
+    def _worlds(self, module: Module, helper: Module | None = None) -> list[Reach]:
         migration = self.project.migration(module.source.path.resolve())
         self.history.provide(migration.path, module.source.data, module.tree)
         read = self.history.source(migration)
         if isinstance(read, Unknown):
             return []
         entries = _entries(read)
-        if not self._worth_a_look(module, [entry for each in entries.values() for entry in each]):
+        # No state is needed to tell what is reached and which models are named.
+        reaches = [_reached(module, ProjectState(), ways) for ways in entries.values()]
+        if not any(map(self._worth_a_look, reaches)):
             return []
-        models = _named_models(module) | more_models
+        if helper is not None:
+            reaches += [
+                _reached(helper, ProjectState(), self._entries_of_helper(helper, reach))
+                for reach in reaches
+            ]
+        models = frozenset().union(*map(_named_models, reaches))
         labels = {key[0] for key in models}
         deletes = _may_delete_rows(module)
         if deletes:
@@ -152,16 +161,22 @@ def _reached(module: Module, state: ProjectState, entries: Sequence[Entry]) -> R
     return reach
 
 
-def _named_models(module: Module) -> frozenset[ModelKey]:
-    """Every model that a ``get_model`` of the file names by literals."""
-    resolver = Reach(module, ProjectState()).top_resolver
-    calls = [
+def _named_models(reach: Reach) -> frozenset[ModelKey]:
+    """Every model that a ``get_model`` names: of the file by literals, of a reached function in any turn."""
+    called = [(call, reach.top_resolver) for call in _get_models(walk(reach.module.tree))]
+    for function in reach.functions.values():
+        for call in _get_models(reach.module.nodes_of(function.node)):
+            called += [(call, resolver) for resolver in reach.resolvers(function, call)]
+    keys = (resolver.model_key(call, call) for call, resolver in called)
+    return frozenset(key for key in keys if key is not None)
+
+
+def _get_models(nodes: Iterable[ast.AST]) -> list[ast.Call]:
+    return [
         node
-        for node in walk(module.tree)
+        for node in nodes
         if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "get_model"
     ]
-    keys = (resolver.model_key(call, call) for call in calls)
-    return frozenset(key for key in keys if key is not None)
 
 
 def _entries(read: MigrationSource) -> Mapping[int, tuple[Entry, ...]]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from migfix.history.state import ProjectState
 from migfix.loops.module import Module
-from migfix.loops.querysets import Resolver
+from migfix.loops.querysets import MOST_WAYS, Resolver
 from migfix.loops.scopes import FunctionNode, Scope, all_arguments
-from migfix.loops.values import Apps, SchemaEditor, Value
+from migfix.loops.values import Apps, Argument, SchemaEditor, Text
 
-RUNPYTHON_ARGUMENTS: tuple[Value, ...] = (Apps(), SchemaEditor())
+RUNPYTHON_ARGUMENTS: tuple[Argument, ...] = (Apps(), SchemaEditor())
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """What a call passes: positional and keyword values; None for what is not known."""
 
-    positional: tuple[Value, ...] = ()
-    keywords: Mapping[str, Value] = field(default_factory=dict)
+    positional: tuple[Argument, ...] = ()
+    keywords: Mapping[str, Argument] = field(default_factory=dict)
     complete: bool = True  # False when ``*args`` or ``**kwargs`` are passed
 
 
@@ -42,12 +42,28 @@ class ImportedCall:
 
 @dataclass(eq=False)
 class Function:
-    """A reached function. ``parameters`` join what every known call passes."""
+    """A reached function.
+
+    ``ways`` are the different things that calls pass for its parameters; ``parameters`` say what
+    all of them pass. Too many ways are given up for that one.
+    """
 
     name: str
     node: FunctionNode
     scope: Scope
-    parameters: dict[str, Value] = field(default_factory=dict)
+    parameters: Mapping[str, Argument]
+    ways: tuple[Mapping[str, Argument], ...]
+    is_given_up: bool = False
+
+    def add(self, way: Mapping[str, Argument]) -> bool:
+        """Note what one more call passes; False where nothing is new."""
+        joined = {k: v if way.get(k) == v else None for k, v in self.parameters.items()}
+        if joined == self.parameters if self.is_given_up else way in self.ways:
+            return False
+        self.is_given_up |= len(self.ways) == MOST_WAYS
+        self.parameters = joined
+        self.ways = (joined,) if self.is_given_up else (*self.ways, way)
+        return True
 
 
 class Reach:
@@ -73,8 +89,19 @@ class Reach:
         return Resolver(self.module, self.module.scope, {}, self.state)
 
     def resolver(self, function: Function) -> Resolver:
+        """Reads values as they are in every call of the function."""
         callees = {node: reached.parameters for node, reached in self.functions.items()}
         return Resolver(self.module, function.scope, function.parameters, self.state, callees)
+
+    def resolvers(self, function: Function, node: ast.AST) -> list[Resolver]:
+        """A resolver for each way in which ``node`` of the function's body may run.
+
+        Ways differ in what the function is called with and in the turns of the loops around.
+        """
+        whole = self.resolver(function)
+        each = [replace(whole, parameters=way) for way in function.ways]
+        found = [turn for resolver in each for turn in resolver.in_each_turn(node)]
+        return found if len(found) <= MOST_WAYS else [whole]
 
     def _enter(self, node: ast.expr, arguments: Arguments, caller: Function | None) -> None:
         """The expression ``node`` gets called with ``arguments``."""
@@ -86,13 +113,13 @@ class Reach:
             case ast.Attribute(value=ast.Name(id=owner), attr=name):
                 self._enter_name(f"{owner}.{name}", arguments, caller)
             case ast.Call(func=function, args=args) if self._is_partial(function) and args:
-                bound = self._arguments(node, caller)
-                merged = Arguments(
-                    (*bound.positional[1:], *arguments.positional),
-                    {**bound.keywords, **arguments.keywords},
-                    bound.complete and arguments.complete,
-                )
-                self._enter(args[0], merged, caller)
+                for bound in self._arguments(node, caller):
+                    merged = Arguments(
+                        (*bound.positional[1:], *arguments.positional),
+                        {**bound.keywords, **arguments.keywords},
+                        bound.complete and arguments.complete,
+                    )
+                    self._enter(args[0], merged, caller)
             case ast.Call(func=function):
                 self._enter_made(function, node, arguments, caller)
 
@@ -107,7 +134,8 @@ class Reach:
             self._reach(name.removeprefix("Migration."), function, arguments, caller)
         elif (path := self.module.imports.get(name.partition(".")[0])) is not None:
             rest = name.partition(".")[2]
-            self.imported.append(ImportedCall(f"{path}.{rest}" if rest else path, arguments))
+            call = ImportedCall(f"{path}.{rest}" if rest else path, arguments)
+            self.imported += [call] if call not in self.imported else []
         elif (value := self.module.constant(name)) is not None and not isinstance(value, ast.Name):
             self._enter(value, arguments, None)
 
@@ -130,7 +158,8 @@ class Reach:
             return
         if maker not in self.functions:
             self._makers.add(maker)
-        outer = self._reach(factory.id, maker, self._arguments(call, caller), caller)
+        for given in self._arguments(call, caller):
+            outer = self._reach(factory.id, maker, given, caller)
         for node in self.module.nodes_of(maker):
             if isinstance(node, ast.Return) and isinstance(node.value, (ast.Name, ast.Lambda)):
                 self._enter(node.value, arguments, outer)
@@ -142,18 +171,22 @@ class Reach:
         values = _bound(node, arguments, self.module)
         if function is None:
             outer = caller.scope if caller and node in caller.scope.parents else None
-            function = Function(name, node, self.module.scope_of(node, outer), values)
+            scope = self.module.scope_of(node, outer)
+            function = Function(name, node, scope, values, (values,))
             self.functions[node] = function
             self._waiting.append(function)
-            return function
-        joined = {
-            key: value if values.get(key) == value else None
-            for key, value in function.parameters.items()
-        }
-        if joined != function.parameters:
-            function.parameters = joined
-            self._waiting.append(function)
+        elif function.add(values):
+            self._waiting += [function, *self._nested_in(function)]
         return function
+
+    def _nested_in(self, function: Function) -> Iterator[Function]:
+        """The reached functions that read the names of this one."""
+        for each in self.functions.values():
+            scope = each.scope.outer
+            while scope is not None and scope is not function.scope:
+                scope = scope.outer
+            if scope is not None:
+                yield each
 
     def _calls_of(self, function: Function) -> None:
         called: set[ast.expr] = set()
@@ -177,7 +210,8 @@ class Reach:
             return
         if isinstance(call.func, ast.Attribute) and not self._is_function(call.func, caller):
             return
-        self._enter(call.func, self._arguments(call, caller), caller)
+        for arguments in self._arguments(call, caller):
+            self._enter(call.func, arguments, caller)
 
     def _is_function(self, node: ast.expr, caller: Function) -> bool:
         match node:
@@ -200,18 +234,28 @@ class Reach:
     def _is_partial(self, function: ast.expr) -> bool:
         return self.module.path_of(function) == "functools.partial"
 
-    def _arguments(self, call: ast.Call, caller: Function | None) -> Arguments:
-        resolver = self.resolver(caller) if caller else None
+    def _arguments(self, call: ast.Call, caller: Function | None) -> list[Arguments]:
+        """What the call passes in each way in which it may run."""
+        resolvers = self.resolvers(caller, call) if caller else [self.top_resolver]
+        found: list[Arguments] = []
+        for resolver in resolvers:
+            arguments = _passed(call, resolver)
+            found += [arguments] if arguments not in found else []
+        return found
 
-        def value(node: ast.expr) -> Value:
-            return resolver.value(node) if resolver else None
 
-        plain = not any(isinstance(a, ast.Starred) for a in call.args)
-        return Arguments(
-            tuple(value(a) for a in call.args) if plain else (),
-            {k.arg: value(k.value) for k in call.keywords if k.arg},
-            plain and all(k.arg for k in call.keywords),
-        )
+def _passed(call: ast.Call, resolver: Resolver) -> Arguments:
+    def value(node: ast.expr) -> Argument:
+        if (text := resolver.literal(node, node)) is not None:
+            return Text(text)
+        return resolver.value(node)
+
+    plain = not any(isinstance(a, ast.Starred) for a in call.args)
+    return Arguments(
+        tuple(value(a) for a in call.args) if plain else (),
+        {k.arg: value(k.value) for k in call.keywords if k.arg},
+        plain and all(k.arg for k in call.keywords),
+    )
 
 
 def runpython_like(module: Module) -> Iterator[Entry]:
@@ -221,12 +265,12 @@ def runpython_like(module: Module) -> Iterator[Entry]:
             yield Entry(ast.Name(id=name, ctx=ast.Load()))
 
 
-def _bound(node: FunctionNode, arguments: Arguments, module: Module) -> dict[str, Value]:
+def _bound(node: FunctionNode, arguments: Arguments, module: Module) -> dict[str, Argument]:
     """Parameter name -> what is passed. Defaults, decorators and ``*args`` make it unknown."""
     names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
     if names[:1] in (["self"], ["cls"]):
         names = names[1:]
-    unknown: dict[str, Value] = {a.arg: None for a in all_arguments(node)}
+    unknown: dict[str, Argument] = {a.arg: None for a in all_arguments(node)}
     if not arguments.complete or not module.runs_as_written(node):
         return unknown
     return {**unknown, **dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}

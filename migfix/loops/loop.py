@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.loops.effects import Effect, effects_of
@@ -154,7 +155,7 @@ class Loop:
         """
         names = self._behind(self.queryset)
         for ancestor in self.resolver.scope.ancestors(self.node):
-            if isinstance(ancestor, ast.For) and not self._is_written_out(ancestor.iter):
+            if isinstance(ancestor, ast.For) and not self._is_written_out(ancestor):
                 bound = {n.id for n in walk(ancestor.target) if isinstance(n, ast.Name)}
                 if bound & names:
                     return ancestor
@@ -172,7 +173,10 @@ class Loop:
             names |= used
         return names
 
-    def _is_written_out(self, node: ast.expr) -> bool:
+    def _is_written_out(self, loop: ast.For) -> bool:
+        return loop in self.resolver.turns or self._is_display(loop.iter)
+
+    def _is_display(self, node: ast.expr) -> bool:
         """A display of literals or names, a name for one, or the items of one."""
         match node:
             case ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
@@ -180,7 +184,7 @@ class Loop:
             case ast.Call(
                 func=ast.Attribute(value=value, attr="items" | "keys" | "values"), args=[]
             ):
-                return self._is_written_out(value)
+                return self._is_display(value)
             case ast.Name(id=name):
                 binding = self.resolver.scope.bound_once(name)
                 known = binding.value if binding else self.module.constant(name)
@@ -322,15 +326,15 @@ class Loop:
 def loops_in(
     function: Function, reach: Reach, names: Names, surroundings: Surroundings
 ) -> Iterator[Loop]:
-    """Every ``for`` over database rows in the function's own body, in source order."""
-    resolver = reach.resolver(function)
+    """Every ``for`` over database rows in the function's own body, in source order.
+
+    One that goes over the rows of different models by turns, or in different calls of the function,
+    comes once for each of these ways.
+    """
     for node in reach.module.nodes_of(function.node):
         if not isinstance(node, ast.For):
             continue
-        value, wrappers = resolver.unwrapped(node.iter)
-        if isinstance(value, SchemaEditor):
-            value = RawRows("a cursor")
-        if isinstance(value, (Rows, RawRows)):
+        for resolver, rows, wrappers in _ways_of(node, function, reach):
             yield Loop(
                 reach.module.source,
                 reach.module,
@@ -338,12 +342,35 @@ def loops_in(
                 function.name,
                 resolver,
                 node,
-                value,
+                rows,
                 wrappers,
                 reach.state,
                 surroundings.databases,
                 surroundings.receiver_of_all,
             )
+
+
+_Way: TypeAlias = tuple[Resolver, Rows | RawRows, tuple[str, ...]]
+
+
+def _ways_of(node: ast.For, function: Function, reach: Reach) -> list[_Way]:
+    """The ways in which the loop may run, each with its rows and the wrappers around them.
+
+    Where it is not certain that it goes over rows in all of them, what all have in common decides.
+    """
+    resolvers = reach.resolvers(function, node)
+    ways = [way for resolver in resolvers if (way := _way_of(node, resolver))]
+    if len(ways) == len(resolvers):
+        return ways
+    whole = _way_of(node, reach.resolver(function))
+    return [whole] if whole else []
+
+
+def _way_of(node: ast.For, resolver: Resolver) -> _Way | None:
+    rows, wrappers = resolver.unwrapped(node.iter)
+    if isinstance(rows, SchemaEditor):
+        rows = RawRows("a cursor")
+    return (resolver, rows, wrappers) if isinstance(rows, (Rows, RawRows)) else None
 
 
 def by_name(columns: Iterable[FieldState]) -> dict[str, FieldState]:

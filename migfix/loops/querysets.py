@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.loops.module import Module
 from migfix.loops.relations import forward_target, related_model
 from migfix.loops.scopes import Binding, FunctionNode, Scope
+from migfix.loops.turns import items_of, stays_as_written, unpacked
 from migfix.loops.values import (
     Apps,
+    Argument,
     Manager,
     Model,
     Pair,
@@ -20,6 +22,7 @@ from migfix.loops.values import (
     Rows,
     SchemaEditor,
     Step,
+    Text,
     Value,
 )
 
@@ -35,17 +38,31 @@ MAYBE_ROW_GETTERS = frozenset({"first", "last"})
 PAIR_GETTERS = frozenset({"get_or_create", "update_or_create"})
 PLAIN_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 _MAX_DEPTH = 20
+MOST_WAYS = 20
+"""Code that may run in more ways than this is read as if it ran in any."""
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """An expression, and the resolver that knows the names of the place where it is written."""
+
+    node: ast.expr
+    resolver: Resolver
 
 
 @dataclass(frozen=True)
 class Resolver:
-    """Reads values of expressions in one function, given what its parameters stand for."""
+    """Reads values of expressions in one function, given what its parameters stand for.
+
+    ``turns`` says of loops over things that are written out which of them it is their turn for.
+    """
 
     module: Module
     scope: Scope
-    parameters: Mapping[str, Value]
+    parameters: Mapping[str, Argument]
     state: ProjectState
-    callees: Mapping[FunctionNode, Mapping[str, Value]] = field(default_factory=dict)
+    callees: Mapping[FunctionNode, Mapping[str, Argument]] = field(default_factory=dict)
+    turns: Mapping[ast.For, Written] = field(default_factory=dict)
 
     def inside(self, function: FunctionNode) -> Resolver:
         """The resolver of a same-file function that this one calls."""
@@ -132,18 +149,95 @@ class Resolver:
                 return self.module.library.model_setting(setting) if self.module.library else None
             case ast.Constant(value=str(text)):
                 return text
-            case ast.Name(id=name) if name in self.scope.bindings:
-                binding = self.scope.binding(name, at)
-                value = binding.value if binding and binding.position is None else None
-            case ast.Name(id=name):
-                value = self.module.constant(name)
-            case _:
-                return None
-        return (
-            value.value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str)
-            else None
-        )
+            case ast.Name():
+                written = self.written(node, at)
+                return written.resolver.literal(written.node, written.node) if written else None
+        return None
+
+    def written(self, name: ast.Name, at: ast.AST) -> Written | None:
+        """The one expression that the name certainly stands for when ``at`` is evaluated."""
+        made = self._made(name, at)
+        if made is None:
+            return None
+        owner, binding = made
+        match binding.statement:
+            case ast.arg():
+                text = owner.parameters.get(name.id)
+                return Written(ast.Constant(text.text), owner) if isinstance(text, Text) else None
+            case ast.For() as loop:
+                return owner._in_turn(name.id, loop)
+        known = binding.value is not None and binding.position is None
+        return Written(binding.value, owner) if known and binding.value else None
+
+    def _made(self, name: ast.Name, at: ast.AST) -> tuple[Resolver, Binding] | None:
+        """What certainly gave the name its value when ``at`` is evaluated, and the resolver there."""
+        scope: Scope | None = self.scope
+        if name.id in self.scope.bindings:
+            binding = self.scope.binding(name.id, at)
+            return (self, binding) if binding else None
+        if self.scope.is_of_inner(name):
+            return None
+        while scope is not None and name.id not in scope.bindings:
+            scope = scope.outer
+        owner = self._around(scope or self.module.scope)
+        once = owner.scope.bound_once(name.id)
+        return (owner, once) if once else None
+
+    def _around(self, scope: Scope) -> Resolver:
+        """The resolver of a scope around this one, whichever turn its loops are in."""
+        node = scope.node
+        parameters = {} if isinstance(node, ast.Module) else self.callees.get(node, {})
+        return Resolver(self.module, scope, parameters, self.state, self.callees)
+
+    def in_each_turn(self, node: ast.AST) -> tuple[Resolver, ...]:
+        """This resolver, once for each turn of the loops over things written out around ``node``.
+
+        A loop that would make too many of them is left out: its variables are then not known.
+        """
+        found: tuple[Resolver, ...] = (self,)
+        loops = [a for a in self.scope.ancestors(node) if isinstance(a, ast.For)]
+        for loop in reversed(loops):
+            turns = [(each, item) for each in found for item in each.items(loop.iter) or [None]]
+            if len(turns) <= MOST_WAYS and None not in (item for _, item in turns):
+                found = tuple(
+                    replace(each, turns={**each.turns, loop: item}) for each, item in turns if item
+                )
+        return found
+
+    def items(self, node: ast.expr) -> tuple[Written, ...]:
+        """What a loop goes over where all of it is written out, empty where it is not."""
+        while (wrapper := self.wrapper(node)) is not None and wrapper != "enumerate":
+            assert isinstance(node, ast.Call)
+            node = node.args[0]
+        method = ""
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[], keywords=[]):
+                node = owner
+        display = self._display(node)
+        found = items_of(display.node, method) if display else ()
+        return tuple(Written(item, display.resolver) for item in found) if display else ()
+
+    def _display(self, node: ast.expr) -> Written | None:
+        """The expression itself, or the one behind a name for it that nothing changes."""
+        if not isinstance(node, ast.Name):
+            return Written(node, self)
+        made, written = self._made(node, node), self.written(node, node)
+        if made is None or written is None:
+            return None
+        if isinstance(written.node, ast.Name):
+            return written.resolver._display(written.node)
+        parent = written.resolver.scope.parents.get(written.node)
+        kept = stays_as_written(written.node, parent, node.id, made[0].scope, self.module)
+        return written if kept else None
+
+    def _in_turn(self, name: str, loop: ast.For) -> Written | None:
+        """What the loop's variable ``name`` stands for in the turn that it is."""
+        item = self.turns.get(loop)
+        if item is None or isinstance(loop.target, ast.Name):
+            return item
+        display = item.resolver._display(item.node)
+        part = unpacked(display.node, loop.target, name) if display else None
+        return Written(part, display.resolver) if display and part else None
 
     def _name(self, name: str, at: ast.AST, depth: int) -> Value:
         if name in self.scope.bindings:
@@ -155,10 +249,7 @@ class Resolver:
 
     def _of_outer(self, scope: Scope, name: str, depth: int) -> Value:
         """A name of the function around this one."""
-        parameters = (
-            self.callees.get(scope.node, {}) if not isinstance(scope.node, ast.Module) else {}
-        )
-        outer = Resolver(self.module, scope, parameters, self.state, self.callees)
+        outer = self._around(scope)
         if name not in scope.bindings:
             return outer._name(name, scope.node, depth)
         once = scope.bound_once(name)
@@ -182,9 +273,13 @@ class Resolver:
     def _bound(self, name: str, binding: Binding, depth: int) -> Value:
         statement = binding.statement
         if isinstance(statement, ast.arg):
-            return self.parameters.get(name)
+            given = self.parameters.get(name)
+            return None if isinstance(given, Text) else given
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             return self._global(name, depth)
+        if isinstance(statement, ast.For) and statement in self.turns:
+            item = self._in_turn(name, statement)
+            return item.resolver.value(item.node, None, depth + 1) if item else None
         if isinstance(statement, ast.For):
             rows, _ = self.unwrapped(statement.iter, depth + 1)
             return row_of(rows) if isinstance(statement.target, ast.Name) else None

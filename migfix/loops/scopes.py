@@ -115,10 +115,10 @@ class Scope:
         ``also`` may be ``ast.Del``: ``del name`` needs the name to be there as well.
         """
         for node in self._places.get(name, ()):
-            if isinstance(node.ctx, (ast.Load, *also)) and not self._is_of_inner(node):
+            if isinstance(node.ctx, (ast.Load, *also)) and not self.is_of_inner(node):
                 yield node
 
-    def _is_of_inner(self, load: ast.Name) -> bool:
+    def is_of_inner(self, load: ast.Name) -> bool:
         """Is it a variable of a comprehension or a parameter of a lambda around it?"""
         for ancestor in self.ancestors(load):
             if isinstance(ancestor, ast.Lambda) and ancestor is not self.node:

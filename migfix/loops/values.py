@@ -88,5 +88,15 @@ class Pair:
     row: Row
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that a call passes for a parameter."""
+
+    text: str
+
+
 Value: TypeAlias = Apps | SchemaEditor | Model | Manager | Rows | RawRows | Row | Pair | None
 """None: anything else."""
+
+Argument: TypeAlias = Value | Text
+"""What a parameter stands for."""

@@ -41,6 +41,11 @@ def fill(model):
 
 """
 KNOWN = {
+    "a name as an argument": FILL + "def forwards(apps, editor):\n    fill(apps, 'Post')",
+    "a name by keyword": FILL + "def forwards(apps, editor):\n    fill(apps, name='Post')",
+    "a name through two functions": FILL
+    + "def between(apps, name): fill(apps, name)\n\n"
+    + "def forwards(apps, editor):\n    between(apps, 'Post')",
     "a model as an argument": BY_MODEL
     + "def forwards(apps, editor):\n    fill(apps.get_model('shop', 'Post'))",
     "a model by a dotted name": BY_MODEL
@@ -125,16 +130,12 @@ named = functools.partial(forwards)
 
 
 UNKNOWN = {
-    "a name that comes in": FILL + "def forwards(apps, editor):\n    fill(apps, 'Post')",
     "what a maker gives to others, too": (
         "def make():\n    def made(model):\n        for row in model.objects.all(): print(row)\n"
         "    return made\n\n"
         "def forwards(apps, editor):\n    make()(apps.get_model('shop', 'Post'))\n"
         "    imported.run(make())"
     ),
-    "two models": BY_MODEL
-    + "def forwards(apps, editor):\n    fill(apps.get_model('shop', 'Post'))\n"
-    "    fill(apps.get_model('shop', 'Tag'))",
     "stars": BY_MODEL + "def forwards(apps, editor):\n    fill(*[apps.get_model('shop', 'Post')])",
     "double stars": BY_MODEL
     + "def forwards(apps, editor):\n    fill(**{'model': apps.get_model('shop', 'Post')})",
