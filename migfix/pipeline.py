@@ -184,15 +184,23 @@ class Engine:
         self, worlds: Sequence[Reach], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
         found: dict[ast.For, list[Loop]] = {}
+        elsewhere: set[ast.AST] = set()  # reached, and not known to go over rows
         known = self.settings.databases
         running_on = Databases(known, certain=True) if known else facts.databases
         surroundings = Surroundings(running_on, lambda: facts.receiver_of_all)
         for world in worlds:
             for function in world.functions.values():
-                for loop in loops_in(function, world, names, surroundings):
+                loops = list(loops_in(function, world, names, surroundings))
+                for loop in loops:
                     found.setdefault(loop.node, []).append(loop)
+                elsewhere |= set(world.module.nodes_of(function.node)) - {
+                    loop.node for loop in loops
+                }
         policy = Policy(self.settings.codes, self.settings.unsafe_fixes)
-        planned = [plan(loops, self.codemods, policy) for loops in found.values()]
+        planned = [
+            plan(loops, self.codemods, policy, everywhere=node not in elsewhere)
+            for node, loops in found.items()
+        ]
         return sorted(planned, key=lambda p: (p.outcome.line, p.outcome.column))
 
 

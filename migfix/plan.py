@@ -50,11 +50,18 @@ class Policy:
     unsafe_fixes: bool = False
 
 
-def plan(worlds: Sequence[Loop], codemods: Sequence[Codemod], policy: Policy) -> PlannedLoop:
-    """Decide on one loop as every state in ``worlds`` sees it. Raises ``ConflictError``."""
+def plan(
+    worlds: Sequence[Loop], codemods: Sequence[Codemod], policy: Policy, *, everywhere: bool = True
+) -> PlannedLoop:
+    """Decide on one loop as every state in ``worlds`` sees it. Raises ``ConflictError``.
+
+    ``everywhere`` is False where in some other state it is not known to go over rows.
+    """
     loop = worlds[0]
     in_order = sorted(codemods, key=lambda codemod: _LADDER.index(codemod.part))
     decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in in_order}
+    if not everywhere:
+        decisions = {code: _withheld(decision) for code, decision in decisions.items()}
     accepted = _composed(decisions, policy)
     composed = sorted(accepted.values(), key=lambda rewrite: _COMPOSITION.index(rewrite.part))
     return PlannedLoop(loop, tuple(composed), _outcome(loop, decisions, accepted))
@@ -76,6 +83,16 @@ def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decisi
     if decision is not None and _is_ignored(worlds[0], codemod.code):
         return Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
     return decision
+
+
+def _withheld(decision: Decision) -> Decision:
+    """A rewrite of a loop that may go over anything else is none."""
+    if not isinstance(decision, Rewrite):
+        return decision
+    return Refusal(
+        Reason.STATES_DIFFER,
+        "it is not certain in each call of the function what the loop goes over",
+    )
 
 
 def _agreed(decision: Decision, other: Decision) -> Decision:

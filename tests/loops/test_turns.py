@@ -339,6 +339,12 @@ def test_a_name_that_the_operation_gives(run, codes, blocked_by):
     assert (loop.codes, loop.blocked_by) == (codes, blocked_by)
 
 
+def test_a_loop_that_goes_over_something_else_in_another_operation():
+    other = "forwards), migrations.RunPython(lambda apps, editor: fix(imported.Model)"
+    (loop,) = loops_of(by_call("fix(Person)"), run=other)
+    assert (loop.codes, loop.blocked_by) == ((), "states-differ")
+
+
 CREATE = """
 from django.db import migrations, models
 
