@@ -24,6 +24,7 @@ from migfix.loops.functions import Reach
 from migfix.loops.loop import Databases, Loop, Surroundings, loops_in
 from migfix.loops.module import Module
 from migfix.loops.names import Names
+from migfix.loops.scopes import FunctionNode
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.rewriting.vendoring import HelperPlace, helper_place
 from migfix.settings import Settings, style_of
@@ -184,7 +185,7 @@ class Engine:
         self, worlds: Sequence[Reach], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
         found: dict[ast.For, list[Loop]] = {}
-        elsewhere: set[ast.AST] = set()  # reached, and not known to go over rows
+        elsewhere: set[ast.For] = set()  # reached, and not known to go over rows
         known = self.settings.databases
         running_on = Databases(known, certain=True) if known else facts.databases
         surroundings = Surroundings(running_on, lambda: facts.receiver_of_all)
@@ -193,15 +194,17 @@ class Engine:
                 loops = list(loops_in(function, world, names, surroundings))
                 for loop in loops:
                     found.setdefault(loop.node, []).append(loop)
-                elsewhere |= set(world.module.nodes_of(function.node)) - {
-                    loop.node for loop in loops
-                }
+                elsewhere |= _loops_of(function.node, world) - {loop.node for loop in loops}
         policy = Policy(self.settings.codes, self.settings.unsafe_fixes)
         planned = [
             plan(loops, self.codemods, policy, everywhere=node not in elsewhere)
             for node, loops in found.items()
         ]
         return sorted(planned, key=lambda p: (p.outcome.line, p.outcome.column))
+
+
+def _loops_of(function: FunctionNode, world: Reach) -> set[ast.For]:
+    return {node for node in world.module.nodes_of(function) if isinstance(node, ast.For)}
 
 
 def _shown(helper: Path, importer: Path) -> Path:

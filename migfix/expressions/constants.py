@@ -14,11 +14,11 @@ from decimal import Decimal
 
 from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, bits_of
 from migfix.history.state import FieldState
+from migfix.loops.constants import UNKNOWN as UNKNOWN
+from migfix.loops.constants import constant_at, constant_in, dotted_names
 from migfix.loops.loop import Loop
-from migfix.loops.scopes import Binding
-
-UNKNOWN = ...
-"""What ``constant_of`` says of everything that is not certainly one value."""
+from migfix.loops.module import Module
+from migfix.loops.scopes import Binding, walk
 
 _MAKERS: dict[str, Callable[..., object]] = {
     "decimal.Decimal": Decimal,
@@ -31,40 +31,79 @@ _MAKERS: dict[str, Callable[..., object]] = {
 
 
 def constant_of(node: ast.expr, loop: Loop) -> object:
-    """The value of a literal, of ``Decimal("1.5")`` and its like, or of a name bound once to one."""
-    match node:
-        case ast.Name(id=name):
-            given = _given(name, loop)
-            value = UNKNOWN if given is None else constant_of(given, loop)
-            # A list behind a name may have grown since.
-            return UNKNOWN if isinstance(value, (list, dict, set)) else value
-        case ast.Call():
-            return _made(node, loop)
-        case ast.Attribute() if loop.module.path_of(node) == "datetime.timezone.utc":
-            return timezone.utc
+    """The value that ``node`` certainly has in the loop, ``UNKNOWN`` where that is not certain.
+
+    It may be a literal, ``Decimal("1.5")`` and its like, a name bound once to one of these, or a
+    constant or member of a class, of the file or of a module of the project.
+    """
+    if isinstance(node, ast.Name) and (given := _given(node, loop)) is not None:
+        value = _spelled(given, loop.module)
+        # A list behind a name may have grown since.
+        return UNKNOWN if isinstance(value, (list, dict, set)) else value
+    if isinstance(node, (ast.Name, ast.Attribute)) and not _is_utc(node, loop.module):
+        return _named(node, loop)
+    return _spelled(node, loop.module, lambda argument: constant_of(argument, loop))
+
+
+def _given(name: ast.Name, loop: Loop) -> ast.expr | None:
+    """The one expression that the name certainly stands for in the whole loop."""
+    scope = loop.resolver.scope
+    bound_around = name.id not in scope.bindings and scope.binds_around(name.id)
+    if bound_around or scope.is_of_inner(name) or scope.rebound_in(name.id, loop.node):
+        return None
+    written = loop.resolver.written(name, loop.node)
+    return None if written is None else written.node
+
+
+def _named(node: ast.Name | ast.Attribute, loop: Loop) -> object:
+    """What a dotted name stands for by an import, or by a class of the file."""
+    names = dotted_names(node)
+    binding = _certain_binding(names[0], node, loop) if names else None
+    if names is None or binding is None:
+        return UNKNOWN
+    if not isinstance(binding.statement, (ast.Import, ast.ImportFrom)):
+        known = isinstance(binding.statement, ast.ClassDef) and len(names) > 1
+        return constant_in(names, loop.module) if known else UNKNOWN
+    path = loop.module.imports.get(names[0])
+    return constant_at(".".join([path, *names[1:]]), loop.module) if path else UNKNOWN
+
+
+def _certain_binding(name: str, node: ast.expr, loop: Loop) -> Binding | None:
+    """What alone binds the name, of the file or of the loop's function, before the loop."""
+    scope = loop.resolver.scope
+    root = next(n for n in walk(node) if isinstance(n, ast.Name))
+    if scope.is_of_inner(root):
+        return None
+    if name in scope.bindings:
+        once = scope.bound_once(name)
+        before = once is not None and once is scope.binding(name, loop.node)
+        # A class of the function is not looked at.
+        return once if once and before and not isinstance(once.statement, ast.ClassDef) else None
+    return None if scope.binds_around(name) else loop.module.scope.bound_once(name)
+
+
+def _is_utc(node: ast.expr, module: Module) -> bool:
+    return module.path_of(node) == "datetime.timezone.utc"
+
+
+def _spelled(
+    node: ast.expr, module: Module, of: Callable[[ast.expr], object] | None = None
+) -> object:
+    """The value of a literal or of a call that makes one. ``of`` says what the call's arguments are."""
+    if isinstance(node, ast.Call):
+        return _made(node, module, of or (lambda argument: _spelled(argument, module)))
+    if _is_utc(node, module):
+        return timezone.utc
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError):
         return UNKNOWN
 
 
-def _given(name: str, loop: Loop) -> ast.expr | None:
-    """The expression of the one ``name = expression`` that certainly ran before the loop."""
-    scope = loop.resolver.scope
-    if name in scope.bindings:
-        once: Binding | None = scope.bound_once(name)
-        known = once is not None and once is scope.binding(name, loop.node)
-        given = once.value if once and known and once.position is None else None
-    else:
-        outer = scope.outer
-        given = None if outer and name in outer.bindings else loop.module.constant(name)
-    return None if isinstance(given, ast.Name) else given
-
-
-def _made(call: ast.Call, loop: Loop) -> object:
-    make = _MAKERS.get(loop.module.path_of(call.func) or "")
-    arguments = [constant_of(argument, loop) for argument in call.args]
-    named = {k.arg or "**": constant_of(k.value, loop) for k in call.keywords}
+def _made(call: ast.Call, module: Module, of: Callable[[ast.expr], object]) -> object:
+    make = _MAKERS.get(module.path_of(call.func) or "")
+    arguments = [of(argument) for argument in call.args]
+    named = {k.arg or "**": of(k.value) for k in call.keywords}
     if make is None or UNKNOWN in [*arguments, *named.values()]:
         return UNKNOWN
     try:

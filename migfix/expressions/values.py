@@ -157,8 +157,12 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
         return _copy(column, node, target, context)
     if context.reads_row(node) or not _is_dotted_name(node):
         raise refused_value(node, context)
-    value = SqlValue(context.loop.text(node))
-    if _is_member(node, context) or _reads_like(node, target, context):
+    value = SqlValue(context.loop.text(node), literal=constant_of(node, context.loop))
+    if (
+        value.literal is not UNKNOWN
+        or _is_member(node, context)
+        or _reads_like(node, target, context)
+    ):
         return value
     return _with_caveat(
         value, Reason.NOT_TOTAL, f"`{value.text}` is now evaluated even when no row matches"

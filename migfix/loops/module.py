@@ -194,5 +194,6 @@ class Library:
 def relative_file(module: str, importer: Path) -> Path | None:
     """The file of ``from .module import ...`` in ``importer``; None for a package itself."""
     name = module.lstrip(".")
-    folder = importer.resolve().parents[len(module) - len(name) - 1]
-    return folder.joinpath(*name.split(".")).with_suffix(".py") if name else None
+    folder = importer.resolve().parents[len(module) - len(name) - 1].joinpath(*name.split("."))
+    package = folder / "__init__.py"
+    return (package if package.is_file() else folder.with_suffix(".py")) if name else None

@@ -91,6 +91,11 @@ class Scope:
         candidates = self.bindings.get(name, [])
         return candidates[0] if len(candidates) == 1 and name not in self.shared else None
 
+    def binds_around(self, name: str) -> bool:
+        """Does a function around this one bind the name?"""
+        outer = self.outer
+        return outer is not None and (name in outer.bindings or outer.binds_around(name))
+
     def rebound_in(self, name: str, region: ast.AST) -> bool:
         """Does any statement inside ``region`` bind the name?"""
         return any(self.is_inside(b.statement, region) for b in self.bindings.get(name, []))
@@ -261,6 +266,12 @@ def _bindings(scope: ast.AST) -> Iterator[tuple[str, Binding]]:
             yield argument.arg, Binding(argument, None)
     body = scope.body if isinstance(scope.body, list) else [scope.body]
     for node in (n for child in body for n in walk_scope(child)):
+        yield from _bound_by(node)
+
+
+def bindings_in(owner: ast.ClassDef) -> Iterator[tuple[str, Binding]]:
+    """Every name that the body of a class binds."""
+    for node in (n for child in owner.body for n in walk_scope(child)):
         yield from _bound_by(node)
 
 
