@@ -331,3 +331,41 @@ def test_a_value_that_does_not_fit(loop_of):
 def test_a_value_that_may_not_be_there(loop_of):
     loop = loop_of(SET, "enums.MISSING", "from shop import enums")
     assert loop.blocked_by == "evaluated-without-rows"
+
+
+NESTED = """
+from django.db import migrations
+from shop.constants import DONE
+
+def forwards(apps, schema_editor):
+    {before}
+    def inner():
+        for post in apps.get_model("shop", "Post").objects.all():
+            if post.title == DONE:
+                post.votes = 1
+                post.save()
+    inner()
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(forwards)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "blocked_by"),
+    [
+        ("pass", None),
+        ("from elsewhere import x as DONE", "condition"),
+        ("class DONE: pass", "condition"),
+        ("if schema_editor: DONE = 'done'", "condition"),
+    ],
+)
+def test_a_name_of_the_function_around(before, blocked_by, project):
+    settings = Settings(select=frozenset({"MF101"}), databases=frozenset({"sqlite"}))
+    path = project / "shop" / "migrations" / "0002_fill.py"
+    for imported in ("", "from shop.constants import DONE\n"):
+        source = NESTED.format(before=before).replace("from shop.constants import DONE\n", imported)
+        (loop,) = run_source(source.encode(), path, settings, rewrite=True).loops
+        expected = blocked_by if imported else "condition"
+        assert (loop.changed, loop.blocked_by) == (expected is None, expected)
