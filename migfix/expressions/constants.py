@@ -156,11 +156,11 @@ def _is_decimal(value: object, options: Mapping[str, object]) -> bool:
 
 
 def _is_text(value: object, options: Mapping[str, object]) -> bool:
-    length = options.get("max_length")
+    length = options.get("max_length", math.inf)
     text = str(value)
     text.encode()
-    known = isinstance(value, (str, int, float))
-    return known and "\0" not in text and (not isinstance(length, int) or len(text) <= length)
+    known = isinstance(value, (str, int, float)) and isinstance(length, (int, float))
+    return known and "\0" not in text and len(text) <= length  # type: ignore[operator]
 
 
 def _is_text_of(default: int) -> Callable[[object, Mapping[str, object]], bool]:

@@ -43,8 +43,11 @@ def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[
         raise Refused(Reason.MODEL_UNKNOWN, f"the model is not known: {model.why}")
     if isinstance(columns, Unknown):
         raise Refused(Reason.MODEL_UNKNOWN, f"the columns are not known: {columns.why}")
-    caveats = [c for each in lineage(model, loop) for c in _model_caveats(each)]
-    return model, by_name(columns), caveats
+    named = by_name(columns)
+    caveats: list[Refusal] = []
+    for each in lineage(model, loop):
+        caveats += [*_base_caveats(each, loop, named), *_model_caveats(each)]
+    return model, named, caveats
 
 
 def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
@@ -63,13 +66,22 @@ def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
     return (model, *parents)
 
 
-def _model_caveats(model: ModelState) -> Iterator[Refusal]:
+def _base_caveats(
+    model: ModelState, loop: Loop, columns: Mapping[str, FieldState]
+) -> Iterator[Refusal]:
+    """Plain classes among the bases stay in the historical class, with all that they define."""
     for base in model.bases:
         if isinstance(base, str) and base != "django.db.models.Model":
-            yield Refusal(
-                Reason.CUSTOM_BASE,
-                f"historical {model.label} has the base {base}, whose methods would not run",
-            )
+            found = loop.state.base_class(base)
+            hidden = sorted(found.names & columns.keys())
+            doubt = found.doubt or (f"which defines `{hidden[0]}` itself" if hidden else None)
+            if doubt:
+                yield Refusal(
+                    Reason.CUSTOM_BASE, f"historical {model.label} has the base {base}, {doubt}"
+                )
+
+
+def _model_caveats(model: ModelState) -> Iterator[Refusal]:
     if model.unverified:
         yield Refusal(Reason.MODEL_UNVERIFIED, model.unverified)
     if model.options.get("managed", True) is not True:

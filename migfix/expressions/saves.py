@@ -30,6 +30,7 @@ def save_caveats(
     loop: Loop, columns: Mapping[str, FieldState], paths: Iterable[Path]
 ) -> Iterator[Refusal]:
     """What the saves do to columns that the path does not assign. Raises ``Refused``."""
+    yield from _connected(columns)
     for path in paths:
         if path.saved is None:
             continue
@@ -41,6 +42,19 @@ def save_caveats(
                 )
             elif column.name not in path.saved:
                 yield from _left_out(column, loop)
+
+
+def _connected(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+    """Field classes whose receivers hear the signals that every ``save()`` sends, whatever it writes.
+
+    https://docs.djangoproject.com/en/stable/ref/signals/#model-signals
+    """
+    for column in columns.values():
+        if column.behind and column.behind.connects:
+            yield Refusal(
+                Reason.SIGNALS,
+                f"`{column.name}`, a {column.class_path}, may connect receivers to the signals of save()",
+            )
 
 
 def saved_columns(
@@ -75,19 +89,21 @@ def _loaded(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
 
 def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:
     """What ``save()`` does to a column that it writes as it was loaded. Raises ``Refused``."""
-    if column.kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
+    kind = column.saved_as
+    if kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
         raise Refused(Reason.SAVE_SIDE_EFFECT, f"save() writes the dimensions of `{column.name}`")
-    if column.kind in FILES:
+    if kind in FILES:
         if column.null is not False:
             yield Refusal(
                 Reason.SAVE_SIDE_EFFECT, f"save() turns a NULL `{column.name}` into an empty name"
             )
-    elif column.kind in _WRITES_BACK:
-        yield Refusal(Reason.SAVE_SIDE_EFFECT, f"`{column.name}`: {_WRITES_BACK[column.kind]}")
-    elif column.kind not in INERT:
+    elif kind in _WRITES_BACK:
+        yield Refusal(Reason.SAVE_SIDE_EFFECT, f"`{column.name}`: {_WRITES_BACK[kind]}")
+    elif kind not in INERT:
+        because = f": {column.behind.doubt}" if column.behind and column.behind.doubt else ""
         yield Refusal(
             Reason.SAVE_SIDE_EFFECT,
-            f"save() of `{column.name}`, a {column.class_path}, may compute something",
+            f"save() of `{column.name}`, a {column.class_path}, may compute something{because}",
         )
     elif is_rounded(column, loop.databases):
         yield Refusal(

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
+from migfix.history.classes import Classes
 from migfix.history.environment import Environment
-from migfix.history.operations import Place, field_class
+from migfix.history.operations import Place
 from migfix.history.reading import (
     MigrationSource,
     Scope,
@@ -21,8 +22,6 @@ from migfix.history.reading import (
 from migfix.history.replay import ModelsAt, Moment, Replay, Step, Tail
 from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
 from migfix.history.state import (
-    RELATIONS,
-    FieldState,
     ModelKey,
     ModelState,
     ProjectState,
@@ -60,7 +59,7 @@ class History:
         self._data: dict[Path, bytes] = {}
         self._tree: tuple[Path | None, ast.Module | None] = (None, None)  # the last one provided
         self._sources: dict[Path, MigrationSource | Unknown] = {}
-        self._classes: dict[str, tuple[ast.Module, Scope] | None] = {}
+        self._scopes: dict[str, Scope | None] = {}
         self._numbers: dict[MigrationKey, int] = {}  # those of the replay: parents come first
         self._replay = Replay()
         self._steps: dict[Path, tuple[Step, ...]] = {}
@@ -184,27 +183,29 @@ class History:
         module, _, name = path.rpartition(".")
         if not module or module.startswith("."):
             return None
-        if module not in self._classes:
-            self._classes[module] = self._module(module)
-        found = self._classes[module]
-        if found is None:
+        scope = self._scope_of(module)
+        if scope is None:
             return None
-        tree, scope = found
         classes = [
-            node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name
+            node for node in scope.tree.body if isinstance(node, ast.ClassDef) and node.name == name
         ]
         return (classes[0], scope) if len(classes) == 1 else None
 
-    def _module(self, module: str) -> tuple[ast.Module, Scope] | None:
+    def _scope_of(self, module: str) -> Scope | None:
+        """What the names of a module of the project or of its environment stand for."""
+        if module not in self._scopes:
+            self._scopes[module] = self._scope(module)
+        return self._scopes[module]
+
+    def _scope(self, module: str) -> Scope | None:
         path = self.project.module_file(module) or self.environment.module_file(module)
         if path is None:
             return None
         try:
             data = path.read_bytes()
-            tree = parse(data)
+            return Scope.of(parse(data), module, data)
         except (UnreadableMigration, OSError):
             return None
-        return tree, Scope.of(tree, module, data)
 
     def _app(self, label: str) -> _App:
         if label not in self._apps:
@@ -443,7 +444,13 @@ class History:
     @cached_property
     def _empty(self) -> ProjectState:
         named = self._settings.named_models()
-        return ProjectState(project_apps=self.project_apps, named_in_settings=named)
+        classes = Classes(self._scope_of)
+        return ProjectState(
+            project_apps=self.project_apps,
+            named_in_settings=named,
+            field_class=classes.field_class,
+            base_class=classes.base_class,
+        )
 
     def _state(self, moment: Moment) -> ProjectState:
         """The state at a moment; ``moment.mask`` holds the ancestors of all that it holds."""
@@ -490,23 +497,7 @@ class History:
         return Tail(before)
 
     def _place(self, file: MigrationFile) -> Place:
-        return Place(
-            file.app_label,
-            f"{file.app_label}.{file.name}",
-            self._settings.value,
-            self._plain_column,
-        )
-
-    def _plain_column(self, path: str, depth: int = 0) -> bool:
-        """Whether the source of a field class leads to Django's own fields that are no relations."""
-        bare = FieldState("", field_class(path)).kind
-        if bare or path == "object":
-            return bare not in RELATIONS
-        found = self._find_class(path) if depth < 5 else None
-        if found is None or not found[0].bases:
-            return False
-        bases = [found[1].dotted(base) for base in found[0].bases]
-        return all(base is not None and self._plain_column(base, depth + 1) for base in bases)
+        return Place(file.app_label, f"{file.app_label}.{file.name}", self._settings.value)
 
     # Models named by migrations that are not replayed
 

@@ -29,14 +29,12 @@ from migfix.history.state import (
 class Place:
     """Where an operation stands, and what the names of settings mean there.
 
-    ``setting`` answers with the ``app.Model`` that a setting such as ``AUTH_USER_MODEL`` names,
-    ``plain_column`` whether a field class of others descends from Django's plain fields alone.
+    ``setting`` answers with the ``app.Model`` that a setting such as ``AUTH_USER_MODEL`` names.
     """
 
     app_label: str
     migration: str
     setting: Callable[[str], str | Unknown]
-    plain_column: Callable[[str], bool] = lambda path: False
 
     def why(self, operation: Operation, text: str) -> str:
         return f"{self.migration}, line {operation.line}: {text}"
@@ -142,8 +140,7 @@ def field_state(name: str, value: object, own: ModelKey, place: Place) -> FieldS
         options["**"] = Unknown(f"{value.source} has positional arguments")
     if blank.kind is None and "to" in value.kwargs:
         return FieldState(name, path, options, target(options.pop("to"), own, place))
-    plain = blank.kind is None and place.plain_column(path)
-    return FieldState(name, path, options, plain_column=plain)
+    return FieldState(name, path, options)
 
 
 def _option(value: object) -> object:

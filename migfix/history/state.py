@@ -49,6 +49,37 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldClass:
+    """What is known of a field class that is not Django's own; by default, nothing.
+
+    ``kind`` is the class of Django whose values it loads, stores and compares, with ``defaults`` and
+    ``forced`` for the options that it sets itself; for those ``unsure`` the migration's word may not
+    hold. ``saved_as`` is the class like which ``save()`` writes back what was loaded. Either is None
+    where it is not certain, and ``doubt`` says why. ``is_plain``: it descends from no relation;
+    ``connects``: it may connect receivers to the signals of its models.
+    """
+
+    kind: str | None = None
+    saved_as: str | None = None
+    is_plain: bool = False
+    connects: bool = False
+    doubt: str = ""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    forced: Mapping[str, object] = field(default_factory=dict)
+    unsure: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseClass:
+    """A class among the bases of a model: every name that it defines, and as words after its own how
+    it may take part in what happens to rows; None where it does not.
+    """
+
+    names: frozenset[str]
+    doubt: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FieldState:
     """A field of a historical model.
 
@@ -57,7 +88,8 @@ class FieldState:
     Python values (lists as tuples), names as ``Name``, every other one as ``Unknown``; ``to`` and
     ``through`` are left out, as renames would make them wrong. ``target`` is the model that a
     relation points to; ``Unknown`` when it cannot be resolved; None for other fields. ``through``
-    is the written-out model of a many-to-many relation.
+    is the written-out model of a many-to-many relation. ``behind`` is what the source of a class says
+    that is not Django's own, once somebody asked for the model.
     """
 
     name: str
@@ -68,15 +100,30 @@ class FieldState:
         True  # False after state-only operations: null and unique may not hold in the table
     )
     through: ModelKey | Unknown | None = None
-    plain_column: bool = (
-        False  # a class of others, whose source descends from no relation of Django
-    )
+    behind: FieldClass | None = None
 
     @property
     def kind(self) -> str | None:
-        """``CharField`` for Django's own field classes, None for any other class."""
+        """``CharField`` for Django's own field classes and those whose values go the same way, None
+        for any other class.
+        """
         package, _, bare = self.class_path.rpartition(".")
-        return bare if package in _DJANGO_FIELD_PACKAGES else None
+        if package in _DJANGO_FIELD_PACKAGES:
+            return bare
+        return self.behind.kind if self.behind else None
+
+    @property
+    def saved_as(self) -> str | None:
+        """The kind like which a ``save()`` treats the field when nothing was assigned to it."""
+        return self.kind or (self.behind.saved_as if self.behind else None)
+
+    def with_class(self, found: FieldClass) -> FieldState:
+        """This field of a class of others, with what is known of that class."""
+        if found.kind is None:
+            return replace(self, behind=found)
+        lost = {name: Unknown(f"{name} may get lost") for name in found.unsure & set(self.options)}
+        options = {**found.defaults, **self.options, **lost, **found.forced}
+        return replace(self, behind=found, options=options)
 
     @property
     def null(self) -> bool | Unknown:
@@ -100,13 +147,15 @@ class FieldState:
     @property
     def is_relation(self) -> bool | Unknown:
         if self.kind is None:
-            if self.plain_column:
+            if self.behind and self.behind.is_plain:
                 return False
             return self.target is not None or self._foreign_class()
         return self.kind in RELATIONS
 
     @property
     def has_column(self) -> bool | Unknown:
+        if self.saved_as == "ManyToManyField":
+            return False
         if self.kind is None:
             return self._foreign_class()
         return self.kind not in {"ManyToManyField", "CompositePrimaryKey", "ForeignObject"}
@@ -328,13 +377,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return texts if len(texts) == len(items) else ()
 
 
-def _may_point_anywhere(model: ModelState | Unknown) -> str | None:
+def _may_point_anywhere(
+    model: ModelState | Unknown, field_class: Callable[[str], FieldClass]
+) -> str | None:
     if isinstance(model, Unknown):
         return model.why
     for each in model.fields:
         if isinstance(each.target, Unknown):
             return f"{model.label}.{each.name}: {each.target.why}"
-        if each.kind is None and each.target is None and not each.plain_column:
+        if each.kind is None and each.target is None and not field_class(each.class_path).is_plain:
             return f"{model.label}.{each.name} may be a relation: its class is not Django's own"
     return None
 
@@ -352,6 +403,14 @@ class Relations:
         return self.why_more()
 
 
+def _no_field_class(path: str) -> FieldClass:
+    return FieldClass(doubt=f"the source of {path} was not looked for")
+
+
+def _no_base_class(path: str) -> BaseClass:
+    return BaseClass(frozenset(), "whose methods would not run")
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectState:
     """Every model known at one point of the history.
@@ -359,6 +418,7 @@ class ProjectState:
     ``unknown_apps`` maps the app labels whose history could not be replayed to the reason;
     ``everything_unknown`` is set when not even that could be bounded.
     ``may_point_to`` lists the only models that can have a relation to one, to spare the look at all.
+    ``field_class`` and ``base_class`` say what the source of a class says by its dotted path.
     ``why_open`` tells whether migrations that may have run by now, and are not in this state, name a
     model; None where there are none.
     """
@@ -374,13 +434,29 @@ class ProjectState:
         default=None, compare=False
     )
     everything_unknown: str | None = None
+    field_class: Callable[[str], FieldClass] = field(default=_no_field_class, compare=False)
+    base_class: Callable[[str], BaseClass] = field(default=_no_base_class, compare=False)
 
     def model(self, app_label: str, name: str) -> ModelState | Unknown:
-        """The model, or why it is not known. Never raises."""
+        """The model, or why it is not known. Never raises.
+
+        Here the sources of its field classes are looked up, if they are not Django's own.
+        """
         if why := self.everything_unknown or self.unknown_apps.get(app_label):
             return Unknown(why)
         found = self.models.get((app_label, name.lower()))
+        if isinstance(found, ModelState):
+            return self._with_classes(found)
         return found or Unknown(f"no migration before this one creates {app_label}.{name}")
+
+    def _with_classes(self, model: ModelState) -> ModelState:
+        if all(each.kind for each in model.fields):
+            return model
+        fields = (
+            each if each.kind else each.with_class(self.field_class(each.class_path))
+            for each in model.fields
+        )
+        return replace(model, fields=tuple(fields))
 
     def parents(self, model: ModelState) -> tuple[ModelState, ...] | Unknown:
         """The models that this one inherits from, the furthest first. Plain classes are left out."""
@@ -425,7 +501,9 @@ class ProjectState:
             if label in self.project_apps:
                 return f"app {label} may point to it: {why}"
         for (label, _), model in self.models.items():
-            if label in self.project_apps and (doubt := _may_point_anywhere(model)):
+            if label in self.project_apps and (
+                doubt := _may_point_anywhere(model, self.field_class)
+            ):
                 return doubt
         return self.why_open(key) if self.why_open else None
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
+from migfix.findings import Applicability
+from migfix.settings import Settings
 from tests.databases import PARAMETERS
 from tests.rewritten import rewritten, run_rewritten
+from tests.running import Different
 
 pytestmark = pytest.mark.behaviour
 
@@ -83,3 +88,134 @@ def test_an_update_of_narrowed_rows_leaves_what_their_save_left(database, narrow
     outcome, both = run_rewritten(STAMPED, before, rows, database=database)
     assert outcome.loops[0].codes == ("MF101",)
     assert both.after.queries == 1
+
+
+OF_THE_PROJECT = """
+from django.db import migrations, models
+
+
+class Price(models.DecimalField):
+    def __init__(self, *args, **kwargs):
+        kwargs["max_digits"] = 9
+        kwargs.setdefault("decimal_places", 2)
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["max_digits"]
+        return name, path, args, kwargs
+
+
+class Day(models.DateTimeField):
+    description = "a day"
+
+
+class Sized(models.CharField):
+    def __init__(self, *args, size=20, **kwargs):
+        self.size = size
+        super().__init__(*args, max_length=size, **kwargs)
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["max_length"]
+        return name, path, args, {**kwargs, "size": self.size}
+
+
+class Owner(models.ForeignKey):
+    def check(self, **kwargs):
+        return []
+
+
+class Upper(models.CharField):
+    def pre_save(self, instance, add):
+        return getattr(instance, self.attname).upper()
+
+
+class Labelled:
+    def __str__(self):
+        return self.text
+
+
+class Shouting:
+    def save(self, *args, **kwargs):
+        self.text = "loud"
+        super().save(*args, **kwargs)
+
+
+class Titled:
+    @property
+    def text(self):
+        return "titled"
+
+    @text.setter
+    def text(self, value):
+        self.n = 5
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Item", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("n", models.IntegerField(default=0)),
+            ("text", models.CharField(max_length=20)),
+            ("price", Price(null=True)),
+            ("day", Day(null=True)),
+            ("sized", Sized(null=True)),
+            ("owner", Owner("self", models.CASCADE, null=True)),
+        ], bases=(Labelled, models.Model)),
+        migrations.CreateModel("Proxy", [], bases=("shop.Item",), options={"proxy": True}),
+    ]
+"""
+
+
+ITEM = {"id": 1, "n": 1, "text": "t", "sized": "lower"}
+
+
+def items(apps, connection):
+    item = apps.get_model("shop", "Item")
+    first = item.objects.create(
+        text="a", price="1.005", day=datetime(2020, 2, 29, 23, 59, 59, 9, timezone.utc), sized="É "
+    )
+    item.objects.bulk_create(
+        [
+            item(n=1, text="b", owner=first, price="-9999999.99", sized=""),
+            item(n=2, text="", price=0, day=datetime(1, 1, 1, tzinfo=timezone.utc)),
+        ]
+    )
+
+
+@pytest.mark.parametrize("database", PARAMETERS)
+def test_classes_that_leave_values_as_they_are(database):
+    before = """
+        def forwards(apps, schema_editor):
+            for row in apps.get_model("shop", "Item").objects.all():
+                row.price = 2.5
+                row.n = 7
+                row.save()
+    """
+    outcome, both = run_rewritten(OF_THE_PROJECT, before, items, database=database)
+    assert outcome.loops[0].applicability is Applicability.SAFE
+    assert both.after.queries == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Sized(null=True)", 'Upper(max_length=20, default="a")'),
+        ("bases=(Labelled,", "bases=(Shouting,"),
+        ('bases=("shop.Item",)', 'bases=(Titled, "shop.Item")'),
+    ],
+)
+def test_classes_that_do_not_are_unsafe_for_a_reason(old, new):
+    before = """
+        def forwards(apps, schema_editor):
+            for row in apps.get_model("shop", "Proxy").objects.all():
+                row.text = "x"
+                row.save()
+    """
+    models = OF_THE_PROJECT.replace(old, new)
+    one_update = frozenset({"MF101"})
+    assert not rewritten(models, before, Settings(select=one_update))[1].changed
+    unsafe = Settings(select=one_update, unsafe_fixes=True)
+    with pytest.raises(Different):
+        run_rewritten(models, before, {"shop_item": [ITEM]}, unsafe, expect="anything")

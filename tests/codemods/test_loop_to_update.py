@@ -843,6 +843,182 @@ def test_a_column_that_does_not_store_what_it_is_given(field, reason):
     check_refused(saving('post.x = "a"'), reason, models=models)
 
 
+# --- classes that are not Django's own -----------------------------------------------------------
+
+
+OF_THE_PROJECT = """
+from django.db.models import signals
+from django.utils import timezone
+
+
+class Price(models.DecimalField):
+    def __init__(self, *args, **kwargs):
+        kwargs["max_digits"] = 9
+        kwargs["decimal_places"] = 2
+        super().__init__(*args, **kwargs)
+
+
+class Name(models.CharField):
+    description = "a name"
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("max_length", 5)
+        super().__init__(*args, **kwargs)
+
+
+class Sized(models.CharField):
+    def __init__(self, *args, size=1, **kwargs):
+        self.size = size
+        super().__init__(*args, max_length=size, **kwargs)
+
+
+class Upper(models.CharField):
+    def pre_save(self, instance, add):
+        return getattr(instance, self.attname).upper()
+
+
+class Stamp(models.DateTimeField):
+    def pre_save(self, instance, add):
+        return timezone.now()
+
+
+class Many(models.ManyToManyField):
+    pass
+
+
+class Data(models.JSONField):
+    pass
+
+
+class Path(models.FileField):
+    pass
+
+
+class Heard(models.CharField):
+    def contribute_to_class(self, cls, name, **kwargs):
+        super().contribute_to_class(cls, name, **kwargs)
+        signals.post_save.connect(print, sender=cls)
+
+
+class Labelled:
+    def __str__(self):
+        return self.title
+
+
+class Shouting:
+    def save(self, *args, **kwargs):
+        self.title = self.title.upper()
+        super().save(*args, **kwargs)
+
+
+class Titled:
+    @property
+    def title(self):
+        return ""
+
+"""
+
+
+def with_classes(field: str, options: str = "", extra: str = "") -> str:
+    """``with_post``, and classes that fields and bases may be of."""
+    models = with_post(f"{field}," if field else "", extra, options)
+    return models.replace("\n\nclass Migration", f"{OF_THE_PROJECT}\nclass Migration")
+
+
+FULL = saving('post.title = "x"')
+NAMED = 'for post in Post.objects.all():\n    post.title = "x"\n    post.save(update_fields=["title"])\n'
+BECOMES = 'Post.objects.update(title="x")'
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Price()",
+        "Name()",
+        "Sized(size=3)",
+        "Many('Person')",
+        "Path()",
+        "django_extensions.db.fields.CreationDateTimeField()",
+        "model_utils.fields.AutoCreatedField()",
+    ],
+)
+def test_a_full_save_writes_back_what_a_class_of_others_loaded(field):
+    models = with_classes(f'("x", {field})')
+    imports = "import django_extensions.db.fields\nimport model_utils.fields\n"
+    check_rewritten(FULL, BECOMES, models=imports + models)
+
+
+COMPUTING = {
+    "pre_save": ("Upper(max_length=9)", "save-side-effect"),
+    "a stamp": ("Stamp()", "auto-now"),
+    "a stamp of a package": ("model_utils.fields.AutoLastModifiedField()", "auto-now"),
+    "JSON": ("Data(null=True)", "save-side-effect"),
+    "a file that may be null": ("Path(null=True)", "save-side-effect"),
+    "a class that cannot be found": ("thirdparty.Field()", "save-side-effect"),
+    "a class that is no name": ("thirdparty.make()()", "save-side-effect"),
+}
+
+
+@pytest.mark.parametrize(("field", "reason"), COMPUTING.values(), ids=COMPUTING)
+def test_a_full_save_may_compute_a_column_of_a_class_of_others(field, reason):
+    models = "import model_utils.fields\n" + with_classes(f'("x", {field})')
+    loop = check_refused(FULL, reason, models=models)
+    assert loop.offer
+    assert "`x`" in loop.reason
+    check_rewritten(NAMED, BECOMES, models=models)
+
+
+def test_save_computes_a_column_that_it_names():
+    named = FULL.replace("save()", 'save(update_fields=["title", "x"])')
+    check_refused(
+        named,
+        "save-side-effect",
+        models=with_classes('("x", Upper(max_length=9, primary_key=False))'),
+    )
+
+
+def test_a_stamp_of_the_project_gets_the_time_of_the_update():
+    models = with_classes('("x", Stamp())')
+    after = 'Post.objects.update(title="x", x=timezone.now())'
+    check_rewritten(FULL, after, models=models, unsafe=True)
+    check_refused(saving("post.x = None"), "auto-now", models=models)
+
+
+def test_a_class_that_connects_signals_hears_every_save():
+    models = with_classes('("x", Heard(max_length=9))')
+    for before in (FULL, NAMED):
+        check_refused(before, "signals", models=models)
+        check_rewritten(before, BECOMES, models=models, unsafe=True)
+
+
+def test_a_column_of_a_class_whose_values_go_the_way_of_its_base():
+    models = with_classes('("x", Name()), ("y", Price())')
+    check_rewritten(saving('post.x = "12345"'), 'Post.objects.update(x="12345")', models=models)
+    check_rewritten(saving("post.y = 1"), "Post.objects.update(y=1)", models=models)
+    check_rewritten(
+        "for post in Post.objects.all():\n    if post.y > 1:\n        post.title = post.x\n        post.save()\n",
+        'Post.objects.filter(y__gt=1).update(title=models.F("x"))',
+        models=models,
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "body", "reason"),
+    [
+        ("Name()", 'post.x = "123456"', "evaluated-without-rows"),
+        ("Name(max_length=LENGTH)", 'post.x = "1"', "evaluated-without-rows"),
+        ("models.CharField(max_length=LENGTH)", 'post.x = "1"', "evaluated-without-rows"),
+        ("Price()", "post.x = 10000000", "evaluated-without-rows"),
+        ("Name(unique=True)", 'post.x = "1"', "unique"),
+        ("Sized(size=3)", 'post.x = "1"', "save-side-effect"),
+        ("Upper(max_length=9)", 'post.x = "1"', "save-side-effect"),
+        ("Sized(size=3)", 'if post.x == "a":\n    post.title = "x"', "condition"),
+    ],
+)
+def test_a_column_of_a_class_of_others_that_does_not_take_the_value(field, body, reason):
+    check_refused(saving(body), reason, models=with_classes(f'("x", {field})'))
+
+
 # --- constraints and models ----------------------------------------------------------------------
 
 
@@ -924,6 +1100,38 @@ def test_a_proxy_of_a_model_with_a_mixin():
     mixed = with_post("", proxy, "bases=(thirdparty.Mixin, models.Model)")
     check_refused(before, "custom-base", models=mixed)
     check_rewritten(before, f'{other}Other.objects.update(title="x")', models=with_post("", proxy))
+
+
+def test_a_mixin_that_has_no_part_in_a_save():
+    models = with_classes("", "bases=(Labelled, models.Model)")
+    check_rewritten(FULL, BECOMES, models=models)
+    check_rewritten(FULL, BECOMES, models=with_classes("", "bases=(models.Model, Labelled)"))
+
+
+@pytest.mark.parametrize(
+    ("mixin", "words"),
+    [
+        ("Shouting", "the base shop.migrations.0001_initial.Shouting, whose save() would not run"),
+        ("Titled", "the base shop.migrations.0001_initial.Titled, which defines `title` itself"),
+        ("thirdparty.Mixin", "the base thirdparty.Mixin, whose methods would not run"),
+    ],
+)
+def test_a_mixin_that_has_a_part_in_a_save(mixin, words):
+    models = with_classes("", f"bases=({mixin}, models.Model)")
+    for before in (FULL, NAMED):
+        assert words in check_refused(before, "custom-base", models=models).reason
+        check_rewritten(before, BECOMES, models=models, unsafe=True)
+
+
+def test_a_proxy_with_a_mixin_that_hides_a_column_of_its_table():
+    proxy = (
+        'migrations.CreateModel("Other", [], bases=(Titled, "shop.Post"), options={"proxy": True}),'
+    )
+    other = 'Other = apps.get_model("shop", "Other")\n'
+    before = other + saving('post.title = "x"', "Other.objects.all()")
+    check_refused(before, "custom-base", models=with_classes("", "", proxy))
+    harmless = with_classes("", "", proxy.replace("Titled", "Labelled"))
+    check_rewritten(before, f'{other}Other.objects.update(title="x")', models=harmless)
 
 
 def test_a_composite_primary_key():

@@ -1,0 +1,228 @@
+"""The options that a field class gives itself in ``__init__`` and leaves out in ``deconstruct``.
+
+A historical field is made by ``__init__`` from what the migration says, and then copied through
+``deconstruct``: https://docs.djangoproject.com/en/stable/howto/custom-model-fields/#field-deconstruction
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from migfix.history.reading import Scope, is_literal
+from migfix.history.state import Unknown
+
+# Options that make no difference to what is loaded, stored and compared.
+_SHOWN = frozenset(
+    "verbose_name help_text editable blank choices validators error_messages default serialize "
+    "auto_created db_comment auto_now_add".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``defaults`` hold where the migration says nothing, ``forced`` whatever it says; of the options
+    ``unsure``, what the migration says may get lost.
+    """
+
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    forced: Mapping[str, object] = field(default_factory=dict)
+    unsure: frozenset[str] = frozenset()
+
+
+def options_set(classes: Sequence[tuple[ast.ClassDef, Scope]]) -> Options | None:
+    """The options set by classes that stand each before its bases; None where one is not understood."""
+    defaults: dict[str, object] = {}
+    forced: dict[str, object] = {}
+    left_out: set[str] = set()
+    making = [each for each in classes if _method(each[0], "__init__")]
+    if len(making) > 1 and any(len(node.bases) > 1 for node, _ in classes):
+        return None  # in which order they run is for Python's own resolution order to say
+    for node, scope in classes:
+        made, dropped = _made(node, scope), _dropped(_method(node, "deconstruct"))
+        if made is None or dropped is None:
+            return None
+        defaults = {**made.defaults, **defaults}
+        forced = {**forced, **made.forced}
+        left_out |= dropped
+    return Options(defaults, forced, frozenset(left_out - forced.keys() - _SHOWN))
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    methods = (each for each in node.body if isinstance(each, ast.FunctionDef))
+    return next((each for each in methods if each.name == name), None)
+
+
+def _steps(function: ast.FunctionDef) -> list[ast.stmt]:
+    """The statements without the docstring."""
+    return [
+        step
+        for step in function.body
+        if not (isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant))
+    ]
+
+
+# __init__
+
+
+def _made(node: ast.ClassDef, scope: Scope) -> Options | None:
+    """What ``__init__`` sets in its keyword arguments before it hands them all on."""
+    function = _method(node, "__init__")
+    if function is None:
+        return Options()
+    given, steps = function.args, _steps(function)
+    only_self = len(given.args) == 1 and not (given.posonlyargs or given.kwonlyargs)
+    if not only_self or given.kwarg is None or not steps:
+        return None
+    written = _handed_on(steps[-1], function, node, scope)
+    settings = [_setting(step, given.kwarg.arg) for step in steps[:-1]]
+    if written is None or None in settings:
+        return None
+    defaults: dict[str, object] = {}
+    forced: dict[str, object] = {}
+    for setting in settings:
+        assert setting is not None
+        option, value, always = setting
+        if always:
+            forced[option] = _literal(value, scope)
+        elif option not in forced:
+            defaults.setdefault(option, _literal(value, scope))
+    return Options(defaults, {**forced, **{k: _literal(v, scope) for k, v in written.items()}})
+
+
+def _literal(node: ast.expr, scope: Scope) -> object:
+    value = scope.value(node)
+    return value if is_literal(value) else Unknown(scope.source(node))
+
+
+def _setting(step: ast.stmt, kwargs: str) -> tuple[str, ast.expr, bool] | None:
+    """The option of ``kwargs["option"] = value`` (always) or ``kwargs.setdefault("option", value)``."""
+    match step:
+        case ast.Assign(
+            targets=[
+                ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str() as option))
+            ],
+            value=value,
+        ) if (
+            name == kwargs
+        ):
+            return option, value, True
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="setdefault"),
+                args=[ast.Constant(value=str() as option), value],
+                keywords=[],
+            )
+        ) if (
+            name == kwargs
+        ):
+            return option, value, False
+    return None
+
+
+def _handed_on(
+    step: ast.stmt, function: ast.FunctionDef, node: ast.ClassDef, scope: Scope
+) -> dict[str, ast.expr] | None:
+    """The options written out in ``super().__init__(*args, **kwargs)``; None for anything else."""
+    match step:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="__init__")) as call):
+            pass
+        case _:
+            return None
+    args = list(call.args)
+    if not _is_super(owner, node):
+        only_base = len(node.bases) == 1 and scope.dotted(owner) == scope.dotted(node.bases[0])
+        own = function.args.args[0].arg
+        if not only_base or not args or not _is_name(args.pop(0), own):
+            return None
+    vararg = function.args.vararg
+    wanted = [vararg.arg] if vararg else []
+    found = [arg.value for arg in args if isinstance(arg, ast.Starred)]
+    all_on = len(found) == len(args) == len(wanted) and all(map(_is_name, found, wanted))
+    rest = [keyword.value for keyword in call.keywords if keyword.arg is None]
+    kwarg = function.args.kwarg
+    if not all_on or kwarg is None or len(rest) != 1 or not _is_name(rest[0], kwarg.arg):
+        return None
+    return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _is_super(node: ast.expr, inside: ast.ClassDef | None) -> bool:
+    """``super()``, or ``super(Class, self)`` in that very class; in any where None is given."""
+    match node:
+        case ast.Call(func=ast.Name(id="super"), args=[]):
+            return True
+        case ast.Call(func=ast.Name(id="super"), args=[ast.Name(id=name), ast.Name()]):
+            return inside is None or name == inside.name
+    return False
+
+
+# deconstruct
+
+
+def _dropped(function: ast.FunctionDef | None) -> set[str] | None:
+    """The options that ``deconstruct`` may leave out; None where it does more than that."""
+    if function is None:
+        return set()
+    match _steps(function):
+        case [ast.Return(value=value)] if _is_super_call(value):
+            return set()
+        case [
+            ast.Assign(targets=[ast.Tuple(elts=[*_, ast.Name(id=kwargs)] as names)], value=value),
+            *steps,
+            ast.Return(value=ast.Tuple(elts=returned)),
+        ] if _is_super_call(value) and list(map(ast.dump, _loaded(names))) == list(
+            map(ast.dump, returned)
+        ):
+            found = list(_left_out(steps, kwargs))
+            return None if None in found else {option for option in found if option}
+    return None
+
+
+def _loaded(names: Iterable[ast.expr]) -> Iterator[ast.expr]:
+    """The names as they look where they are read."""
+    for name in names:
+        yield ast.Name(name.id, ast.Load()) if isinstance(name, ast.Name) else name
+
+
+def _is_super_call(node: ast.expr | None) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="deconstruct"), args=[], keywords=[]):
+            return _is_super(owner, None)
+    return False
+
+
+def _left_out(steps: Iterable[ast.stmt], kwargs: str) -> Iterator[str | None]:
+    """Each option that a statement deletes; an empty text for one that is set; None for the rest."""
+    for step in steps:
+        match step:
+            case ast.If(test=test) if not any(isinstance(n, ast.Call) for n in ast.walk(test)):
+                yield from _left_out([*step.body, *step.orelse], kwargs)
+            case ast.Delete(targets=targets):
+                yield from (_option_of(target, kwargs) for target in targets)
+            case ast.Expr(
+                value=ast.Call(
+                    func=ast.Attribute(value=ast.Name(id=name), attr="pop"),
+                    args=[ast.Constant(value=str() as option), *_],
+                )
+            ) if (
+                name == kwargs
+            ):
+                yield option
+            case ast.Assign(targets=[target]):
+                yield "" if _option_of(target, kwargs) in _SHOWN else None
+            case ast.Pass():
+                pass
+            case _:
+                yield None
+
+
+def _option_of(target: ast.expr, kwargs: str) -> str | None:
+    match target:
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str() as option)):
+            return option if name == kwargs else None
+    return None

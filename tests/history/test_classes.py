@@ -1,0 +1,457 @@
+"""What the source of a field class or of a mixin says, and what it leaves uncertain."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from migfix.history import classes
+from migfix.history.state import BaseClass, FieldClass, FieldState, ModelState, Unknown
+
+HEADER = """\
+from django.db import models
+from django.db.models import signals
+from django.utils import timezone
+
+"""
+
+
+@pytest.fixture
+def model(written):
+    """The model ``shop.Item`` whose field ``x`` is of a class of ``shop.fields``."""
+
+    def find(source: str, call: str = "Custom()", extra: str = "", bases: str = "") -> ModelState:
+        written.file("shop/fields.py", HEADER + dedent(source))
+        key = '("id", models.AutoField(primary_key=True))'
+        operation = (
+            f'migrations.CreateModel("Item", [{key}, ("x", fields.{call})], {bases}),{extra}'
+        )
+        written.migration("shop.0001_initial", operation, top="from shop import fields\n")
+        found = written.state("shop.0001_initial").model("shop", "Item")
+        assert isinstance(found, ModelState), found
+        return found
+
+    return find
+
+
+@pytest.fixture
+def custom(model):
+    """The field ``x`` as ``model`` makes it."""
+
+    def find(source: str, call: str = "Custom()") -> FieldState:
+        found = model(source, call).field("x")
+        assert found is not None
+        return found
+
+    return find
+
+
+SUPER = "super().__init__(*args, **kwargs)"
+
+
+def body(text: str, base: str = "models.CharField") -> str:
+    return f"class Custom({base}):\n" + "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def init(*lines: str, last: str = SUPER) -> str:
+    steps = "\n".join(f"    {line}" for line in (*lines, last))
+    return f"def __init__(self, *args, **kwargs):\n{steps}"
+
+
+def deconstruct(*lines: str, returned: str = "name, path, args, kwargs") -> str:
+    start = "name, path, args, kwargs = super().deconstruct()"
+    steps = "\n".join(f"    {line}" for line in (start, *lines, f"return {returned}"))
+    return f"def deconstruct(self):\n{steps}"
+
+
+# --- whose values go Django's way ----------------------------------------------------------------
+
+PLAIN = {
+    "nothing of its own": "pass",
+    "texts": '"""A field."""\ndescription = "x"\nMAX = 3',
+    "forms and validation": "default_validators = []\ndef formfield(self, **kwargs):\n    return None\n"
+    "def validate(self, value, instance):\n    pass",
+    "its base's own type": 'def get_internal_type(self):\n    """Which."""\n    return "CharField"',
+    "options": init('kwargs["max_length"] = 9', 'kwargs.setdefault("null", True)'),
+    "options in the call": init(last="super().__init__(*args, max_length=9, **kwargs)"),
+    "the old way to call": init(last="models.CharField.__init__(self, *args, **kwargs)"),
+    "the older way": init(last="super(Custom, self).__init__(*args, **kwargs)"),
+    "a deconstruct": init('kwargs["max_length"] = 9')
+    + "\n"
+    + deconstruct(
+        'if self.x == 1:\n        del kwargs["max_length"]', 'kwargs.pop("help_text", 0)'
+    ),
+    "a deconstruct that adds nothing": "def deconstruct(self):\n    return super().deconstruct()",
+}
+
+
+@pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
+def test_a_class_whose_values_go_the_way_of_its_base(custom, text):
+    found = custom(body(text))
+    assert found.kind == found.saved_as == "CharField"
+    assert found.class_path == "shop.fields.Custom"
+    assert found.is_relation is False
+
+
+OTHERS = {
+    "pre_save": "def pre_save(self, instance, add):\n    return 1",
+    "pre_save bound": "pre_save = print",
+    "get_prep_value": "def get_prep_value(self, value):\n    return value",
+    "get_db_prep_save": "def get_db_prep_save(self, value, connection):\n    return value",
+    "from_db_value": "from_db_value = lambda self, value, *rest: value",
+    "to_python": "def to_python(self, value):\n    return value",
+    "db_type": 'def db_type(self, connection):\n    return "timestamp ON UPDATE"',
+    "another type": 'def get_internal_type(self):\n    return "TextField"',
+    "a type that is computed": "def get_internal_type(self):\n    return find()",
+    "descriptor_class": "descriptor_class = Descriptor",
+    "contribute_to_class": "def contribute_to_class(self, cls, name):\n    pass",
+    "a property": "@property\ndef attname(self):\n    return 1",
+    "a name of which nothing is known": "def something(self):\n    pass",
+    "code in the body": "if True:\n    pre_save = print",
+    "several names": "description, pre_save = 1, print",
+    "an instance that is changed": init(last=f"self.pre_save = print; {SUPER}"),
+    "an instance changed by name": "def formfield(self):\n    setattr(self, 'pre' + '_save', 1)",
+    "an instance's dictionary": "def check(self):\n    self.__dict__.update(pre_save=1)",
+    "an instance's class": init(last="self.__class__ = Other"),
+    "an init that is wrapped": "@wrapped\n" + init(),
+    "an init from elsewhere": "__init__ = wrapped",
+}
+
+
+@pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
+def test_a_class_whose_values_may_go_another_way(custom, text):
+    found = custom(body(text))
+    assert found.kind is found.saved_as is None
+    assert isinstance(found.null, Unknown)
+    assert found.behind.doubt.startswith("shop.fields.Custom ")
+
+
+AROUND = {
+    "a metaclass": "class Custom(models.CharField, metaclass=Meta): pass",
+    "a decorator": "@changed\nclass Custom(models.CharField): pass",
+    "a base that is computed": "class Custom(with_metaclass(Meta, models.CharField)): pass",
+    "a base of a package": "import thirdparty\nclass Custom(thirdparty.CharField): pass",
+    "two bases of Django": "class Custom(models.CharField, models.TextField): pass",
+    "no base of Django": "class Custom: pass",
+    "Django's abstract field": "class Custom(models.Field): pass",
+    "two classes": "class Custom(models.CharField): pass\nclass Custom(models.CharField): pass",
+    "another class in a branch": (
+        "class Custom(models.CharField): pass\nif x:\n    class Custom(models.TextField): pass"
+    ),
+    "another binding": "class Custom(models.CharField): pass\nCustom = changed(Custom)",
+    "a class in a branch": "if x:\n    class Custom(models.CharField): pass",
+    "a change from outside": "class Custom(models.CharField): pass\nCustom.pre_save = print",
+    "a change by name": "class Custom(models.CharField): pass\nsetattr(Custom, 'pre_save', 1)",
+    "a base that says more": (
+        "class Base(models.CharField):\n    def pre_save(self, i, add): return 1\n"
+        "class Custom(Base): pass"
+    ),
+    "a mixin that says more": (
+        "class Mixin:\n    def to_python(self, v): return 1\n"
+        "class Custom(Mixin, models.CharField): pass"
+    ),
+    "its own base": "class Custom(Custom): pass",
+    "a class that is not there": "",
+}
+
+
+@pytest.mark.parametrize("source", AROUND.values(), ids=AROUND)
+def test_a_class_that_is_not_certainly_what_its_body_says(custom, source):
+    found = custom(source)
+    assert found.kind is found.saved_as is None
+    assert found.behind.doubt
+
+
+def test_bases_and_other_names_are_followed(custom, written):
+    written.file("shop/__init__.py", "")
+    written.file("shop/base.py", HEADER + "class Base(models.SlugField): pass\n")
+    written.file("shop/star.py", "from shop.base import *\n")
+    assert custom("from shop.base import Base as Custom").kind == "SlugField"
+    assert custom("from shop.star import *").kind is None
+
+
+def test_names_are_followed_through_a_star(custom, written):
+    written.file("shop/base.py", HEADER + "class Custom(models.SlugField): pass\n")
+    assert custom("from shop.base import *").kind == "SlugField"
+
+
+def test_a_mixin_without_a_word_on_values(custom):
+    source = "class Mixin:\n    description = 1\nclass Custom(Mixin, models.TextField): pass"
+    assert custom(source).kind == "TextField"
+
+
+# --- options -------------------------------------------------------------------------------------
+
+
+def test_options_that_the_class_sets_itself(custom):
+    text = init('kwargs["unique"] = True', 'kwargs.setdefault("null", True)')
+    assert custom(body(text)).unique is True
+    assert custom(body(text)).null is True
+    assert custom(body(text), "Custom(null=False, unique=False)").null is False
+    assert custom(body(text), "Custom(null=False, unique=False)").unique is True
+
+
+def test_options_that_bases_set_after(custom):
+    text = init('kwargs["null"] = True', 'kwargs.setdefault("unique", True)')
+    base = body(text).replace("Custom", "Base")
+    late = body(init('kwargs["null"] = False', 'kwargs.setdefault("unique", False)'), "Base")
+    found = custom(f"{base}\n{late}")
+    assert found.null is True
+    assert found.unique is False
+
+
+UNSURE = {
+    "a value that is computed": (init('kwargs["null"] = find()'), "Custom()"),
+    "an option that gets lost": (deconstruct('del kwargs["null"]'), "Custom(null=True)"),
+    "a default that comes back": (
+        init('kwargs.setdefault("null", True)') + "\n" + deconstruct('kwargs.pop("null")'),
+        "Custom(null=False)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "call"), UNSURE.values(), ids=UNSURE)
+def test_an_option_that_is_not_certain(custom, text, call):
+    found = custom(body(text), call)
+    assert found.kind == "CharField"
+    assert isinstance(found.null, Unknown)
+
+
+OWN_WAYS = {
+    "an argument of its own": "def __init__(self, *args, size=1, **kwargs):\n    " + SUPER,
+    "a positional one": "def __init__(self, size, *args, **kwargs):\n    " + SUPER,
+    "other code": init("print(kwargs)"),
+    "an attribute": init("self.size = 1"),
+    "an option taken away": init('kwargs.pop("null", None)'),
+    "arguments kept": init(last="super().__init__(**kwargs)"),
+    "options kept": init(last="super().__init__(*args)"),
+    "other options": init(last="super().__init__(*args, **{})"),
+    "a base of the base": init(last="models.Field.__init__(self, *args, **kwargs)"),
+    "no call": init(last="pass"),
+    "a call before the end": init(SUPER, 'kwargs["null"] = True', last="pass"),
+    "an option that deconstruct sets": deconstruct('kwargs["null"] = True'),
+    "arguments that deconstruct keeps": deconstruct(returned="name, path, [], {}"),
+    "options that deconstruct mixes": deconstruct(returned="name, path, kwargs, args"),
+    "a deconstruct that does more": deconstruct("kwargs.clear()"),
+    "a test that does more": deconstruct('if kwargs.pop("null"):\n        pass'),
+}
+
+
+@pytest.mark.parametrize("text", OWN_WAYS.values(), ids=OWN_WAYS)
+def test_options_are_not_known_where_the_class_has_its_own_ways(custom, text):
+    found = custom(body(text), "Custom(null=False)")
+    assert found.kind is None
+    assert found.saved_as == "CharField"
+    assert isinstance(found.primary_key, Unknown)
+
+
+@pytest.mark.parametrize(
+    "kind", ["DateField", "DateTimeField", "TimeField", "ImageField", "FileField"]
+)
+def test_without_the_options_some_fields_may_compute_something(custom, kind):
+    assert custom(body("pass", f"models.{kind}")).saved_as == kind
+    assert custom(body(init("self.size = 1"), f"models.{kind}")).saved_as is None
+
+
+def test_two_inits_that_python_puts_in_order(custom):
+    mixin = "class Mixin:\n" + "\n".join(f"    {line}" for line in init().splitlines())
+    found = custom(f"{mixin}\n{body(init(), 'Mixin, models.CharField')}")
+    assert (found.kind, found.saved_as) == (None, "CharField")
+
+
+@pytest.mark.parametrize(
+    "extra", ["\nCustom.register_lookup(Exact)", "\n@Custom.register_lookup\nclass Exact: pass"]
+)
+def test_lookups_of_its_own_leave_a_save_alone(custom, extra):
+    found = custom(body("pass") + extra)
+    assert (found.kind, found.saved_as) == (None, "CharField")
+    found = custom(body("def get_lookup(self, name):\n    return Exact"))
+    assert (found.kind, found.saved_as) == (None, "CharField")
+
+
+def test_relations_of_others_are_saved_as_they_are_and_nothing_more(custom):
+    key = custom(body("pass", "models.ForeignKey"), 'Custom("self", models.CASCADE)')
+    assert (key.kind, key.saved_as) == (None, "ForeignKey")
+    assert isinstance(key.is_relation, Unknown)
+    many = custom(body("pass", "models.ManyToManyField"), 'Custom("self")')
+    assert (many.kind, many.has_column) == (None, False)
+
+
+# --- times ---------------------------------------------------------------------------------------
+
+STAMPS = {
+    "at once": "return timezone.now()",
+    "by a name": "value = timezone.now()\nsetattr(instance, self.attname, value)\nreturn value",
+}
+
+
+def pre_save(text: str) -> str:
+    steps = text.replace("\n", "\n    ")
+    return f"def pre_save(self, instance, add):\n    {steps}"
+
+
+@pytest.mark.parametrize("text", STAMPS.values(), ids=STAMPS)
+def test_a_pre_save_that_only_stamps_the_time(custom, text):
+    found = custom(body(pre_save(text), "models.DateTimeField"), "Custom(auto_now=False)")
+    assert found.kind == "DateTimeField"
+    assert found.auto_now is True
+
+
+NO_STAMPS = {
+    "only at times": "if add:\n    return timezone.now()\nreturn instance.x",
+    "of another clock": "return time.time()",
+    "moved": "return timezone.now(5)",
+    "for another field": "setattr(instance, 'y', timezone.now())\nreturn timezone.now()",
+    "of something else": "value = instance.y\nreturn value",
+    "for nobody": "timezone.now()",
+    "not returned": "value = timezone.now()",
+}
+
+
+@pytest.mark.parametrize("text", NO_STAMPS.values(), ids=NO_STAMPS)
+def test_a_pre_save_that_does_not_only_stamp_the_time(custom, text):
+    found = custom(body(pre_save(text), "models.DateTimeField"))
+    assert (found.kind, found.saved_as) == (None, None)
+
+
+def test_a_stamp_whose_options_are_not_known(custom):
+    text = pre_save("return timezone.now()") + "\n" + init("self.x = 1")
+    assert custom(body(text)).saved_as is None
+
+
+@pytest.mark.parametrize(
+    ("path", "auto_now"),
+    [
+        ("django_extensions.db.fields.CreationDateTimeField", False),
+        ("django_extensions.db.fields.ModificationDateTimeField", True),
+        ("model_utils.fields.AutoCreatedField", False),
+        ("model_utils.fields.AutoLastModifiedField", True),
+    ],
+)
+def test_packages_that_need_not_be_installed(custom, path, auto_now):
+    module, _, name = path.rpartition(".")
+    found = custom(f"from {module} import {name} as Custom")
+    assert found.kind == "DateTimeField"
+    assert found.auto_now is auto_now
+    assert custom(f"from {module} import {name[:-5]} as Custom").kind is None
+
+
+# --- signals -------------------------------------------------------------------------------------
+
+CONNECTIONS = {
+    "in the class": "signals.post_init.connect(self.see, sender=cls)",
+    "by a function beside it": "hook(cls)",
+    "by a decorator": "receiver(signals.post_save, sender=cls)(print)",
+}
+
+
+@pytest.mark.parametrize("text", CONNECTIONS.values(), ids=CONNECTIONS)
+def test_a_class_that_connects_signals(custom, text):
+    source = body(f"def contribute_to_class(self, cls, name):\n    {text}")
+    hook = "\ndef hook(cls):\n    signals.pre_save.connect(print, sender=cls)\n"
+    assert custom(source + hook * (text == "hook(cls)")).behind.connects
+
+
+def test_a_base_that_connects_signals(custom):
+    base = body("def check(self):\n    signals.post_init.connect(print)").replace("Custom", "Base")
+    assert custom(f"{base}\nclass Custom(Base, Missing): pass").behind.connects
+
+
+def test_a_class_that_connects_no_signals_of_a_save(custom):
+    text = "def contribute_to_class(self, cls, name):\n    signals.class_prepared.connect(print)"
+    assert not custom(body(text)).behind.connects
+    hook = "\ndef hook(cls):\n    signals.pre_save.connect(print, sender=cls)\n"
+    assert not custom(body("pass") + hook).behind.connects
+
+
+# --- bases of models -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(written):
+    """What the class ``Mixin`` in ``shop.mixins`` is as a base."""
+
+    def find(source: str) -> BaseClass:
+        written.file("shop/mixins.py", HEADER + dedent(source))
+        written.migration("shop.0001_initial", "")
+        return written.state("shop.0001_initial").base_class("shop.mixins.Mixin")
+
+    return find
+
+
+def test_a_mixin_that_has_no_part_in_a_save(base):
+    found = base("""
+        class Base(object):
+            label = "x"
+
+        class Mixin(Base):
+            '''Names.'''
+            def __str__(self):
+                return self.name
+
+            @property
+            def full(self):
+                return self.save_later()
+
+            class Inner:
+                pass
+    """)
+    assert found == BaseClass(frozenset({"__str__", "full", "Inner", "label"}), None)
+
+
+METHODS = (
+    "save save_base delete __init__ __setattr__ __getattribute__ from_db refresh_from_db".split()
+)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_mixin_with_a_method_that_the_loop_runs(base, name):
+    words = f"whose {name}() would not run"
+    assert base(f"class Mixin:\n    def {name}(self): pass").doubt == words
+    assert base(f"class Base:\n    {name} = print\nclass Mixin(Base): pass").doubt == words
+
+
+MIXINS = {
+    "a hook for subclasses": "class Mixin:\n    def __init_subclass__(cls): pass",
+    "a metaclass": "class Mixin(metaclass=Meta): pass",
+    "a metaclass above": "class Base(metaclass=Meta): pass\nclass Mixin(Base): pass",
+    "a decorator": "@changed\nclass Mixin: pass",
+    "a model": "class Mixin(models.Model):\n    class Meta:\n        abstract = True",
+    "a base of a package": "import thirdparty\nclass Mixin(thirdparty.Mixin): pass",
+    "a base that is computed": "class Mixin(find()): pass",
+    "code in the body": "class Mixin:\n    if x:\n        save = 1",
+    "a signal in the body": "class Mixin:\n    signals.post_save.connect(print)",
+    "a signal in a method": "class Mixin:\n    def x(cls): signals.post_init.connect(print)",
+    "several names": "class Mixin:\n    a, save = 1, 2",
+    "a change from outside": "class Mixin: pass\nMixin.save = print",
+    "two classes": "class Mixin: pass\nif x:\n    class Mixin: pass",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("source", MIXINS.values(), ids=MIXINS)
+def test_a_mixin_that_may_have_a_part_in_a_save(base, source):
+    assert base(source).doubt
+
+
+# --- when sources are read -----------------------------------------------------------------------
+
+
+def test_sources_are_read_for_a_model_that_is_asked_for_and_once(written, monkeypatch):
+    read = []
+    known = classes._field_class
+    monkeypatch.setattr(classes, "_field_class", lambda found: read.append(1) or known(found))
+    written.file("shop/fields.py", HEADER + body("pass"))
+    fields = '[("id", models.AutoField(primary_key=True)), ("x", fields.Custom()), ("y", fields.Custom())]'
+    operations = f'migrations.CreateModel("A", {fields}), migrations.CreateModel("B", {fields}),'
+    written.migration("shop.0001_initial", operations, top="from shop import fields\n")
+    state = written.state("shop.0001_initial")
+    assert not read
+    for name in "ABA":
+        assert state.model("shop", name).field("x").kind == "CharField"
+    assert len(read) == 1
+
+
+def test_a_state_without_sources_knows_nothing():
+    assert FieldState("x", "shop.fields.Custom").with_class(FieldClass()).kind is None
