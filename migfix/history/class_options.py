@@ -46,7 +46,7 @@ def options_set(classes: Sequence[tuple[ast.ClassDef, Scope]]) -> Options | None
         defaults = {**made.defaults, **defaults}
         forced = {**forced, **made.forced}
         left_out |= dropped
-    return Options(defaults, forced, frozenset(left_out - forced.keys() - _SHOWN))
+    return Options(defaults, forced, frozenset(left_out))
 
 
 def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:

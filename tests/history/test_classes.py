@@ -132,6 +132,7 @@ AROUND = {
     "a decorator": "@changed\nclass Custom(models.CharField): pass",
     "a base that is computed": "class Custom(with_metaclass(Meta, models.CharField)): pass",
     "a base of a package": "import thirdparty\nclass Custom(thirdparty.CharField): pass",
+    "a mixin of a package": "import thirdparty\nclass Custom(thirdparty.Mixin, models.CharField): pass",
     "two bases of Django": "class Custom(models.CharField, models.TextField): pass",
     "no base of Django": "class Custom: pass",
     "Django's abstract field": "class Custom(models.Field): pass",
@@ -228,6 +229,7 @@ OWN_WAYS = {
     "options kept": init(last="super().__init__(*args)"),
     "other options": init(last="super().__init__(*args, **{})"),
     "a base of the base": init(last="models.Field.__init__(self, *args, **kwargs)"),
+    "what comes after another class": init(last="super(Other, self).__init__(*args, **kwargs)"),
     "no call": init(last="pass"),
     "a call before the end": init(SUPER, 'kwargs["null"] = True', last="pass"),
     "an option that deconstruct sets": deconstruct('kwargs["null"] = True'),
@@ -252,6 +254,12 @@ def test_options_are_not_known_where_the_class_has_its_own_ways(custom, text):
 def test_without_the_options_some_fields_may_compute_something(custom, kind):
     assert custom(body("pass", f"models.{kind}")).saved_as == kind
     assert custom(body(init("self.size = 1"), f"models.{kind}")).saved_as is None
+
+
+def test_an_init_of_one_base_among_several(custom):
+    text = init(last="models.CharField.__init__(self, *args, **kwargs)")
+    found = custom(f"class Mixin: pass\n{body(text, 'models.CharField, Mixin')}")
+    assert (found.kind, found.saved_as) == (None, "CharField")
 
 
 def test_two_inits_that_python_puts_in_order(custom):
@@ -303,6 +311,8 @@ NO_STAMPS = {
     "of another clock": "return time.time()",
     "moved": "return timezone.now(5)",
     "for another field": "setattr(instance, 'y', timezone.now())\nreturn timezone.now()",
+    "for another name": "setattr(instance, self.other, timezone.now())\nreturn timezone.now()",
+    "after another value": "setattr(instance, self.attname, 5)\nreturn timezone.now()",
     "of something else": "value = instance.y\nreturn value",
     "for nobody": "timezone.now()",
     "not returned": "value = timezone.now()",
