@@ -27,7 +27,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates
+from migfix.expressions import gates, sources
 from migfix.expressions.context import Refused
 from migfix.expressions.kinds import INERT, TEXTS
 from migfix.expressions.needs import is_full_save, needed_fields
@@ -130,7 +130,7 @@ def _check_source(loop: Loop) -> None:
         )
     if loop.is_used_after(loop.row):
         raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
-    gates.check_wrappers(loop)
+    sources.check_wrappers(loop)
 
 
 def _check_plain(model: ModelState, columns: list[FieldState]) -> None:

@@ -19,11 +19,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates
-from migfix.expressions.body import Path, compile_body
-from migfix.expressions.conditions import chain_calls, needs_q
+from migfix.expressions import gates, sources
+from migfix.expressions.body import compile_body
 from migfix.expressions.context import Context, Refused
+from migfix.expressions.decisions import decide as decided
+from migfix.expressions.decisions import where
 from migfix.expressions.deletes import relation_caveats
+from migfix.expressions.logic import (
+    Condition,
+    alias_call,
+    aliases_of,
+    chain_calls,
+    chain_needs_q,
+    imports_of,
+)
+from migfix.expressions.path import Path
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.loops import uses
 from migfix.loops.loop import Loop
@@ -34,37 +44,42 @@ def decide(loop: Loop) -> Decision:
     if not loop.used(uses.Kind.DELETE):
         return None
     model, columns, caveats = gates.check_all(loop, "delete")
-    path = _the_deleting_path(compile_body(loop.node.body, Context(loop, columns)).paths)
-    caveats += [*gates.source_caveats(loop), *path.caveats, *relation_caveats(loop, model)]
-    return _built(loop, path, tuple(dict.fromkeys(caveats)))
+    context = Context.of(loop, columns, sources.not_null_by_source(loop, columns))
+    paths = compile_body(loop.node.body, context)
+    condition = _deleted(paths)
+    caveats += [*sources.source_caveats(loop), *relation_caveats(loop, model)]
+    caveats += [caveat for path in paths for caveat in path.caveats]
+    return _built(loop, condition, tuple(dict.fromkeys(caveats)))
 
 
-def _the_deleting_path(paths: Sequence[Path]) -> Path:
-    deleting = [path for path in paths if path.deleted]
-    if any(path.saved is not None or path.assigned for path in paths):
+def _deleted(paths: Sequence[Path]) -> Condition:
+    """Which rows go. Raises ``Refused``."""
+    if any(path.saved is not None or path.values or path.collected for path in paths):
         raise Refused(Reason.OTHER_STATEMENTS, "some rows are deleted, others are changed")
-    if len(deleting) != 1:
-        raise Refused(Reason.BRANCHES, "rows are deleted in several branches")
-    return deleting[0]
+    return where(decided(paths, lambda path: path.deleted), bool)
 
 
-def _built(loop: Loop, path: Path, caveats: tuple[Refusal, ...]) -> Rewrite:
-    q = loop.names.models("Q") if needs_q(path.conditions) else None
-    calls = chain_calls(path.conditions, q.text if q else None)
+def _built(loop: Loop, condition: Condition, caveats: tuple[Refusal, ...]) -> Rewrite:
+    made = sources.definition(loop)
+    q = loop.names.models("Q") if chain_needs_q(condition) else None
+    calls = alias_call(aliases_of(condition)) + chain_calls(condition, q.text if q else None)
+    needed = [*([q.import_] if q and q.import_ else []), *imports_of(condition)]
     return Rewrite(
         part=Part.WHOLE,
-        edit=ReplaceLoop((f"{_source(loop, calls)}.delete()",)),
+        edit=ReplaceLoop((f"{_source(loop, calls)}.delete()",), (made,) if made else ()),
         message="one delete() of the queryset instead of a query per row",
         outcome=Outcome.DELETE,
         caveats=caveats,
-        imports=(q.import_,) if q and q.import_ else (),
+        imports=tuple(dict.fromkeys(needed)),
     )
 
 
 def _source(loop: Loop, calls: str) -> str:
     """Managers have no ``delete()``: a bare one keeps its ``.all()``."""
-    text = gates.source_text(loop)
-    bare = not isinstance(loop.resolver.value(gates.source(loop), loop.node), Rows)
+    text = sources.source_text(loop)
+    assert isinstance(loop.rows, Rows)
+    manager = not isinstance(loop.resolver.value(sources.source(loop), loop.node), Rows)
+    bare = manager and not loop.rows.has("[]")
     return f"{text}{calls}" if calls or not bare else f"{text}.all()"
 
 

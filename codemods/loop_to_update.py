@@ -10,88 +10,110 @@ After:
 
     Order.objects.filter(owner=bob).update(owner=sharon)
 
-Refuses when the body does anything else than set fields of the row and save it; when a value or
-condition has no exact form in SQL on every database of the project; when ``save()`` would do more
-than write what it read (``auto_now``, file, JSON and third-party fields); when an assigned column
-is unique; and when the queryset's rows or the row itself are used elsewhere.
+Branches become ``filter()`` and ``exclude()``, one ``Case``, or a few updates in a row; values may be
+computed of the row (arithmetic, ``Concat``, ``Replace``...) or looked up in other tables; a list that
+is collected for ``bulk_update()`` and an inner loop over the rows of each row go the same way.
+
+Refuses when a value or condition has no exact form in SQL on every database of the project; when the
+body does anything else than set fields of the row and save it; when ``save()`` would do more than write
+what it read (``auto_now``, file, JSON and third-party fields); when an assigned column is unique; when
+output would be lost; and when the queryset's rows or the row itself are used elsewhere.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates, saves
-from migfix.expressions.body import Path, compile_body
-from migfix.expressions.conditions import chain_calls, needs_q
-from migfix.expressions.context import Context, Refused, SqlValue
+from migfix.expressions import gates, sources, tables
+from migfix.expressions.body import compile_body
+from migfix.expressions.context import Context
+from migfix.expressions.counting import (
+    check_counted,
+    counter_of,
+    counting_caveats,
+    start_of,
+)
+from migfix.expressions.outer import OuterUpdate, outer_updates
+from migfix.expressions.real import real_update
+from migfix.expressions.shapes import Update, statement_of, updates_of
+from migfix.expressions.storing import stored_paths, storing_caveats, with_clocks
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.loops import uses
 from migfix.loops.loop import Loop
 
 
 def decide(loop: Loop) -> Decision:
-    if not loop.used(uses.Kind.WRITE):
+    if (others := outer_updates(loop, codemod.decision)) is not None:
+        return _built_of(others, loop, "one update() of the rows that belong to these")
+    if loop.used(uses.Kind.WRITE) and (real := real_update(loop)) is not None:
+        text, caveat = real
+        return _built_of([OuterUpdate(text, caveats=(caveat,))], loop, "one update()")
+    if not loop.used(uses.Kind.WRITE) and not sources.updates_rows(loop):
         return None
     model, columns, caveats = gates.check_all(loop, "update")
-    paths = compile_body(loop.node.body, Context(loop, columns)).paths
+    context = Context.of(loop, columns, sources.not_null_by_source(loop, columns))
+    paths = stored_paths(compile_body(loop.node.body, context), loop)
     if any(path.deleted for path in paths):
         return None
-    path = _the_storing_path(paths)
-    assigned = dict(path.saved or {})
-    caveats += [*_never_saved(paths), *gates.source_caveats(loop), *path.caveats]
-    caveats += gates.signal_caveats(loop)
-    caveats += [caveat for value in assigned.values() for caveat in value.caveats]
-    caveats += saves.unique_caveats(loop, model, assigned)
-    caveats += saves.save_caveats(loop, columns, paths)
-    saves.check_walk(loop, assigned)
-    assigned |= saves.refreshed(loop, columns, paths, path)
-    ordered = saves.in_set_order(loop, assigned)
-    return _built(loop, path, ordered, tuple(dict.fromkeys(caveats)))
+    caveats += sources.source_caveats(loop)
+    caveats += [caveat for path in paths for caveat in path.caveats]
+    if loop.bulk_update is None:  # which calls no save() and sends no signals
+        caveats += gates.signal_caveats(loop)
+    else:
+        caveats = [caveat for caveat in caveats if caveat.reason is not Reason.CUSTOM_BASE]
+    caveats += [c for path in paths for v in (path.saved or {}).values() for c in v.caveats]
+    caveats += storing_caveats(loop, model, columns, paths)
+    paths = with_clocks(loop, columns, paths)
+    counter = counter_of(loop, paths)
+    caveats += counting_caveats(loop, counter)
+    updates = updates_of(paths, columns, context)
+    check_counted(counter, paths, [update.values for update in updates])
+    caveats += gates.inheritance_caveats(
+        loop, [v for each in updates for v in each.values.values()]
+    )
+    return _built(loop, updates, counter, tuple(dict.fromkeys(caveats)))
 
 
-def _the_storing_path(paths: Sequence[Path]) -> Path:
-    """The one path that stores something, or would if it saved. Raises ``Refused``."""
-    storing = [path for path in paths if path.saved]
-    if all(path.saved is None for path in paths):
-        storing = [replace(path, saved=path.assigned) for path in paths if path.assigned]
-    if not storing:
-        raise Refused(
-            Reason.NEVER_SAVED, "no assigned value reaches a save(): nothing is stored today"
-        )
-    if len(storing) > 1:
-        raise Refused(Reason.BRANCHES, "different rows get different values")
-    return storing[0]
-
-
-def _never_saved(paths: Sequence[Path]) -> Iterator[Refusal]:
-    if all(path.saved is None for path in paths):
-        yield Refusal(
-            Reason.NEVER_SAVED, "the loop assigns but never saves: it changes nothing today"
-        )
+def _built_of(updates: Sequence[OuterUpdate], loop: Loop, what: str) -> Rewrite:
+    made = sources.definition(loop)
+    return Rewrite(
+        part=Part.WHOLE,
+        edit=ReplaceLoop(tuple(each.text for each in updates), (made,) if made else ()),
+        message=f"{what} instead of a query for each",
+        outcome=Outcome.UPDATE,
+        caveats=tuple(dict.fromkeys(c for each in updates for c in each.caveats)),
+        imports=tuple(dict.fromkeys(i for each in updates for i in each.imports)),
+    )
 
 
 def _built(
-    loop: Loop,
-    path: Path,
-    assigned: Sequence[tuple[str, SqlValue]],
-    caveats: tuple[Refusal, ...],
+    loop: Loop, updates: Sequence[Update], counter: str | None, caveats: tuple[Refusal, ...]
 ) -> Rewrite:
-    conditions = path.conditions
-    q = loop.names.models("Q") if needs_q(conditions) else None
-    imports = [q.import_] if q and q.import_ else []
-    imports += [i for _, value in assigned for i in value.imports]
-    keywords = ", ".join(f"{value.attribute}={value.text}" for _, value in assigned)
-    calls = chain_calls(conditions, q.text if q else None)
+    written = [statement_of(update, loop) for update in updates]
+    start = start_of(counter, loop) if counter else None
+    bulk = loop.bulk_update.statements if loop.bulk_update else ()
+    drops = [*bulk, start, sources.definition(loop), *tables.orphans(loop)]
+    several = "one update()" if len(updates) == 1 else f"{len(updates)} update()s"
     return Rewrite(
         part=Part.WHOLE,
-        edit=ReplaceLoop((f"{gates.source_text(loop)}{calls}.update({keywords})",)),
-        message="one update() instead of a query per row",
+        edit=ReplaceLoop(
+            tuple(_lines([line for line, _ in written], counter, start)),
+            tuple(drop for drop in drops if drop is not None),
+        ),
+        message=f"{several} instead of a query per row",
         outcome=Outcome.UPDATE,
         caveats=caveats,
-        imports=tuple(dict.fromkeys(imports)),
+        imports=tuple(dict.fromkeys(import_ for _, needed in written for import_ in needed)),
     )
+
+
+def _lines(calls: Sequence[str], counter: str | None, start: ast.stmt | None) -> Iterator[str]:
+    """The statements; the counter takes how many rows they matched."""
+    for position, call in enumerate(calls):
+        sign = "=" if start is not None and not position else "+="
+        yield f"{counter} {sign} {call}" if counter else call
 
 
 codemod = Codemod(__name__, "MF101", Part.WHOLE, decide)

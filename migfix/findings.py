@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -98,9 +99,13 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceLoop:
-    """The whole ``for`` statement becomes these lines of source."""
+    """The whole ``for`` statement becomes these lines of source.
+
+    ``drops`` are statements beside it that go with the loop; their comments stay.
+    """
 
     lines: tuple[str, ...]
+    drops: tuple[ast.stmt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

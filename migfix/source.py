@@ -76,8 +76,11 @@ class Source:
 
     def segment(self, node: ast.expr) -> str:
         """The node's own text on one line: no comments, no line breaks of its own layout."""
-        text = ast.get_source_segment(self.text, node)
-        assert text is not None, "nodes come from this file's own tree"
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        lines = self.lines[node.lineno - 1 : node.end_lineno]
+        data, last = "".join(lines).encode(), lines[-1].encode()
+        # ast.get_source_segment() would split the whole file each time.
+        text = data[node.col_offset : len(data) - len(last) + node.end_col_offset].decode()
         return text if "\n" not in text and "\r" not in text else flattened(text)
 
 

@@ -1,6 +1,7 @@
 """One example for each codemod, and the ways in which real files say the same thing otherwise.
 
-``EXAMPLES`` holds a loop and what it becomes, by code. ``HAZARDS`` are variants of a file, each a
+``EXAMPLES`` holds a loop and what it becomes, by code; ``SHAPES`` more of them, whose names begin with
+a code: bodies that say more, and statements around the loop that go with it. ``HAZARDS`` are variants of a file, each a
 function from an example's file to another file that means the same: applied to the file before and
 to the file after, it says what the codemod must make of the variant. ``MAY_REFUSE`` names those that
 a codemod may leave alone.
@@ -16,11 +17,15 @@ from textwrap import indent
 
 @dataclass(frozen=True)
 class Example:
-    """A loop over ``Post`` or ``Token`` and what it becomes, both without indentation."""
+    """A loop over ``Post`` or ``Token`` and what it becomes, both without indentation.
+
+    ``drops``: statements beside the loop go as well.
+    """
 
     before: str
     after: str
     databases: tuple[str, ...] = ("postgresql",)
+    drops: bool = False
 
     def file(self, loop: str) -> str:
         return TEMPLATE.replace("    LOOP\n", indent(loop, "    ") + "\n")
@@ -77,6 +82,56 @@ EXAMPLES = {
         'for post in stream(Post.objects.filter(title="ab")):\n'
         "    post.slug = tidy(post.title)\n    post.save()",
         databases=("mysql",),
+    ),
+}
+SHAPES = {
+    "MF101 with a counter": Example(
+        'count = 0\nfor post in Post.objects.filter(title="ab"):\n    post.kind = 1\n    post.save()\n'
+        "    count += 1\nprint(count)",
+        'count = Post.objects.filter(title="ab").update(kind=1)\nprint(count)',
+        drops=True,
+    ),
+    "MF101 with a counter that began elsewhere": Example(
+        'count = len("ab")\nfor post in Post.objects.filter(title="ab"):\n    count += 1\n'
+        "    post.kind = 1\n    post.save()\nprint(count)",
+        'count = len("ab")\ncount += Post.objects.filter(title="ab").update(kind=1)\nprint(count)',
+    ),
+    "MF101 with bulk_update": Example(
+        'found = []\nfor post in Post.objects.filter(title="ab"):\n    post.kind = 1\n'
+        '    found.append(post)\nPost.objects.bulk_update(found, ["kind"])',
+        'Post.objects.filter(title="ab").update(kind=1)',
+        drops=True,
+    ),
+    "MF101 with bulk_update of the queryset": Example(
+        'found = Post.objects.filter(title="ab")\nfor post in found:\n    post.kind = 1\n'
+        'Post.objects.bulk_update(found, ["kind"])',
+        'found = Post.objects.filter(title="ab")\nfound.update(kind=1)',
+        drops=True,
+    ),
+    "MF101 by key": Example(
+        'for post in Post.objects.filter(title="ab"):\n'
+        "    Post.objects.filter(pk=post.pk).update(kind=1)",
+        'Post.objects.filter(title="ab").update(kind=1)',
+    ),
+    "MF101 with a local name": Example(
+        'for post in Post.objects.filter(title="ab"):\n    new = 1\n    post.kind = new\n    post.save()',
+        'Post.objects.filter(title="ab").update(kind=1)',
+    ),
+    "MF101 with branches": Example(
+        'for post in Post.objects.filter(title="ab"):\n    if post.live:\n        post.kind = 1\n'
+        "    if post.seen:\n        post.rank = 2\n    post.save()",
+        'Post.objects.filter(title="ab").filter(live=True).update(kind=1)\n'
+        'Post.objects.filter(title="ab").filter(seen=True).update(rank=2)',
+    ),
+    "MF102 with a list": Example(
+        'found = list(Token.objects.filter(value="ab"))\nfor token in found:\n    token.delete()',
+        'Token.objects.filter(value="ab").delete()',
+        drops=True,
+    ),
+    "MF102 with branches": Example(
+        'for token in Token.objects.filter(value="ab"):\n    if token.used:\n        continue\n'
+        "    token.delete()",
+        'Token.objects.filter(value="ab").exclude(used=True).delete()',
     ),
 }
 _HEADER = re.compile(r"^( *)for (\w+) in (.*):$", re.MULTILINE)
@@ -151,11 +206,16 @@ def _comments_between(source: str) -> str:
 
 def _joined(source: str) -> str:
     """``post.kind = 1; post.save()``"""
-    return re.sub(r"\n {8}(\w.*)\n {8}(\w.*)", r"\n        \1; \2", source)
+    simple = r"(?!if\b)(\w.*)"
+    while True:
+        joined = re.sub(rf"\n {{8}}{simple}\n {{8}}{simple}", r"\n        \1; \2", source)
+        if joined == source:
+            return joined
+        source = joined
 
 
 def _one_line(source: str) -> str:
-    return re.sub(r"(for .*:)\n {8}(\w.*)\n", r"\1 \2\n", _joined(source))
+    return re.sub(r"(for .*:)\n {8}(?!if\b)(\w.*)\n", r"\1 \2\n", _joined(source))
 
 
 def _static(source: str) -> str:
@@ -208,7 +268,7 @@ HAZARDS: dict[str, Callable[[str], str]] = {
     "unicode in strings": _replacing('"ab"', '"äβ\N{SNOWMAN}\N{PILE OF POO}"'),
     "unicode before the loop on its line": _around('if "ä\N{PILE OF POO}":'),
     "unicode in names": lambda source: re.sub(r"\b(post|token)\b(?!_)", r"\1_é", source),
-    "an underscore for the row": lambda source: re.sub(r"\b(post|token)\b(?=[. ])", "_", source),
+    "an underscore for the row": lambda source: re.sub(r"\b(post|token)\b(?=[. )])", "_", source),
     "a trailing comma": _replacing('"ab")', '"ab",)'),
     "arguments on lines of their own": _replacing('"ab")', '"ab",  # only these\n    )'),
     "a header in parentheses": _header(r"\1for \2 in (\3):"),

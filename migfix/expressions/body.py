@@ -4,60 +4,51 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-from migfix.expressions.conditions import (
-    Condition,
-    compile_test,
-    negated,
-    not_null_fields,
-)
-from migfix.expressions.context import Context, Refused, SqlValue, Target
-from migfix.expressions.values import compile_value, increment
-from migfix.findings import Reason, Refusal
+from migfix.expressions.alternatives import alternatives
+from migfix.expressions.conditions import compile_test
+from migfix.expressions.context import Bound, Context, Refused, SqlValue, Target
+from migfix.expressions.desugaring import as_if
+from migfix.expressions.elsewhere import exists, query_of
+from migfix.expressions.kinds import FILES
+from migfix.expressions.output import local_caveat, output_caveat
+from migfix.expressions.path import Path, branches
+from migfix.expressions.references import column_value
+from migfix.expressions.sources import are_atomic
+from migfix.expressions.totality import is_total
+from migfix.expressions.values import check_target, compile_value, increment
+from migfix.findings import Reason
+from migfix.history.state import ModelKey
+from migfix.loops.scopes import FunctionNode
+from migfix.loops.values import Manager, Model, Rows
 from migfix.source import shortened
 
-_MAX_PATHS = 32
+_MAX_PATHS = 64
+_MAX_CALLS = 4
 
 
-@dataclass(frozen=True)
-class Path:
-    """One way through the body. ``saved`` holds what the row's save() writes, by field name.
+def compile_body(statements: Sequence[ast.stmt], context: Context) -> tuple[Path, ...]:
+    """All paths through the statements, in source order of their conditions.
 
-    ``saved`` is None as long as no save() ran; ``fields`` are the names of ``update_fields``.
+    Raises ``Refused`` at the first thing that is not known.
     """
-
-    context: Context
-    conditions: tuple[Condition, ...] = ()
-    caveats: tuple[Refusal, ...] = ()
-    saved: Mapping[str, SqlValue] | None = None
-    fields: frozenset[str] | None = None
-    deleted: bool = False
-    ended: bool = False
-
-    @property
-    def assigned(self) -> Mapping[str, SqlValue]:
-        return self.context.assigned
-
-
-@dataclass(frozen=True)
-class Body:
-    """Every path through a loop's body, in source order of their conditions."""
-
-    paths: tuple[Path, ...] = field(default_factory=tuple)
-
-
-def compile_body(statements: Sequence[ast.stmt], context: Context) -> Body:
-    """All paths through the statements. Raises ``Refused`` at the first thing that is not known."""
-    return Body(tuple(_run(statements, [Path(context)])))
+    paths = tuple(_run(statements, [Path(context)]))
+    for path in paths:
+        if path.saved is not None and path.unsaved:
+            name = min(path.unsaved)
+            raise Refused(
+                Reason.OTHER_STATEMENTS,
+                f"`{context.loop.row}.{name}` is set after the row was saved",
+            )
+    return paths
 
 
 def _run(statements: Sequence[ast.stmt], paths: list[Path]) -> list[Path]:
     for statement in statements:
-        following: list[Path] = []
-        for path in paths:
-            following += [path] if path.ended else _step(statement, path)
+        following = [
+            after for path in paths for after in ([path] if path.ended else _step(statement, path))
+        ]
         if len(following) > _MAX_PATHS:
             raise Refused(Reason.BRANCHES, "the body has too many branches to follow")
         paths = following
@@ -65,26 +56,10 @@ def _run(statements: Sequence[ast.stmt], paths: list[Path]) -> list[Path]:
 
 
 def _step(statement: ast.stmt, path: Path) -> list[Path]:
-    match statement:
-        case ast.Assign(targets=[ast.Attribute() as target], value=value):
-            return [_assign(target, compile_for(target, value, path), path)]
-        case ast.AnnAssign(target=ast.Attribute() as target, value=ast.expr() as value):
-            return [_assign(target, compile_for(target, value, path), path)]
-        case ast.AugAssign(target=ast.Attribute() as target):
-            return [
-                _assign(target, increment(statement, _target(target, path), path.context), path)
-            ]
-        case ast.If():
-            return _branch(statement, path)
-        case ast.Continue():
-            return [dataclasses.replace(path, ended=True)]
-        case ast.Pass():
-            return [path]
-        case ast.Expr(value=ast.Constant()):
-            return [path]
-        case ast.Expr(value=ast.Call() as call):
-            return [_call(call, statement, path)]
-    raise _refused_statement(statement, path)
+    step = _TABLE.get(type(statement))
+    if step is None:
+        raise _refused_statement(statement, path)
+    return step(statement, path)
 
 
 def _refused_statement(statement: ast.stmt, path: Path) -> Refused:
@@ -96,72 +71,390 @@ def _refused_statement(statement: ast.stmt, path: Path) -> Refused:
     )
 
 
+# Assignments
+
+
+def _assign(statement: ast.stmt, path: Path) -> list[Path]:
+    assert isinstance(statement, ast.Assign)
+    match statement.targets, statement.value:
+        case [ast.Tuple(elts=names)], ast.Tuple(elts=values) if len(names) == len(values):
+            return _assign_all(names, values, statement, path)
+    return _assign_value(statement.targets, statement.value, statement, path)
+
+
+def _assign_all(
+    targets: Sequence[ast.expr], values: Sequence[ast.expr], statement: ast.stmt, path: Path
+) -> list[Path]:
+    """``row.a, row.b = row.b, row.a``: every value is computed before any is set."""
+    ways: list[tuple[Path, list[Bound]]] = [(path, [])]
+    for value in values:
+        ways = [
+            (after, [*bounds, bound])
+            for before, bounds in ways
+            for after, bound in _values(value, before)
+        ]
+    done: list[Path] = []
+    for after, bounds in ways:
+        for target, bound in zip(targets, bounds, strict=True):
+            after = _set(target, bound, statement, after)
+        done.append(after)
+    return done
+
+
+def _annotated(statement: ast.stmt, path: Path) -> list[Path]:
+    assert isinstance(statement, ast.AnnAssign)
+    if statement.value is None:
+        return [path]
+    return _assign_value([statement.target], statement.value, statement, path)
+
+
+def _augmented(statement: ast.stmt, path: Path) -> list[Path]:
+    assert isinstance(statement, ast.AugAssign)
+    match statement.target:
+        case ast.Attribute() as target:
+            return _assign_value([target], increment(statement), statement, path)
+        case ast.Name(id=name) if name in path.context.local:
+            left = ast.copy_location(ast.Name(name, ast.Load()), statement.target)
+            value = ast.copy_location(ast.BinOp(left, statement.op, statement.value), statement)
+            return _assign_value([statement.target], value, statement, path)
+        case ast.Name(id=name) if isinstance(statement.op, ast.Add):
+            return [_counted(name, statement, path)]
+    raise _refused_statement(statement, path)
+
+
+def _counted(name: str, statement: ast.AugAssign, path: Path) -> Path:
+    """``count += 1``"""
+    step = path.context.constant(statement.value)
+    if type(step) is not int or path.context.depth or name in path.context.resolver.scope.shared:
+        raise _refused_statement(statement, path)
+    grown = path.counted.get(name, 0) + step
+    return dataclasses.replace(path, counted={**path.counted, name: grown})
+
+
+def _assign_value(
+    targets: Sequence[ast.expr], value: ast.expr, statement: ast.stmt, path: Path
+) -> list[Path]:
+    match targets:
+        case [ast.Name(id=name)] if not _is_known(value, path.context):
+            caveat = local_caveat(statement, name, path.context)
+            if caveat is not None:
+                return [path.but(caveat)]
+    done: list[Path] = []
+    for after, bound in _values(value, path):
+        for target in targets:
+            after = _set(target, bound, statement, after)
+        done.append(after)
+    return done
+
+
+def _is_known(value: ast.expr, context: Context) -> bool:
+    """Is it worth while to look into the value? Only what it may raise tells what is in the way."""
+    try:
+        return bool(_values(value, Path(context))) and is_total(value, context)
+    except Refused:
+        return False
+
+
+def _values(node: ast.expr, path: Path) -> list[tuple[Path, Bound]]:
+    """The value on each path that its conditions lead to."""
+    found: list[tuple[Path, Bound]] = []
+    for after, value in alternatives(node, path):
+        inlined = _called(value, after) if isinstance(value, ast.Call) else None
+        if inlined is None:
+            found.append((after, Bound(value, after.context)))
+        else:
+            none = ast.Constant(None)
+            found += [(p, returned or Bound(none, p.context)) for p, returned in inlined]
+    return found
+
+
+def _set(target: ast.expr, bound: Bound, statement: ast.stmt, path: Path) -> Path:
+    match target:
+        case ast.Name(id=name) if name not in path.context.resolver.scope.shared:
+            if not is_total(bound.node, path.context.when(bound)):
+                raise _refused_statement(statement, path)
+            local = {**path.context.local, name: bound}
+            return path.within(dataclasses.replace(path.context, local=local))
+        case ast.Attribute():
+            return _set_column(target, bound, path)
+    raise _refused_statement(statement, path)
+
+
+def _set_column(target: ast.Attribute, bound: Bound, path: Path) -> Path:
+    column_target = _target(target, path)
+    name = column_target.column.name
+    context = path.context.when(bound)
+    value = compile_value(bound.node, column_target, context)
+    values = {key: v for key, v in path.values.items() if key != name}
+    assigned = {key: b for key, b in path.context.assigned.items() if key != name}
+    if not _is_own_value(value, column_target, path.context):
+        values, assigned = {**values, name: value}, {**assigned, name: bound}
+    return dataclasses.replace(
+        path,
+        context=dataclasses.replace(path.context, assigned=assigned),
+        values=values,
+        unsaved=path.unsaved | {name},
+    )
+
+
+def _is_own_value(value: SqlValue, target: Target, context: Context) -> bool:
+    """``row.a = row.a``: the stored value comes back."""
+    return value.text == column_value(target.column, context).text
+
+
 def _target(target: ast.Attribute, path: Path) -> Target:
-    row = path.context.loop.row
-    if not (isinstance(target.value, ast.Name) and target.value.id == row):
+    if not path.context.is_row(target.value):
         raise Refused(
             Reason.OTHER_STATEMENTS,
             f"`{path.context.loop.text(target)}` is set on something else than the row",
         )
     column = path.context.column(target.attr)
-    if column.kind is not None and column.primary_key is not False:
+    check_target(column)
+    if column.primary_key is not False:
         raise Refused(Reason.PRIMARY_KEY, f"`{target.attr}` is the primary key")
     return Target(column, target.attr)
 
 
-def compile_for(target: ast.Attribute, value: ast.expr, path: Path) -> SqlValue:
-    return compile_value(value, _target(target, path), path.context)
+# Branches
 
 
-def _assign(target: ast.Attribute, value: SqlValue, path: Path) -> Path:
-    if path.saved is not None or path.deleted:
-        raise Refused(
-            Reason.OTHER_STATEMENTS,
-            f"`{path.context.loop.text(target)}` is set after the row was saved",
-        )
-    name = path.context.column(target.attr).name
-    context = dataclasses.replace(path.context, assigned={**path.assigned, name: value})
-    return dataclasses.replace(path, context=context)
+def _if(statement: ast.stmt, path: Path) -> list[Path]:
+    assert isinstance(statement, ast.If)
+    yes, no = branches(path, compile_test(statement.test, path.context))
+    taken = [] if yes is None else _run(statement.body, [yes])
+    return taken if no is None else taken + _run(statement.orelse, [no])
 
 
-def _branch(statement: ast.If, path: Path) -> list[Path]:
-    test = compile_test(statement.test, path.context)
-    yes = _under(path, test.condition, test.caveats)
-    no = _under(path, negated(test.condition), test.caveats)
-    return [*_run(statement.body, [yes]), *_run(statement.orelse, [no])]
+def _match(statement: ast.stmt, path: Path) -> list[Path]:
+    assert isinstance(statement, ast.Match)
+    desugared = as_if(statement)
+    if desugared is None or not is_total(statement.subject, path.context):
+        raise _refused_statement(statement, path)
+    return _run(desugared, [path])
 
 
-def _under(path: Path, condition: Condition, caveats: tuple[Refusal, ...]) -> Path:
-    known = path.context.not_null | not_null_fields(condition)
-    return dataclasses.replace(
-        path,
-        context=dataclasses.replace(path.context, not_null=known),
-        conditions=(*path.conditions, condition),
-        caveats=(*path.caveats, *(c for c in caveats if c not in path.caveats)),
-    )
+def _continue(statement: ast.stmt, path: Path) -> list[Path]:
+    if path.context.depth:
+        raise _refused_statement(statement, path)
+    return [dataclasses.replace(path, ended=True)]
 
 
-def _call(call: ast.Call, statement: ast.stmt, path: Path) -> Path:
-    match call.func:
-        case ast.Attribute(value=ast.Name(id=name), attr="save") if name == path.context.loop.row:
-            return _save(call, path)
-        case ast.Attribute(value=ast.Name(id=name), attr="delete") if name == path.context.loop.row:
-            if path.deleted:
-                raise Refused(Reason.SAVED_TWICE, "the row is deleted twice on one path")
-            if call.args or call.keywords:
-                raise _refused_statement(statement, path)
-            return dataclasses.replace(path, deleted=True)
+def _return(statement: ast.stmt, path: Path) -> list[Path]:
+    """Only inside of a called function."""
+    assert isinstance(statement, ast.Return)
+    if not path.context.depth:
+        raise _refused_statement(statement, path)
+    if statement.value is None:
+        return [dataclasses.replace(path, ended=True)]
+    return [
+        dataclasses.replace(after, ended=True, returned=bound)
+        for after, bound in _values(statement.value, path)
+    ]
+
+
+def _with(statement: ast.stmt, path: Path) -> list[Path]:
+    """``with transaction.atomic():`` around what happens to one row."""
+    assert isinstance(statement, ast.With)
+    if not are_atomic(statement, path.context.loop):
+        raise _refused_statement(statement, path)
+    return _run(statement.body, [path])
+
+
+def _try(statement: ast.stmt, path: Path) -> list[Path]:
+    """``try: row.fk = T.objects.get(...)``, ``except T.DoesNotExist:`` where nothing else can fail."""
+    assert isinstance(statement, ast.Try)
+    match statement:
+        case ast.Try(body=[ast.Assign(value=ast.Call() as call) as found], handlers=[handler]) if (
+            not statement.finalbody and handler.name is None
+        ):
+            query = query_of(call, path.context)
+        case _:
+            raise _refused_statement(statement, path)
+    if query is None or query.end != "get" or not query.is_one:
+        raise _refused_statement(statement, path)
+    if not _catches_missing(handler.type, query.model.key, path.context):
+        raise _refused_statement(statement, path)
+    yes, no = branches(path, exists(query, path.context))
+    taken = [] if yes is None else _run([found, *statement.orelse], [yes])
+    return taken if no is None else taken + _run(handler.body, [no])
+
+
+def _catches_missing(caught: ast.expr | None, model: ModelKey, context: Context) -> bool:
+    """``except T.DoesNotExist:`` of the very model, or ``except ObjectDoesNotExist:``"""
+    if isinstance(caught, ast.Attribute) and caught.attr == "DoesNotExist":
+        return context.resolver.value(caught.value, context.place) == Model(model)
+    path = context.loop.module.path_of(caught) if caught is not None else None
+    return path == "django.core.exceptions.ObjectDoesNotExist"
+
+
+# Calls
+
+
+def _expression(statement: ast.stmt, path: Path) -> list[Path]:
+    assert isinstance(statement, ast.Expr)
+    match statement.value:
+        case ast.Constant():
+            return [path]
+        case ast.Call(func=ast.Attribute(value=owner, attr="save")) as call if path.context.is_row(
+            owner
+        ):
+            return [_saved(path, _update_fields(call, path))]
+        case ast.Call(
+            func=ast.Attribute(value=owner, attr="delete"), args=[], keywords=[]
+        ) if path.context.is_row(owner):
+            return [_deleted(path)]
+        case ast.Call() as call:
+            return _other_call(call, statement, path)
     raise _refused_statement(statement, path)
 
 
-def _save(call: ast.Call, path: Path) -> Path:
-    if path.saved is not None or path.deleted:
-        raise Refused(Reason.SAVED_TWICE, "the row is saved twice on one path")
-    fields = _update_fields(call, path)
-    written = {
-        name: value for name, value in path.assigned.items() if fields is None or name in fields
-    }
-    return dataclasses.replace(path, saved=written, fields=fields)
+def _other_call(call: ast.Call, statement: ast.Expr, path: Path) -> list[Path]:
+    bulk = path.context.loop.bulk_update
+    if bulk is not None and bulk.collects(call, path.context.is_row):
+        return [_collected(path)]
+    if (updated := _updated_by_key(call, statement, path)) is not None:
+        return updated
+    if (caveat := output_caveat(statement, path.context)) is not None:
+        return [path.but(caveat)]
+    inlined = _called(call, path)
+    if inlined is None:
+        raise _refused_statement(statement, path)
+    return [after for after, _ in inlined]
+
+
+def _saved(path: Path, fields: frozenset[str] | None) -> Path:
+    if path.deleted or path.by_query:
+        raise Refused(Reason.SAVED_TWICE, "the row is saved after a query changed or deleted it")
+    for name, value in (path.saved or {}).items():
+        if (fields is None or name in fields) and path.values.get(name) != value:
+            raise Refused(Reason.SAVED_TWICE, f"`{name}` is saved with two values on one path")
+    written = {n: value for n, value in path.values.items() if fields is None or n in fields}
+    both = None if path.saves and path.fields is None else fields
+    if both is not None and path.fields is not None:
+        both |= path.fields
+    return dataclasses.replace(
+        path,
+        saved={**(path.saved or {}), **written},
+        saves=path.saves + 1,
+        fields=both,
+        unsaved=frozenset(),
+    )
+
+
+def _deleted(path: Path) -> Path:
+    if path.deleted or path.saves:
+        raise Refused(Reason.SAVED_TWICE, "the row is saved or deleted before it is deleted")
+    return dataclasses.replace(path, deleted=True)
+
+
+def _collected(path: Path) -> Path:
+    if path.collected:
+        raise Refused(Reason.SAVED_TWICE, "the row is collected twice on one path")
+    return dataclasses.replace(path, collected=True)
+
+
+def _updated_by_key(call: ast.Call, statement: ast.stmt, path: Path) -> list[Path] | None:
+    """``Model.objects.filter(pk=row.pk).update(name=value)``: a save() of these columns alone."""
+    match call:
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Call(
+                    func=ast.Attribute(value=manager, attr="filter"),
+                    args=[],
+                    keywords=[ast.keyword(arg=str(name), value=ast.Attribute(value=row, attr=key))],
+                ),
+                attr="update",
+            ),
+            args=[],
+            keywords=given,
+        ) if (
+            given
+            and path.context.is_row(row)
+            and all(path.context.column(each).primary_key is True for each in (name, key))
+            and _is_same_model(manager, path.context)
+        ):
+            return _set_by_update(given, statement, path)
+    return None
+
+
+def _is_same_model(manager: ast.expr, context: Context) -> bool:
+    """Does the manager find every row of the loop, in the loop's own database?"""
+    found = context.resolver.value(manager, context.place)
+    rows = context.loop.rows
+    if not isinstance(found, Manager) or not isinstance(rows, Rows):
+        return False
+    return found == rows.manager and not found.related and not rows.has("using", "db_manager")
+
+
+def _set_by_update(
+    given: Sequence[ast.keyword], statement: ast.stmt, path: Path
+) -> list[Path] | None:
+    """The row itself keeps what it holds: what reads it, later or beside it, reads the old values."""
+    if path.unsaved or path.saves:
+        return None
+    if any(k.arg is None or path.context.column(k.arg).kind in FILES for k in given):
+        return None  # update() stores a file's name as it is given, save() does not
+    row = ast.Name(str(path.context.loop.row), ast.Load())
+    targets = [ast.Attribute(row, str(keyword.arg), ast.Store()) for keyword in given]
+    ways = _assign_all(targets, [keyword.value for keyword in given], statement, path)
+    names = frozenset(path.context.column(str(keyword.arg)).name for keyword in given)
+    return [_queried(_saved(way, names), path.context) for way in ways]
+
+
+def _queried(way: Path, before: Context) -> Path:
+    context = dataclasses.replace(before, facts=way.context.facts, not_null=way.context.not_null)
+    return dataclasses.replace(way, context=context, by_query=True)
+
+
+def _called(call: ast.Call, path: Path) -> list[tuple[Path, Bound | None]] | None:
+    """The paths through a function of the file, with what it returns; None for any other call."""
+    context = path.context
+    function = context.resolver.function(call.func)
+    if function is None or context.depth >= _MAX_CALLS:
+        return None
+    local = _arguments(function, call, context)
+    if local is None:
+        return None
+    inside = dataclasses.replace(
+        context, resolver=context.resolver.inside(function), local=local, depth=context.depth + 1
+    )
+    body = [ast.Return(function.body)] if isinstance(function, ast.Lambda) else function.body
+    ends = _run(body, [dataclasses.replace(path.within(inside), returned=None)])
+    return [(_back(end, path), end.returned) for end in ends]
+
+
+def _back(end: Path, caller: Path) -> Path:
+    """Where the function has returned: its own names are gone, what it learnt of the row stays."""
+    context = dataclasses.replace(
+        caller.context,
+        assigned=end.context.assigned,
+        not_null=end.context.not_null,
+        facts=end.context.facts,
+    )
+    return dataclasses.replace(end, context=context, ended=False, returned=None)
+
+
+def _arguments(function: FunctionNode, call: ast.Call, context: Context) -> dict[str, Bound] | None:
+    """What each parameter is bound to; None where a call passes more than plain arguments."""
+    given = function.args
+    names = [a.arg for a in (*given.posonlyargs, *given.args)]
+    plain = not (given.vararg or given.kwarg or given.kwonlyargs or given.defaults)
+    if isinstance(function, ast.AsyncFunctionDef) or not plain or _is_generator(function):
+        return None
+    if any(isinstance(a, ast.Starred) for a in call.args) or any(not k.arg for k in call.keywords):
+        return None
+    passed = dict(zip(names, call.args, strict=False))
+    passed |= {str(k.arg): k.value for k in call.keywords}
+    if set(passed) != set(names) or len(call.args) + len(call.keywords) != len(names):
+        return None
+    if not all(context.is_row(value) or is_total(value, context) for value in passed.values()):
+        return None
+    return {name: Bound(value, context) for name, value in passed.items()}
+
+
+def _is_generator(function: FunctionNode) -> bool:
+    decorated = isinstance(function, ast.FunctionDef) and bool(function.decorator_list)
+    return decorated or any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(function))
 
 
 def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
@@ -180,16 +473,26 @@ def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
                 fields = _named_fields(names, path.context)
             case ast.keyword(arg="force_update", value=ast.Constant(value=True)):
                 continue
+            case ast.keyword(arg="using", value=alias) if _is_alias_of(alias, path.context):
+                continue
             case _:
-                raise Refused(
-                    Reason.SAVE_ARGUMENTS,
-                    f"`{path.context.loop.text(call)}` is not a plain save()",
-                )
+                raise _refused_save(call, path)
     if call.args:
-        raise Refused(
-            Reason.SAVE_ARGUMENTS, f"`{path.context.loop.text(call)}` is not a plain save()"
-        )
+        raise _refused_save(call, path)
     return fields
+
+
+def _is_alias_of(alias: ast.expr, context: Context) -> bool:
+    """Is it the database that the rows come from, as ``.using(...)`` says?"""
+    rows = context.loop.rows
+    steps = rows.steps if isinstance(rows, Rows) else ()
+    used = [step.call for step in steps if step.name == "using" and step.call is not None]
+    given = [a for call in used for a in (*call.args, *(k.value for k in call.keywords))]
+    return len(given) == 1 and context.text(alias) == context.loop.text(given[0])
+
+
+def _refused_save(call: ast.Call, path: Path) -> Refused:
+    return Refused(Reason.SAVE_ARGUMENTS, f"`{path.context.loop.text(call)}` is not a plain save()")
 
 
 def _named_fields(names: Sequence[ast.expr], context: Context) -> frozenset[str]:
@@ -198,3 +501,22 @@ def _named_fields(names: Sequence[ast.expr], context: Context) -> frozenset[str]
     if keys:
         raise Refused(Reason.SAVE_ARGUMENTS, f"save() does not take `{keys[0]}` in update_fields")
     return frozenset(column.name for column in columns)
+
+
+def _pass(statement: ast.stmt, path: Path) -> list[Path]:
+    return [path]
+
+
+_TABLE: dict[type[ast.stmt], Callable[[ast.stmt, Path], list[Path]]] = {
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.If: _if,
+    ast.Match: _match,
+    ast.Continue: _continue,
+    ast.Return: _return,
+    ast.With: _with,
+    ast.Try: _try,
+    ast.Pass: _pass,
+    ast.Expr: _expression,
+}

@@ -7,340 +7,342 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import TypeAlias
+import operator
+from collections.abc import Callable
 
-from migfix.expressions.constants import constant_of
+from migfix.expressions import textual
+from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, Refused
-from migfix.expressions.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS, bits_of
+from migfix.expressions.elsewhere import Query, existence_caveats, exists
+from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, is_rounded
+from migfix.expressions.logic import (
+    ALWAYS,
+    NEVER,
+    Condition,
+    Not,
+    Test,
+    all_of,
+    any_of,
+    negated,
+    not_null_fields,
+)
+from migfix.expressions.maps import frozen_collection
+from migfix.expressions.operands import Operand, found_operand, operand_of, refused_test
+from migfix.expressions.references import column_value
+from migfix.expressions.tables import membership, row_query
+from migfix.expressions.types import drift_caveats, has_type_of
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.loops.values import Row
-from migfix.source import shortened
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """``field__lookup=value`` as in ``filter()``. ``not_null``: true of it means the field is not NULL."""
-
-    key: str
-    value: str
-    field: str
-    not_null: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    term: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    terms: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Any:
-    terms: tuple[Condition, ...]
-
-
-Condition: TypeAlias = Lookup | Not | All | Any
-
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """A compiled condition and what may differ with it."""
-
-    condition: Condition
-    caveats: tuple[Refusal, ...] = ()
 
 
 def compile_test(node: ast.expr, context: Context) -> Test:
     """The condition of an ``if``. Raises ``Refused``."""
+    node, context = context.settled(node)
+    known = context.constant(node)
+    if known is not UNKNOWN:
+        return Test(ALWAYS if known else NEVER)
     compiler = _TABLE.get(type(node))
     if compiler is None:
         raise refused_test(node, context)
     return compiler(node, context)
 
 
-def negated(condition: Condition) -> Condition:
-    return condition.term if isinstance(condition, Not) else Not(condition)
-
-
-def not_null_fields(condition: Condition) -> frozenset[str]:
-    """Fields that cannot be NULL in a row for which the condition holds."""
-    match condition:
-        case Lookup(field=field, not_null=True):
-            return frozenset({field})
-        case Not(term=Lookup(key=key, value="True", field=field)) if key.endswith("__isnull"):
-            return frozenset({field})
-        case All(terms=terms):
-            return frozenset().union(*map(not_null_fields, terms))
-        case Any(terms=terms) if terms:
-            return frozenset.intersection(*map(not_null_fields, terms))
-    return frozenset()
-
-
-def fields_of(condition: Condition) -> frozenset[str]:
-    match condition:
-        case Lookup(field=field):
-            return frozenset({field})
-        case Not(term=term):
-            return fields_of(term)
-        case All(terms=terms) | Any(terms=terms):
-            return frozenset().union(*map(fields_of, terms))
-
-
-def chain_calls(conditions: Iterable[Condition], q: str | None) -> str:
-    """``.filter(...).exclude(...)`` for conditions that must all hold. ``q`` is the name of ``Q``.
-
-    Raises ``Refused`` when a ``Q`` is needed and there is no name for it.
-    """
-    calls: list[str] = []
-    together: dict[str, str] = {}
-    for condition in _flat(conditions):
-        match condition:
-            case Lookup(key=key, value=value) if key not in together:
-                together[key] = value
-            case Lookup(key=key, value=value):
-                calls.append(f".filter({key}={value})")
-            case Not(term=Lookup(key=key, value=value)):
-                calls.append(f".exclude({key}={value})")
-            case _:
-                calls.append(f".filter({_q(condition, q)})")
-    first = [f".filter({', '.join(f'{k}={v}' for k, v in together.items())})"] if together else []
-    return "".join([*first, *calls])
-
-
-def needs_q(conditions: Iterable[Condition]) -> bool:
-    return any(
-        not isinstance(c, Lookup) and not (isinstance(c, Not) and isinstance(c.term, Lookup))
-        for c in _flat(conditions)
-    )
-
-
-def _flat(conditions: Iterable[Condition]) -> Sequence[Condition]:
-    """The terms that must all hold, each once, nested conjunctions opened."""
-    flat: dict[Condition, None] = {}
-    for condition in conditions:
-        inner = _flat(condition.terms) if isinstance(condition, All) else [condition]
-        flat.update(dict.fromkeys(inner))
-    return list(flat)
-
-
-def _q(condition: Condition, q: str | None) -> str:
-    if q is None:
-        raise Refused(Reason.NAME_CLASH, "every name for `Q` means something else in this file")
-    match condition:
-        case Lookup(key=key, value=value):
-            return f"{q}({key}={value})"
-        case Not(term=All() | Any() as term):
-            return f"~({_q(term, q)})"
-        case Not(term=term):
-            return f"~{_q(term, q)}"
-        case All(terms=terms):
-            return " & ".join(_grouped(t, q, Any) for t in terms)
-        case Any(terms=terms):
-            return " | ".join(_grouped(t, q, All) for t in terms)
-
-
-def _grouped(term: Condition, q: str, kind: type[All] | type[Any]) -> str:
-    text = _q(term, q)
-    return f"({text})" if isinstance(term, kind) else text
-
-
-def refused_test(node: ast.expr, context: Context) -> Refused:
-    shown = shortened(context.loop.text(node))
-    return Refused(Reason.CONDITION, f"`{shown}` has no exact SQL form that migfix knows")
-
-
-def _column(node: ast.expr, context: Context) -> FieldState:
-    """The column that a test reads: one of the row's own, not assigned before on this path."""
-    column = context.row_column(node)
-    if column is None:
-        raise refused_test(node, context)
-    if column.name in context.assigned:
-        raise Refused(Reason.CONDITION, f"`{column.name}` is tested after it was assigned")
-    if column.kind is None or not column.verified:
-        raise Refused(Reason.CONDITION, f"the type of `{column.name}` is not certain")
-    return column
+_AUTOMATIC = frozenset({"AutoField", "BigAutoField", "SmallAutoField", "UUIDField"})
+_ALWAYS_TRUE = frozenset({"DateField", "DateTimeField", "TimeField", "UUIDField"})
 
 
 def _truth(node: ast.expr, context: Context) -> Test:
     """``if row.field:``"""
-    column = _column(node, context)
-    assert isinstance(node, ast.Attribute)
-    if column.kind in BOOLEANS:
-        return Test(Lookup(column.name, "True", column.name))
-    if column.kind in INTEGERS:
-        return Test(_present_and_not(column, "0"))
-    if column.kind in TEXTS:
-        return Test(_present_and_not(column, '""'), _text_caveats(column, context))
-    if column.kind in FOREIGN_KEYS and (
-        node.attr == column.name or _key_is_truthy(column, context)
+    operand = operand_of(node, context)
+    kind = operand.column.kind
+    if kind in BOOLEANS:
+        return Test(operand.lookup("", "True"))
+    if kind in TEXTS:
+        return Test(*textual.not_empty(operand, context))
+    if kind in INTEGERS | {"FloatField", "DecimalField"}:
+        there = Not(operand.lookup("", "0"))
+        return Test(_present_and(operand, there), drift_caveats(operand.column, context))
+    if kind in _ALWAYS_TRUE or (
+        kind in FOREIGN_KEYS and (operand.is_instance or _key_is_truthy(operand.column, context))
     ):
-        return Test(_is_present(column))
-    if column.kind in {"DateField", "DateTimeField", "UUIDField"}:
-        return Test(_is_present(column))
+        return Test(operand.present)
     raise refused_test(node, context)
 
 
 def _key_is_truthy(column: FieldState, context: Context) -> bool:
     """``row.fk_id`` is falsy for 0 and '': only automatic keys cannot be that."""
     key = context.key_of(column)
-    automatic = {"AutoField", "BigAutoField", "SmallAutoField", "UUIDField"}
-    return key is not None and key.kind in automatic
+    return key is not None and key.kind in _AUTOMATIC
 
 
-def _is_present(column: FieldState) -> Condition:
-    return Lookup(f"{column.name}__isnull", "False", column.name)
-
-
-def _is_absent(column: FieldState) -> Condition:
-    return Lookup(f"{column.name}__isnull", "True", column.name, not_null=False)
-
-
-def _present_and_not(column: FieldState, empty: str) -> Condition:
-    not_empty = Not(Lookup(column.name, empty, column.name))
-    if column.null is False and column.verified:
-        return not_empty
-    return All((not_empty, _is_present(column)))
+def _present_and(operand: Operand, condition: Condition) -> Condition:
+    return condition if operand.not_null else all_of(condition, operand.present)
 
 
 def _not(node: ast.expr, context: Context) -> Test:
     assert isinstance(node, ast.UnaryOp)
     if not isinstance(node.op, ast.Not):
         raise refused_test(node, context)
-    if isinstance(node.operand, ast.Attribute):
-        return _falsehood(node.operand, context)
-    inner = compile_test(node.operand, context)
-    return dataclasses.replace(inner, condition=negated(inner.condition))
+    inner, inside = context.settled(node.operand)
+    if isinstance(inner, ast.Attribute):
+        return _falsehood(inner, inside)
+    return compile_test(inner, inside).negated()
 
 
 def _falsehood(node: ast.Attribute, context: Context) -> Test:
     """``if not row.field:`` in the plainest words that keep NULL."""
-    test = _truth(node, context)
-    column = _column(node, context)
-    empties = {**dict.fromkeys(INTEGERS, "0"), **dict.fromkeys(TEXTS, '""')}
-    if column.kind in empties:
-        empty = Lookup(column.name, empties[column.kind], column.name)
-        if column.null is False and column.verified:
-            return dataclasses.replace(test, condition=empty)
-        return dataclasses.replace(test, condition=Any((empty, _is_absent(column))))
-    if column.kind in BOOLEANS and column.null is False and column.verified:
-        return Test(Lookup(column.name, "False", column.name))
-    if column.kind in BOOLEANS:
-        return Test(negated(test.condition))
-    return Test(_is_absent(column))
+    test = compile_test(node, context)
+    if test.condition in (ALWAYS, NEVER):
+        return test.negated()
+    operand = operand_of(node, context)
+    kind = operand.column.kind
+    if kind in TEXTS:
+        return Test(*textual.empty(operand, context))
+    if kind in INTEGERS | {"FloatField", "DecimalField"}:
+        zero = operand.lookup("", "0")
+        nothing = zero if operand.not_null else any_of(zero, operand.absent)
+        return Test(nothing, test.caveats)
+    if kind in BOOLEANS and operand.not_null:
+        return Test(operand.lookup("", "False"))
+    return test.negated()
 
 
 def _bool(node: ast.expr, context: Context) -> Test:
     """``a and b``: what the left side rules out to be None is known on the right side."""
     assert isinstance(node, ast.BoolOp)
+    is_and = isinstance(node.op, ast.And)
     tests: list[Test] = []
     for value in node.values:
         tests.append(compile_test(value, context))
-        holds = (
-            tests[-1].condition if isinstance(node.op, ast.And) else negated(tests[-1].condition)
-        )
+        holds = tests[-1].condition if is_and else negated(tests[-1].condition)
+        if holds == NEVER:
+            break
         context = dataclasses.replace(context, not_null=context.not_null | not_null_fields(holds))
-    terms = tuple(test.condition for test in tests)
+    terms = [test.condition for test in tests]
     caveats = tuple(caveat for test in tests for caveat in test.caveats)
-    return Test(All(terms) if isinstance(node.op, ast.And) else Any(terms), caveats)
+    return Test(all_of(*terms) if is_and else any_of(*terms), caveats)
 
 
 def _compare(node: ast.expr, context: Context) -> Test:
     assert isinstance(node, ast.Compare)
     operands = [node.left, *node.comparators]
-    tests = [
-        _comparison(left, operator, right, node, context)
-        for left, operator, right in zip(operands, node.ops, operands[1:], strict=False)
-    ]
-    if len(tests) == 1:
-        return tests[0]
+    pairs = zip(operands, node.ops, operands[1:], strict=False)
+    tests = [_comparison(left, op, right, node, context) for left, op, right in pairs]
     caveats = tuple(caveat for test in tests for caveat in test.caveats)
-    return Test(All(tuple(test.condition for test in tests)), caveats)
+    return Test(all_of(*(test.condition for test in tests)), caveats)
 
 
 _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.Eq,
     ast.NotEq: ast.NotEq,
+    ast.Is: ast.Is,
+    ast.IsNot: ast.IsNot,
     ast.Lt: ast.Gt,
     ast.LtE: ast.GtE,
     ast.Gt: ast.Lt,
     ast.GtE: ast.LtE,
 }
 _ORDER: dict[type[ast.cmpop], str] = {ast.Lt: "lt", ast.LtE: "lte", ast.Gt: "gt", ast.GtE: "gte"}
+_DENIED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.IsNot: ast.Is,
+    ast.NotEq: ast.Eq,
+    ast.NotIn: ast.In,
+}
+_IN_PYTHON: dict[type[ast.cmpop], Callable[..., bool]] = {
+    ast.Eq: operator.eq,
+    ast.Is: operator.is_,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda left, right: left in right,
+}
 
 
 def _comparison(
-    left: ast.expr, operator: ast.cmpop, right: ast.expr, node: ast.expr, context: Context
+    left: ast.expr, op: ast.cmpop, right: ast.expr, node: ast.expr, context: Context
 ) -> Test:
-    kind: type[ast.cmpop] = type(operator)
-    if context.row_column(left) is None and kind in _MIRRORED:
+    kind: type[ast.cmpop] = type(op)
+    if kind in _DENIED:
+        denied = _DENIED[kind]()
+        return _comparison(left, denied, right, node, context).negated()
+    (left, inside), (right, other) = context.settled(left), context.settled(right)
+    if (decided := _decided(left, kind, right, inside, other)) is not None:
+        return Test(ALWAYS if decided else NEVER)
+    if (query := row_query(left, inside)) is not None:
+        return _against_query(query, kind, right, node, inside)
+    if not _is_column(left, inside) and kind in _MIRRORED and _is_column(right, other):
         left, right, kind = right, left, _MIRRORED[kind]
+        inside, other = other, inside
+    if kind is ast.In and _is_column(right, other):
+        return _contains(left, right, other)
+    if kind is ast.In and (member := membership(left, right, inside)) is not None:
+        return exists(member, inside)
+    operand = operand_of(left, inside)
+    if operand.column.kind in FILES:  # the row holds an object for the file, which is never None
+        raise refused_test(node, context)
+    if _is_column(right, other):
+        return _columns(operand, kind, operand_of(right, other), node, context)
     if context.reads_row(right):
         raise refused_test(node, context)
-    column = _column(left, context)
-    none = isinstance(right, ast.Constant) and right.value is None
-    if none and kind in {ast.Is, ast.Eq}:
-        return Test(_is_absent(column), _empty_text_caveats(column, context))
-    if none and kind in {ast.IsNot, ast.NotEq}:
-        return Test(_is_present(column), _empty_text_caveats(column, context))
-    if kind in {ast.Eq, ast.NotEq}:
-        test = _equals(column, left, right, context)
-        return (
-            test if kind is ast.Eq else dataclasses.replace(test, condition=negated(test.condition))
-        )
-    if kind in {ast.In, ast.NotIn}:
-        test = _member(column, left, right, context)
-        return (
-            test if kind is ast.In else dataclasses.replace(test, condition=negated(test.condition))
-        )
-    if kind in _ORDER:
-        return _ordered(column, kind, right, context)
+    return _with_constant(operand, kind, right, node, other)
+
+
+def _against_query(
+    query: Query, kind: type[ast.cmpop], right: ast.expr, node: ast.expr, context: Context
+) -> Test:
+    """``found is None`` of a ``first()``, ``row.items.count() > 0``"""
+    value = right.value if isinstance(right, ast.Constant) else UNKNOWN
+    test = _existence(query, node, context)
+    if query.end == "first" and value is None and kind in {ast.Is, ast.Eq}:
+        return test.negated()
+    if query.end == "count" and value == 0 and kind in {ast.Eq, ast.Gt}:
+        return test if kind is ast.Gt else test.negated()
     raise refused_test(node, context)
 
 
-def _equals(column: FieldState, left: ast.expr, right: ast.expr, context: Context) -> Test:
-    value = _constant(column, left, right, context)
-    key = (
-        left.attr
-        if isinstance(left, ast.Attribute) and left.attr == column.attname
-        else column.name
-    )
-    return Test(Lookup(key, value, column.name), _text_caveats(column, context))
+def _existence(query: Query, node: ast.expr, context: Context) -> Test:
+    """``if row.items.exists():``, ``if T.objects.filter(code=row.code).first():``"""
+    if query.end == "get":
+        raise refused_test(node, context)
+    test = exists(query, context)
+    if query.end == "first":
+        return test
+    return dataclasses.replace(test, caveats=existence_caveats(query))
 
 
-def _member(column: FieldState, left: ast.expr, right: ast.expr, context: Context) -> Test:
+def _is_column(node: ast.expr, context: Context) -> bool:
+    return found_operand(node, context) is not None
+
+
+def _decided(
+    left: ast.expr, kind: type[ast.cmpop], right: ast.expr, inside: Context, other: Context
+) -> bool | None:
+    """The answer where both sides are constants, as after ``row.n = 1``; None where one is not."""
+    a, b = inside.constant(left), other.constant(right)
+    if a is UNKNOWN or b is UNKNOWN or kind not in _IN_PYTHON:
+        return None
+    try:
+        return bool(_IN_PYTHON[kind](a, b))
+    except TypeError:
+        return None
+
+
+def _with_constant(
+    operand: Operand, kind: type[ast.cmpop], right: ast.expr, node: ast.expr, context: Context
+) -> Test:
+    value = right.value if isinstance(right, ast.Constant) else UNKNOWN
+    if value is None and kind in {ast.Is, ast.Eq}:
+        caveats = _empty_text_caveats(operand.column, context) + _json_null_caveats(operand)
+        return Test(operand.absent, caveats)
+    if kind is ast.Is and isinstance(value, bool) and operand.column.kind in BOOLEANS:
+        return Test(operand.lookup("", str(value)))
+    if kind is ast.Eq:
+        return _equals(operand, right, context)
+    if kind is ast.In:
+        return _member(operand, right, context)
+    if kind in _ORDER:
+        return _ordered(operand, kind, right, context)
+    raise refused_test(node, context)
+
+
+def _equals(operand: Operand, right: ast.expr, context: Context) -> Test:
+    value = _constant(operand, right, context)
+    if operand.column.kind in TEXTS:
+        return Test(*textual.equals(operand, value, context.constant(right), context))
+    return Test(operand.by_attribute(value), drift_caveats(operand.column, context))
+
+
+def _member(operand: Operand, right: ast.expr, context: Context) -> Test:
     """``row.field in (1, 2)``; a None among them is a test of its own."""
-    if not isinstance(right, (ast.Tuple, ast.List, ast.Set)) or not right.elts:
-        raise refused_test(right, context)
+    if not isinstance(right, (ast.Tuple, ast.List, ast.Set)):
+        return _named_member(operand, right, context)
+    if not right.elts:
+        return Test(NEVER)
     nones = [e for e in right.elts if isinstance(e, ast.Constant) and e.value is None]
-    values = [_constant(column, left, e, context) for e in right.elts if e not in nones]
-    caveats = _text_caveats(column, context)
-    if not values:
-        return Test(_is_absent(column))
-    among = Lookup(f"{column.name}__in", f"[{', '.join(values)}]", column.name)
-    return Test(Any((among, _is_absent(column))) if nones else among, caveats)
+    given = [e for e in right.elts if e not in nones]
+    tests = [_equals(operand, each, context) for each in given]
+    caveats = tuple(dict.fromkeys(caveat for test in tests for caveat in test.caveats))
+    conditions = [test.condition for test in tests]
+    if not any(textual.is_exact_form(condition) for condition in conditions) and conditions:
+        values = ", ".join(_constant(operand, each, context) for each in given)
+        conditions = [operand.lookup("in", f"[{values}]")]
+    if nones:
+        return Test(any_of(*conditions, operand.absent), caveats + _json_null_caveats(operand))
+    return Test(any_of(*conditions), caveats)
 
 
-def _ordered(column: FieldState, kind: type[ast.cmpop], right: ast.expr, context: Context) -> Test:
-    if column.kind not in INTEGERS | {"FloatField", "DecimalField", "DateField", "DateTimeField"}:
+def _named_member(operand: Operand, right: ast.expr, context: Context) -> Test:
+    """``row.field in NAMES``, a list, set or dict of constants that nothing in the file changes."""
+    known = frozen_collection(right, context)
+    if known is None or not known or operand.is_instance:
         raise refused_test(right, context)
-    if not context.is_not_null(column):
-        raise Refused(
-            Reason.NULLABLE,
-            f"`{column.name}` may be NULL: Python stops at comparing None, SQL does not",
-        )
-    value = _constant(column, right, right, context)
-    caveats: tuple[Refusal, ...] = ()
+    if any(not has_type_of(value, operand.column, context) for value in known):
+        raise refused_test(right, context)
+    text = context.text(right)
+    lookup = operand.lookup("in", text if not isinstance(known, dict) else f"list({text})")
+    caveats = drift_caveats(operand.column, context)
+    return Test(lookup, textual.caveats(operand.column, context) + caveats)
+
+
+def _ordered(operand: Operand, kind: type[ast.cmpop], right: ast.expr, context: Context) -> Test:
+    column = operand.column
+    if column.kind not in INTEGERS | _SORTED or operand.is_instance:
+        raise refused_test(right, context)
+    operand.check_not_null()
+    value = _constant(operand, right, context)
+    caveats = drift_caveats(column, context)
     if column.kind == "FloatField" and kind in {ast.Gt, ast.GtE}:
-        caveats = _nan_caveats(column, context)
-    return Test(Lookup(f"{column.name}__{_ORDER[kind]}", value, column.name), caveats)
+        caveats += _nan_caveats(column, context)
+    return Test(operand.lookup(_ORDER[kind], value), caveats)
+
+
+_SORTED = frozenset(
+    "FloatField DecimalField DateField DateTimeField TimeField DurationField".split()
+)
+
+
+def _columns(
+    left: Operand, kind: type[ast.cmpop], right: Operand, node: ast.expr, context: Context
+) -> Test:
+    """``row.a == row.b``: two columns of one row, equal also where both are NULL."""
+    mixed = left.is_instance != right.is_instance  # a row is equal to no key
+    if left.links or right.links or mixed or not _are_comparable(left, right, context):
+        raise refused_test(node, context)
+    value = column_value(right.column, context)
+    plain = {"imports": value.imports, "others": value.reads}
+    caveats = textual.caveats(left.column, context) or textual.caveats(right.column, context)
+    if left.column.kind == "FloatField":
+        caveats += _nan_caveats(left.column, context)
+    if kind is ast.Eq:
+        equal: Condition = left.lookup("", value.text, **plain)
+        if left.not_null or right.not_null:
+            return Test(equal, caveats)
+        return Test(any_of(equal, all_of(left.absent, right.absent)), caveats)
+    if kind not in _ORDER or left.column.kind not in INTEGERS | _SORTED:
+        raise refused_test(node, context)
+    left.check_not_null()
+    right.check_not_null()
+    return Test(left.lookup(_ORDER[kind], value.text, **plain), caveats)
+
+
+def _are_comparable(left: Operand, right: Operand, context: Context) -> bool:
+    """Do both hold values that Python and every database compare alike?"""
+    a, b = left.column, right.column
+    if a.kind in FOREIGN_KEYS and b.kind in FOREIGN_KEYS:
+        same_key = a.options.get("to_field") == b.options.get("to_field")
+        return isinstance(a.target, tuple) and a.target == b.target and same_key
+    if is_rounded(a, context.loop.databases) or is_rounded(b, context.loop.databases):
+        return False
+    if a.kind in TEXTS and b.kind in TEXTS:
+        return True
+    if a.kind in INTEGERS and b.kind in INTEGERS:
+        return True
+    places = a.options.get("decimal_places") == b.options.get("decimal_places")
+    known = BOOLEANS | _SORTED | {"UUIDField"}
+    on_sqlite = a.kind == "DecimalField" and context.loop.databases.any("sqlite")
+    return a.kind == b.kind and a.kind in known and places and not on_sqlite
 
 
 def _nan_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
@@ -351,72 +353,26 @@ def _nan_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
         Refusal(
             Reason.CONDITION,
             f"if `{column.name}` holds NaN: PostgreSQL and Oracle hold it for greater than any "
-            "number, Python for neither greater nor less",
+            "number and equal to itself, Python for neither",
         ),
     )
 
 
-def _constant(column: FieldState, left: ast.expr, right: ast.expr, context: Context) -> str:
+def _constant(operand: Operand, right: ast.expr, context: Context) -> str:
     """The source of a constant of the column's own type: SQL converts where Python says "not equal"."""
-    text = context.loop.text(right)
-    if column.kind in FOREIGN_KEYS and isinstance(left, ast.Attribute) and left.attr == column.name:
-        row = context.loop.resolver.value(right, context.loop.node)
+    text = context.text(right)
+    column = operand.column
+    if operand.is_instance:
+        row = context.resolver.value(right, context.place)
         if isinstance(row, Row) and row.model.key == column.target and not row.may_be_none:
             return text
         raise refused_test(right, context)
-    if not _has_type_of(constant_of(right, context.loop), column, context):
+    if not has_type_of(context.constant(right), column, context):
         raise Refused(
             Reason.CONDITION,
-            f"`{text}` is not known to be a constant of the type of `{column.name}` ({column.kind})",
+            f"`{text}` is not known to be a constant of the type of `{operand.name}` ({column.kind})",
         )
     return text
-
-
-def _has_type_of(value: object, column: FieldState, context: Context) -> bool:
-    """Does the database compare the column with the constant as Python compares the loaded value?"""
-    if column.kind in FOREIGN_KEYS:
-        key = context.key_of(column)
-        return key is not None and key.kind in INTEGERS and _has_type_of(value, key, context)
-    if column.kind in BOOLEANS:
-        return isinstance(value, bool)
-    if column.kind in TEXTS:
-        return isinstance(value, str) and _is_encodable(value)
-    if column.kind == "DateField":
-        return type(value) is date
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    if column.kind == "FloatField":
-        return math.isfinite(value) and (isinstance(value, float) or abs(value) <= 2**53)
-    if column.kind == "DecimalField":
-        return isinstance(value, int) and abs(value) < 10 ** _whole_digits(column)
-    limit = 2 ** (bits_of(column.kind) - 1) if column.kind in INTEGERS else 0
-    return isinstance(value, int) and -limit <= value < limit
-
-
-def _is_encodable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _whole_digits(column: FieldState) -> int:
-    """How many digits a decimal column has before the point; 0 when it is not known."""
-    digits, places = (column.options.get(o) for o in ("max_digits", "decimal_places"))
-    return digits - places if isinstance(digits, int) and isinstance(places, int) else 0
-
-
-def _text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
-    """Python compares text character by character, a database by its collation."""
-    if column.kind not in TEXTS:
-        return ()
-    databases = context.loop.databases
-    if databases.only("postgresql", "sqlite") and "db_collation" not in column.options:
-        return ()
-    return (
-        Refusal(
-            Reason.TEXT_COMPARISON,
-            f"on MySQL, MariaDB or Oracle, or with a collation, `{column.name}` also matches text "
-            "that Python holds for different (case, accents, trailing spaces)",
-        ),
-    )
 
 
 def _empty_text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
@@ -427,9 +383,64 @@ def _empty_text_caveats(column: FieldState, context: Context) -> tuple[Refusal, 
     return (Refusal(Reason.TEXT_COMPARISON, message),)
 
 
+def _json_null_caveats(operand: Operand) -> tuple[Refusal, ...]:
+    """https://docs.djangoproject.com/en/stable/topics/db/queries/#storing-and-querying-for-none"""
+    if operand.column.kind != "JSONField":
+        return ()
+    message = f"a stored JSON null in `{operand.name}` is None as well, SQL finds NULL alone"
+    return (Refusal(Reason.CONDITION, message),)
+
+
+def _contains(left: ast.expr, right: ast.expr, context: Context) -> Test:
+    """``"abc" in row.text``"""
+    operand = operand_of(right, context)
+    if operand.column.kind not in TEXTS:
+        raise refused_test(right, context)
+    operand.check_not_null()
+    return Test(*textual.part("contains", operand, left, context))
+
+
+def _call(node: ast.expr, context: Context) -> Test:
+    """``row.text.startswith("abc")``, ``bool(row.flag)``, ``isinstance(row.flag, bool)``"""
+    assert isinstance(node, ast.Call)
+    if (query := row_query(node, context)) is not None:
+        return _existence(query, node, context)
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=text, attr="startswith" | "endswith" as method),
+            args=[part],
+            keywords=[],
+        ) if _is_column(text, context):
+            operand = operand_of(text, context)
+            if operand.column.kind not in TEXTS:
+                raise refused_test(node, context)
+            operand.check_not_null()
+            return Test(*textual.part(method, operand, part, context))
+        case ast.Call(
+            func=ast.Name(id="bool"), args=[inner], keywords=[]
+        ) if context.loop.module.is_builtin("bool"):
+            return compile_test(inner, context)
+        case ast.Call(
+            func=ast.Name(id="isinstance"), args=[inner, ast.Name(id=name)]
+        ) if context.loop.module.is_builtin("isinstance") and context.loop.module.is_builtin(name):
+            operand = operand_of(inner, context)
+            if operand.column.kind in _LOADED_AS.get(name, ()):
+                return Test(ALWAYS if operand.not_null else operand.present)
+    raise refused_test(node, context)
+
+
+_LOADED_AS: dict[str, frozenset[str]] = {
+    "bool": BOOLEANS,
+    "str": TEXTS,
+    "int": INTEGERS | BOOLEANS,
+    "float": frozenset({"FloatField"}),
+}
+
+
 _TABLE: dict[type[ast.expr], Callable[[ast.expr, Context], Test]] = {
     ast.Attribute: _truth,
     ast.UnaryOp: _not,
     ast.BoolOp: _bool,
     ast.Compare: _compare,
+    ast.Call: _call,
 }

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from migfix.expressions.kinds import FOREIGN_KEYS
+from migfix.expressions.constants import UNKNOWN, constant_of
+from migfix.expressions.kinds import FILES, FOREIGN_KEYS
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, Unknown
 from migfix.loops.loop import Loop
+from migfix.loops.querysets import Resolver
 from migfix.loops.scopes import walk
+from migfix.source import shortened
+
+if TYPE_CHECKING:
+    from migfix.expressions.logic import Condition
 
 
 class Refused(Exception):
@@ -37,30 +45,72 @@ class Target:
 class SqlValue:
     """A right-hand side of ``update()``: its source, the columns it reads, and what may differ.
 
-    ``literal`` is the Python value where it is one, else ``...``; ``attribute`` is the keyword that
-    ``update()`` takes it by.
+    ``literal`` is the Python value where it is one, else ``...``. ``kind`` is the field class that
+    Django gives the text where that is an expression (``F("n") + 1``); None for a Python value.
+    ``attribute`` is the keyword that ``update()`` takes it by. ``aliases`` are names and texts of
+    what ``.alias()`` has to compute first. ``typed`` says the same as ``kind`` of a Python value that is
+    not known, such as the time. ``explicit``: the body itself says it in SQL.
     """
 
     text: str
     reads: frozenset[str] = frozenset()
-    caveats: tuple[Refusal, ...] = ()
+    caveats: tuple[Refusal, ...] = field(default=(), compare=False)
     imports: tuple[tuple[str, str], ...] = ()
-    literal: object = ...
+    literal: object = field(default=..., hash=False)  # perhaps a list
+    kind: str | None = None
     attribute: str = ""
+    aliases: tuple[tuple[str, str], ...] = ()
+    explicit: bool = False
+    typed: str | None = None
+
+    def but(self, reason: Reason, message: str) -> SqlValue:
+        """The value with one more thing that may differ."""
+        return dataclasses.replace(self, caveats=(*self.caveats, Refusal(reason, message)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """What a path gave to a column or to a local name: an expression, and what was known when it ran."""
+
+    node: ast.expr
+    context: Context
+
+
+@dataclass(frozen=True, eq=False)
 class Context:
-    """One path through a loop's body: the row's columns and what the path has assigned so far.
+    """One path through a loop's body: the row's columns and what the path has bound so far.
 
-    ``assigned`` goes by field name; ``not_null`` are fields that a condition of the path rules out
-    to be None.
+    ``assigned`` goes by field name, ``local`` by the names that the body (or a function that it
+    calls) binds; ``not_null`` are fields whose stored value a condition of the path rules out to be
+    NULL. ``resolver`` reads names where the statements stand: in the loop's function or in one that
+    it calls, ``depth`` calls further.
     """
 
     loop: Loop
     columns: Mapping[str, FieldState]  # by name and by attname
-    assigned: Mapping[str, SqlValue] = field(default_factory=dict)
+    resolver: Resolver
+    assigned: Mapping[str, Bound] = field(default_factory=dict)
+    local: Mapping[str, Bound] = field(default_factory=dict)
     not_null: frozenset[str] = frozenset()
+    facts: tuple[Condition, ...] = ()
+    depth: int = 0
+
+    @classmethod
+    def of(
+        cls, loop: Loop, columns: Mapping[str, FieldState], not_null: frozenset[str] = frozenset()
+    ) -> Context:
+        """Where the body begins."""
+        return cls(loop, columns, loop.resolver, not_null=not_null)
+
+    def when(self, bound: Bound) -> Context:
+        """What was known when the expression ran, and what is now known of the stored values."""
+        known = self.not_null | bound.context.not_null
+        return dataclasses.replace(bound.context, not_null=known)
+
+    @property
+    def place(self) -> ast.AST | None:
+        """Where names are read that were bound before the loop; None inside of a called function."""
+        return None if self.depth else self.loop.node
 
     def column(self, name: str) -> FieldState:
         """The concrete field called ``name``. Raises ``Refused``."""
@@ -74,17 +124,24 @@ class Context:
             )
         return found
 
+    def is_row(self, node: ast.AST) -> bool:
+        """Is the expression a name for the loop's row?"""
+        if not isinstance(node, ast.Name):
+            return False
+        if (bound := self.local.get(node.id)) is not None:
+            return bound.context.is_row(bound.node)
+        return self.depth == 0 and node.id == self.loop.row
+
     def row_column(self, node: ast.expr) -> FieldState | None:
         """The field of ``row.name``; None for any other expression. Raises ``Refused``."""
-        match node:
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.loop.row:
-                column = self.column(attribute)
-                if column.kind in FOREIGN_KEYS and attribute == column.name:
-                    self._check_link(column)
-                return column
-        return None
+        if not isinstance(node, ast.Attribute) or not self.is_row(node.value):
+            return None
+        column = self.column(node.attr)
+        if column.kind in FOREIGN_KEYS and node.attr == column.name:
+            self.check_link(column)
+        return column
 
-    def _check_link(self, column: FieldState) -> None:
+    def check_link(self, column: FieldState) -> None:
         """``row.fk`` fetches the row it points to: that must be there, and be seen."""
         target = self.loop.state.model(*column.target) if isinstance(column.target, tuple) else None
         if target is None or isinstance(target, Unknown):
@@ -111,4 +168,50 @@ class Context:
         return (column.null is False and column.verified) or column.name in self.not_null
 
     def reads_row(self, node: ast.AST) -> bool:
-        return any(isinstance(n, ast.Name) and n.id == self.loop.row for n in walk(node))
+        """Does the expression depend on the row, through local names too?"""
+        return any(
+            self.is_row(n) or (n.id in self.local and self._bound_reads_row(self.local[n.id]))
+            for n in walk(node)
+            if isinstance(n, ast.Name)
+        )
+
+    @staticmethod
+    def _bound_reads_row(bound: Bound) -> bool:
+        return bound.context.reads_row(bound.node)
+
+    def settled(self, node: ast.expr) -> tuple[ast.expr, Context]:
+        """The expression behind local names and columns assigned before, with the context it ran in.
+
+        Stops at a column as it is stored, and at everything that is no plain name.
+        """
+        if isinstance(node, ast.Name) and (bound := self.local.get(node.id)) is not None:
+            return self.when(bound).settled(bound.node)
+        column = self.row_column(node)
+        if column is not None and (bound := self.assigned.get(column.name)) is not None:
+            if column.kind in FOREIGN_KEYS | FILES:  # which read as something else than was set
+                raise Refused(Reason.VALUE, f"`{column.name}` is read after it was set")
+            return self.when(bound).settled(bound.node)
+        return node, self
+
+    def constant(self, node: ast.expr) -> object:
+        """The value that the expression certainly has, else ``UNKNOWN``."""
+        node, context = self.settled(node)
+        return constant_of(node, self.loop) if context.reads_outside(node) else UNKNOWN
+
+    def text(self, node: ast.expr) -> str:
+        """The source of an expression that means the same in front of the loop. Raises ``Refused``."""
+        node, context = self.settled(node)
+        if not context.reads_outside(node):
+            shown = shortened(self.loop.text(node))
+            raise Refused(Reason.VALUE, f"`{shown}` has names that exist only inside of the loop")
+        return self.loop.text(node)
+
+    def reads_outside(self, node: ast.AST) -> bool:
+        """Do all names of the expression mean in front of the loop what they mean here?"""
+        names = [n for n in walk(node) if isinstance(n, ast.Name)]
+        if any(self.is_row(n) or n.id in self.local for n in names):
+            return False
+        own = self.loop.resolver.scope
+        if not self.depth:
+            return not any(own.rebound_in(n.id, self.loop.node) for n in names)
+        return not any(n.id in s.bindings for n in names for s in (self.resolver.scope, own))

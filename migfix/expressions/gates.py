@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from migfix.expressions.context import Refused
+from migfix.expressions import sources
+from migfix.expressions.context import Refused, SqlValue
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.loops.loop import Loop, by_name
 from migfix.loops.querysets import PLAIN_MANAGERS
 from migfix.loops.scopes import walk
-from migfix.loops.values import Rows, Step
-
-# Steps that do not change which rows there are; at the end of a chain they only matter to a loop.
-_DROPPED = frozenset(
-    "all order_by reverse select_related prefetch_related only defer iterator".split()
-)
-_KEPT = frozenset("all filter exclude using db_manager annotate alias distinct extra".split())
-_ALLOWED = _DROPPED | _KEPT | {"select_for_update", "list()"}
+from migfix.loops.values import Rows
 
 
 def check_all(loop: Loop, verb: str) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
     """What ``update()`` and ``delete()`` both ask of a loop: see ``check_model``. Raises ``Refused``."""
-    check_source(loop, verb)
+    sources.check_source(loop, verb)
     model, columns, caveats = check_model(loop)
     check_manager(loop, model)
     return model, columns, caveats
@@ -44,23 +37,24 @@ def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[
     if isinstance(columns, Unknown):
         raise Refused(Reason.MODEL_UNKNOWN, f"the columns are not known: {columns.why}")
     named = by_name(columns)
-    caveats: list[Refusal] = []
+    return model, named, list(caveats_of(model, loop, named))
+
+
+def caveats_of(
+    model: ModelState, loop: Loop, columns: Mapping[str, FieldState]
+) -> Iterator[Refusal]:
+    """What may differ because of what the model is. Raises ``Refused``."""
     for each in lineage(model, loop):
-        caveats += [*_base_caveats(each, loop, named), *_model_caveats(each)]
-    return model, named, caveats
+        yield from _base_caveats(each, loop, columns)
+        yield from _model_caveats(each)
 
 
 def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
-    """The model and, where it is a proxy, the models that it stands for. Raises ``Refused``."""
+    """The model and the models that it inherits from or stands for. Raises ``Refused``."""
     parents = loop.state.parents(model)
     if isinstance(parents, Unknown):
         raise Refused(Reason.CUSTOM_BASE, f"a base of {model.label} is not known: {parents.why}")
     for each in (model, *parents):
-        base = next((base for base in each.bases if isinstance(base, tuple)), None)
-        if base is not None and each.proxy is not True:
-            raise Refused(
-                Reason.INHERITANCE, f"{each.label} inherits from the table of {'.'.join(base)}"
-            )
         if any(field.kind == "CompositePrimaryKey" for field in each.fields):
             raise Refused(Reason.PRIMARY_KEY, f"{each.label} has a composite primary key")
     return (model, *parents)
@@ -92,6 +86,34 @@ def _model_caveats(model: ModelState) -> Iterator[Refusal]:
         yield Refusal(Reason.CUSTOM_MANAGER, f"{model.label} saves through its own base manager")
 
 
+def inherited(loop: Loop) -> str | None:
+    """The table beside the model's own that holds columns of its rows; None if there is none."""
+    if isinstance(loop.model, Unknown):
+        return None
+    for each in lineage(loop.model, loop):
+        base = next((base for base in each.bases if isinstance(base, tuple)), None)
+        if base is not None and each.proxy is not True:
+            return ".".join(base)
+    return None
+
+
+def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Refusal]:
+    """An ``update()`` over several tables reads the keys first. Raises ``Refused`` where it cannot."""
+    base = inherited(loop)
+    if base is None:
+        return
+    if any(value.reads or value.kind for value in updates):
+        raise Refused(
+            Reason.INHERITANCE,
+            f"{loop.model_label} inherits from the table of {base}: update() sets constants alone there",
+        )
+    yield Refusal(
+        Reason.INHERITANCE,
+        f"{loop.model_label} inherits from the table of {base}: update() reads all keys first, and "
+        "SQLite fails on more than it has variables for",
+    )
+
+
 def signal_caveats(loop: Loop) -> Iterator[Refusal]:
     """``update()`` sends no signals, and those of a historical model reach receivers without a sender."""
     if (receiver := loop.receiver_of_all()) is not None:
@@ -107,7 +129,7 @@ def check_manager(loop: Loop, model: ModelState) -> None:
     manager = loop.rows.manager
     if isinstance(model.managers, Unknown):
         raise Refused(Reason.CUSTOM_MANAGER, f"the managers of {model.label}: {model.managers.why}")
-    plain = not model.managers or manager.name == "_base_manager"
+    plain = model.has_plain_managers or manager.name == "_base_manager"
     if not plain or (not manager.related and manager.name not in PLAIN_MANAGERS):
         raise Refused(
             Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
@@ -126,121 +148,3 @@ def _may_be_prefetched(loop: Loop) -> bool:
         return False
     names = (getattr(node, "attr", getattr(node, "id", "")) for node in walk(loop.module.tree))
     return any("prefetch" in name.lower() for name in names)
-
-
-def check_source(loop: Loop, verb: str) -> None:
-    """The queryset must have a form that ``update()`` and ``delete()`` take. Raises ``Refused``."""
-    assert isinstance(loop.rows, Rows)
-    for step in loop.rows.steps:
-        if not _is_allowed(step, verb):
-            raise Refused(
-                Reason.QUERYSET_SHAPE,
-                f"`{_shown(step)}` in the queryset: {verb}() would not be the same",
-            )
-    check_wrappers(loop)
-    if loop.rows.has("list()"):
-        raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    if _has(source(loop), loop, "iterator"):
-        raise Refused(Reason.QUERYSET_REUSED, "the rows come from an iterator made before the loop")
-    if loop.node.orelse:
-        raise Refused(Reason.LOOP_SHAPE, "the loop has an else")
-    if loop.reuse:
-        raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
-    if loop.used_after is not None:
-        raise Refused(Reason.USED_AFTER, f"`{loop.used_after}` is used after the loop")
-
-
-def check_wrappers(loop: Loop) -> None:
-    """Only calls that hand on every row in the queryset's own order. Raises ``Refused``."""
-    if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
-        raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
-
-
-def _is_allowed(step: Step, verb: str) -> bool:
-    arguments = [*step.call.args, *step.call.keywords] if step.call else []
-    match step.name:
-        case "distinct":  # delete() after distinct() fails, update() after distinct("f") takes all
-            return not arguments and verb != "delete"
-        case "select_for_update":  # skip_locked leaves rows out, nowait fails
-            return not arguments
-        case "extra":  # select= may hide columns, tables= do not reach an UPDATE
-            return all(
-                isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments
-            )
-    return step.name in _ALLOWED
-
-
-def _shown(step: Step) -> str:
-    return {"[]": "[a:b]", "|": "|"}.get(step.name, f".{step.name}()")
-
-
-def source_text(loop: Loop) -> str:
-    """The queryset without the links at its end that only matter to a loop.
-
-    An order that a name holds is taken off: update() fails on one by an aggregate.
-    """
-    kept = source(loop)
-    text = loop.text(kept)
-    return f"{text}.order_by()" if _has(kept, loop, "order_by") else text
-
-
-def source(loop: Loop) -> ast.expr:
-    """The queryset, as ``source_text`` says it."""
-    node = loop.queryset
-    while (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in _DROPPED
-    ):
-        node = node.func.value
-    return node
-
-
-def _has(node: ast.expr, loop: Loop, step: str) -> bool:
-    rows = loop.resolver.value(node, loop.node)
-    return isinstance(rows, Rows) and rows.has(step)
-
-
-def source_caveats(loop: Loop) -> Iterator[Refusal]:
-    """What may differ because of where the rows come from and what surrounds the loop."""
-    assert isinstance(loop.rows, Rows)
-    if loop.databases.any("mysql") and any(_reads_table(s, loop) for s in loop.rows.steps):
-        yield Refusal(
-            Reason.QUERYSET_SHAPE, "MySQL cannot update a table that its own filter reads"
-        )
-    if "tqdm" in loop.wrappers:
-        yield Refusal(Reason.OUTPUT, "the progress is no longer shown")
-    if _swallows_errors(loop):
-        yield Refusal(
-            Reason.TRANSACTION,
-            "an error in the middle is caught: the loop keeps the rows before it, one query keeps none",
-        )
-
-
-def _reads_table(step: Step, loop: Loop) -> bool:
-    """MySQL rejects an UPDATE or DELETE whose WHERE selects from the same table (error 1093)."""
-    assert isinstance(loop.rows, Rows)
-    given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
-    inner = (loop.resolver.value(n) for v in given for n in walk(v) if isinstance(n, ast.expr))
-    return any(isinstance(i, Rows) and i.model.key == loop.rows.model.key for i in inner)
-
-
-def _swallows_errors(loop: Loop) -> bool:
-    """Is the loop in a ``try`` with an ``except``, or in a ``with suppress(...)``?"""
-    step: ast.AST = loop.node
-    for ancestor in loop.resolver.scope.ancestors(loop.node):
-        if isinstance(ancestor, ast.Try) and ancestor.handlers and step in ancestor.body:
-            return True
-        if isinstance(ancestor, (ast.With, ast.AsyncWith)) and not _are_atomic(ancestor, loop):
-            return True
-        step = ancestor
-    return False
-
-
-def _are_atomic(statement: ast.With | ast.AsyncWith, loop: Loop) -> bool:
-    """``with transaction.atomic():`` and other managers that let every error through."""
-    calls = [item.context_expr for item in statement.items]
-    paths = [loop.module.path_of(c.func) for c in calls if isinstance(c, ast.Call)]
-    return len(paths) == len(calls) and all(
-        path is not None and path.startswith("django.db.transaction.") for path in paths
-    )

@@ -1,17 +1,38 @@
-"""``F("name")``: a column of the row on the right-hand side."""
+"""How a rewrite writes ``F("name")``, ``models.Value`` and the functions of Django's ORM."""
 
 from __future__ import annotations
 
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.findings import Reason
 from migfix.history.state import FieldState
+from migfix.loops.names import Reference
 
 
 def column_value(column: FieldState, context: Context) -> SqlValue:
     """The column itself as a value. Raises ``Refused`` when ``F`` cannot be called by any name."""
-    reference = context.loop.names.models("F")
-    if reference is None:
-        raise Refused(Reason.NAME_CLASH, "every name for `F` means something else in this file")
-    imports = (reference.import_,) if reference.import_ else ()
+    reference = model_class("F", context)
     text = f"{reference.text}({context.loop.names.quoted(column.name)})"
-    return SqlValue(text, frozenset({column.name}), imports=imports)
+    return SqlValue(text, frozenset({column.name}), imports=imports(reference), kind=column.kind)
+
+
+def model_class(name: str, context: Context) -> Reference:
+    """``models.Case`` and its like. Raises ``Refused``."""
+    return _found(context.loop.names.models(name), name)
+
+
+def function(name: str, context: Context) -> Reference:
+    """A function of ``django.db.models.functions``. Raises ``Refused``."""
+    return _found(context.loop.names.function(name), name)
+
+
+def imports(*references: Reference) -> tuple[tuple[str, str], ...]:
+    """What has to be imported for the references."""
+    return tuple(reference.import_ for reference in references if reference.import_)
+
+
+def _found(reference: Reference | None, name: str) -> Reference:
+    if reference is None:
+        raise Refused(
+            Reason.NAME_CLASH, f"every name for `{name}` means something else in this file"
+        )
+    return reference

@@ -6,17 +6,20 @@ https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.Fie
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from migfix.expressions.body import Path
 from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.gates import lineage
 from migfix.expressions.kinds import FILES, INERT, is_rounded
+from migfix.expressions.path import Path
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.loops import uses
 from migfix.loops.loop import Loop
-from migfix.loops.values import Rows, Step
+from migfix.loops.names import Names, Reference
+from migfix.loops.scopes import walk
+from migfix.loops.values import Manager, Rows, Step
 
 _WRITES_BACK = {
     "JSONField": "a stored JSON null becomes SQL NULL when save() writes it back",
@@ -34,14 +37,22 @@ def save_caveats(
     for path in paths:
         if path.saved is None:
             continue
-        for column in saved_columns(loop, columns, path.fields):
-            if column.kind is not None and column.auto_now is not False:
-                yield Refusal(
-                    Reason.AUTO_NOW,
-                    f"save() also refreshes `{column.name}`, at a moment of its own for each row",
-                )
-            elif column.name not in path.saved:
-                yield from _left_out(column, loop)
+        saved = saved_columns(loop, columns, path.fields)
+        yield from column_caveats(saved, path.saved.keys(), loop)
+
+
+def column_caveats(
+    saved: Iterable[FieldState], assigned: Collection[str], loop: Loop
+) -> Iterator[Refusal]:
+    """What a save() of these columns does to those that are not assigned. Raises ``Refused``."""
+    for column in saved:
+        if column.kind is not None and column.auto_now is not False:
+            yield Refusal(
+                Reason.AUTO_NOW,
+                f"save() also refreshes `{column.name}`, at a moment of its own for each row",
+            )
+        elif column.name not in assigned:
+            yield from _left_out(column, loop)
 
 
 def _connected(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
@@ -71,6 +82,7 @@ def saved_columns(
 def _loaded(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
     """What ``.only()`` and ``.defer()`` leave to load; save() of such a row writes no other column.
 
+    A column that the body reads is loaded then, and written as well.
     https://docs.djangoproject.com/en/stable/ref/models/querysets/#defer
     """
     assert isinstance(loop.rows, Rows)
@@ -84,7 +96,8 @@ def _loaded(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
     only_the_key = all(columns[name].primary_key is True for name in known)
     if others or only_the_key or len(known) != len(names):
         raise Refused(Reason.QUERYSET_SHAPE, f"which columns `.{step.name}()` loads is not certain")
-    return frozenset(known) if step.name == "only" else loaded - set(known)
+    read = {columns[use.field].name for use in loop.used(uses.Kind.READ) if use.field in columns}
+    return (frozenset(known) if step.name == "only" else loaded - set(known)) | read
 
 
 def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:
@@ -103,7 +116,8 @@ def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:
         because = f": {column.behind.doubt}" if column.behind and column.behind.doubt else ""
         yield Refusal(
             Reason.SAVE_SIDE_EFFECT,
-            f"save() of `{column.name}`, a {column.class_path}, may compute something{because}",
+            f"save() of `{column.name}`, a {column.class_path or 'field of unknown class'}, may "
+            f"compute something{because}",
         )
     elif is_rounded(column, loop.databases):
         yield Refusal(
@@ -111,20 +125,37 @@ def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:
         )
 
 
-def refreshed(
-    loop: Loop, columns: Mapping[str, FieldState], paths: Sequence[Path], saving: Path
-) -> dict[str, SqlValue]:
-    """The auto_now columns, set to the time of the update where every saved row is updated."""
-    now = loop.names.timezone_now()
-    others = [path for path in paths if path.saved is not None and path is not saving]
-    if others or now is None:
+def refreshed(loop: Loop, columns: Mapping[str, FieldState], path: Path) -> dict[str, SqlValue]:
+    """The auto_now columns that the path's save() refreshes, as ``pre_save`` of their classes does.
+
+    https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.DateField.auto_now
+    """
+    if path.saved is None:
         return {}
-    imports = (now.import_,) if now.import_ else ()
-    return {
-        column.name: SqlValue(f"{now.text}()", imports=imports, attribute=column.name)
-        for column in saved_columns(loop, columns, saving.fields)
-        if column.kind == "DateTimeField" and column.auto_now is not False
-    }
+    return clocks_of(saved_columns(loop, columns, path.fields), loop)
+
+
+def clocks_of(saved: Iterable[FieldState], loop: Loop) -> dict[str, SqlValue]:
+    """The time for each of the columns that ``auto_now`` refreshes."""
+    found: dict[str, SqlValue] = {}
+    for column in saved:
+        clock = _CLOCKS.get(str(column.kind))
+        now = clock(loop.names) if clock else None
+        if column.kind is None or column.auto_now is False:
+            continue
+        if now is None:
+            raise Refused(Reason.AUTO_NOW, f"save() refreshes `{column.name}`, update() cannot")
+        imports = (now.import_,) if now.import_ else ()
+        found[column.name] = SqlValue(
+            f"{now.text}()", imports=imports, attribute=column.name, typed=column.kind
+        )
+    return found
+
+
+_CLOCKS: dict[str, Callable[[Names], Reference | None]] = {
+    "DateTimeField": Names.timezone_now,
+    "DateField": Names.today,
+}
 
 
 def unique_caveats(
@@ -143,6 +174,39 @@ def unique_caveats(
             )
 
 
+def check_saved_twice(loop: Loop, model: ModelState, paths: Iterable[Path]) -> None:
+    """Between two saves of one row a constraint may be broken, where the loop stops. Raises ``Refused``."""
+    if any(path.saves > 1 for path in paths) and has_constraints(loop):
+        raise Refused(
+            Reason.SAVED_TWICE,
+            f"the row is saved twice on one path, and {model.label} has constraints that may not "
+            "hold in between",
+        )
+
+
+def has_constraints(loop: Loop) -> bool:
+    """May the table have rules for several columns of a row? Raises ``Refused``."""
+    if isinstance(loop.model, Unknown):
+        return True
+    return any(
+        bool(each.options.get("constraints") or each.unverified)
+        for each in lineage(loop.model, loop)
+    )
+
+
+def check_explicit(loop: Loop, paths: Iterable[Path]) -> None:
+    """``F("n")`` reads what the same save() has set before it, on databases that assign in turn."""
+    if not loop.databases.any("mysql", "mariadb"):
+        return
+    for saved in (path.saved or {} for path in paths):
+        for name, value in saved.items():
+            if value.explicit and value.reads & (saved.keys() - {name}):
+                raise Refused(
+                    Reason.SET_ORDER,
+                    f"`{value.text}` reads a column that MySQL and MariaDB may have set before",
+                )
+
+
 def check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
     """On SQLite a loop over ``.iterator()`` may meet rows again that it moved in an index."""
     steps = loop.rows.steps if isinstance(loop.rows, Rows) else ()
@@ -150,7 +214,7 @@ def check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
         return
     moved = set(assigned) | {value.attribute for value in assigned.values()}
     by_default = isinstance(loop.model, ModelState) and bool(loop.model.options.get("ordering"))
-    if by_default or any(_may_choose_by(moved, step) for step in steps):
+    if by_default or any(may_choose_by(moved, step) for step in steps):
         names = " or ".join(f"`{name}`" for name in assigned)
         raise Refused(
             Reason.QUERYSET_SHAPE,
@@ -158,14 +222,34 @@ def check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
         )
 
 
-def _may_choose_by(columns: set[str], step: Step) -> bool:
+def may_choose_by(columns: set[str], step: Step) -> bool:
     """May the step filter or order by one of the columns, so that SQLite walks their index?"""
-    if step.call is None or step.name not in _CHOOSING:
+    if step.call is None or step.name not in _CHOOSING or step.name == "extra":
         return step.name in _CHOOSING
-    names = [keyword.arg for keyword in step.call.keywords]
-    names += [str(a.value) if isinstance(a, ast.Constant) else None for a in step.call.args]
+    names = [*step.lookups, *step.expressions]
     parts = {part for name in names for part in str(name).removeprefix("-").split("__")}
-    return None in names or not columns.isdisjoint(parts)
+    return None in step.lookups or not columns.isdisjoint(parts)
+
+
+def is_repeatable(loop: Loop) -> bool:
+    """Does the queryset, written twice, choose among the same rows by the same values?
+
+    Its arguments are evaluated anew each time: calls may count or look at the clock, and a query in
+    them sees what an earlier update has changed.
+    """
+    assert isinstance(loop.rows, Rows)
+    if loop.rows.has("[]", "|"):
+        return False
+    calls = [step.call for step in loop.rows.steps if step.call is not None]
+    given = [a for c in calls for a in (*c.args, *(keyword.value for keyword in c.keywords))]
+    return all(_is_plain(node, loop) for each in given for node in walk(each))
+
+
+def _is_plain(node: ast.AST, loop: Loop) -> bool:
+    if isinstance(node, ast.Call):
+        return loop.module.path_of(node.func) in {"django.db.models.Q", "django.db.models.F"}
+    found = loop.resolver.value(node) if isinstance(node, ast.expr) else None
+    return not isinstance(found, (Manager, Rows))
 
 
 def in_set_order(loop: Loop, assigned: Mapping[str, SqlValue]) -> list[tuple[str, SqlValue]]:

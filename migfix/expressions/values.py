@@ -7,25 +7,38 @@ import dataclasses
 from collections.abc import Callable
 
 from migfix.expressions.arithmetic import compile_arithmetic
-from migfix.expressions.constants import UNKNOWN, constant_of, fits
+from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Context, Refused, SqlValue, Target
+from migfix.expressions.decimals import compile_decimal
+from migfix.expressions.elsewhere import Query, count, exists, looked_up, query_of
+from migfix.expressions.explicit import compile_explicit
 from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, is_rounded
+from migfix.expressions.maps import compile_lookup
+from migfix.expressions.moments import compile_moment
 from migfix.expressions.references import column_value
-from migfix.findings import Reason, Refusal
+from migfix.expressions.related import Linked, linked_column, subquery
+from migfix.expressions.tables import entry_of, row_query
+from migfix.expressions.texts import compile_text
+from migfix.findings import Reason
 from migfix.history.state import FieldState
 from migfix.loops.scopes import walk
 from migfix.loops.values import Manager, Model, Row, Rows
 from migfix.source import shortened
 
-_CLOCKS = frozenset(
-    "django.utils.timezone.now datetime.datetime.now datetime.datetime.utcnow "
-    "datetime.datetime.today datetime.date.today".split()
-)
+# What gives the time, and the kind of column whose own type that is, where it is certain.
+_CLOCKS: dict[str, str | None] = {
+    "django.utils.timezone.now": "DateTimeField",
+    "datetime.date.today": "DateField",
+    "datetime.datetime.now": None,
+    "datetime.datetime.utcnow": None,
+    "datetime.datetime.today": None,
+}
 
 
 def compile_value(node: ast.expr, target: Target, context: Context) -> SqlValue:
     """``node`` as a right-hand side for ``target``. Raises ``Refused``."""
-    _check_target(target.column)
+    check_target(target.column)
+    node, context = context.settled(node)
     compiler = _TABLE.get(type(node))
     if compiler is None:
         raise refused_value(node, context)
@@ -35,22 +48,21 @@ def compile_value(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if target.column.kind in FILES:
         value = _file_name(value, target, context)
     if value.literal is not UNKNOWN and not fits(value.literal, target.column, context.key_of):
-        value = _with_caveat(
-            value,
+        value = value.but(
             Reason.NOT_TOTAL,
             f"`{value.text}` does not fit `{target.column.name}`: update() fails without any row too",
         )
     return dataclasses.replace(value, attribute=target.attribute)
 
 
-def increment(statement: ast.AugAssign, target: Target, context: Context) -> SqlValue:
-    """``row.field += value`` and its like. Raises ``Refused``."""
+def increment(statement: ast.AugAssign) -> ast.BinOp:
+    """``row.field + value`` for ``row.field += value``."""
     assert isinstance(statement.target, ast.Attribute)
     left = ast.copy_location(
         ast.Attribute(statement.target.value, statement.target.attr, ast.Load()), statement.target
     )
-    whole = ast.copy_location(ast.BinOp(left, statement.op, statement.value), statement)
-    return compile_value(whole, target, context)
+    whole = ast.BinOp(left, statement.op, statement.value)
+    return ast.copy_location(whole, statement)
 
 
 def refused_value(node: ast.expr, context: Context) -> Refused:
@@ -58,7 +70,7 @@ def refused_value(node: ast.expr, context: Context) -> Refused:
     return Refused(Reason.VALUE, f"`{shown}` has no exact SQL form that migfix knows")
 
 
-def _check_target(column: FieldState) -> None:
+def check_target(column: FieldState) -> None:
     if column.kind is None:
         raise Refused(
             Reason.SAVE_SIDE_EFFECT,
@@ -94,12 +106,11 @@ def _checked_instance(
     if value.literal is not UNKNOWN:
         raise refused_value(node, context)
     wanted = target.column.target
-    row = context.loop.resolver.value(node, context.loop.node)
+    row = context.resolver.value(node, context.place)
     if isinstance(row, Row) and row.model.key == wanted and not row.model.real:
         return value
     label = ".".join(wanted) if isinstance(wanted, tuple) else "row of the right model"
-    return _with_caveat(
-        value,
+    return value.but(
         Reason.VALUE,
         f"`{value.text}` is not known to be a {label}: update() would not check it",
     )
@@ -107,26 +118,26 @@ def _checked_instance(
 
 def _constant(node: ast.expr, target: Target, context: Context) -> SqlValue:
     """A literal, or what ``Decimal("1.5")`` and its like make of literals."""
-    value = constant_of(node, context.loop)
+    value = context.constant(node)
     collection = isinstance(value, (list, dict, tuple, set))
     if value is UNKNOWN or (collection and target.column.kind != "JSONField"):
         raise refused_value(node, context)
-    return SqlValue(context.loop.text(node), literal=value)
+    return SqlValue(context.text(node), literal=value)
 
 
 def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
     assert isinstance(node, ast.Name)
     loop = context.loop
-    if node.id == loop.row or loop.resolver.scope.rebound_in(node.id, loop.node):
+    if context.is_row(node) or not context.reads_outside(node):
         raise refused_value(node, context)
-    rows = isinstance(loop.resolver.value(node, loop.node), (Manager, Model, Rows))
+    if loop.resolver.scope.rebound_in(node.id, loop.node):
+        raise refused_value(node, context)
+    rows = isinstance(context.resolver.value(node, context.place), (Manager, Model, Rows))
     if rows or _holds_expression(node.id, context):  # which update() would take for a subquery
         raise refused_value(node, context)
-    value = SqlValue(node.id, literal=constant_of(node, loop))
+    value = SqlValue(node.id, literal=context.constant(node))
     if _may_be_unbound(node.id, context):
-        return _with_caveat(
-            value, Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches"
-        )
+        return value.but(Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches")
     return value
 
 
@@ -155,18 +166,27 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
     column = context.row_column(node)
     if column is not None:
         return _copy(column, node, target, context)
+    if (linked := linked_column(node, context)) is not None:
+        return _linked(linked, node, target, context)
+    if (moment := compile_moment(node, target, context)) is not None:
+        return moment
+    if (query := row_query(node.value, context)) is not None:
+        value = _found_column(query, node.attr, node, target, context)
+        if query.end == "first" and exists(query, context).condition not in context.facts:
+            value = value.but(
+                Reason.NOT_TOTAL, f"the loop stops where no {query.model.label} matches"
+            )
+        return value
     if context.reads_row(node) or not _is_dotted_name(node):
         raise refused_value(node, context)
-    value = SqlValue(context.loop.text(node), literal=constant_of(node, context.loop))
+    value = SqlValue(context.text(node), literal=context.constant(node))
     if (
         value.literal is not UNKNOWN
         or _is_member(node, context)
         or _reads_like(node, target, context)
     ):
         return value
-    return _with_caveat(
-        value, Reason.NOT_TOTAL, f"`{value.text}` is now evaluated even when no row matches"
-    )
+    return value.but(Reason.NOT_TOTAL, f"`{value.text}` is now evaluated even when no row matches")
 
 
 def _is_dotted_name(node: ast.expr) -> bool:
@@ -177,7 +197,7 @@ def _is_dotted_name(node: ast.expr) -> bool:
 
 def _reads_like(node: ast.Attribute, target: Target, context: Context) -> bool:
     """``other.field`` of a row that is there: no query, no failure, and a value that ``target`` takes."""
-    owner = context.loop.resolver.value(node.value, context.loop.node)
+    owner = context.resolver.value(node.value, context.place)
     if not isinstance(owner, Row) or owner.may_be_none or owner.model.key is None:
         return False
     columns = context.loop.columns_of(owner.model.key)
@@ -208,25 +228,74 @@ def _is_member(node: ast.Attribute, context: Context) -> bool:
 
 def _copy(column: FieldState, node: ast.Attribute, target: Target, context: Context) -> SqlValue:
     """``row.a = row.b``."""
-    links = FOREIGN_KEYS | FILES
-    if (earlier := context.assigned.get(column.name)) is not None:
-        if earlier.literal is UNKNOWN or {target.column.kind, column.kind} & links:
-            raise refused_value(node, context)
-        return dataclasses.replace(earlier, caveats=())
     by_instance = column.kind in FOREIGN_KEYS and node.attr == column.name
     if by_instance != target.takes_instance:
         raise refused_value(node, context)
-    if (
-        not column.verified
-        or not _copies(column, target.column)
-        or is_rounded(column, context.loop.databases)
-    ):
+    _check_copy(column, target, context)
+    return column_value(column, context)
+
+
+def _linked(linked: Linked, node: ast.Attribute, target: Target, context: Context) -> SqlValue:
+    """``row.a = row.fk.b``."""
+    if linked.is_instance != target.takes_instance:
+        raise refused_value(node, context)
+    _check_copy(linked.column, target, context)
+    return subquery(linked, context)
+
+
+def _from_elsewhere(node: ast.expr, target: Target, context: Context) -> SqlValue | None:
+    """What a query, or a dict that was built of a table, holds for the row."""
+    if (query := query_of(node, context)) is not None:
+        return _found_row(query, node, target, context)
+    entry = entry_of(node, context)
+    if entry is None:
+        return None
+    if not entry.attribute:
+        return _found_row(entry.query, node, target, context)
+    return _found_column(entry.query, entry.attribute, node, target, context)
+
+
+def _found_row(query: Query, node: ast.expr, target: Target, context: Context) -> SqlValue:
+    """``row.fk = T.objects.get(code=row.code)``, ``row.n = row.items.count()``"""
+    if query.end == "count" and target.column.kind in INTEGERS:
+        counted = count(query, context)
+        if counted is not None:
+            return counted
+    if query.end not in {"get", "first"} or not target.takes_instance:
+        raise refused_value(node, context)
+    if target.column.target != query.model.key:
+        raise refused_value(node, context)
+    to_field = target.column.options.get("to_field")
+    key = context.key_of(target.column)
+    kind = str(key.kind) if key else None
+    return looked_up(query, to_field if isinstance(to_field, str) else "pk", kind, context)
+
+
+def _found_column(
+    query: Query, name: str, node: ast.expr, target: Target, context: Context
+) -> SqlValue:
+    """``row.name = T.objects.get(code=row.code).name``"""
+    columns = context.loop.columns_of(query.model.key) or {}
+    column = columns.get(name) or next(
+        (c for c in columns.values() if name == "pk" and c.primary_key is True), None
+    )
+    instance = column is not None and column.kind in FOREIGN_KEYS and name == column.name
+    if column is None or query.end not in {"get", "first"} or instance != target.takes_instance:
+        raise refused_value(node, context)
+    if column.primary_key is True and target.column.target == query.model.key:
+        column = target.column  # the key is what the foreign key holds
+    _check_copy(column, target, context)
+    return looked_up(query, name, str(column.kind), context)
+
+
+def _check_copy(column: FieldState, target: Target, context: Context) -> None:
+    rounded = is_rounded(column, context.loop.databases)
+    if not column.verified or rounded or not _copies(column, target.column):
         raise Refused(
             Reason.VALUE,
             f"`{target.column.name}` ({target.column.kind}) and `{column.name}` ({column.kind}) "
             "store values differently on some database",
         )
-    return column_value(column, context)
 
 
 _COPIED_AS_IS = BOOLEANS | frozenset(
@@ -250,9 +319,17 @@ def _copies(source: FieldState, target: FieldState) -> bool:
     return a == b and same and a in _COPIED_AS_IS
 
 
-def _arithmetic(node: ast.expr, target: Target, context: Context) -> SqlValue:
-    assert isinstance(node, ast.BinOp)
-    value = compile_arithmetic(node, target, context)
+def _computed(node: ast.expr, target: Target, context: Context) -> SqlValue:
+    """A constant, a text, a number or a moment that is computed of the row."""
+    compilers = [compile_explicit, compile_arithmetic, compile_decimal, compile_moment]
+    if context.constant(node) is not UNKNOWN:
+        return _constant(node, target, context)
+    if (found := _from_elsewhere(node, target, context)) is not None:
+        return found
+    value = compile_text(node, context) if target.column.kind in TEXTS else None
+    for compiler in compilers:
+        value = value or compiler(node, target, context)
+    value = value or compile_lookup(node, target, context)
     if value is None:
         raise refused_value(node, context)
     return value
@@ -260,25 +337,24 @@ def _arithmetic(node: ast.expr, target: Target, context: Context) -> SqlValue:
 
 def _call(node: ast.expr, target: Target, context: Context) -> SqlValue:
     assert isinstance(node, ast.Call)
+    if (found := _from_elsewhere(node, target, context)) is not None:
+        return found
     if context.loop.module.path_of(node.func) not in _CLOCKS or context.reads_row(node):
-        return _constant(node, target, context)
-    return _with_caveat(
-        SqlValue(context.loop.text(node)),
-        Reason.ONE_TIMESTAMP,
-        "all rows get one timestamp instead of one each",
+        return _computed(node, target, context)
+    day = _CLOCKS[str(context.loop.module.path_of(node.func))]
+    return SqlValue(context.text(node), typed=day).but(
+        Reason.ONE_TIMESTAMP, "all rows get one timestamp instead of one each"
     )
-
-
-def _with_caveat(value: SqlValue, reason: Reason, message: str) -> SqlValue:
-    return dataclasses.replace(value, caveats=(*value.caveats, Refusal(reason, message)))
 
 
 _TABLE: dict[type[ast.expr], Callable[[ast.expr, Target, Context], SqlValue]] = {
     ast.Constant: _constant,
-    ast.UnaryOp: _constant,
+    ast.UnaryOp: _computed,
     ast.Name: _name,
     ast.Attribute: _attribute,
-    ast.BinOp: _arithmetic,
+    ast.BinOp: _computed,
+    ast.JoinedStr: _computed,
+    ast.Subscript: _computed,
     ast.Call: _call,
     ast.Dict: _constant,
     ast.List: _constant,

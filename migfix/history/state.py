@@ -203,6 +203,21 @@ _DJANGO_FIELD_PACKAGES = frozenset(
 )
 
 
+# Managers of Django itself that neither filter nor have an update() or delete() of their own.
+_HARMLESS_MANAGERS = frozenset(
+    {
+        "django.db.models.Manager",
+        "django.db.models.manager.Manager",
+        "django.contrib.auth.models.UserManager",
+        "django.contrib.auth.models.GroupManager",
+        "django.contrib.auth.models.PermissionManager",
+        "django.contrib.auth.base_user.BaseUserManager",
+        "django.contrib.contenttypes.models.ContentTypeManager",
+        "django.contrib.sites.models.SiteManager",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A historical model: its own fields in order, bases, options and managers.
@@ -231,6 +246,12 @@ class ModelState:
     def label(self) -> str:
         """``app.Model``, as ``Model._meta.label``."""
         return f"{self.app_label}.{self.name}"
+
+    @property
+    def has_plain_managers(self) -> bool:
+        """Whether ``objects`` gives all rows of the table, with Django's own ``update()`` and ``delete()``."""
+        managers = self.managers
+        return not isinstance(managers, Unknown) and set(managers.values()) <= _HARMLESS_MANAGERS
 
     @property
     def db_table(self) -> str | Unknown:

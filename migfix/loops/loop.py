@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
+from migfix.loops.bulk import BulkUpdate, bulk_update_after
 from migfix.loops.effects import Effect, effects_of
 from migfix.loops.effects import Kind as EffectKind
 from migfix.loops.functions import Function, Reach
@@ -19,7 +20,7 @@ from migfix.loops.relations import possible_columns
 from migfix.loops.scopes import Binding, walk
 from migfix.loops.uses import Kind as UseKind
 from migfix.loops.uses import Use, uses_of
-from migfix.loops.values import RawRows, Rows, SchemaEditor
+from migfix.loops.values import Apps, Model, RawRows, Rows, SchemaEditor
 from migfix.source import Source
 
 # Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
@@ -192,11 +193,33 @@ class Loop:
         return False
 
     @cached_property
-    def used_after(self) -> str | None:
-        """A name bound by the loop (its variable, a counter) that is read outside of it."""
+    def names_used_after(self) -> tuple[str, ...]:
+        """Names bound by the loop (its variable, a counter) that are read outside of it."""
         scope = self.resolver.scope
         bound = (name for name in scope.bindings if scope.rebound_in(name, self.node))
-        return next(filter(self.is_used_after, sorted(bound)), None)
+        return tuple(filter(self.is_used_after, sorted(bound)))
+
+    @cached_property
+    def counters(self) -> frozenset[str]:
+        """Names that the loop does nothing to but add to them: ``count += 1``."""
+        scope = self.resolver.scope
+        found = {
+            name
+            for name in scope.bindings
+            if name not in scope.shared and scope.rebound_in(name, self.node)
+        }
+        return frozenset(name for name in found if self._only_grows(name))
+
+    def _only_grows(self, name: str) -> bool:
+        scope = self.resolver.scope
+        inside = [b for b in scope.bindings[name] if scope.is_inside(b.statement, self.node)]
+        grows = all(
+            isinstance(b.statement, ast.AugAssign) and isinstance(b.statement.op, ast.Add)
+            for b in inside
+        )
+        return grows and any(
+            not scope.is_inside(b.statement, self.node) for b in scope.bindings[name]
+        )
 
     def is_used_after(self, name: str) -> bool:
         """May a read or ``del`` outside of the loop find what the loop bound to the name?"""
@@ -212,30 +235,65 @@ class Loop:
         return binding is None or self.resolver.scope.is_inside(binding.statement, self.node)
 
     @cached_property
+    def block(self) -> list[ast.stmt]:
+        """The statements among which the loop stands."""
+        parent = self.resolver.scope.parents.get(self.node)
+        blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+        return next(b for b in blocks if isinstance(b, list) and self.node in b)
+
+    @property
+    def statement_before(self) -> ast.stmt | None:
+        """The statement right before the loop."""
+        position = self.block.index(self.node)
+        return self.block[position - 1] if position else None
+
+    def stands_alone(self, statement: ast.stmt) -> bool:
+        """Does the statement have lines of its own, that can go without any other?"""
+        parent = self.resolver.scope.parents.get(statement)
+        blocks = [getattr(parent, name, []) for name in ("body", "orelse", "finalbody")]
+        siblings = [s for block in blocks for s in block if s is not statement]
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        shared = any(s.lineno <= last and first <= (s.end_lineno or s.lineno) for s in siblings)
+        return not shared and getattr(parent, "lineno", 0) < first
+
+    @cached_property
+    def bulk_update(self) -> BulkUpdate | None:
+        """The ``bulk_update()`` that saves what this loop changes, None if there is none."""
+        return bulk_update_after(self)
+
+    @cached_property
     def reused(self) -> ast.AST | None:
         """The first place that reads the queryset's cached rows besides this loop, None if there is none.
 
         Such a place sees the very objects of this loop; without the loop's cache it would run a
         query of its own and see others.
         """
+        return next(self._reusing(), None)
+
+    def _reusing(self) -> Iterator[ast.AST]:
         scope = self.resolver.scope
         for name, binding in self._holders():
             if binding is None or not self._is_own(binding):
-                return self.queryset
+                yield self.queryset
+                return
             for load in scope.loads(name):
                 other = scope.binding(name, load)
                 same = other is None or other.statement is binding.statement
                 if same and self._reads_cache(load):
-                    return load
-        return None
+                    yield load
 
     @property
     def reuse(self) -> str | None:
         """How the rows are used besides this loop, as a sentence; None when they are not."""
-        if self.reused is None:
+        return self.reuse_besides(frozenset())
+
+    def reuse_besides(self, places: frozenset[ast.AST]) -> str | None:
+        """The same, where these places do not count."""
+        reused = next((place for place in self._reusing() if place not in places), None)
+        if reused is None:
             return None
-        if self.reused is not self.queryset:
-            line = self.line_of(self.reused)
+        if reused is not self.queryset:
+            line = self.line_of(reused)
             return f"the queryset's rows are used again on line {line}"
         name = self.text(self.queryset)
         if self._runs_again():
@@ -314,13 +372,38 @@ class Loop:
         runs_here = scope.binding(load.id, load) is not None
         return load.lineno < self.node.lineno and runs_here and not in_a_loop
 
+    @cached_property
+    def names_pointing_here(self) -> frozenset[str]:
+        """Names that relations of other models give to this one's querysets."""
+        if isinstance(self.model, Unknown):
+            return frozenset()
+        found: set[str] = set()
+        for other, field in self.state.pointing_to(self.model.key):
+            options = (field.options.get("related_name"), field.options.get("related_query_name"))
+            found |= {other.name.lower(), *(o for o in options if isinstance(o, str))}
+        return frozenset(found)
+
+    def model_text(self, key: ModelKey) -> str | None:
+        """How the function calls a model in front of the loop: by a name, else through ``apps``."""
+        scope = self.resolver.scope
+        for name, bindings in scope.bindings.items():
+            named = any(b.value is not None for b in bindings) and scope.binding(name, self.node)
+            if named and self.resolver.value(ast.Name(name, ast.Load()), self.node) == Model(key):
+                return name
+        apps = next((n for n, v in self.resolver.parameters.items() if isinstance(v, Apps)), None)
+        known = self.state.model(*key)
+        if apps is None or isinstance(known, Unknown) or scope.binding(apps, self.node) is None:
+            return None
+        quoted = self.names.quoted
+        return f"{apps}.get_model({quoted(key[0])}, {quoted(known.name)})"
+
     def line_of(self, node: ast.AST) -> int:
         """The line that a message names: the node's own, else that of the loop."""
         return getattr(node, "lineno", self.node.lineno)
 
     def text(self, node: ast.expr) -> str:
-        """The source of an expression on one line."""
-        return self.source.segment(node)
+        """The source of an expression on one line, also of one that a rewrite made up."""
+        return self.source.segment(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 
 def loops_in(

@@ -37,6 +37,32 @@ class Names:
         """``models.F`` and its like; None where every way to say it would clash with a name."""
         return self._attribute("django.db", "models", name)
 
+    def function(self, name: str) -> Reference | None:
+        """A function of ``django.db.models.functions``, imported by its own name."""
+        places = ("django.db.models.functions", "django.db.models")
+        for local, path in self.module.top_imports.items():
+            if local in self.module.local_names:
+                continue
+            if path in {f"{place}.{name}" for place in places}:
+                return Reference(local)
+            if path == places[0]:
+                return Reference(f"{local}.{name}")
+        return self._plain(places[0], name)
+
+    def today(self) -> Reference | None:
+        """``date.today``, the day on which ``auto_now`` stamps a date."""
+        return self._attribute("datetime", "date", "today")
+
+    def utc(self) -> Reference | None:
+        """``datetime.timezone.utc``; ``django.utils.timezone`` is another module."""
+        for local, path in self.module.top_imports.items():
+            if local not in self.module.local_names:
+                if path == "datetime":
+                    return Reference(f"{local}.timezone.utc")
+                if path == "datetime.timezone":
+                    return Reference(f"{local}.utc")
+        return self._attribute("datetime", "timezone", "utc")
+
     def timezone_now(self) -> Reference | None:
         return self._attribute("django.utils", "timezone", "now")
 

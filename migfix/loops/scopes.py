@@ -11,6 +11,7 @@ from typing import TypeAlias
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -124,10 +125,10 @@ class Scope:
                 yield node
 
     def is_of_inner(self, load: ast.Name) -> bool:
-        """Is it a variable of a comprehension or a parameter of a lambda around it?"""
+        """Is it a variable of a comprehension or a name of a function around it?"""
         for ancestor in self.ancestors(load):
-            if isinstance(ancestor, ast.Lambda) and ancestor is not self.node:
-                own = {argument.arg for argument in all_arguments(ancestor)}
+            if isinstance(ancestor, _FUNCTIONS) and ancestor is not self.node:
+                own = set(_own_names(ancestor))
                 outside: ast.AST = ancestor.args
             elif isinstance(ancestor, _COMPREHENSIONS):
                 own = _comprehension_names(ancestor)
@@ -251,6 +252,18 @@ def _comprehension_names(node: ast.AST) -> set[str]:
     assert isinstance(node, _COMPREHENSIONS)
     targets = [generator.target for generator in node.generators]
     return {n.id for target in targets for n in walk(target) if isinstance(n, ast.Name)}
+
+
+@lru_cache(maxsize=512)
+def _own_names(function: FunctionNode) -> frozenset[str]:
+    """What a nested function binds for itself."""
+    shared = {
+        name
+        for node in walk(function)
+        if isinstance(node, (ast.Global, ast.Nonlocal))
+        for name in node.names
+    }
+    return frozenset(name for name, _ in _bindings(function)) - shared
 
 
 def _parent_links(root: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:

@@ -47,6 +47,47 @@ class Step:
     def call(self) -> ast.Call | None:
         return self.node if isinstance(self.node, ast.Call) else None
 
+    @property
+    def lookups(self) -> list[str | None]:
+        """The names of lookups and orders in the arguments; None for each that is not written out."""
+        if self.call is None:
+            return []
+        named = [name for argument in self.call.args for name in _lookups_in(argument)]
+        return [*named, *(keyword.arg for keyword in self.call.keywords)]
+
+    @property
+    def expressions(self) -> list[str]:
+        """The texts in calls among the arguments, which may name columns: ``F("name")``."""
+        calls = [
+            node
+            for keyword in ast.walk(self.node)
+            if isinstance(keyword, ast.keyword)
+            for node in ast.walk(keyword.value)
+            if isinstance(node, ast.Call)
+        ]
+        inside = (
+            node.value
+            for call in calls
+            for node in ast.walk(call)
+            if isinstance(node, ast.Constant)
+        )
+        return [text for text in inside if isinstance(text, str)]
+
+
+def _lookups_in(argument: ast.expr) -> list[str | None]:
+    """The names in ``"-name"`` and in ``Q(name=1) | ~Q(other=2)``."""
+    match argument:
+        case ast.Constant(value=str(name)):
+            return [name]
+        case ast.UnaryOp(operand=inner):
+            return _lookups_in(inner)
+        case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd(), right=right):
+            return [*_lookups_in(left), *_lookups_in(right)]
+        case ast.Call(func=ast.Name(id="Q") | ast.Attribute(attr="Q"), args=args, keywords=given):
+            names = [name for a in args for name in _lookups_in(a)]
+            return [*(keyword.arg for keyword in given), *names]
+    return [None]
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:

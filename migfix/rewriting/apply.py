@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+import io
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -48,10 +50,42 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
         }
         if edits:
             first, last = _line_range(statement)
-            text = "".join(lines[first:last])
+            text = "".join(_without(lines, _drops(edits.values()))[first:last])
             indents = [_depth(source, loop) for loop in held]
             lines[first:last] = [_edited(text, edits, indents, style, source.newline)]
     return "".join(lines)
+
+
+def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
+    """The statements beside loops that go with them."""
+    for each in edits:
+        for rewrite in each.rewrites:
+            if isinstance(rewrite.edit, ReplaceLoop):
+                yield from rewrite.edit.drops
+
+
+def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
+    """The lines with nothing but the comments of these statements. Raises ``RewriteError``."""
+    kept = list(lines)
+    for statement in drops:
+        first, last = _line_range(statement)
+        for number, line in enumerate(_comments_of(lines[first:last]), first):
+            kept[number] = line
+    return kept
+
+
+def _comments_of(lines: Sequence[str]) -> list[str]:
+    """``# why`` of ``rows = []  # why``, as deep as the statement; raises where it shares its lines."""
+    comments = [""] * len(lines)
+    depth = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    text = "".join(lines).strip()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.OP and token.string == ";":
+            raise RewriteError("a statement to drop shares its line with others")
+        if token.type == tokenize.COMMENT:
+            end = lines[token.start[0] - 1][len(lines[token.start[0] - 1].rstrip("\r\n")) :]
+            comments[token.start[0] - 1] = f"{depth}{token.string}{end}"
+    return comments
 
 
 def _line_range(statement: ast.stmt) -> tuple[int, int]:

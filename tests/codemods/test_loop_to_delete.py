@@ -39,10 +39,59 @@ def test_every_row_of_a_queryset(rows, written):
         ("if token.used:\n    continue\ntoken.delete()", ".exclude(used=True)"),
         ('if token.value == "a":\n    token.delete()', '.filter(value="a")'),
         ("if token.used:\n    pass\nelse:\n    token.delete()", ".exclude(used=True)"),
+        ("if token.used:\n    token.delete()\nelse:\n    token.delete()", ".all()"),
     ],
 )
 def test_the_rows_of_one_condition(body, calls):
     check_rewritten(deleting(body), f"Token.objects{calls}.delete()")
+
+
+@pytest.mark.parametrize(
+    ("body", "calls"),
+    [
+        ("old = token.used\nif old:\n    token.delete()", ".filter(used=True)"),
+        ("gone = token\nif token.used:\n    gone.delete()\n    continue\ntoken.delete()", ".all()"),
+        (
+            "match token.value:\n    case 'a' | 'b':\n        token.delete()",
+            ".filter(value__in=['a', 'b'])",
+        ),
+        ("with transaction.atomic():\n    token.delete()", ".all()"),
+        ("count += 1\ntoken.delete()", ".all()"),
+        ("keep = False\nif token.used:\n    keep = True\nif not keep:\n    token.delete()", ".exclude(used=True)"),
+    ],
+)  # fmt: skip
+def test_the_rows_of_a_longer_body(body, calls):
+    above = "from django.db import transaction\ncount = 0\nprint()\n"
+    after = f"{above}Token.objects{calls}.delete()".replace("'", '"')
+    check_rewritten(above + deleting(body), after)
+
+
+@pytest.mark.parametrize(
+    ("start", "left"),
+    [
+        ("tokens = list(Token.objects.filter(used=True))  # all", "# all\n"),
+        ("tokens = Token.objects.filter(used=True).iterator()", ""),
+    ],
+)
+def test_a_name_that_only_the_loop_reads_goes_with_it(start, left):
+    check_rewritten(
+        f"{start}\n{deleting(rows='tokens')}", f"{left}Token.objects.filter(used=True).delete()"
+    )
+
+
+@pytest.mark.parametrize("start", ["{}; x = 1", "x = 1; {}"])
+def test_a_list_beside_another_statement(start):
+    made = start.format("tokens = list(Token.objects.all())")
+    check_refused(f"{made}\n{deleting(rows='tokens')}", "queryset-reused")
+
+
+def test_rows_that_are_collected_where_they_are_not_deleted():
+    check_refused(
+        "found = []\n"
+        + deleting("if token.used:\n    token.delete()\nelse:\n    found.append(token)")
+        + "Token.objects.bulk_update(found, ['value'])\n",
+        "other-statements",
+    )
 
 
 def test_a_queryset_under_a_name():
@@ -61,19 +110,23 @@ def test_rows_that_others_point_to_with_a_cascade():
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("print(token)\ntoken.delete()", "other-statements"),
+        ("print(token)\ntoken.delete()", "output"),
         ("token.value = 'x'\ntoken.delete()", "other-statements"),
-        ("token.value = 'x'\ntoken.save()\ntoken.delete()", "other-statements"),
+        ("token.value = 'x'\ntoken.save()\ntoken.delete()", "saved-twice"),
         ("if token.used:\n    token.delete()\nelse:\n    token.save()", "other-statements"),
         ("if token.used:\n    token.delete()\nelse:\n    token.value = ''", "other-statements"),
         ("token.delete()\nbreak", "other-statements"),
         ("token.delete()\ntoken.value = 'x'", "other-statements"),
         ("token.delete()\ntoken.delete()", "saved-twice"),
+        ("token.delete()\ntoken.save()", "saved-twice"),
+        ("Token.objects.filter(pk=token.pk).update(value='x')\ntoken.delete()", "saved-twice"),
+        ("token.delete()\nlast.delete()", "other-statements"),
+        ("if token == last:\n    token.delete()", "condition"),
+        ("if token.value == last:\n    token.delete()\nlast = token.value", "value"),
         (
             "if token.used:\n    token.delete()\nelse:\n    token.delete(using='x')",
             "other-statements",
         ),
-        ("if token.used:\n    token.delete()\nelse:\n    token.delete()", "branches"),
         ("if token.data:\n    token.delete()", "condition"),
         ("if not Token.objects.exists():\n    token.delete()", "condition"),
         ("try:\n    token.delete()\nexcept Exception:\n    pass", "other-statements"),
@@ -102,14 +155,22 @@ def test_a_queryset_that_delete_does_not_take(rows, reason):
     [
         ("tokens = Token.objects.all()\n", "print(len(tokens))\n", "queryset-reused"),
         ("tokens = Token.objects.all()\nprint(len(tokens))\n", "", "queryset-reused"),
-        ("tokens = list(Token.objects.all())\n", "", "queryset-reused"),
-        ("tokens = Token.objects.all().iterator()\n", "", "queryset-reused"),
+        ("tokens = list(Token.objects.all())\n", "print(tokens)\n", "queryset-reused"),
+        ("tokens = list(Token.objects.all())\nprint(1)\n", "", "queryset-reused"),
+        ("tokens = Token.objects.all().iterator()\nprint(1)\n", "", "queryset-reused"),
         ("tokens = Token.objects.all()\n", "print(token)\n", "used-after-loop"),
         ("tokens = Token.objects.all()\n", "del token\n", "used-after-loop"),
+        ("tokens = Token.objects.all()\n", "def later():\n    return token\n", "used-after-loop"),
     ],
 )
 def test_rows_that_are_used_elsewhere(before, after, reason):
     check_refused(before + deleting(rows="tokens") + after, reason)
+
+
+def test_how_many_rows_were_deleted_is_not_what_delete_returns():
+    check_refused(
+        "count = 0\n" + deleting("token.delete()\ncount += 1") + "print(count)\n", "used-after-loop"
+    )
 
 
 def test_errors_that_the_function_catches():

@@ -156,7 +156,24 @@ def test_the_variable_of_an_outer_loop_is_a_value():
                 post.save()
         """,
         """
+        Post.objects.update(
+            kind=models.Subquery(
+                Person.objects.filter(pk=models.OuterRef("author_id")).values("age")[:1]
+            )
+        )
+        """,
+    )
+    check_rewritten(
+        """
         for person in Person.objects.all():
+            print(person.name)
+            for post in Post.objects.filter(author=person):
+                post.kind = person.age
+                post.save()
+        """,
+        """
+        for person in Person.objects.all():
+            print(person.name)
             Post.objects.filter(author=person).update(kind=person.age)
         """,
     )
@@ -167,8 +184,6 @@ def test_the_variable_of_an_outer_loop_is_a_value():
     [
         "kind = post.kind + 1.5",
         "kind = post.kind / 2",
-        "kind = post.kind // 2",
-        "kind = post.kind % 2",
         "kind = post.kind ** 2",
         "kind = post.price",
         "kind = post.live",
@@ -177,20 +192,14 @@ def test_the_variable_of_an_outer_loop_is_a_value():
         "kind = post.kind + post.price",
         "price = post.price + post.kind",
         "rank = 5\npost.kind = post.rank + 1",
-        "kind = post.kind + len(post.title)",
         "kind = 1 - post.kind * 2",  # PostgreSQL overflows in between
         "kind = post.kind + 99999999999",
         "title = post.kind",
-        "title = post.title + 'x'",
         "title = post.title.upper()",
-        "title = f'{post.title}'",
-        "title = post.author.name",
-        "title = 'a' if post.live else 'b'",
-        "title = str(post.kind)",
         "day = post.when",
         "when = post.day",
         "cost = post.price",
-        "cost = post.cost + 1",
+        "cost = post.cost * post.cost",
         "price = post.price * 1e-300",
         "editor = post.author_id",
         "editor_id = post.author",
@@ -401,7 +410,7 @@ def test_a_sum_of_big_integers_where_no_database_is_sqlite():
         ("post.rank in (1, None)", ".filter(models.Q(rank__in=[1]) | models.Q(rank__isnull=True))"),
         (
             "post.rank not in (1, None)",
-            ".filter(~(models.Q(rank__in=[1]) | models.Q(rank__isnull=True)))",
+            ".filter(rank__isnull=False).exclude(rank__in=[1])",
         ),
         ("post.rank in (None,)", ".filter(rank__isnull=True)"),
         ("post.kind < 5", ".filter(kind__lt=5)"),
@@ -431,7 +440,7 @@ def test_a_sum_of_big_integers_where_no_database_is_sqlite():
         ),
         (
             "not (post.live and post.kind == 1)",
-            ".filter(~(models.Q(live=True) & models.Q(kind=1)))",
+            ".exclude(live=True, kind=1)",
         ),
         ("post.kind == LIMIT", ".filter(kind=LIMIT)"),
     ],
@@ -445,46 +454,31 @@ def test_a_condition_that_keeps_the_answer_of_python_for_null(test, calls):
 @pytest.mark.parametrize(
     "test",
     [
-        "post.price",
         "post.day == '2020-01-01'",
         "post.kind == '1'",
         "post.kind == 1.5",
-        "post.kind == True",
         "post.kind == 2147483648",
-        "post.cost == 1.5",
         "post.cost == 1000000",
         "post.price == 9007199254740993",
         "post.price == 1e999",
-        "post.live == 1",
-        "post.live is True",
         "post.title == 5",
         r"post.title == '\0'",
         r"post.title == '\ud800'",
         "post.title < 'a'",
-        "post.title.startswith('a')",
-        "'a' in post.title",
         "post.title.lower() == 'a'",
-        "post.kind == post.rank",
-        "post.kind in KINDS",
-        "post.kind in ()",
         "post.kind == kind()",
         "post.day == datetime.datetime(2020, 1, 1)",
-        "post.author.age == 5",
-        "post.author.name",
         "post.author == 5",
         "post.author == someone",
         "post.posts",
         "post",
         "post.kind is 1",
         "post.kind + 1 == 2",
-        "post.editor == post.author",
         "-post.kind",
         "~post.live",
-        "isinstance(post.kind, int)",
         "len(post.title) > 3",
         "(kind := post.kind) == 1",
         "Post.objects.exists()",
-        "5",
     ],
 )
 def test_a_condition_without_an_exact_sql_form(test):
@@ -515,11 +509,16 @@ def test_an_order_on_the_wrong_side_of_its_guard():
 
 
 @pytest.mark.parametrize("test", ['post.title == "a"', "post.title", 'post.title in ("a", "b")'])
-def test_text_that_the_collation_of_mysql_may_hold_for_equal(test):
+def test_text_that_oracle_may_hold_for_equal(test):
     before = saving(f"if {test}:\n    post.kind = 1")
-    check_refused(before, "text-comparison", databases=checking.EVERYWHERE)
     check_refused(before, "text-comparison", databases=("oracle",))
-    assert check_refused(before, "text-comparison", databases=("mariadb",)).offer
+    assert check_refused(before, "text-comparison", databases=("mariadb", "oracle")).offer
+
+
+def test_texts_of_two_columns_that_the_collation_of_mysql_may_hold_for_equal():
+    before = saving("if post.title == post.slug:\n    post.kind = 1")
+    check_refused(before, "text-comparison", databases=("mariadb",))
+    check_rewritten(before, 'Post.objects.filter(title=models.F("slug")).update(kind=1)')
 
 
 def test_text_with_a_collation_of_its_own():
@@ -552,8 +551,11 @@ def test_a_guard_makes_arithmetic_on_a_nullable_column_exact():
 
 
 def test_a_column_tested_after_it_was_assigned():
-    check_refused(saving("post.kind = 3\nif post.kind == 3:\n    post.rank = 1"), "condition")
-    check_refused(saving("post.author_id = 3\nif post.author:\n    post.rank = 1"), "condition")
+    check_rewritten(
+        saving("post.kind = 3\nif post.kind == 3:\n    post.rank = 1"),
+        "Post.objects.update(kind=3, rank=1)",
+    )
+    check_refused(saving("post.author_id = 3\nif post.author:\n    post.rank = 1"), "value")
 
 
 # --- paths through the body ----------------------------------------------------------------------
@@ -610,11 +612,6 @@ def test_the_one_path_that_stores_something(body, calls):
 @pytest.mark.parametrize(
     ("body", "reason"),
     cases(
-        (
-            "different values on two paths",
-            "if post.live:\n    post.kind = 1\nelse:\n    post.kind = 2\npost.save()",
-            "branches",
-        ),
         ("never saved", "post.kind = 1", "never-saved"),
         ("saved before it is set", "post.save()\npost.kind = 1", "other-statements"),
         (
@@ -622,7 +619,6 @@ def test_the_one_path_that_stores_something(body, calls):
             "if post.live:\n    post.kind = 1\nelse:\n    post.save()",
             "never-saved",
         ),
-        ("saved twice", "post.kind = 1\npost.save()\npost.save()", "saved-twice"),
         (
             "saved without what was assigned",
             "post.kind = 1\npost.save(update_fields=['rank'])",
@@ -648,8 +644,7 @@ def test_the_one_path_that_stores_something(body, calls):
             "field-unknown",
         ),
         ("saved with unpacked arguments", "post.kind = 1\npost.save(**names)", "save-arguments"),
-        ("printed", "post.kind = 1\npost.save()\nprint(post.kind)", "other-statements"),
-        ("counted", "post.kind = 1\npost.save()\ncount += 1", "other-statements"),
+        ("printed", "post.kind = 1\npost.save()\nprint(post.kind)", "output"),
         ("collected", "post.kind = 1\npost.save()\nnames.append(post)", "other-statements"),
         ("left early", "post.kind = 1\npost.save()\nbreak", "other-statements"),
         (
@@ -670,7 +665,6 @@ def test_the_one_path_that_stores_something(body, calls):
             "post.kind = 1\npost.author.save()\npost.save()",
             "other-statements",
         ),
-        ("a swap", "post.kind, post.rank = post.rank, post.kind\npost.save()", "other-statements"),
         ("set by name", "setattr(post, 'kind', 1)\npost.save()", "other-statements"),
         ("deleted attribute", "post.kind = 1\ndel post.note\npost.save()", "other-statements"),
         (
@@ -711,10 +705,11 @@ def test_auto_now_is_refreshed_for_rows_that_no_branch_assigns():
     )
 
 
-def test_auto_now_is_not_refreshed_where_the_update_leaves_saved_rows_out():
+def test_auto_now_is_refreshed_in_every_row_that_is_saved():
     check_rewritten(
         'for row in Stamped.objects.all():\n    if row.name == "a":\n        row.name = "x"\n    row.save()\n',
-        'Stamped.objects.filter(name="a").update(name="x")',
+        'Stamped.objects.filter(name="a").update(name="x")\n'
+        "Stamped.objects.update(updated=timezone.now())",
         unsafe=True,
     )
 
@@ -1252,8 +1247,11 @@ def test_a_queryset_that_update_does_not_take(rows, reason):
         ("counted after", "posts = Post.objects.filter(kind=1)\n", "print(posts.count())\n"),
         ("measured before", "posts = Post.objects.filter(kind=1)\nprint(len(posts))\n", ""),
         ("tested before", "posts = Post.objects.filter(kind=1)\nif posts:\n    pass\n", ""),
-        ("a list", "posts = list(Post.objects.filter(kind=1))\n", ""),
-        ("an iterator", "posts = Post.objects.filter(kind=1).iterator()\n", ""),
+        ("a list", "posts = list(Post.objects.filter(kind=1))\n", "print(posts)\n"),
+        ("a list of before", "posts = list(Post.objects.filter(kind=1))\nprint(1)\n", ""),
+        ("a list beside", "posts = list(Post.objects.filter(kind=1)); print(1)\n", ""),
+        ("an iterator", "posts = Post.objects.filter(kind=1).iterator()\n", "print(posts)\n"),
+        ("an iterator of before", "posts = Post.objects.all().iterator()\nprint(1)\n", ""),
         ("two names", "posts = Post.objects.all()\nothers = posts\n", "print(list(others))\n"),
     ),
 )
@@ -1522,3 +1520,906 @@ def test_a_save_of_narrowed_rows_refreshes_the_auto_now_columns_among_them(rows)
         """,
         "auto-now",
     )
+
+
+# --- bodies --------------------------------------------------------------------------------------
+
+TOP = """
+LIMIT = 3
+
+
+def set_kind(row, kind):
+    row.kind = kind
+
+
+def next_kind(row):
+    old = row.kind
+    row.kind = 5
+    return old
+
+
+def rank_of(kind):
+    if kind == 1:
+        return 2
+    elif kind == 3:
+        return 4
+
+
+def set_and_tell(row):
+    row.kind = 1
+    print(row.kind)
+
+
+def set_and_save(row):
+    if row.live:
+        row.kind = LIMIT
+        row.save()
+
+
+def set_all(*rows):
+    for row in rows:
+        row.kind = 1
+
+
+def with_default(row, kind=1):
+    row.kind = kind
+
+
+def growing(row):
+    global LIMIT
+    LIMIT += 1
+    row.kind = LIMIT
+
+
+def in_turn(row):
+    row.kind = 1
+    yield row
+
+
+"""
+
+
+def with_functions(before: str, **options: object):
+    """What migfix says of the body in a file that defines the functions of ``TOP`` above it."""
+    given = checking.whole(before).replace("def forwards", f"{TOP.strip()}\n\n\ndef forwards")
+    return given, checking.outcome_of(given, select=("MF101",), **options)
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    cases(
+        (
+            "one column by a chain of conditions",
+            "if post.kind == 1:\n    post.rank = 2\nelif post.live:\n    post.rank = 3\npost.save()",
+            ".filter(models.Q(kind=1) | models.Q(live=True)).update(rank=models.Case("
+            "models.When(kind=1, then=models.Value(2)), default=models.Value(3)))",
+        ),
+        (
+            "a column tested after it was set, where the value is known",
+            "if post.kind == 1:\n    post.kind = 2\nif post.kind == 2:\n    post.kind = 3\npost.save()",
+            ".filter(kind__in=[1, 2]).update(kind=3)",
+        ),
+        (
+            "a flag",
+            "changed = False\nif post.kind == 1:\n    post.rank = 2\n    changed = True\nif changed:\n    post.save()",
+            ".filter(kind=1).update(rank=2)",
+        ),
+        (
+            "a flag that skips",
+            "same = True\nif post.live:\n    post.kind = 1\n    same = False\nif same:\n    continue\npost.save()",
+            ".filter(live=True).update(kind=1)",
+        ),
+        (
+            "a value of before",
+            "old = post.kind\npost.kind = 5\npost.rank = old\npost.save()",
+            '.update(rank=models.F("kind"), kind=5)',
+        ),
+        (
+            "a name that grows",
+            "new = post.kind\nnew += 1\npost.rank = new\npost.save()",
+            '.update(rank=models.F("kind") + 1)',
+        ),
+        (
+            "columns that change places",
+            "post.title, post.slug = post.slug, post.title\npost.save()",
+            '.update(title=models.F("slug"), slug=models.F("title"))',
+        ),
+        (
+            "another name for the row",
+            "post.kind = 1\nrow = post\nrow.rank = row.kind\nrow.save()",
+            ".update(kind=1, rank=1)",
+        ),
+        (
+            "several cases",
+            "match post.kind:\n    case 1 | 2:\n        post.rank = 5\n    case _:\n        continue\npost.save()",
+            ".filter(kind__in=[1, 2]).update(rank=5)",
+        ),
+        (
+            "a case with a guard",
+            "match post.rank:\n    case None if post.live:\n        post.kind = 5\n        post.save()",
+            ".filter(rank__isnull=True, live=True).update(kind=5)",
+        ),
+        (
+            "two saves",
+            "post.kind = 1\npost.save()\npost.rank = 2\npost.save()",
+            ".update(kind=1, rank=2)",
+        ),
+        (
+            "two saves of some columns",
+            "post.kind, post.rank = 1, 2\npost.save(update_fields=['kind'])\npost.save(update_fields=['rank'])",
+            ".update(kind=1, rank=2)",
+        ),
+        (
+            "a query for the row",
+            "Post.objects.filter(pk=post.pk).update(kind=1)",
+            ".update(kind=1)",
+        ),
+        (
+            "a query that sets what others read",
+            "Post.objects.filter(id=post.id).update(kind=post.votes, rank=post.kind)",
+            '.update(rank=models.F("kind"), kind=models.F("votes"))',
+        ),
+        (
+            "a query for some rows",
+            "if post.live:\n    Post.objects.filter(pk=post.pk).update(kind=1)",
+            ".filter(live=True).update(kind=1)",
+        ),
+    ),
+)
+def test_a_body_that_becomes_one_update(body, written):
+    before = f"for post in Post.objects.all():\n{indent(body, '    ')}\n"
+    check_rewritten(before, wrapped(f"Post.objects{written}"))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    cases(
+        (
+            "a name of the row before",
+            "if post.kind == last:\n    post.rank = 1\nlast = post.kind\npost.save()",
+            "value",
+        ),
+        ("a value of the row before", "post.rank = last\nlast = post.kind\npost.save()", "value"),
+        (
+            "a row that another turn found",
+            "if post.author == ann:\n    post.kind = 1\n    post.save()\nann = post.author",
+            "value",
+        ),
+        (
+            "a column of a row that another turn found",
+            "post.title = ann.name\npost.save()\nann = post.author",
+            "value",
+        ),
+        (
+            "the first row only",
+            "if not last:\n    post.kind = 1\n    last = 1\n    post.save()",
+            "condition",
+        ),
+        (
+            "a name that some paths bind",
+            "if post.live:\n    last = 3\npost.rank = last\npost.save()",
+            "value",
+        ),
+        (
+            "a name in a condition",
+            "if (kind := post.kind) == 1:\n    post.rank = kind\n    post.save()",
+            "condition",
+        ),
+        (
+            "a part of a target that takes the rest",
+            "post.kind, *rest = 1, 2\npost.save()",
+            "other-statements",
+        ),
+        (
+            "a target in a target",
+            "(post.kind, post.rank), post.live = (1, 2), True\npost.save()",
+            "other-statements",
+        ),
+        ("values that are not written out", "post.kind, post.rank = pair\npost.save()", "other-statements"),
+        (
+            "a case that binds a name",
+            "match post.kind:\n    case kind if kind == 3:\n        post.rank = kind\npost.save()",
+            "other-statements",
+        ),
+        (
+            "a case that takes a value apart",
+            "match post.title:\n    case [first]:\n        post.rank = 1\npost.save()",
+            "other-statements",
+        ),
+        (
+            "cases of several values",
+            "match (post.kind, post.rank):\n    case (1, 2):\n        post.rank = 1\npost.save()",
+            "other-statements",
+        ),
+        (
+            "a value that only holds between two saves",
+            "post.kind = None\npost.save()\npost.kind = 1\npost.save()",
+            "saved-twice",
+        ),
+        (
+            "a value that is taken back",
+            "old = post.kind\npost.kind = 1\npost.save()\npost.kind = old\npost.save()",
+            "saved-twice",
+        ),
+        (
+            "a save after a query",
+            "Post.objects.filter(pk=post.pk).update(kind=1)\npost.rank = 1\npost.save()",
+            "saved-twice",
+        ),
+        (
+            "a save before a query",
+            "post.rank = 1\npost.save()\nPost.objects.filter(pk=post.pk).update(kind=1)",
+            "other-statements",
+        ),
+        (
+            "a query between setting and saving",
+            "post.rank = 1\nPost.objects.filter(pk=post.pk).update(kind=1)\npost.save()",
+            "other-statements",
+        ),
+        (
+            "a query for another row",
+            "Post.objects.filter(pk=post.author_id).update(kind=1)",
+            "other-statements",
+        ),
+        ("a query for one and the same row", "Post.objects.filter(pk=ann.pk).update(kind=1)", "other-statements"),
+        ("a query that takes the row for its key", "Post.objects.filter(pk=post).update(kind=1)", "other-statements"),
+        (
+            "a query with another condition",
+            "Post.objects.filter(pk=post.pk, kind=1).update(rank=1)",
+            "other-statements",
+        ),
+        ("a query for another model", "Tag.objects.filter(pk=post.pk).update(name='x')", "other-statements"),
+        (
+            "a query among the rows of someone",
+            "ann.posts.filter(pk=post.pk).update(kind=1)",
+            "other-statements",
+        ),
+        (
+            "a query that computes of another table",
+            "Post.objects.filter(pk=post.pk).update(kind=models.F('author__age') + 1)",
+            "value",
+        ),
+    ),
+)  # fmt: skip
+def test_a_body_whose_turns_depend_on_each_other_or_do_more(body, reason):
+    before = (
+        "ann, last, pair = Person.objects.get(name='ann'), None, (1, 2)\n"
+        "ann = Person.objects.get(name='ann')\n"
+        f"for post in Post.objects.all():\n{indent(body, '    ')}\n"
+    )
+    check_refused(before, reason)
+
+
+def test_columns_that_change_places_where_a_database_sets_one_after_the_other():
+    body = "post.title, post.slug = post.slug, post.title"
+    check_refused(saving(body), "set-order", databases=("postgresql", "mariadb"))
+
+
+def test_a_condition_that_reads_what_is_set_goes_first_where_columns_are_set_in_turn():
+    body = "if post.kind == post.votes:\n    post.rank = 1\npost.votes = 0"
+    check_rewritten(
+        saving(body, "Post.objects.filter(rank=0)"),
+        wrapped(
+            'Post.objects.filter(rank=0).update(rank=models.Case(models.When(kind=models.F("votes"), '
+            'then=models.Value(1)), default=models.F("rank")), votes=0)'
+        ),
+        databases=("mariadb",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    cases(
+        ("sets", "set_kind(post, 4)\npost.save()", ".update(kind=4)"),
+        ("sets by name", "set_kind(kind=post.rank, row=post)\npost.save()", '.update(kind=models.F("rank"))'),
+        ("gives back", "post.rank = next_kind(post)\npost.save()", '.update(rank=models.F("kind"), kind=5)'),
+        ("saves", "set_and_save(post)", ".filter(live=True).update(kind=LIMIT)"),
+        (
+            "computes",
+            "post.rank = rank_of(post.kind)\npost.save()",
+            ".update(rank=models.Case(models.When(kind=1, then=models.Value(2)), "
+            "models.When(kind=3, then=models.Value(4)), default=models.Value(None)))",
+        ),
+    ),
+)  # fmt: skip
+def test_a_function_of_the_file(body, written):
+    given, outcome = with_functions(f"for post in Post.objects.all():\n{indent(body, '    ')}\n")
+    after = checking.after_of(outcome, given)
+    assert indent(wrapped(f"Post.objects{written}"), "    ") in after
+    assert outcome.loops[-1].applicability.value == "safe"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "set_all(post)",
+        "set_kind(post, *[1])",
+        "set_kind(post, **{'kind': 1})",
+        "set_kind(post, post.author.posts.count())",
+        "with_default(post)",
+        "growing(post)",
+        "in_turn(post)",
+        "set_kind(ann, 1)",
+        "unknown(post)",
+    ],
+)
+@pytest.mark.parametrize("unsafe", [False, True])
+def test_a_function_that_cannot_be_followed(body, unsafe):
+    text = f"ann = Person.objects.get()\nfor post in Post.objects.all():\n    post.rank = 1\n    {body}\n    post.save()\n"
+    _, outcome = with_functions(text, unsafe=unsafe)
+    assert not outcome.changed
+    assert outcome.loops[-1].blocked_by in {"other-statements", "value"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "set_and_tell(post)",
+        "print(set_kind(post, 1))",
+        "told = set_and_tell(post)\nprint(told)",
+        "told = hash(next_kind(post))\nprint(told)",
+        "print(*[set_kind(p, 1) for p in [post]])",
+    ],
+)
+def test_what_is_told_of_a_row_and_sets_it_as_well(body):
+    """Even who gives up the output would not expect a value to be lost."""
+    text = f"for post in Post.objects.all():\n{indent(body, '    ')}\n    post.rank = 1\n    post.save()\n"
+    given, outcome = with_functions(text, unsafe=True)
+    assert "update(rank=1)" not in checking.after_of(outcome, given)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print(post.pk, post.title)",
+        "logger.info('%s', post)",
+        "told = post.title.upper()\nlogger.info(told)",
+        "if post.live:\n    print(f'{post}')",
+    ],
+)
+def test_output_is_lost_only_where_that_is_allowed(body):
+    text = (
+        "import logging\nlogger = logging.getLogger()\n"
+        f"for post in Post.objects.all():\n{indent(body, '    ')}\n    post.rank = 1\n    post.save()\n"
+    )
+    check_refused(text, "output")
+    check_rewritten(
+        text,
+        "import logging\nlogger = logging.getLogger()\nPost.objects.update(rank=1)",
+        unsafe=True,
+    )
+
+
+# --- several updates -----------------------------------------------------------------------------
+
+TWO = "if post.live:\n    post.{} = {}\nif post.seen:\n    post.rank = 1"
+
+
+def is_split(rows: str, body: str, *, models: str = checking.MODELS) -> bool:
+    """Does the loop become several update()s, of which the later see what the earlier have set?"""
+    given = checking.whole(saving(body, rows))
+    outcome = checking.outcome_of(given, select=("MF101",), models=models)
+    return checking.after_of(outcome, given).count(".update(") > 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "Post.objects.all()",
+        "Post.objects.filter(votes=1)",
+        "Post.objects.filter(models.Q(votes=1) | ~models.Q(title='kind'))",
+        "Post.objects.filter(votes=models.F('rank'))",
+        "Post.objects.exclude(title='kind')",
+    ],
+)
+def test_updates_in_a_row(rows):
+    kept = rows.replace(".all()", "")
+    given = saving(TWO.format("kind", 2), rows)
+    if "rank" in rows:  # which only the last one sets
+        assert is_split(rows, TWO.format("kind", 2))
+        return
+    check_rewritten(
+        given,
+        f"{wrapped(f'{kept}.filter(live=True).update(kind=2)')}"
+        f"{wrapped(f'{kept}.filter(seen=True).update(rank=1)')}".replace("'", '"'),
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "Post.objects.filter(kind=1)",
+        "Post.objects.exclude(kind__gt=1)",
+        "Post.objects.filter(models.Q(kind=1) | models.Q(votes=1))",
+        "Post.objects.filter(votes=models.F('kind'))",
+        "Post.objects.filter(models.Q(votes=models.F('kind') + 1))",
+        "Post.objects.filter(author__posts__kind=1)",
+        "Post.objects.annotate(same=models.F('kind')).filter(same=1)",
+        "Post.objects.extra(where=['kind = 1'])",
+        "Post.objects.filter(some_q)",
+        "Post.objects.filter(**names)",
+        "Post.objects.filter(pk__in=Post.objects.filter(kind=1))",
+        "Post.objects.filter(votes=next(numbers))",
+    ],
+)
+def test_updates_of_which_an_earlier_one_would_change_the_rows_of_a_later_one(rows):
+    assert not is_split(rows, TWO.format("kind", 2))
+
+
+@pytest.mark.parametrize("target", ["author", "author_id", "editor"])
+def test_related_rows_may_go_over_to_another(target):
+    value = "ann.pk" if target.endswith("_id") else "ann"
+    body = TWO.format(target, value)
+    given = checking.whole(
+        f"ann = Person.objects.get()\n{saving(body, 'ann.posts.filter(votes=1)')}"
+    )
+    outcome = checking.outcome_of(given, select=("MF101",))
+    assert not outcome.changed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if post.live:\n    post.kind = 2\nif post.kind == 3:\n    post.rank = 1",
+        "if post.live:\n    post.kind = 2\nif post.votes == post.kind:\n    post.rank = 1",
+        "if post.live:\n    post.kind = 2\nif post.seen:\n    post.rank = post.kind",
+        "if post.votes == post.kind:\n    post.kind = 2\nelif post.live:\n    post.rank = 1",
+        "if post.live:\n    post.votes = 2\nif post.kind == post.votes or post.kind == 1:\n    post.rank = 1",
+    ],
+)
+def test_a_later_update_that_reads_what_an_earlier_one_sets(body):
+    assert not is_split("Post.objects.all()", body)
+
+
+def test_a_rule_for_several_columns_may_not_hold_between_two_updates():
+    rule = (
+        '                ("rank", models.IntegerField(null=True)),\n            ],\n            options={\n'
+        '                "constraints": [models.CheckConstraint(name="c", check=models.Q(kind__lt=5))]\n'
+        "            },\n        ),\n"
+    )
+    declared = 'migrations.CreateModel(\n            "Ruled",\n            [\n'
+    declared += '                ("id", models.AutoField(primary_key=True)),\n'
+    for name, kind in {
+        "kind": "IntegerField()",
+        "live": "BooleanField()",
+        "seen": "BooleanField()",
+    }.items():
+        declared += f'                ("{name}", models.{kind}),\n'
+    models = checking.MODELS.replace(
+        'migrations.CreateModel(\n            "Token"',
+        f'{declared}{rule}        migrations.CreateModel(\n            "Token"',
+    )
+    body = TWO.format("kind", 2)
+    rows = 'apps.get_model("shop", "Ruled").objects.all()'
+    assert not is_split(rows, body, models=models)
+    without = (
+        models.replace('name="c", check', 'name="c", check')
+        .replace('"constraints"', '"ordering"')
+        .replace('[models.CheckConstraint(name="c", check=models.Q(kind__lt=5))]', '["kind"]')
+    )
+    assert is_split(rows, body, models=without)
+
+
+# --- bulk_update ---------------------------------------------------------------------------------
+
+
+def collecting(
+    body: str = "post.kind = 1",
+    names: str = '["kind"]',
+    before: str = "found = []",
+    rows: str = "Post.objects.all()",
+) -> str:
+    """A loop that collects its rows for a bulk_update()."""
+    return (
+        f"{before}\nfor post in {rows}:\n{indent(body, '    ')}\n    found.append(post)\n"
+        f"Post.objects.bulk_update(found, {names})\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    cases(
+        ("all rows", collecting(), "Post.objects.update(kind=1)"),
+        ("some rows", collecting("if not post.live:\n    continue\npost.kind = 1"), "Post.objects.exclude(live=False).update(kind=1)"),
+        ("some columns", collecting("post.kind = 1\npost.rank = 2"), "Post.objects.update(kind=1)"),
+        ("columns that stay", collecting(names='["kind", "rank"]'), "Post.objects.update(kind=1)"),
+        ("a column by its key", collecting("post.editor_id = 5", '("editor_id",)'), "Post.objects.update(editor_id=5)"),
+        ("in batches", collecting(names='fields=["kind"], batch_size=100'), "Post.objects.update(kind=1)"),
+        ("set after it was collected", collecting().replace("    post.kind = 1\n    found.append(post)", "    found.append(post)\n    post.kind = 1"), "Post.objects.update(kind=1)"),
+        ("if there are any", collecting().replace("Post.objects.bulk", "if found:\n    Post.objects.bulk"), "Post.objects.update(kind=1)"),
+        ("an annotated list", collecting(before="found: list = []"), "Post.objects.update(kind=1)"),
+        ("a list made above", collecting(before="found = []  # those\nprint()\n"), "# those\nprint()\n\nPost.objects.update(kind=1)"),
+        ("over foreign keys", collecting(rows='Post.objects.filter(author__name="x")'), 'Post.objects.filter(author__name="x").update(kind=1)'),
+        ("the queryset itself", "found = Post.objects.all()\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "found = Post.objects.all()\nfound.update(kind=1)"),
+        ("no save to refresh anything", collecting('post.name = "x"', '["name", "updated"]').replace("Post", "Stamped"), 'Stamped.objects.update(name="x")'),
+    ),
+)  # fmt: skip
+def test_a_bulk_update_after_the_loop(before, after):
+    check_rewritten(before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    cases(
+        ("read again", collecting() + "print(len(found))\n", "other-statements"),
+        ("measured in the loop", collecting("post.kind = 1\nif len(found) > 5:\n    pass"), "condition"),
+        ("not empty at first", collecting(before="found = [Post()]"), "other-statements"),
+        ("with two names", collecting(before="found = others = []") + "others.append(1)\n", "other-statements"),
+        ("beside another statement", collecting(before="found = []; x = 1"), "other-statements"),
+        ("on a path of its own", collecting(before="if apps:\n    found = []"), "other-statements"),
+        ("alone in a block", "try:\n    found = []\nexcept ValueError:\n    raise\nelse:\n" + indent(collecting(before=""), "    "), "other-statements"),
+        ("made elsewhere", collecting(before="found = some()"), "other-statements"),
+        ("bound twice", collecting() + "found = None\n", "other-statements"),
+        ("deleted", collecting() + "del found\n", "other-statements"),
+        ("of another function", collecting() + "def later():\n    return found\n", "other-statements"),
+        ("collected twice", collecting("post.kind = 1\nfound.append(post)"), "saved-twice"),
+        ("saved as well", collecting("post.kind = 1\npost.save()"), "saved-twice"),
+        ("something else collected", collecting("post.kind = 1\nfound.append(post.author)"), "other-statements"),
+        ("of another model", collecting().replace("Post.objects.bulk", "Tag.objects.bulk"), "other-statements"),
+        ("of rows of another database", collecting(rows='Post.objects.using("other")'), "other-statements"),
+        ("not right after the loop", collecting().replace("Post.objects.bulk", "print()\nPost.objects.bulk"), "other-statements"),
+        ("whose number is read", collecting().replace("Post.objects.bulk", "n = Post.objects.bulk"), "other-statements"),
+        ("of columns by a name", collecting(names="names"), "other-statements"),
+        ("of the key", collecting(names='["kind", "id"]'), "save-arguments"),
+        ("of an unknown column", collecting(names='["kind", "nothing"]'), "field-unknown"),
+        ("of JSON that is written back", collecting('post.value = "x"', '["value", "data"]').replace("Post", "Token"), "save-side-effect"),
+        ("of files that are written back", collecting('post.name = "x"', '["name", "file"]').replace("Post", "Attachment"), "save-side-effect"),
+        ("of a queryset that is read again", "found = Post.objects.all()\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\nprint(found)\n", "queryset-reused"),
+        ("of a fresh queryset", "found = Post.objects.all()\nfor post in found.all():\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "never-saved"),
+        ("of an iterator", "found = Post.objects.iterator()\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "queryset-reused"),
+    ),
+)  # fmt: skip
+def test_a_bulk_update_that_does_not_stand_for_a_save(before, reason):
+    check_refused(before, reason)
+
+
+# --- counters ------------------------------------------------------------------------------------
+
+
+def counting(
+    body: str = "post.kind = 1\npost.save()\ncount += 1",
+    rows: str = "Post.objects.all()",
+    start: str = "count = 0",
+) -> str:
+    return f"{start}\nfor post in {rows}:\n{indent(body, '    ')}\nprint(count)\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    cases(
+        ("all rows", counting(), "count = Post.objects.update(kind=1)\nprint(count)"),
+        ("some rows", counting("if post.live:\n    count += 1\n    post.kind = 1\n    post.save()"), "count = Post.objects.filter(live=True).update(kind=1)\nprint(count)"),
+        ("from another number", counting(start="count = 5"), "count = 5\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("made further above", counting(start="count = 0\nx = 1"), "count = 0\nx = 1\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("beside another", counting(start="x = 1; count = 0"), "x = 1; count = 0\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("with another", counting(start="x = count = 0"), "x = count = 0\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("with comments", counting(start="count = 0  # one; two").replace("count += 1", "count += 1  # three"), "# one; two\n# three\ncount = Post.objects.update(kind=1)\nprint(count)"),
+        ("in an else", f"if not apps:\n    pass\nelse:\n{indent(counting(), '    ')}", "if not apps:\n    pass\nelse:\n    count = Post.objects.update(kind=1)\n    print(count)"),
+        (
+            "rows that differ",
+            counting("if post.live:\n    post.kind = 1\nelse:\n    post.rank = 1\npost.save()\ncount += 1"),
+            "count = Post.objects.filter(live=True).update(kind=1)\n"
+            "count += Post.objects.exclude(live=True).update(rank=1)\nprint(count)",
+        ),
+        ("that nobody reads", counting().replace("print(count)", ""), "count = 0\nPost.objects.update(kind=1)"),
+        ("over foreign keys", counting(rows='Post.objects.filter(author__name="x")'), 'count = Post.objects.filter(author__name="x").update(kind=1)\nprint(count)'),
+    ),
+)  # fmt: skip
+def test_a_counter_that_is_the_number_of_rows(before, after):
+    check_rewritten(before, after)
+
+
+@pytest.mark.parametrize(
+    "before",
+    cases(
+        ("every row, saved or not", counting("count += 1\nif post.live:\n    post.kind = 1\n    post.save()")),
+        ("rows that stay as they are", counting("if post.live:\n    post.kind = 1\npost.save()\ncount += 1")),
+        ("by two", counting("post.kind = 1\npost.save()\ncount += 2")),
+        ("twice", counting("post.kind = 1\npost.save()\ncount += 1\ncount += 1")),
+        ("down", counting("post.kind = 1\npost.save()\ncount -= 1")),
+        ("by a sum", counting("post.kind = 1\npost.save()\ncount = count + 1")),
+        ("by what the row holds", counting("post.kind = 1\npost.save()\ncount += post.rank")),
+        ("read in the loop", counting("post.kind = 1\npost.save()\ncount += 1\npost.rank = count")),
+        ("read in the header", counting(rows="Post.objects.filter(kind=count)")),
+        ("rows that two updates match", counting(TWO.format("kind", 2) + "\npost.save()\ncount += 1")),
+        (
+            "rows that two updates match by a flag",
+            counting(
+                "changed = False\nif post.live:\n    post.kind = 2\n    changed = True\nif post.seen:\n"
+                "    post.rank = 1\n    changed = True\nif changed:\n    post.save()\n    count += 1"
+            ),
+        ),
+        ("for every join", counting(rows="Post.objects.filter(attachments__name='x')")),
+        ("for every row at the end of a path", counting("post.name = 'x'\npost.save()\ncount += 1", rows="Tag.objects.filter(parent__parent__tag__name='x')")),
+        ("for every row of an order", counting(rows="Post.objects.order_by('attachments__name')")),
+        ("a second counter", counting("post.kind = 1\npost.save()\ncount += 1\nother += 1", start="count = other = 0") + "print(other)\n"),
+        ("of the file", f"global count\n{counting()}"),
+    ),
+)  # fmt: skip
+def test_a_counter_that_is_another_number(before):
+    outcome = checking.outcome_of(checking.whole(before), select=("MF101",))
+    assert not outcome.changed
+    assert outcome.loops[0].blocked_by in {"used-after-loop", "other-statements", "value"}
+
+
+def test_a_counter_of_rows_whose_clock_is_set_too():
+    body = 'if post.name == "":\n    post.name = "x"\n    count += 1\npost.save()'
+    text = counting(body, rows="Stamped.objects.all()")
+    check_refused(text, "used-after-loop", unsafe=True)
+
+
+# --- NULLs, what is loaded, and names that only the loop has -------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "known"),
+    [
+        ("Post.objects.filter(rank__isnull=False)", True),
+        ("Post.objects.exclude(rank=None)", True),
+        ("Post.objects.exclude(rank__isnull=True)", True),
+        ("Post.objects.filter(rank=1, kind=3)", True),
+        ("Post.objects.exclude(rank=None, kind=3)", False),
+        ("Post.objects.exclude(models.Q(kind=3), rank__isnull=True)", False),
+        ("Post.objects.filter(rank=1) | Post.objects.filter(kind=1)", False),
+        ("Post.objects.filter(rank=None)", False),
+    ],
+)
+def test_rows_of_which_a_column_is_certainly_not_null(rows, known):
+    outcome = checking.outcome_of(checking.whole(saving("post.rank += 1", rows)), select=("MF101",))
+    assert outcome.changed is known, outcome.loops
+
+
+@pytest.mark.parametrize("rows", ["only('name')", "defer('updated')"])
+def test_a_column_that_the_body_reads_is_loaded_and_saved(rows):
+    check_refused(
+        f"""
+        for stamped in Stamped.objects.{rows}:
+            if stamped.updated == stamped.updated:
+                stamped.name = "x"
+                stamped.save()
+        """,
+        "auto-now",
+    )
+
+
+@pytest.mark.parametrize(
+    "test", ["token.data is None", "token.data is not None", "token.data in (None,)"]
+)
+def test_a_json_null_is_none_as_well(test):
+    check_refused(
+        f"for token in Token.objects.all():\n    if {test}:\n        token.value = 'x'\n"
+        "        token.save(update_fields=['value'])\n",
+        "condition",
+    )
+
+
+@pytest.mark.parametrize(
+    "test", ["row.file is None", "row.file == None", "row.file", 'row.file == "x"']
+)
+def test_a_file_is_an_object(test):
+    check_refused(
+        f"for row in Attachment.objects.all():\n    if {test}:\n        row.name = 'x'\n"
+        "        row.save(update_fields=['name'])\n",
+        "condition",
+    )
+
+
+def test_a_file_that_a_query_sets_to_null():
+    check_refused(
+        "for row in Attachment.objects.all():\n"
+        "    Attachment.objects.filter(pk=row.pk).update(file=None)\n",
+        "other-statements",
+    )
+
+
+def test_a_query_among_the_rows_of_someone_else():
+    check_refused(
+        "ann = Person.objects.get(pk=1)\nbob = Person.objects.get(pk=2)\n"
+        "for post in ann.posts.filter(kind=1):\n    bob.posts.filter(pk=post.pk).update(kind=3)\n",
+        "other-statements",
+    )
+
+
+def test_a_query_in_another_database():
+    check_refused(
+        "for post in Post.objects.using('other'):\n    Post.objects.filter(pk=post.pk).update(kind=1)\n",
+        "other-statements",
+    )
+
+
+@pytest.mark.parametrize(
+    "caught",
+    [
+        "Tag.DoesNotExist",
+        "Person.MultipleObjectsReturned",
+        "Exception",
+        "(Person.DoesNotExist, Tag.DoesNotExist)",
+    ],
+)
+def test_an_except_for_something_else_than_the_missing_row(caught):
+    check_refused(
+        f"""
+        for post in Post.objects.all():
+            try:
+                post.author = Person.objects.get(pk=post.kind)
+            except {caught}:
+                continue
+            post.save()
+        """,
+        "other-statements",
+    )
+
+
+def test_a_time_of_day_that_only_save_refreshes():
+    models = checking.MODELS.replace(
+        '("updated", models.DateTimeField(auto_now=True))',
+        '("updated", models.TimeField(auto_now=True))',
+    )
+    check_refused(
+        "for row in Stamped.objects.all():\n    row.name = 'x'\n    row.save()\n",
+        "auto-now",
+        models=models,
+        unsafe=True,
+    )
+
+
+# --- expressions of the body's own ---------------------------------------------------------------
+
+F = "from django.db.models import F\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "update"),
+    [
+        ('post.kind = F("kind") + 1', 'kind=F("kind") + 1'),
+        ('post.rank = F("kind") * 2 - LIMIT', 'rank=F("kind") * 2 - LIMIT'),
+        ('post.price = F("price")', 'price=F("price")'),
+    ],
+)
+def test_an_expression_that_every_save_sends(body, update):
+    prelude = f"{F}LIMIT = 3\n"
+    check_rewritten(prelude + saving(body), f"{prelude}Post.objects.update({update})")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('post.kind = 5\npost.save()\npost.rank = F("kind")', "value"),
+        ('post.title = F("kind")', "value"),
+        ('post.kind = F("kind") / 2', "value"),
+        ('post.kind = F("author__age")', "value"),
+        ("post.kind = F(name)", "value"),
+        ('post.kind = F("kind") + 1\nif post.kind == 3:\n    post.rank = 1', "condition"),
+    ],
+)
+def test_an_expression_that_reads_what_the_loop_has_changed(body, reason):
+    check_refused(f'{F}name = "kind"\n{saving(body)}', reason)
+
+
+def test_an_expression_that_a_join_brings_twice():
+    before = saving('post.kind = F("kind") + 1', 'Post.objects.filter(attachments__name="x")')
+    assert check_refused(F + before, "value").offer
+
+
+def test_an_expression_over_a_column_that_is_set_in_the_same_save():
+    before = saving('post.rank = F("kind")\npost.kind = 0')
+    check_refused(F + before, "set-order", databases=checking.EVERYWHERE)
+    check_rewritten(F + before, f'{F}Post.objects.update(rank=F("kind"), kind=0)')
+
+
+def test_an_expression_of_a_query_for_each_row():
+    before = "for post in Post.objects.all():\n    Post.objects.filter(pk=post.pk).update(kind=models.F('kind') + 1)\n"
+    check_rewritten(before, 'Post.objects.update(kind=models.F("kind") + 1)')
+
+
+@pytest.mark.parametrize(
+    ("rows", "source"),
+    [
+        (
+            "Post.objects.filter(attachments__name='x')",
+            'Post.objects.filter(attachments__name="x")',
+        ),
+        ("Post.objects.order_by('attachments')", "Post.objects"),
+        (
+            "Post.objects.filter(author__posts__kind=1)",
+            "Post.objects.filter(author__posts__kind=1)",
+        ),
+    ],
+)
+def test_a_bulk_update_of_rows_that_a_join_repeats(rows, source):
+    """Each copy of a row gets the same value from what it was loaded with."""
+    check_rewritten(collecting(rows=rows), f"{source}.update(kind=1)")
+
+
+def test_a_bulk_update_that_would_count_rows_twice():
+    body = 'post.kind = models.F("kind") + 1'
+    check_refused(collecting(body, rows="Post.objects.filter(attachments__name='x')"), "value")
+
+
+# --- rows of another table -----------------------------------------------------------------------
+
+BELONGING = "for post in {}:\n    Attachment.objects.filter(post=post).update(name='y')\n"
+ABOVE = "for post in {}:\n    post.author.age = 2\n    post.author.save()\n"
+
+
+@pytest.mark.parametrize("loop", [BELONGING, ABOVE])
+@pytest.mark.parametrize(
+    "rows", ["Post.objects.using('other')", "Post.objects.db_manager('other')"]
+)
+def test_rows_of_two_databases_do_not_meet_in_one_statement(loop, rows):
+    check_refused(loop.format(rows), "queryset-shape")
+
+
+@pytest.mark.parametrize("loop", [BELONGING, ABOVE])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "Post.objects.filter(attachments__name='x')",
+        "Post.objects.filter(author__age=1)",
+        "Post.objects.exclude(models.Q(kind=1))",
+        "Post.objects.filter(author__in=Person.objects.all())",
+        "Post.objects.annotate(n=models.Count('attachments')).filter(n=1)",
+    ],
+)
+def test_rows_that_may_be_found_by_the_table_that_changes(loop, rows):
+    check_refused(loop.format(rows), "queryset-shape", databases=("mysql",))
+    given = checking.whole(loop.format(rows))
+    assert checking.outcome_of(given, select=("MF101",)).changed
+
+
+@pytest.mark.parametrize("loop", [BELONGING, ABOVE])
+@pytest.mark.parametrize("test", ["kind=1", "kind__gt=1, author_id__in=[1]", "pk=5", "editor=None"])
+def test_rows_that_are_found_by_their_own_columns(loop, test):
+    given = checking.whole(loop.format(f"Post.objects.filter({test})"))
+    assert checking.outcome_of(given, select=("MF101",), databases=("mysql",)).changed
+
+
+def test_a_condition_on_the_very_row_that_changes():
+    check_refused(
+        "for post in Post.objects.all():\n    if post.author.age == 1:\n        post.author.age = 2\n"
+        "        post.author.save()\n",
+        "queryset-shape",
+        databases=("mysql",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "code"),
+    cases(
+        ("built of all", "{p.pk: p for p in Person.objects.all()}", None),
+        ("built of some", "{p.pk: p for p in Person.objects.filter(age=limit).order_by('name')}", None),
+        ("built of a slice", "{p.pk: p for p in Person.objects.order_by('age')[:5]}", "condition"),
+        ("built of a list", "{p.pk: p for p in list(Person.objects.filter(age=1))}", "condition"),
+        ("built of two", "{p.pk: p for p in Person.objects.filter(age=1) | Person.objects.filter(age=2)}", "condition"),
+        ("built of another database", "{p.pk: p for p in Person.objects.using('other')}", "condition"),
+        ("built of distinct rows", "{p.pk: p for p in Person.objects.distinct('age')}", "condition"),
+        ("built of rows found by those that change", "{p.pk: p for p in Person.objects.filter(posts__kind=1)}", "condition"),
+        ("built of rows found by a query", "{p.pk: p for p in Person.objects.filter(pk__in=Post.objects.values('author'))}", "condition"),
+        ("built with a name that is bound anew", "{p.pk: p for p in Person.objects.filter(age=again)}", "condition"),
+    ),
+)  # fmt: skip
+def test_a_dict_of_another_table(start, code):
+    text = (
+        f"limit = 1\nagain = 1\npeople = {start}\nagain = 2\n"
+        "for post in Post.objects.all():\n    if post.kind in people:\n"
+        "        post.author = people[post.kind]\n        post.save()\n"
+    )
+    if code is not None:
+        check_refused(text, code)
+        return
+    given = checking.whole(text)
+    after = checking.after_of(checking.outcome_of(given, select=("MF101",)), given)
+    assert "people" not in after and "Exists(" in after
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "filter(pk=post.kind, posts__kind=1).first()",
+        "filter(pk=post.kind).order_by('posts__kind').first()",
+        "filter(pk=post.kind, age=next(numbers)).first()",
+        "filter(pk=post.kind, pk__in=Post.objects.values('author')).first()",
+    ],
+)
+def test_a_query_whose_rows_may_change_from_turn_to_turn(query):
+    check_refused(saving(f"post.editor = Person.objects.{query}"), "value")

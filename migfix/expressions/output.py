@@ -1,0 +1,85 @@
+"""Statements of a body that only tell: prints, logs, progress, and what is computed for them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable
+
+from migfix.expressions.context import Context
+from migfix.findings import Reason, Refusal
+from migfix.loops import effects, uses
+from migfix.loops.scopes import walk
+
+
+def output_caveat(statement: ast.stmt, context: Context) -> Refusal | None:
+    """What is lost with the statement, where all that it does is to tell; None where it does more."""
+    found = _effects(statement, context)
+    kinds = {effect.kind for effect in found}
+    if effects.Kind.OUTPUT not in kinds or kinds - {effects.Kind.OUTPUT, effects.Kind.READS}:
+        return None
+    if _writes_row(statement, context) or _gives_row_away(statement, found, context):
+        return None
+    return _lost(statement)
+
+
+def local_caveat(statement: ast.stmt, name: str, context: Context) -> Refusal | None:
+    """The same for a local name that nothing but output reads."""
+    found = _effects(statement, context)
+    if {effect.kind for effect in found} - {effects.Kind.READS} or _writes_row(statement, context):
+        return None
+    if _gives_row_away(statement, found, context):
+        return None
+    scope = context.resolver.scope
+    loads = [load for load in scope.loads(name) if not scope.is_inside(load, statement)]
+    told = all(_is_told(load, context) for load in loads)
+    return _lost(statement) if loads and told else None
+
+
+def _lost(statement: ast.stmt) -> Refusal:
+    return Refusal(
+        Reason.OUTPUT, f"what line {statement.lineno} prints or logs of each row is lost"
+    )
+
+
+def _is_told(load: ast.AST, context: Context) -> bool:
+    scope = context.resolver.scope
+    statement = scope.statement_of(load)
+    inside = scope.is_inside(statement, context.loop.node)
+    return inside and isinstance(statement, ast.Expr) and bool(output_caveat(statement, context))
+
+
+def _effects(statement: ast.stmt, context: Context) -> list[effects.Effect]:
+    return list(effects.effects_of([statement], context.loop.row, context.resolver))
+
+
+def _writes_row(statement: ast.stmt, context: Context) -> bool:
+    """Is there anything that a call of ``effects_of`` leaves to others to see?"""
+    for node in walk(statement):
+        if isinstance(node, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in {"save", "delete"}:
+            return True
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            return True
+    return False
+
+
+def _gives_row_away(statement: ast.stmt, found: Iterable[effects.Effect], context: Context) -> bool:
+    """May something that the statement calls with the row set its fields?"""
+    told = {effect.node for effect in found if effect.kind is effects.Kind.OUTPUT}
+    names = {node.id for node in walk(statement) if context.is_row(node)}  # type: ignore[attr-defined]
+    return any(
+        use.kind not in {uses.Kind.READ, uses.Kind.KEY} and not _is_logged(use.node, told, context)
+        for name in names
+        for use in uses.uses_of(name, [statement], context.resolver)
+    )
+
+
+def _is_logged(node: ast.AST, told: Collection[ast.AST], context: Context) -> bool:
+    """Is the row an argument of the call that logs it, and no function of the project in between?"""
+    call = context.resolver.scope.parents.get(node)
+    if not isinstance(call, ast.Call) or call not in told:
+        return False
+    path = context.loop.module.path_of(call.func)
+    of_project = path is not None and context.loop.module.imported_function(path) is not None
+    return context.resolver.function(call.func) is None and not of_project

@@ -1,0 +1,242 @@
+"""Where a loop's rows come from, as ``update()`` and ``delete()`` take it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from migfix.expressions.context import Refused
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState
+from migfix.loops.loop import Loop
+from migfix.loops.scopes import walk
+from migfix.loops.values import Rows, Step
+
+# Steps that do not change which rows there are; at the end of a chain they only matter to a loop.
+_DROPPED = frozenset(
+    "all order_by reverse select_related prefetch_related only defer iterator".split()
+)
+_KEPT = frozenset("all filter exclude using db_manager annotate alias distinct extra".split())
+_ALLOWED = _DROPPED | _KEPT | {"select_for_update", "list()", "[]"}
+
+
+def check_source(loop: Loop, verb: str) -> None:
+    """The queryset must have a form that ``update()`` and ``delete()`` take. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    for step in loop.rows.steps:
+        if not _is_allowed(step, verb, loop):
+            raise Refused(
+                Reason.QUERYSET_SHAPE,
+                f"`{_shown(step)}` in the queryset: {verb}() would not be the same",
+            )
+    check_wrappers(loop)
+    if loop.rows.has("[]") and loop.rows.has("using", "db_manager"):
+        raise Refused(Reason.QUERYSET_SHAPE, "the queryset is sliced and of another database")
+    if _has(source(loop), loop, "list()"):
+        raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
+    if _has(source(loop), loop, "iterator"):
+        raise Refused(Reason.QUERYSET_REUSED, "the rows come from an iterator made before the loop")
+    if loop.node.orelse:
+        raise Refused(Reason.LOOP_SHAPE, "the loop has an else")
+    bulk = loop.bulk_update if verb == "update" else None
+    if reuse := loop.reuse_besides(bulk.places if bulk else frozenset()):
+        raise Refused(Reason.QUERYSET_REUSED, reuse)
+    for name in loop.names_used_after:
+        if name not in loop.counters or verb != "update":
+            raise Refused(Reason.USED_AFTER, f"`{name}` is used after the loop")
+
+
+def check_wrappers(loop: Loop) -> None:
+    """Only calls that hand on every row in the queryset's own order. Raises ``Refused``."""
+    if set(loop.wrappers) - {"list", "tuple", "enumerate", "iter", "tqdm"}:
+        raise Refused(Reason.LOOP_SHAPE, f"the loop goes over {loop.wrappers[0]}(...) of the rows")
+
+
+def _is_allowed(step: Step, verb: str, loop: Loop) -> bool:
+    arguments = [*step.call.args, *step.call.keywords] if step.call else []
+    match step.name:
+        case "distinct":  # delete() after distinct() fails, update() after distinct("f") takes all
+            return not arguments and verb != "delete"
+        case "select_for_update":  # skip_locked leaves rows out, nowait fails
+            return not arguments
+        case "|":
+            return _is_like(step.node, verb, loop)
+        case "extra":  # select= may hide columns, tables= do not reach an UPDATE
+            return all(
+                isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments
+            )
+    return step.name in _ALLOWED
+
+
+def _is_like(node: ast.expr, verb: str, loop: Loop) -> bool:
+    """Is the right side of ``left | right`` a queryset of the same model and of allowed steps?"""
+    assert isinstance(node, ast.BinOp) and isinstance(loop.rows, Rows)
+    right = loop.resolver.value(node.right, loop.node)
+    if not isinstance(right, Rows) or right.model != loop.rows.model or right.has("[]", "list()"):
+        return False
+    return not loop.rows.has("[]") and all(_is_allowed(step, verb, loop) for step in right.steps)
+
+
+def _shown(step: Step) -> str:
+    return {"[]": "[a:b]", "|": "|"}.get(step.name, f".{step.name}()")
+
+
+def source_text(loop: Loop) -> str:
+    """The queryset without the links at its end that only matter to a loop. Raises ``Refused``.
+
+    An order that a name holds is taken off: update() fails on one by an aggregate. A slice has no
+    update() at all: its rows are named by their keys.
+    """
+    kept = source(loop)
+    text = loop.text(kept)
+    assert isinstance(loop.rows, Rows)
+    if isinstance(kept, ast.BinOp) and not text.startswith("("):
+        text = f"({text})"
+    if loop.rows.has("[]"):
+        return _by_keys(text, loop)
+    return f"{text}.order_by()" if _has(kept, loop, "order_by") else text
+
+
+def _by_keys(text: str, loop: Loop) -> str:
+    assert isinstance(loop.rows, Rows)
+    model = loop.model_text(loop.rows.model.key) if loop.rows.model.key else None
+    if model is None:
+        raise Refused(Reason.NAME_CLASH, "the function has no name for the model of the slice")
+    keys = f"{text}.values_list({loop.names.quoted('pk')}, flat=True)"
+    return f"{model}.objects.filter(pk__in=list({keys}))"
+
+
+def source(loop: Loop) -> ast.expr:
+    """The queryset, as ``source_text`` says it."""
+    made = definition(loop)
+    node = loop.queryset if made is None else made.value
+    while isinstance(node, ast.Call) and (inner := _without_end(node, loop)) is not None:
+        node = inner
+    return node
+
+
+def _without_end(call: ast.Call, loop: Loop) -> ast.expr | None:
+    """What the last link of a chain is called on, where it only matters to a loop."""
+    match call:
+        case ast.Call(func=ast.Attribute(value=inner, attr=name)) if name in _DROPPED:
+            return inner
+        case ast.Call(func=ast.Name(id="list" | "tuple" as name), args=[inner], keywords=[]):
+            return inner if loop.module.is_builtin(name) else None
+    return None
+
+
+def definition(loop: Loop) -> ast.Assign | None:
+    """``rows = Post.objects.all().iterator()`` right before the loop, where only the loop reads it."""
+    if not isinstance(loop.queryset, ast.Name):
+        return None
+    scope, name = loop.resolver.scope, loop.queryset.id
+    match loop.statement_before:
+        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call()) as before if (
+            target == name
+        ):
+            once = scope.bound_once(name)
+            alone = list(scope.loads(name)) == [loop.queryset]
+            ends = isinstance(loop.rows, Rows) and loop.rows.has("list()", "iterator")
+            plain = once is not None and alone and ends and loop.stands_alone(before)
+            return before if plain else None
+    return None
+
+
+def _has(node: ast.expr, loop: Loop, step: str) -> bool:
+    rows = loop.resolver.value(node, loop.node)
+    return isinstance(rows, Rows) and rows.has(step)
+
+
+def source_caveats(loop: Loop) -> Iterator[Refusal]:
+    """What may differ because of where the rows come from and what surrounds the loop."""
+    assert isinstance(loop.rows, Rows)
+    if loop.databases.any("mysql") and any(_reads_table(s, loop) for s in loop.rows.steps):
+        yield Refusal(
+            Reason.QUERYSET_SHAPE, "MySQL cannot update a table that its own filter reads"
+        )
+    if loop.rows.has("[]"):
+        yield Refusal(
+            Reason.QUERYSET_SHAPE, "the keys of the slice are read first, all of them at once"
+        )
+    if "tqdm" in loop.wrappers:
+        yield Refusal(Reason.OUTPUT, "the progress is no longer shown")
+    if _swallows_errors(loop):
+        yield Refusal(
+            Reason.TRANSACTION,
+            "an error in the middle is caught: the loop keeps the rows before it, one query keeps none",
+        )
+
+
+def _reads_table(step: Step, loop: Loop) -> bool:
+    """MySQL rejects an UPDATE or DELETE whose WHERE selects from the same table (error 1093)."""
+    assert isinstance(loop.rows, Rows)
+    given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
+    inner = (loop.resolver.value(n) for v in given for n in walk(v) if isinstance(n, ast.expr))
+    return any(isinstance(i, Rows) and i.model.key == loop.rows.model.key for i in inner)
+
+
+def _swallows_errors(loop: Loop) -> bool:
+    """Is the loop in a ``try`` with an ``except``, or in a ``with suppress(...)``?"""
+    step: ast.AST = loop.node
+    for ancestor in loop.resolver.scope.ancestors(loop.node):
+        if isinstance(ancestor, ast.Try) and ancestor.handlers and step in ancestor.body:
+            return True
+        if isinstance(ancestor, (ast.With, ast.AsyncWith)) and not are_atomic(ancestor, loop):
+            return True
+        step = ancestor
+    return False
+
+
+def are_atomic(statement: ast.With | ast.AsyncWith, loop: Loop) -> bool:
+    """``with transaction.atomic():`` and other managers that let every error through."""
+    calls = [item.context_expr for item in statement.items]
+    paths = [loop.module.path_of(c.func) for c in calls if isinstance(c, ast.Call)]
+    return len(paths) == len(calls) and all(
+        path is not None and path.startswith("django.db.transaction.") for path in paths
+    )
+
+
+def updates_rows(loop: Loop) -> bool:
+    """Does the body hold a query that updates rows, perhaps the loop's own?"""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "update"
+        and isinstance(loop.resolver.value(node.func.value), Rows)
+        for statement in loop.node.body
+        for node in walk(statement)
+    )
+
+
+def not_null_by_source(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
+    """Columns that the queryset's own filters rule out to be NULL."""
+    assert isinstance(loop.rows, Rows)
+    steps: list[Step] = []
+    for step in loop.rows.steps:  # what stands left of a ``|`` rules nothing out
+        steps = [] if step.name == "|" else [*steps, step]
+    found = {
+        columns[name].name
+        for step in steps
+        if step.call is not None and (step.name == "filter" or _has_one_argument(step.call))
+        for keyword in step.call.keywords
+        if (name := _ruled_out(step.name, keyword)) is not None and name in columns
+    }
+    return frozenset(found)
+
+
+def _has_one_argument(call: ast.Call) -> bool:
+    """``exclude(a=None, b=1)`` only leaves out rows for which all of it holds."""
+    return len(call.args) + len(call.keywords) == 1
+
+
+def _ruled_out(step: str, keyword: ast.keyword) -> str | None:
+    """``filter(name__isnull=False)``, ``filter(name=1)``, ``exclude(name=None)``"""
+    name, _, lookup = str(keyword.arg).partition("__")
+    value = keyword.value.value if isinstance(keyword.value, ast.Constant) else ...
+    if step == "filter" and lookup == "isnull":
+        return name if value is False else None
+    if step == "filter" and not lookup:
+        return name if value is not ... and value is not None else None
+    if step == "exclude" and lookup == "isnull":
+        return name if value is True else None
+    return name if step == "exclude" and not lookup and value is None else None

@@ -1,0 +1,199 @@
+"""Dicts that a migration builds of a table to look rows up in: ``{t.code: t for t in T.objects.all()}``.
+
+What such a dict gives for ``row.code`` is what ``T.objects.filter(code=row.code).first()`` would
+give, as long as the column is unique and nothing writes the table before the loop.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from migfix.expressions.context import Context, Refused
+from migfix.expressions.elsewhere import Query, is_own_column, query_by_column, query_of
+from migfix.expressions.kinds import TEXTS
+from migfix.expressions.maps import is_only_read
+from migfix.findings import Reason
+from migfix.history.state import FieldState
+from migfix.loops.effects import Kind, effects_of
+from migfix.loops.loop import Loop
+from migfix.loops.scopes import Binding, walk
+from migfix.loops.values import Manager, Rows, Step
+
+_NARROWING = frozenset({"all", "iterator", "only", "defer", "order_by", "select_related"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The query that stands for a key of the dict, and which attribute of its row the dict holds.
+
+    ``attribute`` is empty where it holds the rows themselves.
+    """
+
+    query: Query
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    rows: ast.expr
+    key: str
+    value: str
+
+
+def entry_of(node: ast.expr, context: Context) -> Entry | None:
+    """``ids[row.code]``, ``ids.get(row.code)``; None for all else. Raises ``Refused``."""
+    node, context = context.settled(node)
+    match node:
+        case ast.Subscript(value=ast.Name() as name, slice=key, ctx=ast.Load()):
+            end = "get"
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name() as name, attr="get"), args=[key], keywords=[]
+        ):
+            end = "first"
+        case _:
+            return None
+    return _entry(name, key, end, context)
+
+
+def row_query(node: ast.expr, context: Context) -> Query | None:
+    """The query whose row the expression holds, be it run for the row or kept in a dict."""
+    if (query := query_of(node, context)) is not None:
+        return query
+    entry = entry_of(node, context)
+    return entry.query if entry is not None and not entry.attribute else None
+
+
+def membership(key: ast.expr, name: ast.expr, context: Context) -> Query | None:
+    """``row.code in ids``"""
+    found = _entry(name, key, "first", context) if isinstance(name, ast.Name) else None
+    return found.query if found else None
+
+
+def orphans(loop: Loop) -> list[ast.stmt]:
+    """The statements that build dicts of tables for nothing but the loop."""
+    scope = loop.resolver.scope
+    context = Context.of(loop, {})
+    read = {
+        n.id for statement in loop.node.body for n in walk(statement) if isinstance(n, ast.Name)
+    }
+    found: list[ast.stmt] = []
+    for name in sorted(read & scope.bindings.keys()):
+        binding = scope.bound_once(name)
+        statement = binding.statement if binding else None
+        alone = all(scope.is_inside(load, loop.node) for load in scope.loads(name))
+        if not isinstance(statement, ast.Assign) or not alone or not loop.stands_alone(statement):
+            continue
+        if _table(ast.Name(name, ast.Load()), context) is not None:
+            found.append(statement)
+    return found
+
+
+def _entry(name: ast.Name, key: ast.expr, end: str, context: Context) -> Entry | None:
+    table = _table(name, context)
+    if table is None:
+        return None
+    found = context.resolver.value(table.rows, context.place)
+    manager = found.manager if isinstance(found, Rows) else found
+    if not isinstance(manager, Manager) or not _is_plain(table.rows, found, context):
+        return None
+    query = query_by_column(manager, _rows_text(table.rows, context), table.key, key, context)
+    if query is None or not query.is_one:
+        return None
+    column = query.model.field(table.key)
+    exact = context.loop.databases.only("postgresql", "sqlite")
+    if column is not None and column.kind in TEXTS and not exact:
+        raise Refused(
+            Reason.TEXT_COMPARISON,
+            f"`{name.id}` is looked up letter by letter, a database would go by its collation",
+        )
+    return Entry(replace(query, end=end), table.value)
+
+
+def _is_plain(node: ast.expr, found: object, context: Context) -> bool:
+    """Does the queryset choose rows by their own columns, and by what still is the same at the loop?"""
+    scope = context.resolver.scope
+    names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    if any(name in scope.bindings and scope.bound_once(name) is None for name in names):
+        return False
+    if not isinstance(found, Rows):
+        return True
+    columns = context.loop.columns_of(found.model.key) if found.model.key else None
+    return columns is not None and all(_chooses(step, columns) for step in found.steps)
+
+
+def _chooses(step: Step, columns: Mapping[str, FieldState]) -> bool:
+    if step.name in _NARROWING:
+        return True
+    if step.name not in {"filter", "exclude"} or step.call is None or step.call.args:
+        return False
+    calls = any(isinstance(n, ast.Call) for k in step.call.keywords for n in walk(k.value))
+    return not calls and all(is_own_column(str(k.arg), columns) for k in step.call.keywords)
+
+
+def _rows_text(node: ast.expr, context: Context) -> str:
+    """The queryset without what only matters to those who go over it."""
+    while (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _NARROWING
+    ):
+        node = node.func.value
+    return context.text(node)
+
+
+def _table(name: ast.Name, context: Context) -> _Table | None:
+    """What the dict of that name holds, where it is as it was built when the loop begins."""
+    scope = context.loop.resolver.scope
+    binding = scope.bound_once(name.id) if not context.depth else None
+    if (
+        binding is None
+        or binding.value is None
+        or scope.binding(name.id, context.loop.node) is None
+    ):
+        return None
+    if not is_only_read(name.id, scope) or not _nothing_between(binding, context):
+        return None
+    match binding.value:
+        case ast.DictComp(
+            key=ast.Attribute(value=ast.Name(id=row), attr=key),
+            value=value,
+            generators=[ast.comprehension(target=ast.Name(id=target), iter=rows, ifs=[])],
+        ) if (
+            row == target
+        ):
+            attribute = _attribute_of(value, row)
+            return None if attribute is None else _Table(rows, key, attribute)
+        case ast.Call(
+            func=ast.Name(id="dict"),
+            args=[
+                ast.Call(
+                    func=ast.Attribute(value=rows, attr="values_list"),
+                    args=[ast.Constant(value=str(key)), ast.Constant(value=str(attribute))],
+                    keywords=[],
+                )
+            ],
+            keywords=[],
+        ) if context.loop.module.is_builtin("dict"):
+            return _Table(rows, key, attribute)
+    return None
+
+
+def _attribute_of(node: ast.expr, row: str) -> str | None:
+    match node:
+        case ast.Name(id=name) if name == row:
+            return ""
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == row:
+            return attribute
+    return None
+
+
+def _nothing_between(binding: Binding, context: Context) -> bool:
+    """Is the dict built beside the loop, with nothing in between that may write?"""
+    block = context.loop.block
+    if binding.statement not in block:
+        return False
+    between = block[block.index(binding.statement) + 1 : block.index(context.loop.node)]
+    found = effects_of(between, None, context.loop.resolver)
+    return all(effect.kind in {Kind.OUTPUT, Kind.READS} for effect in found)
