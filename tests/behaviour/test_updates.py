@@ -261,7 +261,9 @@ p.s0 and p.s0 != "A"
 
 
 def test_conditions(database):
-    tests = CONDITIONS + ([] if database == "mariadb" else TEXT_CONDITIONS)
+    tests = CONDITIONS + TEXT_CONDITIONS
+    if database.startswith("sqlite"):  # which keeps decimals as floats
+        tests = [test for test in tests if "p.dec" not in test]
     columns = [f'("c{i}", models.IntegerField(null=True))' for i in range(len(tests))]
     loops = [loop(f"if {test}:\n    p.c{i} = 1") for i, test in enumerate(tests)]
     check(database, loops, columns)
@@ -278,7 +280,7 @@ VALUES = [
     ("SmallIntegerField(", ["p.n", "p.n - 0", "p.small * 1"]),
     ("BigIntegerField(", ["p.n", "9223372036854775807", "p.big"]),
     ("PositiveIntegerField(", ["p.pos", "p.pos + 3", "p.pos * 2", "p.pos2 + p.pos"]),
-    ("FloatField(", ["1", "0.1", '"1.5"', "1e300", "p.n", "p.big", "p.fl", "p.fl * 1.1", "p.fl + 0.3", "p.fl - 1", "2 * p.fl", "p.fl * p.fl"]),
+    ("FloatField(", ["1", "0.1", '"1.5"', "1e300", "p.n", "p.big", "p.fl", "p.fl * 1.1", "p.fl + 0.3", "p.fl - 1", "2 * p.fl", "p.fl + p.fl"]),
     ("DecimalField(max_digits=6, decimal_places=2", ["1", '"1.255"', "1.255", 'decimal.Decimal("9999.99")', "p.dec", "p.dec0"]),
     ("BooleanField(", ["True", "None", '"f"', "1", "p.b", "p.b0"]),
     ("DateField(", ['"2020-02-29"', "datetime.date(2020, 2, 29)", "None", "p.d"]),
