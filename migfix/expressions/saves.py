@@ -213,13 +213,23 @@ def check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
     if "iterator" not in {step.name for step in steps} or not loop.databases.any("sqlite"):
         return
     moved = set(assigned) | {value.attribute for value in assigned.values()}
-    by_default = isinstance(loop.model, ModelState) and bool(loop.model.options.get("ordering"))
-    if by_default or any(may_choose_by(moved, step) for step in steps):
+    if _orders_by(moved, loop) or any(may_choose_by(moved, step) for step in steps):
         names = " or ".join(f"`{name}`" for name in assigned)
         raise Refused(
             Reason.QUERYSET_SHAPE,
             f".iterator() on SQLite over rows that may be chosen or ordered by {names}",
         )
+
+
+def _orders_by(columns: set[str], loop: Loop) -> bool:
+    """May the order that the model gives its rows by itself name one of the columns?"""
+    ordering = (
+        loop.model.options.get("ordering", ()) if isinstance(loop.model, ModelState) else None
+    )
+    if not isinstance(ordering, tuple) or not all(isinstance(name, str) for name in ordering):
+        return True
+    parts = {part for name in ordering for part in str(name).removeprefix("-").split("__")}
+    return not columns.isdisjoint(parts)
 
 
 def may_choose_by(columns: set[str], step: Step) -> bool:

@@ -73,12 +73,27 @@ def _call_in(statement: ast.stmt) -> ast.Call | None:
 
 
 def _is_of_model(call: ast.Call, loop: Loop) -> bool:
+    """Is it called on the manager of the loop's model, for the same database?"""
     assert isinstance(call.func, ast.Attribute)
     found = loop.resolver.value(call.func.value)
     rows = loop.rows
-    if not isinstance(rows, Rows) or rows.has("using", "db_manager"):
+    manager = found.manager if isinstance(found, Rows) else found
+    if not isinstance(rows, Rows) or not isinstance(manager, Manager) or manager.related:
         return False
-    return isinstance(found, Manager) and found.model == rows.model and not found.related
+    plain = not isinstance(found, Rows) or all(step.name in _ALIASES for step in found.steps)
+    same = _database_of(found, loop) == _database_of(rows, loop)
+    return plain and same and manager.model == rows.model
+
+
+_ALIASES = frozenset({"using", "db_manager"})
+
+
+def _database_of(found: object, loop: Loop) -> list[str]:
+    """What is given to ``.using(...)``, as it is written."""
+    steps = found.steps if isinstance(found, Rows) else ()
+    calls = [step.call for step in steps if step.name in _ALIASES and step.call is not None]
+    given = [a for call in calls for a in (*call.args, *(k.value for k in call.keywords))]
+    return [loop.text(argument) for argument in given]
 
 
 def _fields(call: ast.Call) -> tuple[str, ...] | None:

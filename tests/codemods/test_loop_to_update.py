@@ -2423,3 +2423,32 @@ def test_a_dict_of_another_table(start, code):
 )
 def test_a_query_whose_rows_may_change_from_turn_to_turn(query):
     check_refused(saving(f"post.editor = Person.objects.{query}"), "value")
+
+
+def test_a_bulk_update_of_the_same_database():
+    rows = "Post.objects.using(alias).filter(live=True)"
+    before = f"""alias = schema_editor.connection.alias
+posts = {rows}
+for post in posts:
+    post.kind = 1
+Post.objects.using(alias).bulk_update(posts, ["kind"])
+"""
+    after = f"alias = schema_editor.connection.alias\nposts = {rows}\nposts.update(kind=1)"
+    check_rewritten(before, after)
+    check_refused(before.replace("using(alias).bulk", "using('other').bulk"), "queryset-reused")
+    check_refused(before.replace("using(alias).bulk", "bulk"), "queryset-reused")
+
+
+@pytest.mark.parametrize(("order", "changes"), [("name", False), ("other", True), ("-pk", True)])
+def test_an_iterator_on_sqlite_over_rows_that_their_model_orders(order, changes):
+    models = checking.MODELS.replace(
+        '("updated", models.DateTimeField(auto_now=True)),\n            ],',
+        f'],\n            options={{"ordering": ["{order}"]}},',
+    )
+    before = 'for row in Stamped.objects.iterator():\n    row.name = "x"\n    row.save()\n'
+    if changes:
+        check_rewritten(
+            before, 'Stamped.objects.update(name="x")', models=models, databases=("sqlite",)
+        )
+    else:
+        check_refused(before, "queryset-shape", models=models, databases=("sqlite",))
