@@ -143,10 +143,17 @@ class Given:
 def check(database: str, given: Iterable[Given], databases: frozenset[str] | None = None) -> None:
     """Runs the loops on ``database``, as rewritten for it or for all of ``databases``."""
     loops = list(given)
+    for start in range(0, len(loops), _IN_ONE_TABLE):
+        some = loops[start : start + _IN_ONE_TABLE]
+        _check(database, some, databases or frozenset({vendor(database)}))
+
+
+_IN_ONE_TABLE = 100  # MariaDB does not take a row of any length
+
+
+def _check(database: str, loops: Sequence[Given], databases: frozenset[str]) -> None:
     models, before = models_of(loops), migration(loops)
-    settings = Settings(
-        select=frozenset({"MF101"}), databases=databases or frozenset({vendor(database)})
-    )
+    settings = Settings(select=frozenset({"MF101"}), databases=databases)
     after, outcome = rewritten(models, before, settings)
     left = [f"{loop.line}: {loop.reason}" for loop in outcome.loops if not loop.changed]
     assert not left
@@ -202,7 +209,7 @@ def migration(loops: Sequence[Given]) -> str:
 TEXTS = [
     *["", " ", "  ", "a", "A", "a ", " a", "é", "É", "e\u0301", "ß", "ss", "SS", "İ", "ﬁ", "fi"],
     *["%", "_", "\\", "a%b", "a_b", "a\\b", "ab", "aB", "abc", "Abc", "bca", "😀a", "👨‍👩‍👧", "a\tb"],
-    *["a\n", "one", "'", '"', "x" * 30],
+    *["a\n", "one", "'", '"', "x" * 12],
 ]  # fmt: skip
 NUMBERS = [0, 1, -1, 2, 3, 5, 7, -7, 10, 100, -100, 99, 999, -2000, 9999]
 FLOATS = [0.0, 1.0, -0.5, 0.1, 0.3, 1e300, -1e-300, 10 / 3, 2.0**53 + 2, 0.5]
