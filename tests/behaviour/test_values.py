@@ -14,6 +14,7 @@ from tests.many import EVERYWHERE, Given, check
 
 pytestmark = [
     pytest.mark.behaviour,
+    pytest.mark.thorough,
     pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)]),
 ]
 

@@ -19,7 +19,8 @@ from migfix.writing import write
 from tests.corpus.fetch import CorpusUnavailable, corpus
 from tests.golden import claim, golden
 
-pytestmark = pytest.mark.corpus
+# One process for all: they look at the same runs.
+pytestmark = [pytest.mark.corpus, pytest.mark.xdist_group("corpus")]
 
 SNAPSHOT = "corpus/outcomes.txt"
 SETTINGS = Settings(select=frozenset(known_codes()))
