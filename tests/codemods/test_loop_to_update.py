@@ -201,6 +201,40 @@ def test_the_variable_of_an_outer_loop_is_a_value():
         "cost = post.price",
         "cost = post.cost * post.cost",
         "price = post.price * 1e-300",
+        "price = -post.price",  # PostgreSQL makes -0 of 0
+        "price = post.price * -2",
+        "price = post.price * post.price",
+        "price = len(post.title) * 0.1",  # which is exact in PostgreSQL
+        "kind = (post.votes - 5) % 3",
+        "kind = (post.kind * 1000) % 7",
+        "kind = (post.kind + 1) // 2",
+        "kind = post.kind % 2147483647",
+        "kind = post.kind % -3",
+        "kind = post.kind // -2",
+        "kind = post.kind % post.votes",
+        "kind = {1: True}.get(post.kind)",
+        "kind = {1: 5, 1: 6}.get(post.kind)",
+        "kind = {1: 5, 2: None}.get(post.kind)",
+        "kind = {1: 5, '2': 6}.get(post.kind)",
+        "title = post.title[:-3]",
+        "title = post.title[::2]",
+        "title = post.title[:True]",
+        "title = post.title[0]",
+        "title = post.title * 2",
+        "title = post.title.strip()",
+        "title = post.title.strip('a')",
+        "title = post.title.replace('', '-')",
+        "title = post.title.replace('a', 'b', 1)",
+        "title = post.title.title()",
+        "title = f'{post.live}'",
+        "title = f'{post.price}'",
+        "title = f'{post.cost}'",
+        "title = f'{post.title!r}'",
+        "title = f'{post.title:>5}'",
+        "title = '%d' % post.kind",
+        "title = '%s%%' % post.title",
+        "title = '{0}'.format(post.title)",
+        "title = '{}{{}}'.format(post.title)",
         "editor = post.author_id",
         "editor_id = post.author",
         "author = 5",
@@ -318,6 +352,11 @@ def test_one_timestamp_instead_of_one_for_each_row_only_where_that_is_allowed():
         ("kind = post.votes - 5", ("mariadb",), "value"),
         ("kind = post.kind + post.votes", ("mysql",), "value"),
         ("kind = post.votes * -1", ("mariadb",), "value"),
+        ("kind = post.votes + 1 - 10", ("mariadb",), "value"),
+        ("kind = post.votes % 5 - 10", ("mariadb",), "value"),
+        ("kind = (post.votes - 5) // 2", ("mariadb",), "value"),
+        # They divide decimals, of which they keep nine digits.
+        ("kind = post.kind // 2000000001", ("mysql",), "value"),
         # SQLite: what leaves 64 bits becomes a float.
         ("serial = post.serial + 1", ("sqlite",), "value"),
         # PostgreSQL computes in the type of the operands.
@@ -470,6 +509,8 @@ def test_a_condition_that_keeps_the_answer_of_python_for_null(test, calls):
         "post.day == datetime.datetime(2020, 1, 1)",
         "post.author == 5",
         "post.author == someone",
+        "post.author == post.editor_id",
+        "post.author_id == post.editor",
         "post.posts",
         "post",
         "post.kind is 1",
@@ -491,6 +532,80 @@ def test_a_condition_without_an_exact_sql_form(test):
     loop = outcome.loops[0]
     assert not loop.changed, loop
     assert loop.blocked_by in {"condition", "field-unknown"}
+
+
+def test_a_text_that_is_a_column_alone_is_that_column():
+    for text in ("str(post.body)", 'f"{post.body}"', '"%s" % post.body', 'post.body + ""'):
+        check_rewritten(saving(f"post.note = {text}"), 'Post.objects.update(note=models.F("body"))')
+
+
+@pytest.mark.parametrize("name", ["condition", "then"])
+def test_a_column_that_is_called_as_an_argument_of_when(name):
+    models = with_post(f'("{name}", models.IntegerField()), ("kind", models.IntegerField()),')
+    body = saving(f"post.kind = 1 if post.{name} == 3 else 2")
+    whens = f"models.When(models.Q({name}=3), then=models.Value(1)), default=models.Value(2)"
+    written = wrapped(f"Post.objects.update(kind=models.Case({whens}))")
+    check_rewritten(body, written, models=models)
+    looked_up = saving(f"post.kind = {{3: 5}}.get(post.{name})")
+    written = f"""
+        Post.objects.update(
+            kind=models.Case(models.When(models.Q({name}=3), then=models.Value(5)))
+        )
+    """
+    check_rewritten(looked_up, written, models=models)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "written"),
+    [
+        (
+            "kind = post.votes + 1 if post.live else post.votes",
+            'models.When(live=True, then=models.F("votes") + 1), default=models.F("votes"), '
+            "output_field=models.IntegerField()",
+        ),
+        (
+            "day = post.day + datetime.timedelta(days=1) if post.day else datetime.date(2020, 1, 1)",
+            'models.When(day__isnull=False, then=models.F("day") + datetime.timedelta(days=1)), '
+            "default=models.Value(datetime.date(2020, 1, 1)), output_field=models.DateField()",
+        ),
+        (
+            "price = {1: 1, 2: 2.5}.get(post.kind)",
+            "models.When(kind=1, then=models.Value(1)), models.When(kind=2, then=models.Value(2.5)), "
+            "output_field=models.FloatField()",
+        ),
+    ],
+)
+def test_branches_that_django_takes_for_several_kinds_of_field(assignment, written):
+    name = assignment.partition(" ")[0]
+    update = wrapped(f"Post.objects.update({name}=models.Case({written}))")
+    imports = "import datetime\n"
+    check_rewritten(imports + saving(f"post.{assignment}"), imports + update)
+
+
+def test_a_column_equal_to_another_or_to_a_constant_is_asked_in_two_tests():
+    check_rewritten(
+        saving("if not (post.kind == post.rank or post.kind == 3):\n    post.live = True"),
+        'Post.objects.exclude(kind=models.F("rank")).exclude(kind=3).update(live=True)',
+    )
+
+
+def test_the_empty_text_is_asked_of_null_too_where_lengths_say_it():
+    check_rewritten(
+        saving('if post.note != "":\n    post.kind = 1'),
+        """
+        Post.objects.alias(note_length=Length("note")).exclude(
+            note__isnull=False, note_length=0
+        ).update(kind=1)
+        """,
+        databases=("mariadb",),
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", ["exclude(rank=None, live=True)", "exclude(models.Q(live=True), rank=None)"]
+)
+def test_null_in_rows_that_an_exclude_of_several_things_leaves(rows):
+    check_refused(saving("post.kind = post.rank + 1", f"Post.objects.{rows}"), "nullable")
 
 
 @pytest.mark.parametrize("test", ["post.rank > 1", "post.day < datetime.date(2020, 1, 1)"])
