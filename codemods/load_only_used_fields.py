@@ -116,7 +116,7 @@ def _check_source(loop: Loop) -> None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     if loop.reuse:
         raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
-    if loop.rows.has("list()"):
+    if loop.is_over_list:
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     for step in loop.rows.steps:
         if step.name in _STEPS_REFUSED:

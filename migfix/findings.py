@@ -90,11 +90,14 @@ class Refusal:
 
 
 class Part(Enum):
-    """The part of a loop that a rewrite claims. WHOLE excludes all others."""
+    """The part of a loop that a rewrite claims. WHOLE excludes all others but COUNTS, which stands
+    in front of the loop.
+    """
 
     WHOLE = "whole"
     COLUMNS = "columns"
     SOURCE = "source"
+    COUNTS = "counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,14 @@ class WrapRows:
     arguments: str = ""
 
 
-Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows
+@dataclass(frozen=True, slots=True)
+class ReplaceExpressions:
+    """Expressions in front of the loop, or in its header, and the source that each becomes."""
+
+    pairs: tuple[tuple[ast.expr, str], ...]
+
+
+Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceExpressions
 
 
 @dataclass(frozen=True, slots=True)

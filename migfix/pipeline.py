@@ -225,6 +225,10 @@ def _edits(
     needs_helper = any(rewrite.needs_helper for p in planned for rewrite in p.rewrites)
     if needs_helper and (helper := place.edit()) is not None:
         yield helper
-    loops = {p.loop.node: LoopEdits(p.rewrites, p.loop.wrappers) for p in planned if p.rewrites}
+    loops = {
+        p.loop.node: LoopEdits(p.rewrites, p.loop.wrappers, p.loop.needless_list)
+        for p in planned
+        if p.rewrites
+    }
     after = rewritten(source, loops, style_of(source.path))
     yield FileEdit(source.path, source.data, after)

@@ -23,10 +23,10 @@ from migfix.loops.streaming import already_streams
 _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 
 # The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
-_LADDER = (Part.WHOLE, Part.SOURCE, Part.COLUMNS)
+_LADDER = (Part.WHOLE, Part.SOURCE, Part.COLUMNS, Part.COUNTS)
 
 # The order of applying them: what narrows the queryset goes inside of what streams it.
-_COMPOSITION = (Part.WHOLE, Part.COLUMNS, Part.SOURCE)
+_COMPOSITION = (Part.WHOLE, Part.COLUMNS, Part.SOURCE, Part.COUNTS)
 
 
 class ConflictError(Exception):
@@ -137,8 +137,9 @@ def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewri
         if len(codes) > 1:
             raise ConflictError(f"{' and '.join(codes)} both claim the {part.value} of one loop")
     allowed = {c: r for c, r in rewrites.items() if policy.unsafe_fixes or not r.caveats}
-    whole = {c: r for c, r in allowed.items() if r.part is Part.WHOLE}
-    return whole or allowed
+    if any(rewrite.part is Part.WHOLE for rewrite in allowed.values()):
+        return {c: r for c, r in allowed.items() if r.part in {Part.WHOLE, Part.COUNTS}}
+    return allowed
 
 
 def _outcome(
@@ -183,7 +184,7 @@ def _applicability(rewrites: Sequence[Rewrite]) -> Applicability | None:
 
 
 def _kind(rewrites: Sequence[Rewrite]) -> Outcome:
-    for wanted in (Part.WHOLE, Part.SOURCE, Part.COLUMNS):
+    for wanted in _LADDER:
         for rewrite in rewrites:
             if rewrite.part is wanted:
                 return rewrite.outcome

@@ -19,7 +19,7 @@ from textwrap import indent
 class Example:
     """A loop over ``Post`` or ``Token`` and what it becomes, both without indentation.
 
-    ``drops``: statements beside the loop go as well.
+    ``drops``: statements beside the loop go or change as well.
     """
 
     before: str
@@ -82,6 +82,11 @@ EXAMPLES = {
         'for post in stream(Post.objects.filter(title="ab")):\n'
         "    post.slug = tidy(post.title)\n    post.save()",
         databases=("mysql",),
+    ),
+    "MF401": Example(
+        'posts = Post.objects.filter(title="ab")\nprint(len(posts))\nfor post in posts:\n    tidy(post.title)',
+        'posts = Post.objects.filter(title="ab")\nprint(posts.count())\nfor post in posts:\n    tidy(post.title)',
+        drops=True,
     ),
 }
 SHAPES = {

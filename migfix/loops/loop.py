@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.loops.bulk import BulkUpdate, bulk_update_after
+from migfix.loops.counts import Count, counts_around, needless_list
 from migfix.loops.effects import Effect, effects_of
 from migfix.loops.effects import Kind as EffectKind
 from migfix.loops.functions import Function, Reach
@@ -262,15 +263,26 @@ class Loop:
         return bulk_update_after(self)
 
     @cached_property
-    def reused(self) -> ast.AST | None:
-        """The first place that reads the queryset's cached rows besides this loop, None if there is none.
+    def counts(self) -> tuple[Count, ...]:
+        """Places before the loop that read rows only to count or test them."""
+        return tuple(counts_around(self))
 
-        Such a place sees the very objects of this loop; without the loop's cache it would run a
-        query of its own and see others.
-        """
-        return next(self._reusing(), None)
+    @cached_property
+    def needless_list(self) -> ast.Call | None:
+        """``list(...)`` in front of the loop that may go: nothing reads the rows again, or changes them."""
+        return needless_list(self)
+
+    @property
+    def is_over_list(self) -> bool:
+        """Were the rows read into a list before the loop that something else may need?"""
+        return isinstance(self.rows, Rows) and self.rows.has("list()") and not self.needless_list
 
     def _reusing(self) -> Iterator[ast.AST]:
+        """The places that read the queryset's cached rows besides this loop.
+
+        They see the very objects of this loop; without its cache they would run queries of their own
+        and see others.
+        """
         scope = self.resolver.scope
         for name, binding in self._holders():
             if binding is None or not self._is_own(binding):
@@ -288,8 +300,9 @@ class Loop:
         return self.reuse_besides(frozenset())
 
     def reuse_besides(self, places: frozenset[ast.AST]) -> str | None:
-        """The same, where these places do not count."""
-        reused = next((place for place in self._reusing() if place not in places), None)
+        """The same, where these places do not matter. Those that only count the rows never do."""
+        others = (place for place in self._reusing() if place not in places)
+        reused = next((place for place in others if not self._only_counts(place)), None)
         if reused is None:
             return None
         if reused is not self.queryset:
@@ -299,6 +312,9 @@ class Loop:
         if self._runs_again():
             return f"an outer loop makes this one go over the rows of `{name}` again"
         return f"`{name}` is made elsewhere, where its rows may be used again"
+
+    def _only_counts(self, place: ast.AST) -> bool:
+        return any(place is count.rows for count in self.counts)
 
     def _holders(self) -> Iterator[tuple[str, Binding | None]]:
         """The names that hold the looped queryset itself, each with what bound it."""

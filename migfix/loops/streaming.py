@@ -29,7 +29,7 @@ def cannot_stream(loop: Loop) -> Refusal | None:
         )
     if loop.reuse:
         return Refusal(Reason.QUERYSET_REUSED, loop.reuse)
-    if loop.rows.has("list()"):
+    if loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     return _few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
 

@@ -7,10 +7,11 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import libcst as cst
 
-from migfix.findings import ChainCall, Edit, ReplaceLoop, Rewrite, WrapRows
+from migfix.findings import ChainCall, Edit, ReplaceExpressions, ReplaceLoop, Rewrite, WrapRows
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.imports import with_imports
 from migfix.settings import Style
@@ -19,10 +20,29 @@ from migfix.source import Source
 
 @dataclass(frozen=True, slots=True)
 class LoopEdits:
-    """What to do to one loop. ``wrappers`` are the calls around its queryset, outermost first."""
+    """What to do to one loop. ``wrappers`` are the calls around its queryset, outermost first.
+
+    ``needless_list`` is ``list(queryset)`` in front of it, which goes where the loop gets a new header.
+    """
 
     rewrites: tuple[Rewrite, ...]
     wrappers: tuple[str, ...] = ()
+    needless_list: ast.Call | None = None
+
+    @property
+    def of_loop(self) -> list[Edit]:
+        """The edits of the loop itself."""
+        edits = [rewrite.edit for rewrite in self.rewrites]
+        return [edit for edit in edits if not isinstance(edit, ReplaceExpressions)]
+
+    @property
+    def replaced(self) -> Iterator[tuple[ast.expr, str | None]]:
+        """Expressions around the loop, and what each becomes; None for a call to be its argument."""
+        for rewrite in self.rewrites:
+            if isinstance(rewrite.edit, ReplaceExpressions):
+                yield from rewrite.edit.pairs
+        if self.needless_list and not any(isinstance(e, ReplaceLoop) for e in self.of_loop):
+            yield self.needless_list, None
 
 
 class RewriteError(Exception):
@@ -50,10 +70,61 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
         }
         if edits:
             first, last = _line_range(statement)
+            _replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
             text = "".join(_without(lines, _drops(edits.values()))[first:last])
             indents = [_depth(source, loop) for loop in held]
             lines[first:last] = [_edited(text, edits, indents, style, source.newline)]
     return "".join(lines)
+
+
+def _replace(lines: list[str], replaced: Mapping[ast.expr, str | None]) -> None:
+    """Replace expressions in the lines, whose number stays the same."""
+    for node in sorted(replaced, key=_start, reverse=True):
+        (top, left), (bottom, right) = _span(node, lines)
+        text = replaced[node]
+        if text is None:
+            assert isinstance(node, ast.Call)
+            text = _argument(node, lines)
+        rest = lines[bottom][right:]
+        lines[top : bottom + 1] = [lines[top][:left] + text + rest, *[""] * (bottom - top)]
+
+
+def _argument(call: ast.Call, lines: Sequence[str]) -> str:
+    """The call's only argument as written; in the call's parentheses where it has several lines."""
+    _, before = _span(call.func, lines)
+    start, end = _span(call.args[0], lines)
+    _, after = _span(call, lines)
+    if before[0] == after[0]:
+        return _between(lines, start, end)
+    rest = _between(lines, end, after)
+    return _between(lines, before, end) + rest.replace(",", "", 1 if _is_comma(rest) else 0)
+
+
+def _is_comma(text: str) -> bool:
+    return text.lstrip().startswith(",")
+
+
+_Place: TypeAlias = tuple[int, int]
+
+
+def _start(node: ast.expr) -> _Place:
+    return node.lineno, node.col_offset
+
+
+def _span(node: ast.expr, lines: Sequence[str]) -> tuple[_Place, _Place]:
+    """Where the node begins and ends: line and character, both from 0."""
+    assert node.end_lineno is not None and node.end_col_offset is not None
+    top, bottom = node.lineno - 1, node.end_lineno - 1
+    left = len(lines[top].encode()[: node.col_offset].decode())
+    return (top, left), (bottom, len(lines[bottom].encode()[: node.end_col_offset].decode()))
+
+
+def _between(lines: Sequence[str], first: _Place, last: _Place) -> str:
+    """The text between two places, comments and line breaks included."""
+    (top, left), (bottom, right) = first, last
+    if top == bottom:
+        return lines[top][left:right]
+    return "".join([lines[top][left:], *lines[top + 1 : bottom], lines[bottom][:right]])
 
 
 def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
@@ -143,7 +214,9 @@ class _Rewriter(cst.CSTTransformer):
         if id(original_node) not in self.edits:
             return updated_node
         loop, indent = self.edits[id(original_node)]
-        edits = [rewrite.edit for rewrite in loop.rewrites]
+        edits = loop.of_loop
+        if not edits:
+            return updated_node
         if isinstance(edits[0], ReplaceLoop):
             return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
         rows = _in_wrappers(updated_node.iter, loop.wrappers, edits)

@@ -544,8 +544,8 @@ REFUSED_QUERYSETS = {
     "sliced": ("", "Post.objects.all()[:9]", "queryset-shape"),
     "united": ("", "Post.objects.union(Post.objects.all())", "queryset-shape"),
     "or": ("", "Post.objects.filter(pk=1) | Post.objects.filter(pk=2)", "queryset-shape"),
-    "read before": ("posts = Post.objects.all()\nprint(len(posts))", "posts", "queryset-reused"),
-    "listed before": ("posts = list(Post.objects.all())", "posts", "queryset-reused"),
+    "read before": ("posts = Post.objects.all()\nprint(posts[0])", "posts", "queryset-reused"),
+    "listed before": ("posts = list(Post.objects.all())\nposts[0].pk", "posts", "queryset-reused"),
     "an iterator made before": ("posts = Post.objects.iterator()", "posts", "queryset-shape"),
     "an iterator with two names": (
         "posts = Post.objects.iterator()\nrows = posts",

@@ -1,0 +1,224 @@
+"""Places before a loop that read its rows only to count or test them: ``len(rows)``, ``if rows:``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migfix.history.state import ModelState, Unknown
+from migfix.loops.effects import Kind, effects_of
+from migfix.loops.scopes import children
+from migfix.loops.values import Rows, Step
+
+if TYPE_CHECKING:
+    from migfix.loops.loop import Loop
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# Steps that say which rows there are, or nothing about that. Joins of others (``select_related``)
+# leave out rows that ``count()`` counts, and locks are not taken by it.
+_COUNTED = frozenset(
+    "all filter exclude order_by reverse distinct using db_manager values values_list only defer "
+    "prefetch_related iterator list()".split()
+)
+_CHANGING = (Kind.WRITES, Kind.SQL, Kind.TRANSACTION, Kind.CALL, Kind.YIELDS)
+# What a comparison of a length with a number asks: whether there are rows, or whether there are none.
+_ANY = {(ast.Gt, 0), (ast.NotEq, 0), (ast.GtE, 1)}
+_NONE = {(ast.Eq, 0), (ast.LtE, 0), (ast.Lt, 1)}
+
+
+@dataclass(frozen=True, eq=False)
+class Count:
+    """``node`` asks of the queryset ``rows`` no more than ``method`` does: ``count`` or ``exists``.
+
+    ``negated`` where it asks whether there are none.
+    """
+
+    node: ast.expr
+    rows: ast.expr
+    method: str
+    negated: bool = False
+
+
+def counts_around(loop: Loop) -> Iterator[Count]:
+    """Every place of the function that runs before the loop and may ask the database instead.
+
+    Those that read the looped rows themselves do so while nothing changes the table before the loop.
+    """
+    for node in _evaluated_before(loop):
+        found = _count_at(node, loop) if isinstance(node, ast.expr) else None
+        rows = loop.resolver.value(found.rows) if found else None
+        if found and isinstance(rows, Rows) and _is_exact(rows, loop) and _alone(found.rows, loop):
+            yield found
+
+
+def _evaluated_before(loop: Loop) -> Iterator[ast.AST]:
+    """What runs before the loop starts, once each time that the loop runs."""
+    yield from _without_repetition(loop.node.iter)
+    for block, step in _blocks_around(loop):
+        for statement in block[: block.index(step)]:
+            yield from _without_repetition(statement)
+    for ancestor in loop.resolver.scope.ancestors(loop.node):
+        if isinstance(ancestor, _LOOPS):
+            return
+        if isinstance(ancestor, ast.If):
+            yield from _without_repetition(ancestor.test)
+
+
+def _without_repetition(node: ast.AST) -> Iterator[ast.AST]:
+    """Like ``ast.walk``, but not into what may run many times, later, or with its errors caught."""
+    if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try, ast.Lambda, ast.FunctionDef)):
+        return
+    if isinstance(node, (ast.AsyncFunctionDef, ast.ClassDef)):
+        return
+    yield node
+    for child in children(node):
+        yield from _without_repetition(child)
+
+
+def _blocks_around(loop: Loop) -> Iterator[tuple[list[ast.stmt], ast.stmt]]:
+    """The blocks that hold the loop, innermost first, each with its statement that does.
+
+    Ends at a loop around this one: what stands outside of that runs once for several of this.
+    """
+    step: ast.AST = loop.node
+    for ancestor in loop.resolver.scope.ancestors(loop.node):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(ancestor, name, None)
+            if isinstance(block, list) and step in block:
+                assert isinstance(step, ast.stmt)
+                yield block, step
+        if isinstance(ancestor, (*_LOOPS, ast.Try)):
+            return
+        step = ancestor
+
+
+def _count_at(rows: ast.expr, loop: Loop) -> Count | None:
+    """What the expression around ``rows`` asks of them, None where it needs the rows themselves."""
+    parents = loop.resolver.scope.parents
+    match parents[rows]:
+        case ast.Call(
+            func=ast.Name(id="len" | "bool" as name), args=[_], keywords=[]
+        ) as call if loop.module.is_builtin(name):
+            return _length(call, rows, parents) if name == "len" else Count(call, rows, "exists")
+    return Count(rows, rows, "exists") if _is_tested(rows, parents) else None
+
+
+def _length(call: ast.Call, rows: ast.expr, parents: dict[ast.AST, ast.AST]) -> Count:
+    match parents[call]:
+        case ast.Compare(
+            left=left, ops=[operator], comparators=[ast.Constant(value=int(number))]
+        ) as compared if left is call and _is_tested(compared, parents):
+            asked = (type(operator), number)
+            if asked in _ANY or asked in _NONE:
+                return Count(compared, rows, "exists", negated=asked in _NONE)
+    return Count(call, rows, "exists" if _is_tested(call, parents) else "count")
+
+
+def _is_tested(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Does nothing matter of the value but whether it is true?"""
+    parent = parents[node]
+    match parent:
+        case ast.If() | ast.IfExp() | ast.Assert():
+            return node is parent.test
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BoolOp():
+            return _is_tested(parent, parents)
+    return False
+
+
+def _is_exact(rows: Rows, loop: Loop) -> bool:
+    """Do ``count()`` and ``exists()`` say what a list of the rows would?
+
+    They drop the order, and with it the joins that an order by columns of other tables needs:
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#count
+    """
+    key = rows.model.key
+    model = loop.state.model(*key) if key and not rows.model.real else Unknown("")
+    if isinstance(model, Unknown) or not model.has_plain_managers or rows.manager.related:
+        return False
+    if any(isinstance(base, tuple | Unknown) for base in model.bases):
+        return False
+    if not all(step.name in _COUNTED for step in rows.steps):
+        return False
+    arguments = [step for step in rows.steps if step.name == "distinct" and _has_arguments(step)]
+    return not arguments and all(name in _own_names(model) for name in _ordered_by(rows, model))
+
+
+def _has_arguments(step: Step) -> bool:
+    return step.call is None or bool(step.call.args or step.call.keywords)
+
+
+def _ordered_by(rows: Rows, model: ModelState) -> Iterator[object]:
+    """Every name that sorts the rows at any step; None for what is not a literal."""
+    ordering = model.options.get("ordering", ())
+    yield from ordering if isinstance(ordering, (list, tuple)) else [None]
+    for step in rows.steps:
+        if step.name == "order_by" and step.call is not None:
+            yield from (a.value if isinstance(a, ast.Constant) else None for a in step.call.args)
+
+
+def _own_names(model: ModelState) -> set[str]:
+    """The ways to sort by the model's own columns. A relation sorts by the order of the other model."""
+    names = {field.name for field in model.fields if field.target is None} | {"pk", "id"}
+    return {"?", *names, *(f"-{name}" for name in names)}
+
+
+def _alone(node: ast.expr, loop: Loop) -> bool:
+    """Does nothing but the loop itself read the rows that this place reads?"""
+    if not isinstance(node, ast.Name):
+        return True  # a queryset that nobody has a name for
+    scope = loop.resolver.scope
+    binding = scope.binding(node.id, node)
+    if binding is None or binding.value is None or isinstance(binding.value, ast.Name):
+        return False
+    if isinstance(loop.queryset, ast.Name) and loop.queryset.id == node.id:
+        same = scope.binding(node.id, loop.node)
+        return same is not None and same.statement is binding.statement and _is_quiet(node, loop)
+    return scope.bound_once(node.id) is not None and list(scope.loads(node.id)) == [node]
+
+
+def _is_quiet(since: ast.AST, loop: Loop) -> bool:
+    """Is it certain that no table changes between ``since`` and the first turn of the loop?"""
+    region = list(_between(since, loop))
+    effects = effects_of(region, None, loop.resolver)
+    return not any(effect.kind in _CHANGING for effect in effects)
+
+
+def _between(since: ast.AST, loop: Loop) -> Iterator[ast.stmt]:
+    """The statements from that of ``since`` to the loop, the first included unless it holds the loop."""
+    inside = loop.resolver.scope.is_inside
+    for block, step in _blocks_around(loop):
+        before = block[: block.index(step)]
+        start = next((i for i, each in enumerate(before) if inside(since, each)), None)
+        yield from before if start is None else before[start:]
+        if start is not None or inside(since, step):
+            return
+
+
+def needless_list(loop: Loop) -> ast.Call | None:
+    """``list(...)`` in ``rows = list(queryset)``, where only the loop and counts read the name."""
+    if not isinstance(loop.queryset, ast.Name) or not isinstance(loop.rows, Rows):
+        return None
+    scope, name = loop.resolver.scope, loop.queryset.id
+    made = scope.bound_once(name)
+    if made is None or scope.binding(name, loop.node) is not made or loop.rows.has("iterator"):
+        return None
+    match made.statement, made.value:
+        case (
+            ast.Assign(targets=[ast.Name()]) as statement,
+            ast.Call(args=[ast.Call() | ast.Attribute()], keywords=[]) as call,
+        ) if loop.resolver.wrapper(call) in {"list", "tuple"}:
+            counted = {count.rows for count in loop.counts}
+            others = [load for load in scope.loads(name) if load not in counted]
+            alone = others == [loop.queryset] and _runs_with(statement, loop)
+            return call if alone and _is_quiet(statement, loop) else None
+    return None
+
+
+def _runs_with(statement: ast.AST, loop: Loop) -> bool:
+    """Does the statement stand in a block around the loop, and no loop in between?"""
+    return any(statement in block for block, _ in _blocks_around(loop))
