@@ -35,7 +35,7 @@ from migfix.codemod import Codemod, Decision
 from migfix.findings import Outcome, Part, ReplaceExpressions, Rewrite
 from migfix.loops.counts import Count
 from migfix.loops.loop import Loop
-from migfix.loops.streaming import cannot_stream
+from migfix.loops.streaming import already_streams, cannot_stream
 
 
 def decide(loop: Loop) -> Decision:
@@ -50,7 +50,7 @@ def decide(loop: Loop) -> Decision:
         part=Part.COUNTS,
         edit=ReplaceExpressions(tuple((count.node, _asked(count, loop)) for count in counts)),
         message=f"asks the database ({methods}) on {where} instead of loading the rows",
-        outcome=Outcome.STREAM,
+        outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
     )
 
 

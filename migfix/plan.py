@@ -157,7 +157,7 @@ def _outcome(
         function=loop.function,
         model=loop.model_label,
         outcome=outcome,
-        applicability=_applicability(rewrites),
+        applicability=None if outcome is Outcome.LEFT else _applicability(rewrites),
         codes=tuple(sorted(accepted)),
         reason=(
             _sentence([r.message for r in rewrites] + [c.message for c in caveats])
