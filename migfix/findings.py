@@ -179,6 +179,7 @@ class LoopOutcome:
     batched: bool = False
     already_streams: bool = False
     offer: str | None = None  # what --unsafe-fixes would do here, one sentence
+    logged: bool = False  # under DEBUG, Django keeps statements of its body
 
     @property
     def changed(self) -> bool:
@@ -200,7 +201,8 @@ class FileOutcome:
 
     ``path`` is as the user wrote or would write it (relative to the working folder where possible).
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
-    the run only checks, and when ``error`` is set.
+    the run only checks, and when ``error`` is set. ``debug_setting`` says where the settings switch
+    DEBUG on, where that matters to one of the loops.
     """
 
     path: Path
@@ -209,6 +211,7 @@ class FileOutcome:
     error: str | None = None
     traceback: str | None = None
     is_migration: bool = True
+    debug_setting: str | None = None
 
     @property
     def changed(self) -> bool:

@@ -176,7 +176,12 @@ class Engine:
         source = module.source
         place = helper_place(source.path.parent)
         planned = self._planned(worlds, Names(module, place.module), facts)
-        outcome = FileOutcome(source.path, loops=tuple(p.outcome for p in planned))
+        logged = any(p.outcome.logged for p in planned)
+        outcome = FileOutcome(
+            source.path,
+            loops=tuple(p.outcome for p in planned),
+            debug_setting=facts.debug_setting if logged else None,
+        )
         if not self.rewrite or not outcome.changed:
             return outcome
         return replace(outcome, edits=tuple(_edits(source, planned, place)))

@@ -18,7 +18,7 @@ from migfix.findings import (
     Rewrite,
 )
 from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams
+from migfix.loops.streaming import already_streams, sends_queries
 
 _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 
@@ -169,6 +169,7 @@ def _outcome(
         defer=next((r.defer for r in rewrites if r.defer), None),
         already_streams=already_streams(loop),
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
+        logged=outcome not in {*_GONE, Outcome.CURSOR} and sends_queries(loop),
     )
 
 

@@ -16,6 +16,7 @@ from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases
 from migfix.loops.module import Library, Module, relative_file
 from migfix.loops.scopes import walk
+from migfix.query_log import debug_setting
 from migfix.receivers import receiver_of_all
 from migfix.source import Source, UnreadableSource
 
@@ -40,6 +41,11 @@ class ProjectFacts:
     def receiver_of_all(self) -> str | None:
         """Where the project listens to the signals of every model; None where it does not."""
         return receiver_of_all(self.project.root)
+
+    @cached_property
+    def debug_setting(self) -> str | None:
+        """Where the project's settings switch DEBUG on; None where they do not."""
+        return debug_setting(self.project)
 
     @cached_property
     def _migration_folders(self) -> frozenset[Path]:

@@ -103,6 +103,11 @@ def effects_of(
                     yield Effect(Kind.CALL, context)
 
 
+def is_query(effect: Effect) -> bool:
+    """Is it certain that a statement is sent?"""
+    return effect.kind in {Kind.READS, Kind.WRITES, Kind.SQL}
+
+
 def is_deletion(effect: Effect) -> bool:
     """Does a call of ``delete()`` write? It may take rows of other tables with it."""
     match effect:

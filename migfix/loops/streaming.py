@@ -206,5 +206,11 @@ def _may_write_others(loop: Loop) -> str | None:
     return f"line {loop.line_of(found[0].node)} may write" if found else None
 
 
+def sends_queries(loop: Loop) -> bool:
+    """Is it certain that the body sends statements of its own?"""
+    saves = loop.used(uses.Kind.SAVE, uses.Kind.DELETE)
+    return bool(saves) or any(map(effects.is_query, loop.effects))
+
+
 def already_streams(loop: Loop) -> bool:
     return isinstance(loop.rows, Rows) and loop.rows.has("iterator")

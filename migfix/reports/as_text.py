@@ -90,6 +90,21 @@ def _summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]
         yield f"{offers} more with --unsafe-fixes."
     if failed:
         yield f"{_count(failed, 'file')} failed, see the errors."
+    if not applied:
+        yield from _logged(sound)
+
+
+def _logged(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
+    """Once for each project: its DEBUG, and the loops that it makes expensive."""
+    found = Counter({o.debug_setting: 0 for o in outcomes if o.debug_setting})
+    for outcome in outcomes:
+        if outcome.debug_setting:
+            found[outcome.debug_setting] += sum(loop.logged for loop in outcome.loops)
+    for place, loops in found.items():
+        yield (
+            f"{place} sets DEBUG = True: Django keeps the last 9,000 statements of "
+            f"{_count(loops, 'loop')} in memory, with their values; run migrate without DEBUG."
+        )
 
 
 def _reasons(loops: Iterable[LoopOutcome]) -> str:

@@ -57,7 +57,10 @@ def test_rows_are_counted_and_tested_in_the_database(before, after):
         "MF401",
         select=("MF401",),
     )
-    assert (loop.outcome.value, loop.applicability) == ("left", None)  # only what is before it changes
+    assert (loop.outcome.value, loop.applicability) == (
+        "left",
+        None,
+    )  # only what is before it changes
 
 
 def test_the_loop_streams_where_the_rows_were_only_counted():

@@ -1,0 +1,67 @@
+"""Whether a project's settings switch ``DEBUG`` on, so that Django logs the statements of every loop.
+
+The log of a connection holds its last 9,000 statements with their values:
+https://docs.djangoproject.com/en/stable/faq/models/#how-can-i-see-the-raw-sql-queries-django-is-running
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from migfix.discovery import Project
+
+_NAMED_BY_MANAGE = re.compile(rb"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+_PLAIN_NAMES = frozenset({"settings.py", "base.py", "common.py", "__init__.py"})
+
+
+def debug_setting(project: Project) -> str | None:
+    """``path:line`` of the literal ``DEBUG = True`` in the settings of the project, None if there is none.
+
+    These are the ones that ``manage.py`` names, or else those that no machine or task has for itself.
+    """
+    for path in _settings(project):
+        if (line := _line_in(path)) is not None:
+            return f"{_shown(path, project.root)}:{line}"
+    return None
+
+
+def _settings(project: Project) -> Iterable[Path]:
+    manage = project.root / "manage.py"
+    named = _NAMED_BY_MANAGE.search(manage.read_bytes()) if manage.is_file() else None
+    if named and (path := project.module_file(named[1].decode())):
+        return [path]
+    return [path for path in project.settings_files if path.name in _PLAIN_NAMES]
+
+
+def _line_in(path: Path) -> int | None:
+    """The line that sets DEBUG, where it is the only one and says True."""
+    data = path.read_bytes()
+    if b"DEBUG" not in data:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(data)
+    except (SyntaxError, ValueError):
+        return None
+    match list(_assigned(tree)):
+        case [(line, ast.Constant(value=True))]:
+            return line
+    return None
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[int, ast.expr]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id="DEBUG")], value=value) | ast.AnnAssign(
+                target=ast.Name(id="DEBUG"), value=ast.expr() as value
+            ):
+                yield node.lineno, value
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
