@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import libcst as cst
 
-from migfix.findings import ChainCall, Edit, ReplaceLoop, Rewrite, WrapRows
+from migfix.findings import ChainCall, Edit, ReplaceLoop, ReplaceRows, Rewrite, WrapRows
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.imports import with_imports
 from migfix.settings import Style
@@ -50,9 +50,13 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
         }
         if edits:
             first, last = _line_range(statement)
-            text = "".join(_without(lines, _drops(edits.values()))[first:last])
-            indents = [_depth(source, loop) for loop in held]
-            lines[first:last] = [_edited(text, edits, indents, style, source.newline)]
+            drops = set(_drops(edits.values()))
+            text = "".join(_without(lines, drops)[first:last])
+            indents = [_depth(source, loop, edits.get(i)) for i, loop in enumerate(held)]
+            withs = [each for each in _withs_of(statement) if each not in drops]
+            goes = set(_unwraps(edits.values()))
+            unwrapped = {i for i, each in enumerate(withs) if each in goes}
+            lines[first:last] = [_edited(text, edits, indents, unwrapped, style, source.newline)]
     return "".join(lines)
 
 
@@ -60,8 +64,16 @@ def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
     """The statements beside loops that go with them."""
     for each in edits:
         for rewrite in each.rewrites:
-            if isinstance(rewrite.edit, ReplaceLoop):
+            if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows)):
                 yield from rewrite.edit.drops
+
+
+def _unwraps(edits: Iterable[LoopEdits]) -> Iterator[ast.With]:
+    """The ``with`` statements that go and leave what stands in them."""
+    for each in edits:
+        for rewrite in each.rewrites:
+            if isinstance(rewrite.edit, ReplaceRows) and rewrite.edit.unwraps:
+                yield rewrite.edit.unwraps
 
 
 def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
@@ -71,7 +83,16 @@ def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
         first, last = _line_range(statement)
         for number, line in enumerate(_comments_of(lines[first:last]), first):
             kept[number] = line
+        gone = not "".join(kept[first:last])
+        if gone and last < len(kept) and not kept[last].strip() and _is_gap(kept[:first]):
+            kept[last] = ""
     return kept
+
+
+def _is_gap(lines: Sequence[str]) -> bool:
+    """Does the text end in a blank line, or begin a block?"""
+    before = next((line for line in reversed(lines) if line), "").strip()
+    return not before or before.endswith(":")
 
 
 def _comments_of(lines: Sequence[str]) -> list[str]:
@@ -100,14 +121,26 @@ def _loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
     return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
 
 
-def _depth(source: Source, loop: ast.For | ast.AsyncFor) -> int:
-    return len(source.lines[loop.lineno - 1][: loop.col_offset].expandtabs(4))
+def _withs_of(statement: ast.stmt) -> list[ast.stmt]:
+    """The statement's ``with`` blocks in the order of the source."""
+    withs = [n for n in ast.walk(statement) if isinstance(n, (ast.With, ast.AsyncWith))]
+    return sorted(withs, key=lambda each: (each.lineno, each.col_offset))
+
+
+def _depth(source: Source, loop: ast.For | ast.AsyncFor, edits: LoopEdits | None) -> int:
+    """How deep the loop stands after its edits."""
+    column = loop.col_offset
+    for without in _unwraps([edits] if edits else []):
+        if loop in ast.walk(without):
+            column -= without.body[0].col_offset - without.col_offset
+    return len(source.lines[loop.lineno - 1][:column].expandtabs(4))
 
 
 def _edited(
     text: str,
     edits: Mapping[int, LoopEdits],
     indents: Sequence[int],
+    unwrapped: Set[int],
     style: Style,
     newline: str,
 ) -> str:
@@ -117,7 +150,9 @@ def _edited(
     if len(found.loops) != len(indents):
         raise RewriteError("the two parsers do not see the same loops")
     rewriter = _Rewriter(
-        {id(found.loops[i]): (each, indents[i]) for i, each in edits.items()}, style
+        {id(found.loops[i]): (each, indents[i]) for i, each in edits.items()},
+        {id(found.withs[i]) for i in unwrapped},
+        style,
     )
     code = module.visit(rewriter).code
     return code if newline == "\n" else code.replace(newline, "\n").replace("\n", newline)
@@ -126,15 +161,22 @@ def _edited(
 class _Loops(cst.CSTVisitor):
     def __init__(self) -> None:
         self.loops: list[cst.For] = []
+        self.withs: list[cst.With] = []
 
     def visit_For(self, node: cst.For) -> None:
         self.loops.append(node)
 
+    def visit_With(self, node: cst.With) -> None:
+        self.withs.append(node)
+
 
 class _Rewriter(cst.CSTTransformer):
-    def __init__(self, edits: Mapping[int, tuple[LoopEdits, int]], style: Style) -> None:
+    def __init__(
+        self, edits: Mapping[int, tuple[LoopEdits, int]], unwrapped: Set[int], style: Style
+    ) -> None:
         super().__init__()
         self.edits = edits
+        self.unwrapped = unwrapped
         self.style = style
 
     def leave_For(
@@ -148,6 +190,33 @@ class _Rewriter(cst.CSTTransformer):
             return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
         rows = _in_wrappers(updated_node.iter, loop.wrappers, edits)
         return _with_new_header(updated_node, rows, self.style, indent)
+
+    def leave_With(
+        self, original_node: cst.With, updated_node: cst.With
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        if id(original_node) not in self.unwrapped:
+            return updated_node
+        return cst.FlattenSentinel(_unwrapped(updated_node))
+
+
+def _unwrapped(block: cst.With) -> list[cst.BaseStatement]:
+    """What stands in the ``with``; the comments around it stay."""
+    body = block.body
+    if not isinstance(body, cst.IndentedBlock) or _comments_in(body.footer):
+        return [block]
+    first, *rest = [
+        s for s in body.body if isinstance(s, (cst.SimpleStatementLine, cst.BaseCompoundStatement))
+    ]
+    said = _comments_in([*block.items, block.lpar, block.rpar, body.header])
+    kept = [cst.EmptyLine(comment=comment) for comment in said]
+    above = [*block.leading_lines, *kept, *first.leading_lines]
+    return [first.with_changes(leading_lines=above), *rest]
+
+
+def _comments_in(nodes: Iterable[object]) -> list[cst.Comment]:
+    return [
+        comment for node in nodes if isinstance(node, cst.CSTNode) for comment in _comments(node)
+    ]
 
 
 def _replacement(
@@ -204,11 +273,15 @@ def _in_wrappers(
 
 
 def _streams(edit: Edit) -> bool:
-    return isinstance(edit, WrapRows) or (isinstance(edit, ChainCall) and edit.method == "iterator")
+    return isinstance(edit, (WrapRows, ReplaceRows)) or (
+        isinstance(edit, ChainCall) and edit.method == "iterator"
+    )
 
 
 def _with_edit(rows: cst.BaseExpression, edit: Edit) -> cst.BaseExpression:
     match edit:
+        case ReplaceRows(expression=expression):
+            return cst.parse_expression(expression)
         case WrapRows(function=function, arguments=arguments):
             inner = _receiver(rows) if _is_call_of(rows, "iterator") else rows
             extra = _arguments(arguments)
