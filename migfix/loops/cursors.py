@@ -139,8 +139,11 @@ def _ends(block: ast.stmt, statement: ast.stmt, loop: Loop) -> bool:
 
 
 def _siblings_before(statement: ast.stmt, loop: Loop) -> Iterator[ast.stmt]:
+    """The statements before it in its own block, the nearest first."""
     parent = loop.resolver.scope.parents.get(statement)
-    return reversed(run_before(statement, parent)) if parent else iter(())
+    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    block = next((b for b in blocks if isinstance(b, list) and statement in b), [])
+    return reversed(block[: block.index(statement)] if block else [])
 
 
 def _is_plain_assignment(statement: ast.stmt, loop: Loop) -> bool:

@@ -126,9 +126,10 @@ class Loop:
 
     @property
     def model_label(self) -> str | None:
-        if isinstance(self.model, ModelState):
-            return self.model.label
         key = self.rows.model.key if self.rows.model else None
+        known = self.state.model(*key) if key else None
+        if isinstance(known, ModelState):
+            return known.label
         return ".".join(key) if key else None
 
     @cached_property

@@ -83,16 +83,20 @@ def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
         first, last = _line_range(statement)
         for number, line in enumerate(_comments_of(lines[first:last]), first):
             kept[number] = line
-        gone = not "".join(kept[first:last])
-        if gone and last < len(kept) and not kept[last].strip() and _is_gap(kept[:first]):
-            kept[last] = ""
+        if not "".join(kept[first:last]):
+            _close_gap(kept, first, last, statement.col_offset)
     return kept
 
 
-def _is_gap(lines: Sequence[str]) -> bool:
-    """Does the text end in a blank line, or begin a block?"""
-    before = next((line for line in reversed(lines) if line), "").strip()
-    return not before or before.endswith(":")
+def _close_gap(lines: list[str], first: int, last: int, depth: int) -> None:
+    """Take away the blank lines that parted a statement, now gone, from its neighbours."""
+    above = next((n for n in range(first, 0, -1) if lines[n - 1].strip()), 0)
+    below = next((n for n in range(last, len(lines)) if lines[n].strip()), len(lines))
+    ends = below == len(lines) or not lines[below][:depth].isspace()
+    if lines[above - 1].rstrip().endswith(":"):
+        lines[above:below] = [""] * (below - above)
+    elif ends or any(lines[last:below]):
+        lines[above:first] = [""] * (first - above)
 
 
 def _comments_of(lines: Sequence[str]) -> list[str]:
