@@ -16,7 +16,13 @@ MySQL and MariaDB send the whole result at once, SQLite shows a loop its own wri
 comes from ``_migfix.py``, a module that migfix puts beside the migrations: a server-side cursor
 where that is the same as the full list, else rows spooled to a temporary file.
 
-Refuses when the queryset's rows are used again or kept, and when ``.iterator()`` is enough.
+Rows of ``Model.objects.raw(...)`` go through ``stream`` as well, and those of a cursor through
+``stream_sql(connection, sql, params)``, which takes the place of ``cursor.execute(sql, params)`` and
+``cursor.fetchall()``. A cursor that nothing needs any more goes.
+
+Refuses when the queryset's rows are used again or kept, and when ``.iterator()`` is enough; and rows
+of a cursor when its SQL is not surely one SELECT, when anything but plain assignments stands between
+``execute()`` and the loop, and when anything reads what the cursor has run (``rowcount``).
 """
 
 from __future__ import annotations

@@ -135,7 +135,8 @@ class WrapRows:
 class ReplaceRows:
     """The loop goes over this expression; ``drops`` as in ``ReplaceLoop``.
 
-    ``unwraps`` is a ``with`` around or before the loop that goes and leaves what stands in it.
+    ``unwraps`` is a ``with`` around or before the loop. It goes, and leaves what stands in it, where
+    nothing in there reads the name that it binds any more.
     """
 
     expression: str

@@ -323,11 +323,13 @@ def _closes(query: CursorQuery, loop: Loop) -> tuple[list[ast.AST], list[ast.stm
 
 
 def superfluous_with(query: CursorQuery, loop: Loop) -> ast.With | None:
-    """The ``with`` that would open the cursor for nothing, None where it does more."""
-    opens = loop.resolver.scope.parents.get(query.created.statement)
+    """The ``with`` that would open the cursor for nothing if nothing else in it needs the cursor."""
+    scope = loop.resolver.scope
+    opens = scope.parents.get(query.created.statement)
     match opens:
         case ast.With(items=[_]) if opens not in superfluous(query, loop):
-            return None if any(_closes(query, loop)) else opens
+            inside = all(scope.is_inside(load, opens) for load in _other_loads(query, loop))
+            return opens if inside else None
     return None
 
 

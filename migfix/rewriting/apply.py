@@ -52,10 +52,11 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             first, last = _line_range(statement)
             drops = set(_drops(edits.values()))
             text = "".join(_without(lines, drops)[first:last])
-            indents = [_depth(source, loop, edits.get(i)) for i, loop in enumerate(held)]
+            gone = [*drops, *(held[i].iter for i, each in edits.items() if _replaces_rows(each))]
+            unwraps = {each for each in _unwraps(edits.values()) if not _is_needed(each, gone)}
+            indents = [_depth(source, loop, unwraps) for loop in held]
             withs = [each for each in _withs_of(statement) if each not in drops]
-            goes = set(_unwraps(edits.values()))
-            unwrapped = {i for i, each in enumerate(withs) if each in goes}
+            unwrapped = {i for i, each in enumerate(withs) if each in unwraps}
             lines[first:last] = [_edited(text, edits, indents, unwrapped, style, source.newline)]
     return "".join(lines)
 
@@ -69,11 +70,23 @@ def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
 
 
 def _unwraps(edits: Iterable[LoopEdits]) -> Iterator[ast.With]:
-    """The ``with`` statements that go and leave what stands in them."""
+    """The ``with`` statements that may go and leave what stands in them."""
     for each in edits:
         for rewrite in each.rewrites:
             if isinstance(rewrite.edit, ReplaceRows) and rewrite.edit.unwraps:
                 yield rewrite.edit.unwraps
+
+
+def _replaces_rows(edits: LoopEdits) -> bool:
+    return any(isinstance(rewrite.edit, ReplaceRows) for rewrite in edits.rewrites)
+
+
+def _is_needed(block: ast.With, gone: Iterable[ast.AST]) -> bool:
+    """Does anything in the block that does not go read the name that the block binds?"""
+    bound = block.items[0].optional_vars
+    kept = set(ast.walk(block)).difference(*map(ast.walk, gone))
+    names = {n.id for n in kept if isinstance(n, ast.Name) and n is not bound}
+    return not isinstance(bound, ast.Name) or bound.id in names
 
 
 def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
@@ -131,10 +144,10 @@ def _withs_of(statement: ast.stmt) -> list[ast.stmt]:
     return sorted(withs, key=lambda each: (each.lineno, each.col_offset))
 
 
-def _depth(source: Source, loop: ast.For | ast.AsyncFor, edits: LoopEdits | None) -> int:
-    """How deep the loop stands after its edits."""
+def _depth(source: Source, loop: ast.For | ast.AsyncFor, unwraps: Iterable[ast.With]) -> int:
+    """How deep the loop stands when these blocks are gone."""
     column = loop.col_offset
-    for without in _unwraps([edits] if edits else []):
+    for without in unwraps:
         if loop in ast.walk(without):
             column -= without.body[0].col_offset - without.col_offset
     return len(source.lines[loop.lineno - 1][:column].expandtabs(4))

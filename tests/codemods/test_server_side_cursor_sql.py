@@ -386,6 +386,18 @@ REWRITTEN = {
         + "    y = '''\n  x'''",
         "# open\n# first\nx = 1\n" + f"for row in {STREAMED}:\n{PRINT}\ny = '''\n  x'''",
     ),
+    "two in a block": (
+        "with schema_editor.connection.cursor() as cursor:\n"
+        + indent(fetched(made="") + fetched(made=""), "    "),
+        f"for row in {STREAMED}:\n{PRINT}\n" * 2,
+    ),
+    "two of them in a block": (
+        "with schema_editor.connection.cursor() as cursor:\n"
+        + indent(fetched(made="") + fetched(made="", sql=f"{SQL} + imported"), "    "),
+        "with schema_editor.connection.cursor() as cursor:\n"
+        + f"    for row in stream_sql(\n        schema_editor.connection, {SQL}\n    ):\n    {PRINT}\n"
+        + indent(fetched(made="", sql=f"{SQL} + imported"), "    "),
+    ),
     "after a block": (
         "with schema_editor.connection.cursor() as cursor:\n"
         f"    cursor.execute({SQL})  # slow\n    rows = cursor.fetchall()\n" + OVER_ROWS,
