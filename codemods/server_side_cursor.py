@@ -16,37 +16,95 @@ MySQL and MariaDB send the whole result at once, SQLite shows a loop its own wri
 comes from ``_migfix.py``, a module that migfix puts beside the migrations: a server-side cursor
 where that is the same as the full list, else rows spooled to a temporary file.
 
-Refuses when the queryset's rows are used again or kept, and when ``.iterator()`` is enough.
+Rows of ``Model.objects.raw(...)`` go through ``stream`` as well, and those of a cursor through
+``stream_sql(connection, sql, params)``, which takes the place of ``cursor.execute(sql, params)`` and
+``cursor.fetchall()``. A cursor that nothing needs any more goes.
+
+Refuses when the queryset's rows are used again or kept, and when ``.iterator()`` is enough; and rows
+of a cursor when its SQL is not surely one SELECT, when anything but plain assignments stands between
+``execute()`` and the loop, and when anything reads what the cursor has run (``rowcount``).
 """
 
 from __future__ import annotations
 
+import ast
+
 from migfix.codemod import Codemod, Decision
-from migfix.findings import Outcome, Part, Reason, Refusal, Rewrite, WrapRows
+from migfix.findings import (
+    Edit,
+    Outcome,
+    Part,
+    Reason,
+    Refusal,
+    ReplaceRows,
+    Rewrite,
+    WrapRows,
+)
 from migfix.loops import effects
+from migfix.loops.cursors import CursorQuery, superfluous, superfluous_with
 from migfix.loops.loop import Loop
+from migfix.loops.names import Reference
 from migfix.loops.streaming import already_streams, cannot_stream, plain_iterator_falls_short
+from migfix.loops.values import RawRows
 
 
 def decide(loop: Loop) -> Decision:
     if refusal := cannot_stream(loop):
         return refusal
+    if loop.cursor_query:
+        return _of_cursor(loop.cursor_query, loop)
+    if isinstance(loop.rows, RawRows):
+        return _wrapped(loop)
     if plain_iterator_falls_short(loop) is None:
         return None
     buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
     if loop.is_over_iterator or (already_streams(loop) and not buffered):
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
+    return _wrapped(loop)
+
+
+def _wrapped(loop: Loop) -> Decision:
+    """``stream(queryset)``"""
     stream = loop.names.stream()
     if stream is None:
         return Refusal(Reason.NAME_CLASH, "`stream` means something else in this file")
+    return _streamed(WrapRows(stream.text, _mode(loop)), stream)
+
+
+def _of_cursor(query: CursorQuery, loop: Loop) -> Decision:
+    """``stream_sql(connection, sql, params)``"""
+    stream_sql = loop.names.stream_sql()
+    if stream_sql is None:
+        return Refusal(Reason.NAME_CLASH, "`stream_sql` means something else in this file")
+    drops = superfluous(query, loop)
+    if not all(map(loop.stands_alone, drops)):
+        return Refusal(Reason.LOOP_SHAPE, "cursor.execute(...) shares its line with others")
+    if not all(_keeps_its_meaning(argument, loop) for argument in query.arguments):
+        return Refusal(Reason.SQL_UNKNOWN, "the SQL does not fit into the header of the loop")
+    arguments = [*map(loop.text, query.arguments), *filter(None, [_mode(loop)])]
+    call = f"{stream_sql.text}({', '.join(arguments)})"
+    return _streamed(ReplaceRows(call, drops, superfluous_with(query, loop)), stream_sql)
+
+
+def _keeps_its_meaning(node: ast.expr, loop: Loop) -> bool:
+    """Does the text on one line say what the node says? Layout matters in some f-strings."""
+    moved = ast.parse(loop.text(node), mode="eval").body
+    return ast.dump(moved) == ast.dump(node)
+
+
+def _streamed(edit: Edit, function: Reference) -> Rewrite:
     return Rewrite(
         part=Part.SOURCE,
-        edit=WrapRows(stream.text, 'mode="spool"' if _disturbs_cursor(loop) else ""),
+        edit=edit,
         message="streams its rows through a server-side cursor or a temporary file",
         outcome=Outcome.CURSOR,
-        imports=(stream.import_,) if stream.import_ else (),
+        imports=(function.import_,) if function.import_ else (),
         needs_helper=True,
     )
+
+
+def _mode(loop: Loop) -> str:
+    return 'mode="spool"' if _disturbs_cursor(loop) else ""
 
 
 def _disturbs_cursor(loop: Loop) -> bool:

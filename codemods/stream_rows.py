@@ -21,9 +21,12 @@ from migfix.codemod import Codemod, Decision
 from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.loops.loop import Loop
 from migfix.loops.streaming import already_streams, cannot_stream, plain_iterator_falls_short
+from migfix.loops.values import RawRows
 
 
 def decide(loop: Loop) -> Decision:
+    if isinstance(loop.rows, RawRows):
+        return Refusal(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
     if already_streams(loop):
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
     refusal = cannot_stream(loop) or plain_iterator_falls_short(loop)

@@ -37,6 +37,9 @@ class Reason(Enum):
     INHERITANCE = "multi-table-inheritance"
     CUSTOM_MANAGER = "custom-manager"
     RAW_SQL = "raw-sql"
+    SQL_UNKNOWN = "sql-unknown"
+    CURSOR_USED = "cursor-used"
+    CUSTOM_CURSOR = "custom-cursor"
     NOT_INSTANCES = "rows-are-not-instances"
     LOOP_SHAPE = "loop-shape"
     QUERYSET_SHAPE = "queryset-shape"
@@ -138,7 +141,20 @@ class ReplaceExpressions:
     pairs: tuple[tuple[ast.expr, str], ...]
 
 
-Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceExpressions
+@dataclass(frozen=True, slots=True)
+class ReplaceRows:
+    """The loop goes over this expression; ``drops`` as in ``ReplaceLoop``.
+
+    ``unwraps`` is a ``with`` around or before the loop. It goes, and leaves what stands in it, where
+    nothing in there reads the name that it binds any more.
+    """
+
+    expression: str
+    drops: tuple[ast.stmt, ...] = ()
+    unwraps: ast.With | None = None
+
+
+Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceRows | ReplaceExpressions
 
 
 @dataclass(frozen=True, slots=True)

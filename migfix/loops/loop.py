@@ -11,6 +11,7 @@ from typing import TypeAlias
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.loops.bulk import BulkUpdate, bulk_update_after
 from migfix.loops.counts import Count, counts_around, needless_list
+from migfix.loops.cursors import CursorQuery, cursor_query_of
 from migfix.loops.effects import Effect, effects_of
 from migfix.loops.effects import Kind as EffectKind
 from migfix.loops.functions import Function, Reach
@@ -126,9 +127,10 @@ class Loop:
 
     @property
     def model_label(self) -> str | None:
-        if isinstance(self.model, ModelState):
-            return self.model.label
-        key = self.rows.model.key if isinstance(self.rows, Rows) else None
+        key = self.rows.model.key if self.rows.model else None
+        known = self.state.model(*key) if key else None
+        if isinstance(known, ModelState):
+            return known.label
         return ".".join(key) if key else None
 
     @cached_property
@@ -150,12 +152,19 @@ class Loop:
         return tuple(effect for effect in self.effects if effect.kind in kinds)
 
     @cached_property
+    def cursor_query(self) -> CursorQuery | None:
+        """The query of the cursor whose rows these are; None where it is not certain which."""
+        of_cursor = isinstance(self.rows, RawRows) and self.rows.model is None
+        return cursor_query_of(self) if of_cursor else None
+
+    @cached_property
     def outer_row_loop(self) -> ast.For | None:
         """The nearest enclosing loop whose variable the queryset depends on.
 
         Loops over a few things written out in the file (models, names) do not count.
         """
-        names = self._behind(self.queryset)
+        asked = self.cursor_query.arguments if self.cursor_query else ()
+        names = {name for node in (self.queryset, *asked) for name in self._behind(node)}
         for ancestor in self.resolver.scope.ancestors(self.node):
             if isinstance(ancestor, ast.For) and not self._is_written_out(ancestor):
                 bound = {n.id for n in walk(ancestor.target) if isinstance(n, ast.Name)}
@@ -468,7 +477,7 @@ def _ways_of(node: ast.For, function: Function, reach: Reach) -> list[_Way]:
 def _way_of(node: ast.For, resolver: Resolver) -> _Way | None:
     rows, wrappers = resolver.unwrapped(node.iter)
     if isinstance(rows, SchemaEditor):
-        rows = RawRows("a cursor")
+        rows = RawRows(live=True)
     return (resolver, rows, wrappers) if isinstance(rows, (Rows, RawRows)) else None
 
 

@@ -70,6 +70,10 @@ class Names:
         """The helper's ``stream`` function."""
         return self._plain(self.helper, "stream")
 
+    def stream_sql(self) -> Reference | None:
+        """The helper's ``stream_sql`` function."""
+        return self._plain(self.helper, "stream_sql")
+
     def _attribute(self, package: str, module: str, name: str) -> Reference | None:
         """``module.name``, or plain ``name`` where the module's name means something else here."""
         for local, path in self.module.top_imports.items():

@@ -105,7 +105,7 @@ class Resolver:
             case ast.Subscript(value=owner, slice=ast.Slice()):
                 rows = self.value(owner, at, depth + 1)
                 return rows.then("[]", node) if isinstance(rows, Rows) else None
-            case ast.Subscript(value=owner, slice=ast.Constant(value=int(index))):
+            case ast.Subscript(value=owner, slice=index):
                 return self._item(self.value(owner, at, depth + 1), index)
         return None
 
@@ -259,8 +259,10 @@ class Resolver:
         path = self.module.imports.get(name, "")
         if path == "django.apps.apps":
             return None
-        if path in {"django.db.connection", "django.db.connections"}:
-            return SchemaEditor()  # its cursors give the same kind of rows
+        if path == "django.db.connection":
+            return SchemaEditor("connection")
+        if path == "django.db.connections":
+            return SchemaEditor("connections")
         if ".models" in path or path.startswith("models."):
             return Model(None, real=True)
         value = self.module.constant(name)
@@ -289,7 +291,9 @@ class Resolver:
         if binding.value is None:
             return None
         value = self.value(binding.value, statement, depth + 1)
-        return value if binding.position is None else self._item(value, binding.position)
+        if binding.position is None:
+            return value
+        return self._item(value, ast.Constant(binding.position))
 
     def unwrapped(self, node: ast.expr, depth: int = 0) -> tuple[Value, tuple[str, ...]]:
         """The value under ``list(...)``, ``tqdm(...)`` and their like, and the wrappers, outermost first."""
@@ -317,8 +321,10 @@ class Resolver:
         match owner:
             case Apps() if attribute == "get_model":
                 return None
+            case SchemaEditor(part="editor") if attribute == "connection":
+                return SchemaEditor("connection")
             case SchemaEditor():
-                return owner
+                return SchemaEditor("other")
             case Model():
                 return self._manager(owner, attribute)
             case Row(model=model) if model.key is not None:
@@ -341,12 +347,14 @@ class Resolver:
         related = related_model(self.state, key, attribute)
         return Manager(Model(related), attribute, related=True) if related else None
 
-    def _item(self, value: Value, index: int) -> Value:
-        match value:
-            case Pair(row=row) if index == 0:
+    def _item(self, value: Value, index: ast.expr) -> Value:
+        match value, index:
+            case Pair(row=row), ast.Constant(value=0):
                 return row
-            case Rows():
+            case Rows(), ast.Constant(value=int()):
                 return row_of(value)
+            case SchemaEditor(part="connections"), _:
+                return SchemaEditor("connection")
         return None
 
     def _call(self, node: ast.Call, at: ast.AST, depth: int) -> Value:
@@ -365,26 +373,34 @@ class Resolver:
             case Apps() if method == "get_model":
                 return Model(self.model_key(node, at))
             case SchemaEditor() if method in {"fetchall", "fetchmany"}:
-                return RawRows("a cursor")
+                return RawRows(call=node)
+            case SchemaEditor(part="connection") if method == "cursor" and not _arguments(node):
+                return SchemaEditor("cursor")
             case SchemaEditor():
-                return owner
+                return SchemaEditor("other")
+            case RawRows(model=Model()) if method == "iterator":
+                return replace(owner, live=True)
             case Manager(model=model) if method in {"db_manager", "using"}:
                 return Rows(owner, (Step(method, node),))
             case Manager() | Rows() if method in CHAINING | {"db_manager"}:
                 rows = Rows(owner) if isinstance(owner, Manager) else owner
                 return rows.then(method, node)
             case Manager(model=model) | Rows(manager=Manager(model=model)):
-                return self._evaluated(model, method)
+                return self._evaluated(model, method, node)
         return None
 
-    def _evaluated(self, model: Model, method: str) -> Value:
+    def _evaluated(self, model: Model, method: str, node: ast.Call) -> Value:
         if method == "raw":
-            return RawRows("raw SQL")
+            return RawRows(model, node)
         if method in ROW_GETTERS:
             return Row(model)
         if method in MAYBE_ROW_GETTERS:
             return Row(model, may_be_none=True)
         return Pair(Row(model)) if method in PAIR_GETTERS else None
+
+
+def _arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
+    return [*call.args, *call.keywords]
 
 
 _PROGRESS_BARS = frozenset(

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -175,7 +175,8 @@ class Scope:
                 return isinstance(made, (ast.For, ast.AsyncFor)) and step in made.body
             if isinstance(ancestor, (ast.With, ast.AsyncWith)) and made in ancestor.items:
                 return step in ancestor.body
-            if made in _run_before(step, ancestor):
+            before = run_before(step, ancestor)
+            if made in before or any(made in s.body for s in before if _opens_cursor(s)):
                 return not isinstance(made, (ast.For, ast.AsyncFor))
             step = ancestor
         return False
@@ -216,7 +217,17 @@ class Scope:
         )
 
 
-def _run_before(step: ast.AST, ancestor: ast.AST) -> list[ast.stmt]:
+def _opens_cursor(statement: ast.stmt) -> TypeGuard[ast.With]:
+    """``with connection.cursor() as cursor``, which lets every exception through."""
+    match statement:
+        case ast.With(
+            items=[ast.withitem(context_expr=ast.Call(func=ast.Attribute(attr="cursor"), args=[]))]
+        ):
+            return True
+    return False
+
+
+def run_before(step: ast.AST, ancestor: ast.AST) -> list[ast.stmt]:
     """The statements directly in ``ancestor`` that have run to their end when ``step`` is reached."""
     for block in ("body", "orelse", "finalbody"):
         statements = getattr(ancestor, block, None)

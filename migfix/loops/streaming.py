@@ -8,8 +8,16 @@ from collections.abc import Iterator
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.loops import effects, relations, uses
+from migfix.loops.cursors import (
+    CursorQuery,
+    cursor_used,
+    is_live,
+    rows_used_again,
+    uses_other_rows,
+)
 from migfix.loops.loop import Loop
 from migfix.loops.scopes import Binding, walk
+from migfix.loops.sql import is_one_select, small_result, sql_text
 from migfix.loops.values import RawRows, Rows, Step
 
 # Tables of Django that hold one row for each model, host or role.
@@ -20,8 +28,13 @@ _SMALL_TABLES = frozenset(
 
 def cannot_stream(loop: Loop) -> Refusal | None:
     """Why the rows must stay a list, whatever fetches them; None when they may be streamed."""
-    if isinstance(loop.rows, RawRows):
-        return Refusal(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
+    if loop.cursor_query:
+        return _cannot_stream_cursor(loop.cursor_query, loop)
+    if loop.rows.model is None:
+        return Refusal(
+            Reason.LOOP_SHAPE,
+            "the loop does not go over all rows of a cursor.execute(...) right before it",
+        )
     if loop.rows.model.real:
         return Refusal(
             Reason.REAL_MODEL,
@@ -29,18 +42,76 @@ def cannot_stream(loop: Loop) -> Refusal | None:
         )
     if loop.reuse:
         return Refusal(Reason.QUERYSET_REUSED, loop.reuse)
+    if isinstance(loop.rows, RawRows):
+        few = _few_rows_of_sql(_sql_of(loop.rows, loop), loop)
+        return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
     if loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     return _few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
 
 
-def _few_rows(loop: Loop) -> Refusal | None:
-    if loop.outer_row_loop is not None:
+def _cannot_stream_cursor(query: CursorQuery, loop: Loop) -> Refusal | None:
+    """The same for the rows of a cursor, whose query the loop would run itself."""
+    text = sql_text(query.sql, loop.resolver)
+    if text is None:
+        return Refusal(Reason.SQL_UNKNOWN, "the SQL of the rows is not written out")
+    if not is_one_select(text):
+        return Refusal(Reason.SQL_UNKNOWN, "the SQL is not surely one SELECT that changes nothing")
+    if again := rows_used_again(query, loop):
+        line = loop.line_of(again)
+        return Refusal(Reason.QUERYSET_REUSED, f"the rows are used again on line {line}")
+    if used := cursor_used(query, loop):
         return Refusal(
-            Reason.PER_PARENT,
-            f"each turn of the loop on line {loop.outer_row_loop.lineno} reads a few rows of its own:"
-            " streaming gains nothing",
+            Reason.CURSOR_USED, f"line {loop.line_of(used)} may need what the cursor has run"
         )
+    if custom := uses_other_rows(loop):
+        return Refusal(
+            Reason.CUSTOM_CURSOR,
+            f"by line {loop.line_of(custom)} the cursor's rows may be something else than tuples",
+        )
+    few = _few_rows_of_sql(text, loop)
+    return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
+
+
+def _sql_of(rows: RawRows, loop: Loop) -> str | None:
+    """The SQL of ``Model.objects.raw(sql)``, where it is written out."""
+    call = rows.call
+    return sql_text(call.args[0], loop.resolver) if call and call.args else None
+
+
+def _few_rows_of_sql(text: str | None, loop: Loop) -> Refusal | None:
+    small = small_result(text) if text is not None else None
+    return _per_parent(loop) or (Refusal(Reason.FEW_ROWS, small) if small else None)
+
+
+def _live_elsewhere(loop: Loop) -> Refusal | None:
+    """Rows that SQLite reads as the loop goes: it streams already, and shows what the body writes."""
+    assert isinstance(loop.rows, RawRows)
+    live = is_live(loop.cursor_query, loop) if loop.cursor_query else loop.rows.live
+    if not live or not loop.databases.any("sqlite"):
+        return None
+    if loop.databases.only("sqlite", "oracle"):
+        return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
+    if why := _may_write_others(loop):
+        return Refusal(
+            Reason.QUERY_IN_BODY, f"on SQLite the loop may meet rows that it has written: {why}"
+        )
+    return None
+
+
+def _per_parent(loop: Loop) -> Refusal | None:
+    if loop.outer_row_loop is None:
+        return None
+    return Refusal(
+        Reason.PER_PARENT,
+        f"each turn of the loop on line {loop.outer_row_loop.lineno} reads a few rows of its own:"
+        " streaming gains nothing",
+    )
+
+
+def _few_rows(loop: Loop) -> Refusal | None:
+    if refusal := _per_parent(loop):
+        return refusal
     assert isinstance(loop.rows, Rows)
     if loop.rows.manager.related and not _hangs_on_one_row(loop):
         return Refusal(Reason.PER_PARENT, "the rows are the few that belong to one other row")
@@ -89,6 +160,8 @@ def _kept(loop: Loop) -> Refusal | None:
         return Refusal(
             Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open"
         )
+    if isinstance(loop.rows, RawRows) and (line := _kept_raw_on(loop)) is not None:
+        return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
     for use in loop.used(uses.Kind.ESCAPE):
         if (line := _kept_on(use, loop)) is not None:
             return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
@@ -102,6 +175,17 @@ def _kept_on(use: uses.Use, loop: Loop) -> int | None:
             return call.lineno
         case ast.Assign(targets=[ast.Subscript(), *_]) as assignment:
             return assignment.lineno
+    return None
+
+
+def _kept_raw_on(loop: Loop) -> int | None:
+    """The same for a row that is no instance of a known model."""
+    target = loop.node.target
+    for node in (n for statement in loop.node.body for n in walk(statement)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="append"), args=[ast.Name(id=name)]):
+                if isinstance(target, ast.Name) and name == target.id:
+                    return node.lineno
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from migfix.history.state import ModelKey
 
@@ -16,7 +16,13 @@ class Apps:
 
 @dataclass(frozen=True, slots=True)
 class SchemaEditor:
-    """The schema editor that RunPython passes in, and its connection and cursors."""
+    """The schema editor that RunPython passes in, and what is reached through it.
+
+    ``part``: Django's "connections" and a "connection" of them are reached by import as well, a
+    "cursor" is Django's own wrapper, and "other" is anything else, such as a cursor of the driver.
+    """
+
+    part: Literal["editor", "connections", "connection", "cursor", "other"] = "editor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +115,20 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
-    """Rows of ``Model.objects.raw(...)`` or of a database cursor."""
+    """Rows of ``Model.objects.raw(...)``, or of a database cursor where there is no model.
 
-    what: str
+    ``call`` is that of ``raw()`` or of ``fetchall()`` and its like; None where the cursor itself, or
+    anything else that belongs to a connection, is gone over. ``live`` rows are read as the loop goes
+    where the driver does so.
+    """
+
+    model: Model | None = None
+    call: ast.Call | None = None
+    live: bool = False
+
+    @property
+    def what(self) -> str:
+        return "raw SQL" if self.model else "a cursor"
 
 
 @dataclass(frozen=True, slots=True)

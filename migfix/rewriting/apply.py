@@ -5,13 +5,21 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import libcst as cst
 
-from migfix.findings import ChainCall, Edit, ReplaceExpressions, ReplaceLoop, Rewrite, WrapRows
+from migfix.findings import (
+    ChainCall,
+    Edit,
+    ReplaceExpressions,
+    ReplaceLoop,
+    ReplaceRows,
+    Rewrite,
+    WrapRows,
+)
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.imports import with_imports
 from migfix.settings import Style
@@ -71,9 +79,14 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
         if edits:
             first, last = _line_range(statement)
             _replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
-            text = "".join(_without(lines, _drops(edits.values()))[first:last])
-            indents = [_depth(source, loop) for loop in held]
-            lines[first:last] = [_edited(text, edits, indents, style, source.newline)]
+            drops = set(_drops(edits.values()))
+            text = "".join(_without(lines, drops)[first:last])
+            gone = [*drops, *(held[i].iter for i, each in edits.items() if _replaces_rows(each))]
+            unwraps = {each for each in _unwraps(edits.values()) if not _is_needed(each, gone)}
+            indents = [_depth(source, loop, unwraps) for loop in held]
+            withs = [each for each in _withs_of(statement) if each not in drops]
+            unwrapped = {i for i, each in enumerate(withs) if each in unwraps}
+            lines[first:last] = [_edited(text, edits, indents, unwrapped, style, source.newline)]
     return "".join(lines)
 
 
@@ -131,8 +144,28 @@ def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
     """The statements beside loops that go with them."""
     for each in edits:
         for rewrite in each.rewrites:
-            if isinstance(rewrite.edit, ReplaceLoop):
+            if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows)):
                 yield from rewrite.edit.drops
+
+
+def _unwraps(edits: Iterable[LoopEdits]) -> Iterator[ast.With]:
+    """The ``with`` statements that may go and leave what stands in them."""
+    for each in edits:
+        for rewrite in each.rewrites:
+            if isinstance(rewrite.edit, ReplaceRows) and rewrite.edit.unwraps:
+                yield rewrite.edit.unwraps
+
+
+def _replaces_rows(edits: LoopEdits) -> bool:
+    return any(isinstance(rewrite.edit, ReplaceRows) for rewrite in edits.rewrites)
+
+
+def _is_needed(block: ast.With, gone: Iterable[ast.AST]) -> bool:
+    """Does anything in the block that does not go read the name that the block binds?"""
+    bound = block.items[0].optional_vars
+    kept = set(ast.walk(block)).difference(*map(ast.walk, gone))
+    names = {n.id for n in kept if isinstance(n, ast.Name) and n is not bound}
+    return not isinstance(bound, ast.Name) or bound.id in names
 
 
 def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
@@ -142,7 +175,20 @@ def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
         first, last = _line_range(statement)
         for number, line in enumerate(_comments_of(lines[first:last]), first):
             kept[number] = line
+        if not "".join(kept[first:last]):
+            _close_gap(kept, first, last, statement.col_offset)
     return kept
+
+
+def _close_gap(lines: list[str], first: int, last: int, depth: int) -> None:
+    """Take away the blank lines that parted a statement, now gone, from its neighbours."""
+    above = next((n for n in range(first, 0, -1) if lines[n - 1].strip()), 0)
+    below = next((n for n in range(last, len(lines)) if lines[n].strip()), len(lines))
+    ends = below == len(lines) or not lines[below][:depth].isspace()
+    if lines[above - 1].rstrip().endswith(":"):
+        lines[above:below] = [""] * (below - above)
+    elif ends or any(lines[last:below]):
+        lines[above:first] = [""] * (first - above)
 
 
 def _comments_of(lines: Sequence[str]) -> list[str]:
@@ -171,14 +217,26 @@ def _loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
     return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
 
 
-def _depth(source: Source, loop: ast.For | ast.AsyncFor) -> int:
-    return len(source.lines[loop.lineno - 1][: loop.col_offset].expandtabs(4))
+def _withs_of(statement: ast.stmt) -> list[ast.stmt]:
+    """The statement's ``with`` blocks in the order of the source."""
+    withs = [n for n in ast.walk(statement) if isinstance(n, (ast.With, ast.AsyncWith))]
+    return sorted(withs, key=lambda each: (each.lineno, each.col_offset))
+
+
+def _depth(source: Source, loop: ast.For | ast.AsyncFor, unwraps: Iterable[ast.With]) -> int:
+    """How deep the loop stands when these blocks are gone."""
+    column = loop.col_offset
+    for without in unwraps:
+        if loop in ast.walk(without):
+            column -= without.body[0].col_offset - without.col_offset
+    return len(source.lines[loop.lineno - 1][:column].expandtabs(4))
 
 
 def _edited(
     text: str,
     edits: Mapping[int, LoopEdits],
     indents: Sequence[int],
+    unwrapped: Set[int],
     style: Style,
     newline: str,
 ) -> str:
@@ -188,7 +246,9 @@ def _edited(
     if len(found.loops) != len(indents):
         raise RewriteError("the two parsers do not see the same loops")
     rewriter = _Rewriter(
-        {id(found.loops[i]): (each, indents[i]) for i, each in edits.items()}, style
+        {id(found.loops[i]): (each, indents[i]) for i, each in edits.items()},
+        {id(found.withs[i]) for i in unwrapped},
+        style,
     )
     code = module.visit(rewriter).code
     return code if newline == "\n" else code.replace(newline, "\n").replace("\n", newline)
@@ -197,15 +257,22 @@ def _edited(
 class _Loops(cst.CSTVisitor):
     def __init__(self) -> None:
         self.loops: list[cst.For] = []
+        self.withs: list[cst.With] = []
 
     def visit_For(self, node: cst.For) -> None:
         self.loops.append(node)
 
+    def visit_With(self, node: cst.With) -> None:
+        self.withs.append(node)
+
 
 class _Rewriter(cst.CSTTransformer):
-    def __init__(self, edits: Mapping[int, tuple[LoopEdits, int]], style: Style) -> None:
+    def __init__(
+        self, edits: Mapping[int, tuple[LoopEdits, int]], unwrapped: Set[int], style: Style
+    ) -> None:
         super().__init__()
         self.edits = edits
+        self.unwrapped = unwrapped
         self.style = style
 
     def leave_For(
@@ -221,6 +288,33 @@ class _Rewriter(cst.CSTTransformer):
             return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
         rows = _in_wrappers(updated_node.iter, loop.wrappers, edits)
         return _with_new_header(updated_node, rows, self.style, indent)
+
+    def leave_With(
+        self, original_node: cst.With, updated_node: cst.With
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        if id(original_node) not in self.unwrapped:
+            return updated_node
+        return cst.FlattenSentinel(_unwrapped(updated_node))
+
+
+def _unwrapped(block: cst.With) -> list[cst.BaseStatement]:
+    """What stands in the ``with``; the comments around it stay."""
+    body = block.body
+    if not isinstance(body, cst.IndentedBlock) or _comments_in(body.footer):
+        return [block]
+    first, *rest = [
+        s for s in body.body if isinstance(s, (cst.SimpleStatementLine, cst.BaseCompoundStatement))
+    ]
+    said = _comments_in([*block.items, block.lpar, block.rpar, body.header])
+    kept = [cst.EmptyLine(comment=comment) for comment in said]
+    above = [*block.leading_lines, *kept, *first.leading_lines]
+    return [first.with_changes(leading_lines=above), *rest]
+
+
+def _comments_in(nodes: Iterable[object]) -> list[cst.Comment]:
+    return [
+        comment for node in nodes if isinstance(node, cst.CSTNode) for comment in _comments(node)
+    ]
 
 
 def _replacement(
@@ -277,11 +371,15 @@ def _in_wrappers(
 
 
 def _streams(edit: Edit) -> bool:
-    return isinstance(edit, WrapRows) or (isinstance(edit, ChainCall) and edit.method == "iterator")
+    return isinstance(edit, (WrapRows, ReplaceRows)) or (
+        isinstance(edit, ChainCall) and edit.method == "iterator"
+    )
 
 
 def _with_edit(rows: cst.BaseExpression, edit: Edit) -> cst.BaseExpression:
     match edit:
+        case ReplaceRows(expression=expression):
+            return cst.parse_expression(expression)
         case WrapRows(function=function, arguments=arguments):
             inner = _receiver(rows) if _is_call_of(rows, "iterator") else rows
             extra = _arguments(arguments)

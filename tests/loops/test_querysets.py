@@ -142,9 +142,52 @@ def test_the_variable_of_a_loop_over_rows_is_none_after_it():
 
 
 def test_raw_rows_and_cursors():
-    assert value_of("Post.objects.raw('x')", POSTS) == RawRows("raw SQL")
-    assert value_of("editor.connection.cursor()") == SchemaEditor()
-    assert value_of("editor.connection.cursor().fetchall()") == RawRows("a cursor")
+    raw = value_of("Post.objects.raw('x')", POSTS)
+    assert isinstance(raw, RawRows)
+    assert (raw.model, raw.live, raw.what) == (Model(KEY), False, "raw SQL")
+    streaming = value_of("Post.objects.raw('x').iterator()", POSTS)
+    assert isinstance(streaming, RawRows)
+    assert (streaming.model, streaming.live) == (Model(KEY), True)
+    fetched = value_of("editor.connection.cursor().fetchall()")
+    assert isinstance(fetched, RawRows)
+    assert (fetched.model, fetched.live, fetched.what) == (None, False, "a cursor")
+
+
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        ("editor", "editor"),
+        ("editor.connection", "connection"),
+        ("editor.connection.cursor()", "cursor"),
+        ("editor.connection.cursor(1)", "other"),
+        ("editor.connection.cursor(name='x')", "other"),
+        ("editor.connection.connection", "other"),
+        ("editor.connection.connection.cursor()", "other"),
+        ("editor.connection.chunked_cursor()", "other"),
+        ("editor.connection.cursor().cursor", "other"),
+        ("editor.connection.cursor().execute('x')", "other"),
+        ("editor.cursor()", "other"),
+    ],
+)
+def test_the_schema_editor_its_connection_and_its_cursors(expression, part):
+    assert value_of(expression) == SchemaEditor(part)
+
+
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        ("connection", "connection"),
+        ("connection.cursor()", "cursor"),
+        ("connections", "connections"),
+        ("connections['other']", "connection"),
+        ("connections[alias].cursor()", "cursor"),
+        ("connections.cursor()", "other"),
+    ],
+)
+def test_connections_that_are_imported(expression, part):
+    assert value_of(expression, "from django.db import connection, connections") == SchemaEditor(
+        part
+    )
 
 
 @pytest.mark.parametrize(

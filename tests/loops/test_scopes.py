@@ -39,6 +39,7 @@ CERTAIN = {
     "in the value of its own rebinding": ("x = 1\nx = use(x)", 1),
     "after a whole try body": ("try:\n    x = 1\nexcept E:\n    pass\nelse:\n    use(x)", 1),
     "before a try": ("x = 1\ntry:\n    use(x)\nfinally:\n    x = 2", 1),
+    "after a with that opens a cursor": ("with p.cursor() as c:\n    x = 1\nuse(x)", 1),
     "in a with": ("with p:\n    x = 1\n    use(x)", 1),
     "in a list comprehension": ("x = 1\nx = 2\ny = [use(x) for i in p]", 2),
     "in a generator expression, bound once": ("x = 1\ny = (use(x) for i in p)", 1),
@@ -78,6 +79,10 @@ DOUBTFUL = {
     "in the finally of the try that binds it": "x = 1\ntry:\n    x = 2\nfinally:\n    use(x)",
     "after the try that binds it": "x = 1\ntry:\n    x = 2\nexcept E:\n    pass\nuse(x)",
     "after a with that may swallow": "x = 1\nwith p:\n    x = 2\nuse(x)",
+    "after a branch in a with that opens a cursor": (
+        "x = 1\nwith p.cursor() as c:\n    if c:\n        x = 2\nuse(x)"
+    ),
+    "after a with of a cursor and more": "x = 1\nwith p.cursor() as c, p:\n    x = 2\nuse(x)",
     "after the loop over it": "x = 1\nfor x in p:\n    pass\nuse(x)",
     "in the else of the loop over it": "x = 1\nfor x in p:\n    pass\nelse:\n    use(x)",
     "in the else of a loop that binds it": "for i in p:\n    x = 1\nelse:\n    use(x)",

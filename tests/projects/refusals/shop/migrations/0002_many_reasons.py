@@ -58,9 +58,9 @@ def backwards(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT id FROM shop_product")
         for (pk,) in cursor.fetchall():
-            print(pk)
+            print(pk, cursor.rowcount)
         cursor.execute("SELECT id FROM shop_review")
-        for (pk,) in cursor:
+        for (pk,) in cursor.fetchmany(100):
             print(pk)
 
 
