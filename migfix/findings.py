@@ -100,6 +100,7 @@ class Part(Enum):
     WHOLE = "whole"
     COLUMNS = "columns"
     SOURCE = "source"
+    WRITES = "writes"
     COUNTS = "counts"
 
 
@@ -154,7 +155,15 @@ class ReplaceRows:
     unwraps: ast.With | None = None
 
 
-Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceRows | ReplaceExpressions
+@dataclass(frozen=True, slots=True)
+class InBlock:
+    """The loop goes into ``with header:``, and these expressions of its body become other source."""
+
+    header: str
+    pairs: tuple[tuple[ast.expr, str], ...]
+
+
+Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceRows | ReplaceExpressions | InBlock
 
 
 @dataclass(frozen=True, slots=True)

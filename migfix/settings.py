@@ -41,6 +41,7 @@ def known_codes() -> Mapping[str, str]:
         "MF201": "load-only-used-fields",
         "MF202": "stream-rows",
         "MF203": "server-side-cursor",
+        "MF301": "batch-saves",
         "MF401": "count-in-database",
     }
 

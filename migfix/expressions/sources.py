@@ -160,7 +160,7 @@ def source_caveats(loop: Loop) -> Iterator[Refusal]:
         )
     if "tqdm" in loop.wrappers:
         yield Refusal(Reason.OUTPUT, "the progress is no longer shown")
-    if _swallows_errors(loop):
+    if swallows_errors(loop):
         yield Refusal(
             Reason.TRANSACTION,
             "an error in the middle is caught: the loop keeps the rows before it, one query keeps none",
@@ -175,7 +175,7 @@ def _reads_table(step: Step, loop: Loop) -> bool:
     return any(isinstance(i, Rows) and i.model.key == loop.rows.model.key for i in inner)
 
 
-def _swallows_errors(loop: Loop) -> bool:
+def swallows_errors(loop: Loop) -> bool:
     """Is the loop in a ``try`` with an ``except``, or in a ``with suppress(...)``?"""
     step: ast.AST = loop.node
     for ancestor in loop.resolver.scope.ancestors(loop.node):

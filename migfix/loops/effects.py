@@ -101,6 +101,37 @@ def effects_of(
                     yield Effect(Kind.YIELDS, node)
                 case ast.withitem(context_expr=context) if not isinstance(context, ast.Call):
                     yield Effect(Kind.CALL, context)
+            yield from _evaluations(node, resolver)
+
+
+def _evaluations(node: ast.AST, resolver: Resolver) -> Iterator[Effect]:
+    """The querysets that the node goes over, tests or hands over: they run their query then.
+
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#when-querysets-are-evaluated
+    """
+    for given in gone_over(node):
+        if isinstance(given, (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.BinOp)):
+            match resolver.value(given):
+                case Rows(manager=Manager(model=model)):
+                    yield Effect(Kind.READS, given, model.key)
+
+
+def gone_over(node: ast.AST) -> list[ast.expr]:
+    """The expressions whose items, or whose truth, the node asks for at once, or may ask for."""
+    match node:
+        case ast.For(iter=rows) | ast.AsyncFor(iter=rows) | ast.comprehension(iter=rows):
+            return [rows]
+        case ast.Compare(comparators=given) | ast.BoolOp(values=given):
+            return given
+        case ast.Call(args=args, keywords=keywords):
+            return [*args, *(keyword.value for keyword in keywords)]
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
+            return [test]
+        case ast.Starred(value=value) | ast.Subscript(value=value) | ast.YieldFrom(value=value):
+            return [value]
+        case ast.UnaryOp(operand=value) | ast.FormattedValue(value=value):
+            return [value]
+    return []
 
 
 def is_query(effect: Effect) -> bool:
@@ -118,6 +149,16 @@ def is_deletion(effect: Effect) -> bool:
         case Effect(kind=Kind.WRITES, node=ast.Call(func=ast.Name())):  # in a function of the file
             return True
     return False
+
+
+def is_pure(path: str | None) -> bool:
+    """Is it in a module whose functions neither query nor print, nor hold querysets?"""
+    return path is not None and _under(path, _PURE_ROOTS)
+
+
+def is_harmless(method: str) -> bool:
+    """Is it the name of a method of Python's own values that managers do not share?"""
+    return method in _HARMLESS
 
 
 def _under(path: str, roots: frozenset[str]) -> bool:

@@ -172,6 +172,16 @@ class Loop:
                     return ancestor
         return None
 
+    @cached_property
+    def outer_loop(self) -> ast.For | ast.AsyncFor | ast.While | None:
+        """The nearest enclosing loop, other than over a few things written out in the file."""
+        for ancestor in self.resolver.scope.ancestors(self.node):
+            if isinstance(ancestor, ast.For) and self._is_written_out(ancestor):
+                continue
+            if isinstance(ancestor, (ast.For, ast.AsyncFor, ast.While)):
+                return ancestor
+        return None
+
     def _behind(self, node: ast.AST) -> set[str]:
         """Every name that the expression depends on, through the names in between."""
         names: set[str] = set()

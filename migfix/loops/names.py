@@ -74,6 +74,14 @@ class Names:
         """The helper's ``stream_sql`` function."""
         return self._plain(self.helper, "stream_sql")
 
+    def update_in_batches(self) -> Reference | None:
+        """The helper's ``update_in_batches`` function."""
+        return self._plain(self.helper, "update_in_batches")
+
+    def free(self, *names: str) -> str | None:
+        """The first of the names that means nothing in the file; None if all do."""
+        return next(filter(self._is_free, names), None)
+
     def _attribute(self, package: str, module: str, name: str) -> Reference | None:
         """``module.name``, or plain ``name`` where the module's name means something else here."""
         for local, path in self.module.top_imports.items():
