@@ -13,40 +13,49 @@ After:
         post.save()
 
 A ``save()`` of such a row writes the listed columns and no others, so a column that ``save()``
-computes (``auto_now``) is always in the list.
+computes (``auto_now``) is always in the list. Rows that ``select_related()`` joins are narrowed with
+it: ``.only("author", "author__name", "title")``.
 
 Refuses when the row is handed to code that is not in the file; when every column is needed, or all
 but one or two small ones; when a full ``save()`` follows and the body may change the same rows in
 other ways; and when the rows are not sorted and an index holds all that is left to load, since
-databases then answer in the order of that index.
+databases then answer in the order of that index. Rows of ``distinct()``, of an aggregate and of
+multi-table inheritance must be sorted by something unique, for the same reason.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates, sources
 from migfix.expressions.context import Refused
+from migfix.expressions.joined import links_of
 from migfix.expressions.kinds import INERT, TEXTS
-from migfix.expressions.needs import is_full_save, needed_fields
+from migfix.expressions.needs import (
+    check_plain,
+    is_full_save,
+    needed_fields,
+    with_dimensions,
+)
 from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.loops import effects, uses
-from migfix.loops.indexes import keeps_order
+from migfix.loops.indexes import is_ordered, keeps_order
 from migfix.loops.loop import Databases, Loop
-from migfix.loops.values import Rows
+from migfix.loops.values import Rows, Step
 
 # Steps after which ``only()`` has another meaning or none.
 # https://docs.djangoproject.com/en/stable/ref/models/querysets/#only
-_STEPS_REFUSED = frozenset(
-    "union intersection difference | select_related raw extra [] annotate alias fetch_mode "
-    "prefetch_related".split()
-)
+_STEPS_REFUSED = frozenset("union intersection difference | fetch_mode".split())
 _NARROW = frozenset({"only", "defer"})
 _FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
 _WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
+# Expressions of which each row has its own value, whatever the other rows are.
+_OF_ONE_ROW = frozenset({"F", "Value", "Case", "When", "Q", "ExpressionWrapper"})
+_OF_OTHER_QUERIES = frozenset({"Exists", "Subquery"})
 
 
 def decide(loop: Loop) -> Decision:
@@ -56,40 +65,129 @@ def decide(loop: Loop) -> Decision:
         return None
     _check_source(loop)
     model, columns, _ = gates.check_model(loop)
-    distinct = list({column.name: column for column in columns.values()}.values())
-    _check_plain(model, distinct)
+    check_plain(loop, model, columns)
+    gates.check_manager(loop, model)
     if (receiver := loop.receiver_of_all()) is not None:
         raise Refused(
             Reason.SIGNALS,
             f"{receiver} connects a receiver without a sender: it may read any column",
         )
-    needed = dict.fromkeys(needed_fields(loop, model, columns))
-    if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
-        _check_save(loop, model)
-        needed |= dict.fromkeys(_computed(distinct, loop.databases))
-        _check_writes_something(needed, columns)
-    every = [c for c in distinct if c.primary_key is not True and c.has_column is True]
-    spared = [column for column in every if column.name not in needed]
-    _check_worth(spared)
-    names = [column.name for column in every if column.name in needed]
-    if not keeps_order(loop, model, columns, names):
-        spared = [column for column in spared if column.kind in _WIDE]
-        kept = [column.name for column in every if column not in spared]
-        if not spared or not keeps_order(loop, model, columns, kept):
+    distinct = list({column.name: column for column in columns.values()}.values())
+    links = links_of(loop, model, is_ordered=is_ordered(loop, model, columns))
+    # Where select_related() leads, it fails without the foreign key.
+    followed = [link.path for link in links if "__" not in link.path]
+    needed = _needed(loop, model, columns, distinct, followed)
+    every = {c.name: c for c in distinct if c.primary_key is not True and c.has_column is True}
+    spared = {name: column for name, column in every.items() if name not in needed}
+    joined = {name: column for link in links for name, column in link.spared.items()}
+    _check_worth(spared | joined)
+    names = [name for name in every if name in needed]
+    if not _keeps_order(loop, model, columns, names):
+        spared = {name: column for name, column in spared.items() if column.kind in _WIDE}
+        kept = [name for name in every if name not in spared]
+        if not spared or not _keeps_order(loop, model, columns, kept):
             raise Refused(
                 Reason.QUERYSET_SHAPE,
                 "the queryset is not ordered, and an index may hold every column that the body"
                 " needs: the rows may come in another order",
             )
-        return _narrowed(loop, "defer", [column.name for column in spared])
-    if 2 * len(spared) < len(names):  # nearly all are needed: the rest is the shorter list
-        return _narrowed(loop, "defer", [column.name for column in spared])
-    return _narrowed(loop, "only", [name for name in needed if name in names] or [_key(distinct)])
+        return _narrowed(loop, "defer", [*spared, *joined])
+    listed = [name for name in needed if name in names] or [_key(model, distinct)]
+    listed += [name for link in links for name in link.names]
+    if 2 * len(spared | joined) < len(
+        listed
+    ):  # nearly all are needed: the rest is the shorter list
+        return _narrowed(loop, "defer", [*spared, *joined])
+    return _narrowed(loop, "only", listed)
 
 
-def _check_worth(spared: list[FieldState]) -> None:
-    if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared):
-        small = " and ".join(f"`{column.name}`" for column in spared)
+def _needed(
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    distinct: list[FieldState],
+    followed: list[str],
+) -> dict[str, None]:
+    """The names of the columns to load, in order. Raises ``Refused``."""
+    try:
+        needed = dict.fromkeys(needed_fields(loop, model, columns))
+    except Refused as refused:
+        raise _with_hint(refused, loop, distinct) from None
+    needed |= dict.fromkeys(followed)
+    if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
+        _check_save(loop, model)
+        needed |= dict.fromkeys(_computed(distinct, loop.databases))
+        _check_writes_something(needed, columns)
+    return dict.fromkeys(with_dimensions(needed, columns))
+
+
+def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> Refused:
+    """Names the large columns that nothing in the file does, where the row gets away."""
+    if refused.refusal.reason is not Reason.ROW_ESCAPES:
+        return refused
+    text = "".join(loop.source.lines)
+    large = [
+        column.name
+        for column in columns
+        if column.kind in _WIDE and not re.search(rf"\b{re.escape(column.name)}\b", text)
+    ]
+    if not large:
+        return refused
+    names = " and ".join(f"`{name}`" for name in large)
+    arguments = ", ".join(map(loop.names.quoted, large))
+    return Refused(
+        refused.refusal.reason,
+        f"{refused.refusal.message}; nothing in this file names its large column"
+        f"{'s' if len(large) > 1 else ''} {names}: look whether .defer({arguments}) would do",
+    )
+
+
+def _keeps_order(
+    loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
+) -> bool:
+    """Do the rows come in the same order when only ``loaded`` is asked for?
+
+    Duplicates and groups are found by sorting or hashing all that is loaded, and a table of the
+    parent is not read at all when nothing of it is loaded.
+    """
+    assert isinstance(loop.rows, Rows)
+    grouped = any(_groups(step, loop) for step in loop.rows.steps)
+    if grouped or loop.rows.has("distinct") or gates.inherited(loop) is not None:
+        return is_ordered(loop, model, columns)
+    return keeps_order(loop, model, columns, loaded)
+
+
+def _groups(step: Step, loop: Loop) -> bool:
+    """May an annotation be an aggregate or a window over several rows?"""
+    if step.name not in {"annotate", "alias"} or step.call is None:
+        return False
+    values = [*step.call.args, *(keyword.value for keyword in step.call.keywords)]
+    return not all(_is_of_one_row(value, loop) for value in values)
+
+
+def _is_of_one_row(node: ast.expr, loop: Loop) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_of_one_row(left, loop) and _is_of_one_row(right, loop)
+        case ast.UnaryOp(operand=operand):
+            return _is_of_one_row(operand, loop)
+        case ast.Call(func=function, args=args, keywords=keywords):
+            package, _, name = (loop.module.path_of(function) or "").rpartition(".")
+            if package == "django.db.models" and name in _OF_OTHER_QUERIES | {"Value"}:
+                return True
+            known = package.startswith("django.db.models.functions") or (
+                package == "django.db.models" and (name in _OF_ONE_ROW or name.endswith("Field"))
+            )
+            inner = [*args, *(keyword.value for keyword in keywords)]
+            return known and all(_is_of_one_row(value, loop) for value in inner)
+    return False
+
+
+def _check_worth(spared: Mapping[str, FieldState]) -> None:
+    if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared.values()):
+        small = " and ".join(f"`{name}`" for name in spared)
         but = f"all columns but {small}, too small to matter" if small else "every column"
         raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs {but}")
 
@@ -110,8 +208,6 @@ def _check_source(loop: Loop) -> None:
     assert isinstance(loop.rows, Rows)
     if loop.rows.has(*_NARROW):
         raise Refused(Reason.ALREADY_NARROW, "the queryset names its columns already")
-    if loop.rows.manager.related or loop.outer_row_loop is not None:
-        raise Refused(Reason.PER_PARENT, "the rows are the few that belong to one other row")
     if loop.row is None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     if loop.reuse:
@@ -123,6 +219,7 @@ def _check_source(loop: Loop) -> None:
             raise Refused(
                 Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
             )
+        _check_step(step)
     if loop.is_over_iterator:
         raise Refused(
             Reason.QUERYSET_SHAPE,
@@ -133,39 +230,36 @@ def _check_source(loop: Loop) -> None:
     sources.check_wrappers(loop)
 
 
-def _check_plain(model: ModelState, columns: list[FieldState]) -> None:
-    """No code of the project in the class, whose methods could read any column."""
-    for base in model.bases:
-        if base != "django.db.models.Model":
-            raise Refused(Reason.CUSTOM_BASE, f"{model.label} has bases of its own")
-    if isinstance(model.managers, Unknown) or model.managers:
-        raise Refused(Reason.CUSTOM_MANAGER, f"{model.label} has managers of its own")
-    names = {column.name for column in columns}
-    for column in columns:
-        if column.kind in {None, "ImageField"} and not names.isdisjoint(_texts(column)):
+def _check_step(step: Step) -> None:
+    arguments = [*step.call.args, *step.call.keywords] if step.call else []
+    if step.name == "extra" and not all(
+        isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments
+    ):
+        raise Refused(Reason.QUERYSET_SHAPE, "`.extra()` adds columns or an order of its own")
+    match step.name, step.node:
+        case "[]", ast.Subscript(value=ast.Call(), slice=ast.Slice(step=None)):
+            return
+        case "[]", _:
             raise Refused(
-                Reason.SAVE_SIDE_EFFECT, f"`{column.name}` reads and sets other columns by itself"
+                Reason.QUERYSET_SHAPE,
+                "the slice may be a list: of rows read before, or by its step",
             )
-
-
-def _texts(column: FieldState) -> Iterator[str]:
-    """The options that may name other columns: ``width_field``, ``populate_from``..."""
-    for value in column.options.values():
-        items = value if isinstance(value, tuple) else (value,)
-        yield from (item for item in items if isinstance(item, str))
 
 
 def _check_save(loop: Loop, model: ModelState) -> None:
     """A narrowed ``save()`` leaves other columns alone and does not bring back a deleted row."""
-    for use in loop.used(uses.Kind.SAVE):
-        if (
-            is_full_save(use)
-            and isinstance(use.node, ast.Call)
-            and (use.node.args or use.node.keywords)
-        ):
+    if (base := gates.inherited(loop)) is not None:
+        raise Refused(
+            Reason.INHERITANCE, f"save() writes the table of {base} as well, if any of it is loaded"
+        )
+    own = loop.used(uses.Kind.SAVE)
+    for use in own:
+        if is_full_save(use) and not _is_plain_save(use, loop):
             raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
     for effect in loop.effects:
         line = loop.line_of(effect.node)
+        if effect.node in {use.node for use in own}:
+            continue
         if effect.kind is effects.Kind.WRITES and (
             effects.is_deletion(effect) or _shares_table(loop, model, effect.model)
         ):
@@ -178,6 +272,33 @@ def _check_save(loop: Loop, model: ModelState) -> None:
                 Reason.UNKNOWN_CALL,
                 f"line {line} calls code that is not in this file and may change the same rows",
             )
+
+
+def _is_plain_save(use: uses.Use, loop: Loop) -> bool:
+    """Without arguments, or with the same ``using`` that the rows were read with."""
+    match use.node:
+        case ast.Call(args=[], keywords=[]):
+            return True
+        case ast.Call(args=[], keywords=[ast.keyword(arg="using", value=database)]):
+            assert isinstance(loop.rows, Rows) and use.place is not None
+            given = [
+                [*step.call.args, *(k.value for k in step.call.keywords)]
+                for step in loop.rows.steps
+                if step.name in {"using", "db_manager"} and step.call is not None
+            ]
+            same = bool(given) and [ast.dump(a) for a in given[-1]] == [ast.dump(database)]
+            return same and use.place.resolver is loop.resolver and _stays(database, loop)
+    return False
+
+
+def _stays(node: ast.expr, loop: Loop) -> bool:
+    """Is it a literal, or read from a name that is bound once?"""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    scope = loop.resolver.scope
+    return isinstance(node, ast.Constant) or (
+        isinstance(node, ast.Name) and scope.bound_once(node.id) is not None
+    )
 
 
 def _shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
@@ -212,9 +333,9 @@ def _check_writes_something(needed: Iterable[str], columns: Mapping[str, FieldSt
         raise Refused(Reason.ALL_FIELDS_NEEDED, "save() of an unchanged row writes every column")
 
 
-def _key(columns: Iterable[FieldState]) -> str:
+def _key(model: ModelState, columns: Iterable[FieldState]) -> str:
     """``only()`` without a name loads everything."""
-    key = next((c for c in columns if c.primary_key is True), None)
+    key = next((c for c in (*model.fields, *columns) if c.primary_key is True), None)
     if key is None:
         raise Refused(Reason.FIELD_UNKNOWN, "the primary key is not known")
     return key.name

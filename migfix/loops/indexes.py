@@ -14,6 +14,11 @@ _RULES = ("indexes", "index_together", "unique_together", "constraints")
 _INDEXED_KINDS = frozenset({"ForeignKey", "OneToOneField", "SlugField"})
 
 
+def is_ordered(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> bool:
+    """Does the query itself leave no two rows in an order of the database's choice?"""
+    return any(_is_unique(name, columns) for name in _ordered_by(loop, model))
+
+
 def keeps_order(
     loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
 ) -> bool:
@@ -23,12 +28,16 @@ def keeps_order(
     of the table, and answers in the order of the index: https://www.sqlite.org/queryplanner.html
     (section 1.7), https://www.postgresql.org/docs/current/indexes-index-only-scans.html.
     """
-    if any(_is_unique(name, columns) for name in _ordered_by(loop, model)):
-        return True
-    indexed = _in_indexes(model)
-    read = {*loaded, *_filtered_by(loop)}
+    return is_ordered(loop, model, columns) or reads_table(
+        model, columns, {*loaded, *_filtered_by(loop)}
+    )
+
+
+def reads_table(model: ModelState, columns: Mapping[str, FieldState], names: Iterable[str]) -> bool:
+    """Is one of the columns certainly in no index?"""
+    names, indexed = set(names), _in_indexes(model)
     return any(
-        column.name in read and column.name not in indexed and _is_unindexed(column)
+        column.name in names and column.name not in indexed and _is_unindexed(column)
         for column in columns.values()
     )
 

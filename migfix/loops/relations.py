@@ -26,7 +26,7 @@ def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKe
             many = field.kind == "ManyToManyField" and isinstance(field.target, tuple)
             return field.target if many else None  # type: ignore[return-value]
     for model, field in state.pointing_to(key):
-        if _accessor(model, field) == attribute:
+        if accessor(model, field) == attribute:
             return model.key
     return None
 
@@ -52,7 +52,7 @@ def _all_fields(state: ProjectState, key: ModelKey) -> tuple[FieldState, ...]:
     return tuple(field for each in (*inherited, model) for field in each.fields)
 
 
-def _accessor(model: ModelState, field: FieldState) -> str | None:
+def accessor(model: ModelState, field: FieldState) -> str | None:
     """The name of the manager that the relation puts on its target; None for one-to-ones."""
     if field.kind not in {"ForeignKey", "ManyToManyField"}:
         return None
