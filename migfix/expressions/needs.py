@@ -202,13 +202,20 @@ def _check_plain_attribute(name: str, loop: Loop, model: ModelState) -> None:
 
 
 def _check_file(use: uses.Use, column: FieldState, loop: Loop) -> None:
-    """``row.file.save(...)`` and ``row.file.delete()`` save the row, too."""
+    """``row.file.save(...)`` and ``row.file.delete()`` save the row, too.
+
+    A file that another row is given belongs to that row from then on.
+    """
     if column.kind not in FILES or use.kind is uses.Kind.WRITE:
         return
+    if isinstance(use.node, ast.expr) and use.place is not None:
+        found = {inner.kind for inner in uses.uses_at(use.node, use.place)}
+        if found <= {uses.Kind.KEY, uses.Kind.LINK}:
+            return
     parents = loop.module.scope.parents
     parent = parents[use.node]
     reads = isinstance(parent, ast.Attribute) and parent.attr not in {"save", "delete"}
-    if not reads and not uses.is_only_looked_at(use.node, parents):
+    if not reads:
         raise Refused(Reason.SAVE_SIDE_EFFECT, f"methods of the file `{column.name}` save the row")
 
 

@@ -34,12 +34,30 @@ def keeps_order(
 
 
 def reads_table(model: ModelState, columns: Mapping[str, FieldState], names: Iterable[str]) -> bool:
-    """Is one of the columns certainly in no index?"""
-    names, indexed = set(names), _in_indexes(model)
-    return any(
-        column.name in names and column.name not in indexed and _is_unindexed(column)
-        for column in columns.values()
+    """Is there certainly no index that holds all of these columns, or no column but the key?"""
+    by_name = {column.name: column for column in columns.values()}
+    read = {name for name in names if name in by_name and by_name[name].primary_key is not True}
+    return bool(read) and not any(
+        isinstance(index, Unknown) or read <= index for index in _indexes(model, by_name.values())
     )
+
+
+def _indexes(
+    model: ModelState, columns: Iterable[FieldState]
+) -> Iterator[frozenset[str] | Unknown]:
+    """The names of the columns in each index; every index holds the key as well."""
+    for column in columns:
+        if not _is_unindexed(column):
+            yield frozenset({column.name})
+    for rule in _RULES:
+        given = model.options.get(rule, ())
+        groups: tuple[object, ...] = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        if any(isinstance(group, str) for group in groups):  # unique_together = ("a", "b")
+            groups = (groups,)
+        for index in groups:
+            names = list(names_used(index))
+            unclear = next((name for name in names if isinstance(name, Unknown)), None)
+            yield unclear or frozenset(name for name in names if isinstance(name, str))
 
 
 def _ordered_by(loop: Loop, model: ModelState) -> list[str]:
@@ -58,10 +76,6 @@ def _is_unique(name: str, columns: Mapping[str, FieldState]) -> bool:
     column = columns.get(name)
     unique = column is not None and column.unique is True and column.null is False
     return name == "pk" or unique
-
-
-def _in_indexes(model: ModelState) -> set[str | Unknown]:
-    return {name for rule in _RULES for name in names_used(model.options.get(rule, ()))}
 
 
 def _is_unindexed(column: FieldState) -> bool:
