@@ -156,7 +156,7 @@ def _settle(link: Link, *, is_ordered: bool) -> None:
     assert link.needed is not None
     columns = {column.name: column for column in link.columns.values()}
     key = next((name for name, column in columns.items() if column.primary_key is True), None)
-    if key is None or not (is_ordered or reads_table(link.model, link.columns, link.needed)):
+    if key is None or not (is_ordered or reads_table([link.model], link.columns, link.needed)):
         link.needed = None
     elif not link.needed:
         link.needed[key] = None

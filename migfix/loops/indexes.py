@@ -28,29 +28,36 @@ def keeps_order(
     of the table, and answers in the order of the index: https://www.sqlite.org/queryplanner.html
     (section 1.7), https://www.postgresql.org/docs/current/indexes-index-only-scans.html.
     """
-    return is_ordered(loop, model, columns) or reads_table(
-        model, columns, {*loaded, *_filtered_by(loop)}
+    if is_ordered(loop, model, columns):
+        return True
+    parents = loop.state.parents(model)
+    return not isinstance(parents, Unknown) and reads_table(
+        (model, *parents), columns, {*loaded, *_filtered_by(loop)}
     )
 
 
-def reads_table(model: ModelState, columns: Mapping[str, FieldState], names: Iterable[str]) -> bool:
-    """Is there certainly no index that holds all of these columns, or no column but the key?"""
+def reads_table(
+    models: Iterable[ModelState], columns: Mapping[str, FieldState], names: Iterable[str]
+) -> bool:
+    """Does certainly no index hold all of these columns? Any may hold the key alone.
+
+    ``models`` are those of the one table: a proxy stands for another model.
+    """
     by_name = {column.name: column for column in columns.values()}
     read = {name for name in names if name in by_name and by_name[name].primary_key is not True}
     return bool(read) and not any(
-        isinstance(index, Unknown) or read <= index for index in _indexes(model, by_name.values())
+        isinstance(index, Unknown) or read <= index for index in _indexes(models, by_name.values())
     )
 
 
 def _indexes(
-    model: ModelState, columns: Iterable[FieldState]
+    models: Iterable[ModelState], columns: Iterable[FieldState]
 ) -> Iterator[frozenset[str] | Unknown]:
     """The names of the columns in each index; every index holds the key as well."""
     for column in columns:
         if not _is_unindexed(column):
             yield frozenset({column.name})
-    for rule in _RULES:
-        given = model.options.get(rule, ())
+    for given in (model.options.get(rule, ()) for model in models for rule in _RULES):
         groups: tuple[object, ...] = tuple(given) if isinstance(given, (tuple, list)) else (given,)
         if any(isinstance(group, str) for group in groups):  # unique_together = ("a", "b")
             groups = (groups,)
@@ -74,8 +81,9 @@ def _ordered_by(loop: Loop, model: ModelState) -> list[str]:
 def _is_unique(name: str, columns: Mapping[str, FieldState]) -> bool:
     """Does sorting by the column leave no two rows in an order of the database's choice?"""
     column = columns.get(name)
-    unique = column is not None and column.unique is True and column.null is False
-    return name == "pk" or unique
+    if column is None or column.primary_key is True:
+        return name == "pk" or column is not None
+    return column.unique is True and column.null is False and column.verified
 
 
 def _is_unindexed(column: FieldState) -> bool:

@@ -427,6 +427,18 @@ CHAINS = {
         '    for post in author.edited.order_by("pk"):\n        print(post.title, post.editor.name, author.name)',
         "editor title",
     ),
+    "the rows of a row by another column than the key": (
+        "country = Country.objects.get(pk=2)\n"
+        'for author in country.authors.order_by("pk"):\n'
+        '    author.name = "x"\n    author.save()\n    print(author.country.name)',
+        "country name",
+    ),
+    "nearly all columns and a joined row": (
+        JOIN.format("author") + ":\n    print(post.title, post.slug, post.code, post.body, post.note,"
+        " post.kind, post.votes, post.extra, post.day, post.content_type_id, post.object_id,"
+        " post.editor_id, post.author.name)\n    post.save()",
+        "-author__bio -author__notes -author__country",
+    ),
     "the many-to-many rows of a row": (
         "post = Post.objects.get(pk=2)\npost.tags.set(Tag.objects.all())\n"
         'for tag in post.tags.order_by("pk"):\n    print(tag.name)',

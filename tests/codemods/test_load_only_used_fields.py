@@ -307,7 +307,6 @@ def test_columns_that_a_body_needs(case):
 
 
 ESCAPES = {
-    "an alias that is read after the loop": "x = post\nprint(1)\nprint(x.title)",
     "an alias that may be something else": "x = apps.x\nx = post",
     "an alias by a loop of its own": "for x in []:\n    x = post",
     "an alias of a nested function": "def f():\n    x = post\n    return x",
@@ -712,6 +711,13 @@ def test_a_row_that_is_used_after_the_loop(after):
     )
 
 
+@pytest.mark.parametrize("read", ["print(other.title)", "def late():\n    return other.body"])
+def test_another_name_for_the_row_that_is_used_after_the_loop(read):
+    check_refused(
+        f"for post in Post.objects.all():\n    other = post\n{read}", "row-escapes", select=SELECT
+    )
+
+
 def test_columns_are_named_in_the_quotes_of_the_file(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.black]\nskip-string-normalization = true\n")
     migrations = tmp_path / "shop" / "migrations"
@@ -1052,23 +1058,23 @@ JOINED = {
 @pytest.mark.parametrize("case", JOINED.values(), ids=JOINED)
 def test_what_is_loaded_of_joined_rows(case):
     body, names = case
-    rows = 'Post.objects.select_related("author").order_by("pk")'
+    above = 'posts = Post.objects.select_related("author").order_by("pk")'
     check_rewritten(
-        f"for post in {rows}:\n    {body}",
-        f"for post in {rows}.only({names}):\n    {body}",
+        f"{above}\nfor post in posts:\n    {body}",
+        f"{above}\nfor post in posts.only({names}):\n    {body}",
         select=SELECT,
     )
 
 
 def test_joined_rows_without_an_order_keep_a_column_that_no_index_holds():
-    rows = 'Post.objects.select_related("author")'
+    above = 'posts = Post.objects.select_related("author")'
     for body, names in (
         ("print(post.title)", '"title", "author"'),
         ("print(post.title, post.author.age)", '"title", "author", "author__age"'),
     ):
         check_rewritten(
-            f"for post in {rows}:\n    {body}",
-            f"for post in {rows}.only({names}):\n    {body}",
+            f"{above}\nfor post in posts:\n    {body}",
+            f"{above}\nfor post in posts.only({names}):\n    {body}",
             select=SELECT,
         )
 
@@ -1085,10 +1091,10 @@ def test_joined_rows_of_models_with_more_behind_them_are_loaded_as_a_whole(model
         migrations.CreateModel(\n            "Sorted\"""",
     )
     name = "c" if model == "Article" else "photo"
-    rows = 'apps.get_model("shop", "Holder").objects.select_related("one")'
+    above = 'rows = apps.get_model("shop", "Holder").objects.select_related("one")\n'
     check_rewritten(
-        loop_over(rows, f"print(row.a, row.one.{name})"),
-        loop_over(f'{rows}.only("a", "one")', f"print(row.a, row.one.{name})"),
+        above + loop_over("rows", f"print(row.a, row.one.{name})"),
+        above + loop_over('rows.only("a", "one")', f"print(row.a, row.one.{name})"),
         models=models,
         select=SELECT,
     )
@@ -1097,11 +1103,29 @@ def test_joined_rows_of_models_with_more_behind_them_are_loaded_as_a_whole(model
 # --- order ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", ["post.pk", "post.code", "post.author_id, post.code"])
+@pytest.mark.parametrize("body", ["post.pk", "post.code", "post.author_id"])
 def test_columns_of_one_index_keep_something_of_the_table_for_the_order(body):
     check_rewritten(
         f"for post in Post.objects.all():\n    print({body})",
         f'for post in Post.objects.defer("body", "note"):\n    print({body})',
+        select=SELECT,
+    )
+
+
+def test_columns_of_two_indexes_are_not_all_in_one():
+    check_rewritten(
+        "for post in Post.objects.all():\n    print(post.author_id, post.code)",
+        'for post in Post.objects.only("author", "code"):\n    print(post.author_id, post.code)',
+        select=SELECT,
+    )
+
+
+def test_indexes_that_are_not_written_out_may_hold_any_column():
+    models = MORE.replace('fields=["-a", "b"], name="ab"', "*shop.models.INDEXED")
+    check_refused(
+        loop_over(rows_of("Indexed"), "print(row.a, row.c)"),
+        "queryset-shape",
+        models=models,
         select=SELECT,
     )
 
