@@ -291,7 +291,7 @@ def _updated_in_bulk(use: uses.Use, loop: Loop, columns: Mapping[str, FieldState
     match use.node, scope.parents.get(use.node):
         case ast.Name(), ast.Call(
             func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[_], keywords=[]
-        ) if (use.place and use.place.resolver is loop.resolver):
+        ):
             fields = _fields_of_list(name, loop)
             known = [columns[each] for each in fields or () if each in columns]
             if fields and len(known) == len(fields) and all(c.has_column is True for c in known):

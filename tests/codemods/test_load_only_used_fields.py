@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import pytest
 
 from migfix.pipeline import run_source
@@ -1035,6 +1037,57 @@ def test_large_columns_that_nothing_names_are_pointed_out(body, hint):
     assert loop.reason.endswith(hint) if hint else "large" not in loop.reason
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "reason"),
+    [
+        ("def other(self): pass", "print(row)\n    row.mark = row.a", None),
+        ("def __str__(self): return self.b", "print(row)\n    row.mark = row.a", "custom-base"),
+        ("def __eq__(self, other): return self.b == other.b", "print(row.a)", "custom-base"),
+        ("def save(self): pass", "print(row.a)", "custom-base"),
+        ("mark = property(lambda self: 1)", "row.mark = row.a", "field-unknown"),
+        ("@property\n    def mark(self): return self.b", "print(row.a, row.mark)", "field-unknown"),
+        ("def other(self): return self.b", "print(row.a, row.other())", "row-escapes"),
+    ],
+)
+def test_rows_with_methods_of_a_mixin(method, body, reason, tmp_path):
+    migrations = tmp_path / "shop" / "migrations"
+    migrations.mkdir(parents=True)
+    (tmp_path / "manage.py").touch()
+    for folder in (tmp_path / "shop", migrations):
+        (folder / "__init__.py").touch()
+    (tmp_path / "shop" / "models.py").write_text(f"class Mixin:\n    {method}\n")
+    (migrations / "0001_initial.py").write_text(MORE)
+    settings = Settings(select=frozenset(SELECT), databases=frozenset({"postgresql"}))
+    source = checking.whole(loop_over(rows_of("Mixed"), body)).encode()
+    outcome = run_source(source, migrations / "0002_fill.py", settings, rewrite=True)
+    assert outcome.error is None
+    assert outcome.loops[0].only == (("a",) if reason is None else None)
+    assert outcome.loops[0].blocked_by == reason
+
+
+def test_a_one_to_one_whose_name_from_there_is_not_written_out():
+    check_refused(
+        loop_over(rows_of("Profile"), "print(row.city.name, row.a)"),
+        "row-escapes",
+        models=MORE.replace('related_name="profile"', "related_name=NAME"),
+        select=SELECT,
+    )
+
+
+def test_a_save_in_a_function_to_a_database_of_that_function():
+    body = """
+        def keep(post):
+            alias = "other"
+            post.save(using=alias)
+        """
+    source = checking.whole(
+        "alias = apps.x\nfor post in Post.objects.using(alias):\n    post.title = 1\n    keep(post)"
+    )
+    given = source.replace("\n\ndef forwards", f"\n{dedent(body)}\n\ndef forwards")
+    loop = checking.outcome_of(given, select=SELECT).loops[0]
+    assert (loop.changed, loop.blocked_by) == (False, "save-arguments")
+
+
 # --- joined rows ---------------------------------------------------------------------------------
 
 JOINED = {
@@ -1051,7 +1104,7 @@ JOINED = {
     "under a name": ("author = post.author\n    print(author.name)", '"author", "author__name"'),
     "tested": ("x = post.author and post.author.nick", '"author", "author__nick"'),
     "or another": ("x = post.author or None", '"author"'),
-    "deferred": ("print(post.author.posts.count(), post.title)", '"author", "title"'),
+    "of its managers": ("print(post.author.posts.count(), post.title)", '"author", "title"'),
 }
 
 
@@ -1062,6 +1115,37 @@ def test_what_is_loaded_of_joined_rows(case):
     check_rewritten(
         f"{above}\nfor post in posts:\n    {body}",
         f"{above}\nfor post in posts.only({names}):\n    {body}",
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("print(row.a, row.one.a)", '"a", "one", "one__city", "one__a", "one__city__id"'),
+        ("print(row.a, row.one.city.name)", '"a", "one", "one__city", "one__city__name"'),
+        ("print(row.a)\n    x = [row.one]", '"a", "one"'),
+        ("print(row.a, row.one.city)", '"a", "one"'),
+    ],
+)
+def test_what_is_loaded_of_rows_that_joined_rows_lead_to(body, names):
+    models = MORE.replace(
+        '        migrations.CreateModel(\n            "Sorted"',
+        """        migrations.CreateModel(
+            "Holder",
+            [("id", models.AutoField(primary_key=True)), ("a", models.TextField()),
+             ("b", models.TextField()), ("one", models.ForeignKey("Profile", models.CASCADE))],
+        ),
+        migrations.CreateModel(\n            "Sorted\"""",
+    ).replace(
+        'OneToOneField("City"',
+        'ForeignKey("City"' if "city)" not in body else 'OneToOneField("City"',
+    )
+    above = 'rows = apps.get_model("shop", "Holder").objects.select_related("one__city").order_by("pk")\n'
+    check_rewritten(
+        above + loop_over("rows", body),
+        above + loop_over(f"rows.only({names})", body),
+        models=models,
         select=SELECT,
     )
 
@@ -1108,6 +1192,32 @@ def test_columns_of_one_index_keep_something_of_the_table_for_the_order(body):
     check_rewritten(
         f"for post in Post.objects.all():\n    print({body})",
         f'for post in Post.objects.defer("body", "note"):\n    print({body})',
+        select=SELECT,
+    )
+
+
+def test_a_proxy_has_the_indexes_of_its_model():
+    models = MORE.replace(
+        '"Proxy", [], bases=("shop.post",)', '"Proxy", [], bases=("shop.indexed",)'
+    )
+    check_refused(
+        loop_over(rows_of("Proxy"), "print(row.a, row.b)"),
+        "queryset-shape",
+        models=models,
+        select=SELECT,
+    )
+
+
+def test_an_order_by_a_column_that_the_table_may_hold_twice():
+    operation = """
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.AlterField(
+            "Sorted", "key", models.CharField(max_length=9, unique=True, default=""))]),
+    ]
+"""
+    check_refused(
+        loop_over(rows_of("Sorted"), "print(row.key)"),
+        "queryset-shape",
+        models=MORE.rstrip().removesuffix("]").rstrip() + operation,
         select=SELECT,
     )
 
