@@ -27,24 +27,21 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import gates, sources
 from migfix.expressions.context import Refused
 from migfix.expressions.joined import links_of
 from migfix.expressions.kinds import INERT, TEXTS
-from migfix.expressions.needs import (
-    check_plain,
-    is_full_save,
-    needed_fields,
-    with_dimensions,
-)
+from migfix.expressions.narrow_saves import check_save, check_writes_something, computed
+from migfix.expressions.needs import check_plain, is_full_save, needed_fields, with_dimensions
+from migfix.expressions.ordering import keeps_order
 from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
-from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
-from migfix.loops import effects, uses
-from migfix.loops.indexes import is_ordered, keeps_order
-from migfix.loops.loop import Databases, Loop
+from migfix.history.state import FieldState, ModelState
+from migfix.loops import uses
+from migfix.loops.indexes import is_ordered
+from migfix.loops.loop import Loop
 from migfix.loops.values import Rows, Step
 
 # Steps after which ``only()`` has another meaning or none.
@@ -53,9 +50,6 @@ _STEPS_REFUSED = frozenset("union intersection difference | fetch_mode".split())
 _NARROW = frozenset({"only", "defer"})
 _FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
 _WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
-# Expressions of which each row has its own value, whatever the other rows are.
-_OF_ONE_ROW = frozenset({"F", "Value", "Case", "When", "Q", "ExpressionWrapper"})
-_OF_OTHER_QUERIES = frozenset({"Exists", "Subquery"})
 
 
 def decide(loop: Loop) -> Decision:
@@ -82,10 +76,10 @@ def decide(loop: Loop) -> Decision:
     joined = {name: column for link in links for name, column in link.spared.items()}
     _check_worth(spared | joined)
     names = [name for name in every if name in needed]
-    if not _keeps_order(loop, model, columns, names):
+    if not keeps_order(loop, model, columns, names):
         spared = {name: column for name, column in spared.items() if column.kind in _WIDE}
         kept = [name for name in every if name not in spared]
-        if not spared or not _keeps_order(loop, model, columns, kept):
+        if not spared or not keeps_order(loop, model, columns, kept):
             raise Refused(
                 Reason.QUERYSET_SHAPE,
                 "the queryset is not ordered, and an index may hold every column that the body"
@@ -115,9 +109,9 @@ def _needed(
         raise _with_hint(refused, loop, distinct) from None
     needed |= dict.fromkeys(followed)
     if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
-        _check_save(loop, model)
-        needed |= dict.fromkeys(_computed(distinct, loop.databases))
-        _check_writes_something(needed, columns)
+        check_save(loop, model)
+        needed |= dict.fromkeys(computed(distinct, loop.databases))
+        check_writes_something(needed, columns)
     return dict.fromkeys(with_dimensions(needed, columns))
 
 
@@ -140,49 +134,6 @@ def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> R
         f"{refused.refusal.message}; nothing in this file names its large column"
         f"{'s' if len(large) > 1 else ''} {names}: look whether .defer({arguments}) would do",
     )
-
-
-def _keeps_order(
-    loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
-) -> bool:
-    """Do the rows come in the same order when only ``loaded`` is asked for?
-
-    Duplicates and groups are found by sorting or hashing all that is loaded, and a table of the
-    parent is not read at all when nothing of it is loaded.
-    """
-    assert isinstance(loop.rows, Rows)
-    grouped = any(_groups(step, loop) for step in loop.rows.steps)
-    if grouped or loop.rows.has("distinct") or gates.inherited(loop) is not None:
-        return is_ordered(loop, model, columns)
-    return keeps_order(loop, model, columns, loaded)
-
-
-def _groups(step: Step, loop: Loop) -> bool:
-    """May an annotation be an aggregate or a window over several rows?"""
-    if step.name not in {"annotate", "alias"} or step.call is None:
-        return False
-    values = [*step.call.args, *(keyword.value for keyword in step.call.keywords)]
-    return not all(_is_of_one_row(value, loop) for value in values)
-
-
-def _is_of_one_row(node: ast.expr, loop: Loop) -> bool:
-    match node:
-        case ast.Constant():
-            return True
-        case ast.BinOp(left=left, right=right):
-            return _is_of_one_row(left, loop) and _is_of_one_row(right, loop)
-        case ast.UnaryOp(operand=operand):
-            return _is_of_one_row(operand, loop)
-        case ast.Call(func=function, args=args, keywords=keywords):
-            package, _, name = (loop.module.path_of(function) or "").rpartition(".")
-            if package == "django.db.models" and name in _OF_OTHER_QUERIES | {"Value"}:
-                return True
-            known = package.startswith("django.db.models.functions") or (
-                package == "django.db.models" and (name in _OF_ONE_ROW or name.endswith("Field"))
-            )
-            inner = [*args, *(keyword.value for keyword in keywords)]
-            return known and all(_is_of_one_row(value, loop) for value in inner)
-    return False
 
 
 def _check_worth(spared: Mapping[str, FieldState]) -> None:
@@ -244,93 +195,6 @@ def _check_step(step: Step) -> None:
                 Reason.QUERYSET_SHAPE,
                 "the slice may be a list: of rows read before, or by its step",
             )
-
-
-def _check_save(loop: Loop, model: ModelState) -> None:
-    """A narrowed ``save()`` leaves other columns alone and does not bring back a deleted row."""
-    if (base := gates.inherited(loop)) is not None:
-        raise Refused(
-            Reason.INHERITANCE, f"save() writes the table of {base} as well, if any of it is loaded"
-        )
-    own = loop.used(uses.Kind.SAVE)
-    for use in own:
-        if is_full_save(use) and not _is_plain_save(use, loop):
-            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
-    for effect in loop.effects:
-        line = loop.line_of(effect.node)
-        if effect.node in {use.node for use in own}:
-            continue
-        if effect.kind is effects.Kind.WRITES and (
-            effects.is_deletion(effect) or _shares_table(loop, model, effect.model)
-        ):
-            raise Refused(
-                Reason.QUERY_IN_BODY,
-                f"line {line} may change rows of {model.label} that save() then writes back",
-            )
-        if effect.kind in {effects.Kind.CALL, effects.Kind.SQL}:
-            raise Refused(
-                Reason.UNKNOWN_CALL,
-                f"line {line} calls code that is not in this file and may change the same rows",
-            )
-
-
-def _is_plain_save(use: uses.Use, loop: Loop) -> bool:
-    """Without arguments, or with the same ``using`` that the rows were read with."""
-    match use.node:
-        case ast.Call(args=[], keywords=[]):
-            return True
-        case ast.Call(args=[], keywords=[ast.keyword(arg="using", value=database)]):
-            assert isinstance(loop.rows, Rows) and use.place is not None
-            given = [
-                [*step.call.args, *(k.value for k in step.call.keywords)]
-                for step in loop.rows.steps
-                if step.name in {"using", "db_manager"} and step.call is not None
-            ]
-            same = bool(given) and [ast.dump(a) for a in given[-1]] == [ast.dump(database)]
-            return same and use.place.resolver is loop.resolver and _stays(database, loop)
-    return False
-
-
-def _stays(node: ast.expr, loop: Loop) -> bool:
-    """Is it a literal, or read from a name that is bound once?"""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    scope = loop.resolver.scope
-    return isinstance(node, ast.Constant) or (
-        isinstance(node, ast.Name) and scope.bound_once(node.id) is not None
-    )
-
-
-def _shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
-    """May a write to the model called ``key`` change rows in the table of ``model``?"""
-    other = loop.state.model(*key) if key else Unknown("")
-    parents = Unknown("") if isinstance(other, Unknown) else loop.state.parents(other)
-    if isinstance(other, Unknown) or isinstance(parents, Unknown):
-        return True
-    tables = {each.db_table for each in (*parents, other)}
-    return model.db_table in tables or any(isinstance(table, Unknown) for table in tables)
-
-
-def _computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[str]:
-    """Columns that ``save()`` gives a value of their own: deferred ones would silently keep the old.
-
-    SQLite stores decimals of any length, and ``save()`` writes them back rounded.
-    """
-    inert = INERT - {"DecimalField"} if databases.any("sqlite") else INERT
-    for column in columns:
-        if column.has_column is not True:
-            raise Refused(
-                Reason.SAVE_SIDE_EFFECT, f"what save() does with `{column.name}` is not known"
-            )
-        if column.auto_now is not False or column.kind not in inert:
-            yield column.name
-
-
-def _check_writes_something(needed: Iterable[str], columns: Mapping[str, FieldState]) -> None:
-    """A ``save()`` of a row with nothing but its key fetches every column, one by one."""
-    loaded = [columns[name] for name in needed]
-    if all(c.primary_key is True or c.kind == "GeneratedField" for c in loaded):
-        raise Refused(Reason.ALL_FIELDS_NEEDED, "save() of an unchanged row writes every column")
 
 
 def _key(model: ModelState, columns: Iterable[FieldState]) -> str:
