@@ -144,7 +144,7 @@ def check_manager(loop: Loop, model: ModelState) -> None:
 def _may_be_prefetched(loop: Loop) -> bool:
     """``parent.items.all()`` reads what was prefetched, any other query does not."""
     assert isinstance(loop.rows, Rows)
-    if any(step.name != "all" for step in loop.rows.steps):
+    if any(step.name not in {"all", "[]"} for step in loop.rows.steps):
         return False
     names = (getattr(node, "attr", getattr(node, "id", "")) for node in walk(loop.module.tree))
     return any("prefetch" in name.lower() for name in names)

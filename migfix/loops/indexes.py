@@ -14,6 +14,11 @@ _RULES = ("indexes", "index_together", "unique_together", "constraints")
 _INDEXED_KINDS = frozenset({"ForeignKey", "OneToOneField", "SlugField"})
 
 
+def is_ordered(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> bool:
+    """Does the query itself leave no two rows in an order of the database's choice?"""
+    return any(_is_unique(name, columns) for name in _ordered_by(loop, model))
+
+
 def keeps_order(
     loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
 ) -> bool:
@@ -23,14 +28,43 @@ def keeps_order(
     of the table, and answers in the order of the index: https://www.sqlite.org/queryplanner.html
     (section 1.7), https://www.postgresql.org/docs/current/indexes-index-only-scans.html.
     """
-    if any(_is_unique(name, columns) for name in _ordered_by(loop, model)):
+    if is_ordered(loop, model, columns):
         return True
-    indexed = _in_indexes(model)
-    read = {*loaded, *_filtered_by(loop)}
-    return any(
-        column.name in read and column.name not in indexed and _is_unindexed(column)
-        for column in columns.values()
+    parents = loop.state.parents(model)
+    return not isinstance(parents, Unknown) and reads_table(
+        (model, *parents), columns, {*loaded, *_filtered_by(loop)}
     )
+
+
+def reads_table(
+    models: Iterable[ModelState], columns: Mapping[str, FieldState], names: Iterable[str]
+) -> bool:
+    """Does certainly no index hold all of these columns? Any may hold the key alone.
+
+    ``models`` are those of the one table: a proxy stands for another model.
+    """
+    by_name = {column.name: column for column in columns.values()}
+    read = {name for name in names if name in by_name and by_name[name].primary_key is not True}
+    return bool(read) and not any(
+        isinstance(index, Unknown) or read <= index for index in _indexes(models, by_name.values())
+    )
+
+
+def _indexes(
+    models: Iterable[ModelState], columns: Iterable[FieldState]
+) -> Iterator[frozenset[str] | Unknown]:
+    """The names of the columns in each index; every index holds the key as well."""
+    for column in columns:
+        if not _is_unindexed(column):
+            yield frozenset({column.name})
+    for given in (model.options.get(rule, ()) for model in models for rule in _RULES):
+        groups: tuple[object, ...] = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        if any(isinstance(group, str) for group in groups):  # unique_together = ("a", "b")
+            groups = (groups,)
+        for index in groups:
+            names = list(names_used(index))
+            unclear = next((name for name in names if isinstance(name, Unknown)), None)
+            yield unclear or frozenset(name for name in names if isinstance(name, str))
 
 
 def _ordered_by(loop: Loop, model: ModelState) -> list[str]:
@@ -47,12 +81,9 @@ def _ordered_by(loop: Loop, model: ModelState) -> list[str]:
 def _is_unique(name: str, columns: Mapping[str, FieldState]) -> bool:
     """Does sorting by the column leave no two rows in an order of the database's choice?"""
     column = columns.get(name)
-    unique = column is not None and column.unique is True and column.null is False
-    return name == "pk" or unique
-
-
-def _in_indexes(model: ModelState) -> set[str | Unknown]:
-    return {name for rule in _RULES for name in names_used(model.options.get(rule, ()))}
+    if column is None or column.primary_key is True:
+        return name == "pk" or column is not None
+    return column.unique is True and column.null is False and column.verified
 
 
 def _is_unindexed(column: FieldState) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from migfix.loops.querysets import Resolver
@@ -17,6 +18,7 @@ class Kind(Enum):
     """READ and WRITE name a field; KEY needs only the primary key; ESCAPE may do anything.
 
     LINK is a KEY that gives another row a foreign key to this one, by which it can be read again.
+    REFRESH reads again what was loaded, and nothing else.
     """
 
     READ = auto()
@@ -25,16 +27,30 @@ class Kind(Enum):
     DELETE = auto()
     KEY = auto()
     LINK = auto()
+    REFRESH = auto()
     ESCAPE = auto()
+
+
+@dataclass(frozen=True)
+class Place:
+    """The code whose uses are looked for: the statements, what knows their names, and how many calls
+    away from the loop it is. ``followed`` are the names for the row that are being looked for.
+    """
+
+    region: tuple[ast.stmt, ...]
+    resolver: Resolver
+    depth: int = 0
+    followed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of the row; ``field`` is the name that is read or written."""
+    """One use of the row; ``field`` is the name that is read or written, ``place`` where it stands."""
 
     kind: Kind
     node: ast.AST
     field: str = ""
+    place: Place | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 # What managers and querysets do with a row that they are given takes its key, or the column that a
@@ -49,17 +65,28 @@ _REFLECTION = frozenset({"vars", "locals", "dir", "eval", "exec"})
 _MAX_DEPTH = 5
 
 
-def uses_of(row: str, region: list[ast.stmt], resolver: Resolver, depth: int = 0) -> Iterator[Use]:
+def uses_of(row: str, region: list[ast.stmt], resolver: Resolver) -> Iterator[Use]:
     """Every use of the name ``row`` in the statements ``region``, same-file callees included."""
-    for statement in region:
+    return _uses_of(row, Place(tuple(region), resolver))
+
+
+def _uses_of(row: str, place: Place) -> Iterator[Use]:
+    place = replace(place, followed=place.followed | {row})
+    for statement in place.region:
         for node in _in_order(statement):
             if isinstance(node, ast.Name) and node.id == row:
                 if isinstance(node.ctx, ast.Load):
-                    yield from _use(node, resolver, depth)
+                    yield from uses_at(node, place)
                 else:
                     yield Use(Kind.ESCAPE, node)
-            elif _binds(node, row) or _reflects(node, resolver):
+            elif _binds(node, row) or _reflects(node, place.resolver):
                 yield Use(Kind.ESCAPE, node)
+
+
+def uses_at(node: ast.expr, place: Place) -> Iterator[Use]:
+    """What becomes of the row that the expression ``node`` stands for."""
+    for use in _use(node, place):
+        yield replace(use, place=place) if use.place is None else use
 
 
 def _in_order(node: ast.AST) -> Iterator[ast.AST]:
@@ -81,24 +108,56 @@ def _reflects(node: ast.AST, resolver: Resolver) -> bool:
     return False
 
 
-def _use(node: ast.Name, resolver: Resolver, depth: int) -> Iterator[Use]:
-    parents = resolver.scope.parents
+def _use(node: ast.expr, place: Place) -> Iterator[Use]:
+    parents = place.resolver.scope.parents
     parent = parents[node]
     match parent:
         case ast.Attribute():
             yield from _attribute(parent, parents)
         case ast.Call() if node in parent.args:
-            yield from _argument(node, parent, resolver, depth)
+            yield from _argument(node, parent, place)
         case ast.keyword():
             call = parents[parent]
             if isinstance(call, ast.Call):
-                yield from _passed(node, call, resolver, depth, parent.arg)
+                yield from _passed(node, call, place, parent.arg)
             else:
                 yield Use(Kind.ESCAPE, node)
         case ast.List() | ast.Tuple() | ast.Set() if not _is_formatted(parent, parents):
-            yield from _in_list(node, parent, resolver)
+            yield from _in_list(node, parent, place.resolver)
+        case ast.BoolOp(op=ast.And()) if node is not parent.values[-1]:
+            yield Use(Kind.KEY, node)  # handed on where it is None, which no attribute is read of
+        case ast.Assign(targets=[ast.Name(id=name)]) if _is_other_name(name, node, place):
+            yield from _of_other_name(name, place)
         case _:
             yield Use(Kind.KEY if is_only_looked_at(node, parents) else Kind.ESCAPE, node)
+
+
+def _is_other_name(name: str, node: ast.expr, place: Place) -> bool:
+    """``other = post``, where ``other`` is the row or None and is not read outside of the region."""
+    scope = place.resolver.scope
+    bindings = scope.bindings.get(name, [])
+    here = scope.parents[node]
+    values = [ast.dump(b.value) if b.value and b.position is None else "" for b in bindings]
+    known = {ast.dump(node), ast.dump(ast.Constant(None))}
+    return (
+        name not in scope.shared
+        and any(binding.statement is here for binding in bindings)
+        and known.issuperset(values)
+        and all(
+            any(scope.is_inside(load, statement) for statement in place.region)
+            for load in scope.loads(name, ast.Del)
+        )
+    )
+
+
+def _of_other_name(name: str, place: Place) -> Iterator[Use]:
+    if name in place.followed:
+        return
+    place = replace(place, followed=place.followed | {name})
+    for statement in place.region:
+        for node in _in_order(statement):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                yield from uses_at(node, place)
 
 
 def is_only_looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
@@ -143,35 +202,42 @@ def _attribute(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> Iterator
 
 
 def _method(node: ast.Attribute, call: ast.Call) -> Iterator[Use]:
-    display = re.fullmatch(r"get_(\w+)_display", node.attr)
+    generated = re.fullmatch(r"get_(\w+)_display|get_(?:next|previous)_by_(\w+)", node.attr)
     if node.attr == "save":
         yield Use(Kind.SAVE, call)
     elif node.attr == "delete" and not call.args and not call.keywords:
         yield Use(Kind.DELETE, call)
-    elif display:
-        yield Use(Kind.READ, node, display[1])
+    elif generated:
+        yield Use(Kind.READ, node, generated[1] or generated[2])
+    elif node.attr == "refresh_from_db" and not call.args and not call.keywords:
+        yield Use(Kind.REFRESH, call)
     elif node.attr == "serializable_value" and _literal(call, 0):
         yield Use(Kind.READ, node, _literal(call, 0))
     else:
         yield Use(Kind.ESCAPE, call)
 
 
-def _argument(node: ast.Name, call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Use]:
+def _argument(node: ast.expr, call: ast.Call, place: Place) -> Iterator[Use]:
     name = call.func.id if isinstance(call.func, ast.Name) else ""
-    if not resolver.module.is_builtin(name):
-        yield from _passed(node, call, resolver, depth)
+    if not place.resolver.module.is_builtin(name):
+        yield from _passed(node, call, place)
     elif name in _BY_NAME and node is call.args[0]:
-        yield from _by_name(name, call)
+        yield from _by_name(name, call, place.resolver)
     else:
         yield Use(Kind.KEY if name in _BUILTINS_OF_KEY else Kind.ESCAPE, node)
 
 
-def _by_name(function: str, call: ast.Call) -> Iterator[Use]:
-    name = _literal(call, 1)
-    if not name:
+def _by_name(function: str, call: ast.Call, resolver: Resolver) -> Iterator[Use]:
+    """``getattr(post, name)``, where every text that ``name`` can be is written out."""
+    if len(call.args) < 2:
         yield Use(Kind.ESCAPE, call)
-    else:
-        yield Use(Kind.WRITE if function == "setattr" else Kind.READ, call, name)
+        return
+    turns = resolver.in_each_turn(call)
+    for name in dict.fromkeys(turn.literal(call.args[1], call) for turn in turns):
+        if name is None:
+            yield Use(Kind.ESCAPE, call)
+        else:
+            yield Use(Kind.WRITE if function == "setattr" else Kind.READ, call, name)
 
 
 def _literal(call: ast.Call, index: int) -> str:
@@ -181,17 +247,21 @@ def _literal(call: ast.Call, index: int) -> str:
 
 
 def _passed(
-    node: ast.Name, call: ast.Call, resolver: Resolver, depth: int, keyword: str | None = None
+    node: ast.expr, call: ast.Call, place: Place, keyword: str | None = None
 ) -> Iterator[Use]:
     """The row is an argument of a call."""
+    resolver = place.resolver
     if kind := _kind_of_query(call, resolver):
         yield Use(kind, node)
         return
     function = resolver.function(call.func)
     name = _parameter(function, call, node, keyword) if function else None
     match function:
-        case ast.FunctionDef(body=body) if name and depth < _MAX_DEPTH and not _runs_later(body):
-            yield from uses_of(name, body, resolver.inside(function), depth + 1)
+        case ast.FunctionDef(body=body) if (
+            name and place.depth < _MAX_DEPTH and not _runs_later(body)
+        ):
+            inside = resolver.inside(function)
+            yield from _uses_of(name, Place(tuple(body), inside, place.depth + 1))
         case _:
             yield Use(Kind.ESCAPE, node)
 
@@ -209,7 +279,7 @@ def _kind_of_query(call: ast.Call, resolver: Resolver) -> Kind | None:
 
 
 def _parameter(
-    function: FunctionNode, call: ast.Call, node: ast.Name, keyword: str | None
+    function: FunctionNode, call: ast.Call, node: ast.expr, keyword: str | None
 ) -> str | None:
     if any(isinstance(a, ast.Starred) for a in call.args):
         return None
@@ -231,7 +301,7 @@ def _runs_later(body: list[ast.stmt]) -> bool:
     )
 
 
-def _in_list(node: ast.Name, container: ast.AST, resolver: Resolver) -> Iterator[Use]:
+def _in_list(node: ast.expr, container: ast.AST, resolver: Resolver) -> Iterator[Use]:
     """``Model.objects.filter(parent__in=[row])``, ``parent.items.set([row])``."""
     parents = resolver.scope.parents
     outer = parents[container]
