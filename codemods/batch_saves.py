@@ -41,7 +41,7 @@ def decide(loop: Loop) -> Decision:
         return None
     if few := holds_few_rows(loop):
         return few
-    calls = batching.saving_calls(loop)
+    saved = batching.saving_calls(loop)
     batching.check_surroundings(loop)
     batching.check_row(loop)
     model, columns, caveats = gates.check_model(loop)
@@ -57,7 +57,7 @@ def decide(loop: Loop) -> Decision:
         part=Part.WRITES,
         edit=InBlock(
             f"{in_batches.text}({quoted}) as {name}",
-            tuple((call, f"{name}.save({loop.text(call.func.value)})") for call in calls),
+            tuple((call, f"{name}.save({loop.text(row)})") for call, row in saved),
         ),
         message=f"writes {', '.join(fields)} in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,

@@ -157,7 +157,7 @@ def _outcome(
         function=loop.function,
         model=loop.model_label,
         outcome=outcome,
-        applicability=None if outcome is Outcome.LEFT else _applicability(rewrites),
+        applicability=_applicability(rewrites),
         codes=tuple(sorted(accepted)),
         reason=(
             _sentence([r.message for r in rewrites] + [c.message for c in caveats])
@@ -179,7 +179,7 @@ _GONE = {Outcome.UPDATE, Outcome.DELETE}
 
 def _applicability(rewrites: Sequence[Rewrite]) -> Applicability | None:
     """The least safe of the rewrites decides for the loop."""
-    if not rewrites:
+    if all(rewrite.part is Part.COUNTS for rewrite in rewrites):  # the loop itself is left
         return None
     unsafe = any(rewrite.caveats for rewrite in rewrites)
     return Applicability.UNSAFE if unsafe else Applicability.SAFE

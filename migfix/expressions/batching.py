@@ -17,12 +17,14 @@ from migfix.loops.loop import Loop
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
-def saving_calls(loop: Loop) -> list[ast.Call]:
-    """Every ``row.save()`` of the loop, each a statement of the body itself. Raises ``Refused``."""
-    calls = [use.node for use in loop.used(uses.Kind.SAVE) if isinstance(use.node, ast.Call)]
-    for call in calls:
-        _check_place(call, loop)
-    return calls
+def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
+    """Every ``row.save()`` of the loop, a statement of the body itself, and its row. Raises ``Refused``."""
+    found = []
+    for use in loop.used(uses.Kind.SAVE):
+        assert isinstance(use.node, ast.Call) and isinstance(use.node.func, ast.Attribute)
+        _check_place(use.node, loop)
+        found.append((use.node, use.node.func.value))
+    return found
 
 
 def _check_place(call: ast.Call, loop: Loop) -> None:
@@ -122,4 +124,6 @@ def check_row(loop: Loop) -> None:
         line = loop.line_of(use.node)
         if use.kind is uses.Kind.DELETE:
             raise Refused(Reason.QUERY_IN_BODY, f"line {line} deletes rows")
-        raise Refused(Reason.ROW_ESCAPES, f"line {line} hands the row to code that may save it, too")
+        raise Refused(
+            Reason.ROW_ESCAPES, f"line {line} hands the row to code that may save it, too"
+        )

@@ -31,7 +31,7 @@ def check_save(loop: Loop, model: ModelState) -> None:
         if effect.node in {use.node for use in own}:
             continue
         if effect.kind is effects.Kind.WRITES and (
-            effects.is_deletion(effect) or _shares_table(loop, model, effect.model)
+            effects.is_deletion(effect) or shares_table(loop, model, effect.model)
         ):
             raise Refused(
                 Reason.QUERY_IN_BODY,
@@ -71,7 +71,7 @@ def _stays(node: ast.expr, loop: Loop) -> bool:
     )
 
 
-def _shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
+def shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
     """May a write to the model called ``key`` change rows in the table of ``model``?"""
     other = loop.state.model(*key) if key else Unknown("")
     parents = Unknown("") if isinstance(other, Unknown) else loop.state.parents(other)

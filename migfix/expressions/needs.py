@@ -82,7 +82,7 @@ def needed_fields(
             case uses.Kind.READ | uses.Kind.WRITE:
                 yield from _field(use, loop, model, columns)
             case uses.Kind.SAVE:
-                yield from _named_by_save(use, columns)
+                yield from named_by_save(use, columns)
             case uses.Kind.LINK:
                 _check_not_read_again(loop, _names_back(loop, model))
                 yield from targets(loop, model)
@@ -336,7 +336,7 @@ def _fields_of_call(call: ast.AST, rows: ast.Name, loop: Loop) -> list[str] | No
     manager = found.manager if isinstance(found, Rows) else found
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     given = call.args[1] if len(call.args) == 2 else named.pop("fields", None)
-    own = isinstance(manager, Manager) and manager.model == loop.rows.model  # type: ignore[union-attr]
+    own = isinstance(manager, Manager) and manager.model == loop.rows.model
     if not own or call.args[:1] != [rows] or given is None or set(named) - {"batch_size"}:
         return None
     return texts_in(given, loop.resolver)
@@ -353,7 +353,7 @@ def _update_fields(use: uses.Use) -> ast.expr | None:
     return None if isinstance(found, ast.Constant) and found.value is None else found
 
 
-def _named_by_save(use: uses.Use, columns: Mapping[str, FieldState]) -> Iterator[str]:
+def named_by_save(use: uses.Use, columns: Mapping[str, FieldState]) -> Iterator[str]:
     """``save(update_fields=...)`` reads what it names, if nothing else did. Raises ``Refused``."""
     named = _update_fields(use)
     if named is None:

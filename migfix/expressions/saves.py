@@ -33,7 +33,7 @@ def save_caveats(
     loop: Loop, columns: Mapping[str, FieldState], paths: Iterable[Path]
 ) -> Iterator[Refusal]:
     """What the saves do to columns that the path does not assign. Raises ``Refused``."""
-    yield from _connected(columns)
+    yield from connected(columns)
     for path in paths:
         if path.saved is None:
             continue
@@ -55,7 +55,7 @@ def column_caveats(
             yield from _left_out(column, loop)
 
 
-def _connected(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+def connected(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
     """Field classes whose receivers hear the signals that every ``save()`` sends, whatever it writes.
 
     https://docs.djangoproject.com/en/stable/ref/signals/#model-signals

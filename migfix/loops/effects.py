@@ -125,7 +125,9 @@ def gone_over(node: ast.AST) -> list[ast.expr]:
             return given
         case ast.Call(args=args, keywords=keywords):
             return [*args, *(keyword.value for keyword in keywords)]
-        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
+        case (
+            ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test)
+        ):
             return [test]
         case ast.Starred(value=value) | ast.Subscript(value=value) | ast.YieldFrom(value=value):
             return [value]

@@ -47,7 +47,7 @@ def cannot_stream(loop: Loop) -> Refusal | None:
         return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
     if loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    return _few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
+    return holds_few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
 
 
 def _cannot_stream_cursor(query: CursorQuery, loop: Loop) -> Refusal | None:
@@ -109,7 +109,7 @@ def _per_parent(loop: Loop) -> Refusal | None:
     )
 
 
-def _few_rows(loop: Loop) -> Refusal | None:
+def holds_few_rows(loop: Loop) -> Refusal | None:
     if refusal := _per_parent(loop):
         return refusal
     assert isinstance(loop.rows, Rows)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import libcst as cst
 
 from migfix.findings import (
     ChainCall,
     Edit,
+    InBlock,
     ReplaceExpressions,
     ReplaceLoop,
     ReplaceRows,
@@ -22,6 +20,7 @@ from migfix.findings import (
 )
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.imports import with_imports
+from migfix.rewriting.lines import RewriteError, drop, line_range, put_in_blocks, replace
 from migfix.settings import Style
 from migfix.source import Source
 
@@ -41,20 +40,22 @@ class LoopEdits:
     def of_loop(self) -> list[Edit]:
         """The edits of the loop itself."""
         edits = [rewrite.edit for rewrite in self.rewrites]
-        return [edit for edit in edits if not isinstance(edit, ReplaceExpressions)]
+        return [edit for edit in edits if not isinstance(edit, (ReplaceExpressions, InBlock))]
+
+    @property
+    def block(self) -> str | None:
+        """The header of the ``with`` block that the loop goes into."""
+        headers = (r.edit.header for r in self.rewrites if isinstance(r.edit, InBlock))
+        return next(headers, None)
 
     @property
     def replaced(self) -> Iterator[tuple[ast.expr, str | None]]:
-        """Expressions around the loop, and what each becomes; None for a call to be its argument."""
+        """Expressions around and in the loop, and what each becomes; None for a call to be its argument."""
         for rewrite in self.rewrites:
-            if isinstance(rewrite.edit, ReplaceExpressions):
+            if isinstance(rewrite.edit, (ReplaceExpressions, InBlock)):
                 yield from rewrite.edit.pairs
         if self.needless_list and not any(isinstance(e, ReplaceLoop) for e in self.of_loop):
             yield self.needless_list, None
-
-
-class RewriteError(Exception):
-    """The new text is not what was meant: a bug of migfix. The file stays as it was."""
 
 
 def rewritten(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style) -> bytes:
@@ -77,67 +78,20 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             if isinstance(loop, ast.For) and loop in loops
         }
         if edits:
-            first, last = _line_range(statement)
-            _replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
+            first, last = line_range(statement)
+            replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
             drops = set(_drops(edits.values()))
-            text = "".join(_without(lines, drops)[first:last])
+            drop(lines, drops)
+            blocks = {held[i]: each.block for i, each in edits.items() if each.block is not None}
+            put_in_blocks(lines, blocks, source)
+            text = "".join(lines[first:last])
             gone = [*drops, *(held[i].iter for i, each in edits.items() if _replaces_rows(each))]
             unwraps = {each for each in _unwraps(edits.values()) if not _is_needed(each, gone)}
-            indents = [_depth(source, loop, unwraps) for loop in held]
-            withs = [each for each in _withs_of(statement) if each not in drops]
+            indents = [_depth(source, loop, unwraps, blocks) for loop in held]
+            withs = [each for each in _withs_of(statement, blocks) if each not in drops]
             unwrapped = {i for i, each in enumerate(withs) if each in unwraps}
             lines[first:last] = [_edited(text, edits, indents, unwrapped, style, source.newline)]
     return "".join(lines)
-
-
-def _replace(lines: list[str], replaced: Mapping[ast.expr, str | None]) -> None:
-    """Replace expressions in the lines, whose number stays the same."""
-    for node in sorted(replaced, key=_start, reverse=True):
-        (top, left), (bottom, right) = _span(node, lines)
-        text = replaced[node]
-        if text is None:
-            assert isinstance(node, ast.Call)
-            text = _argument(node, lines)
-        rest = lines[bottom][right:]
-        lines[top : bottom + 1] = [lines[top][:left] + text + rest, *[""] * (bottom - top)]
-
-
-def _argument(call: ast.Call, lines: Sequence[str]) -> str:
-    """The call's only argument as written; in the call's parentheses where it has several lines."""
-    _, before = _span(call.func, lines)
-    start, end = _span(call.args[0], lines)
-    _, after = _span(call, lines)
-    if before[0] == after[0]:
-        return _between(lines, start, end)
-    rest = _between(lines, end, after)
-    return _between(lines, before, end) + rest.replace(",", "", 1 if _is_comma(rest) else 0)
-
-
-def _is_comma(text: str) -> bool:
-    return text.lstrip().startswith(",")
-
-
-_Place: TypeAlias = tuple[int, int]
-
-
-def _start(node: ast.expr) -> _Place:
-    return node.lineno, node.col_offset
-
-
-def _span(node: ast.expr, lines: Sequence[str]) -> tuple[_Place, _Place]:
-    """Where the node begins and ends: line and character, both from 0."""
-    assert node.end_lineno is not None and node.end_col_offset is not None
-    top, bottom = node.lineno - 1, node.end_lineno - 1
-    left = len(lines[top].encode()[: node.col_offset].decode())
-    return (top, left), (bottom, len(lines[bottom].encode()[: node.end_col_offset].decode()))
-
-
-def _between(lines: Sequence[str], first: _Place, last: _Place) -> str:
-    """The text between two places, comments and line breaks included."""
-    (top, left), (bottom, right) = first, last
-    if top == bottom:
-        return lines[top][left:right]
-    return "".join([lines[top][left:], *lines[top + 1 : bottom], lines[bottom][:right]])
 
 
 def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
@@ -168,68 +122,31 @@ def _is_needed(block: ast.With, gone: Iterable[ast.AST]) -> bool:
     return not isinstance(bound, ast.Name) or bound.id in names
 
 
-def _without(lines: Sequence[str], drops: Iterable[ast.stmt]) -> list[str]:
-    """The lines with nothing but the comments of these statements. Raises ``RewriteError``."""
-    kept = list(lines)
-    for statement in drops:
-        first, last = _line_range(statement)
-        for number, line in enumerate(_comments_of(lines[first:last]), first):
-            kept[number] = line
-        if not "".join(kept[first:last]):
-            _close_gap(kept, first, last, statement.col_offset)
-    return kept
-
-
-def _close_gap(lines: list[str], first: int, last: int, depth: int) -> None:
-    """Take away the blank lines that parted a statement, now gone, from its neighbours."""
-    above = next((n for n in range(first, 0, -1) if lines[n - 1].strip()), 0)
-    below = next((n for n in range(last, len(lines)) if lines[n].strip()), len(lines))
-    ends = below == len(lines) or not lines[below][:depth].isspace()
-    if lines[above - 1].rstrip().endswith(":"):
-        lines[above:below] = [""] * (below - above)
-    elif ends or any(lines[last:below]):
-        lines[above:first] = [""] * (first - above)
-
-
-def _comments_of(lines: Sequence[str]) -> list[str]:
-    """``# why`` of ``rows = []  # why``, as deep as the statement; raises where it shares its lines."""
-    comments = [""] * len(lines)
-    depth = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-    text = "".join(lines).strip()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.OP and token.string == ";":
-            raise RewriteError("a statement to drop shares its line with others")
-        if token.type == tokenize.COMMENT:
-            end = lines[token.start[0] - 1][len(lines[token.start[0] - 1].rstrip("\r\n")) :]
-            comments[token.start[0] - 1] = f"{depth}{token.string}{end}"
-    return comments
-
-
-def _line_range(statement: ast.stmt) -> tuple[int, int]:
-    decorators = getattr(statement, "decorator_list", [])
-    first = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
-    return first, statement.end_lineno or statement.lineno
-
-
 def _loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
     """The statement's loops in the order of the source, which is LibCST's order of visiting too."""
     loops = [n for n in ast.walk(statement) if isinstance(n, (ast.For, ast.AsyncFor))]
     return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
 
 
-def _withs_of(statement: ast.stmt) -> list[ast.stmt]:
-    """The statement's ``with`` blocks in the order of the source."""
+def _withs_of(statement: ast.stmt, blocks: Iterable[ast.stmt]) -> list[ast.stmt]:
+    """The statement's ``with`` blocks in the order of the source, and the loops that are put in one."""
     withs = [n for n in ast.walk(statement) if isinstance(n, (ast.With, ast.AsyncWith))]
-    return sorted(withs, key=lambda each: (each.lineno, each.col_offset))
+    return sorted([*withs, *blocks], key=lambda each: (each.lineno, each.col_offset))
 
 
-def _depth(source: Source, loop: ast.For | ast.AsyncFor, unwraps: Iterable[ast.With]) -> int:
-    """How deep the loop stands when these blocks are gone."""
+def _depth(
+    source: Source,
+    loop: ast.For | ast.AsyncFor,
+    unwraps: Iterable[ast.With],
+    blocks: Iterable[ast.For | ast.AsyncFor],
+) -> int:
+    """How deep the loop stands when these blocks are gone, and these loops are in new ones."""
     column = loop.col_offset
     for without in unwraps:
         if loop in ast.walk(without):
             column -= without.body[0].col_offset - without.col_offset
-    return len(source.lines[loop.lineno - 1][:column].expandtabs(4))
+    deeper = sum(loop in ast.walk(block) for block in blocks)
+    return len(source.lines[loop.lineno - 1][:column].expandtabs(4)) + 4 * deeper
 
 
 def _edited(
