@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import DatabaseError, connections, models, transaction
@@ -124,7 +123,7 @@ def numbers(pooler: Pooler, rows: Iterable[int]) -> list[int]:
 @pytest.mark.parametrize("disabled", [False], ids=["cursors"], indirect=True)
 def test_the_plain_iterator_breaks_in_autocommit(pooler: Pooler) -> None:
     rows = Parcel.objects.order_by("n").iterator(chunk_size=CHUNK)
-    with pytest.raises(DatabaseError, match="cursor .* (does not exist|already exists)"):
+    with pytest.raises(DatabaseError, match=r"cursor .* (does not exist|already exists)"):
         numbers(pooler, (parcel.n for parcel in rows))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -677,17 +678,18 @@ def test_a_connection_that_is_lost_is_told_as_such(shop: Apps) -> None:
     fill(shop)
     manager = shop.get_model("shop", "Book").objects
     killer = databases.connected(databases.server("postgresql"), "killer")
-    with (
-        closing(killer),
-        pytest.raises(django.db.DatabaseError, match=r"terminat|closed|lost"),
-        transaction.atomic(),
-    ):
+
+    def lose_the_connection_half_way() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             pid = cursor.fetchone()[0]
         for _ in streamed(manager.all()):
             with killer.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    lost = pytest.raises(django.db.DatabaseError, match=r"terminat|closed|lost")
+    with closing(killer), lost, transaction.atomic():
+        lose_the_connection_half_way()
     assert manager.count() == BOOKS
 
 
@@ -1172,7 +1174,7 @@ def test_mariadb_sends_the_rows_unbuffered_and_its_other_cursors_stay_as_they_we
     "database", ["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
 )
 def test_server_mode_is_refused_where_there_is_no_such_cursor(shop: Apps) -> None:
-    with transaction.atomic(), pytest.raises(ValueError, match="on (sqlite|mysql), inside atomic"):
+    with transaction.atomic(), pytest.raises(ValueError, match=r"on (sqlite|mysql), inside atomic"):
         next(stream(shop.get_model("shop", "Book").objects.all(), mode="server"))
 
 
@@ -1212,7 +1214,8 @@ def test_a_full_disk_is_reported_with_what_to_do(
     shop: Apps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(shop)
-    monkeypatch.setattr(streaming, "TemporaryFile", lambda **_: Path("/dev/full").open("w+b"))
+    full = partial(open, "/dev/full", "w+b")
+    monkeypatch.setattr(streaming, "TemporaryFile", lambda **_: full())
     manager = shop.get_model("shop", "Book").objects
     for block in BLOCKS.values():
         with block():
