@@ -307,6 +307,8 @@ class Loop:
             if binding is None or not self._is_own(binding):
                 yield self.queryset
                 return
+            targets = getattr(binding.statement, "targets", [])
+            yield from (t for t in targets if isinstance(t, (ast.Attribute, ast.Subscript)))
             for load in scope.loads(name):
                 other = scope.binding(name, load)
                 same = other is None or other.statement is binding.statement

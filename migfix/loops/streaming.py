@@ -18,7 +18,7 @@ from migfix.loops.cursors import (
 from migfix.loops.loop import Loop
 from migfix.loops.scopes import Binding, walk
 from migfix.loops.sql import is_one_select, small_result, sql_text
-from migfix.loops.values import RawRows, Rows, Step
+from migfix.loops.values import RawRows, Rows, SchemaEditor, Step
 
 # Tables of Django that hold one row for each model, host or role.
 _SMALL_TABLES = frozenset(
@@ -210,7 +210,11 @@ def _prefetch(loop: Loop) -> Refusal | None:
     if already_streams(loop):
         return Refusal(Reason.PREFETCH, ".iterator() prefetches in another way, if at all")
     unclear = loop.used(uses.Kind.DELETE, uses.Kind.ESCAPE) or loop.row is None
-    if unclear or _may_write_others(loop) or _changes_others(loop):
+    if (
+        unclear
+        or _may_write_others(loop)
+        or any(_minds_sharing(node, loop) for node in _body(loop))
+    ):
         return Refusal(
             Reason.PREFETCH,
             "the body may change prefetched rows, which a stream would prefetch later or again",
@@ -238,15 +242,49 @@ def _leads_elsewhere(lookup: ast.expr, loop: Loop) -> bool:
     return target is not None and target != model.key
 
 
-def _changes_others(loop: Loop) -> bool:
-    """Does the body set attributes of anything but its row? Prefetched objects may be shared."""
-    nodes = (node for statement in loop.node.body for node in walk(statement))
-    return any(
-        isinstance(node, ast.Attribute)
-        and not isinstance(node.ctx, ast.Load)
-        and not (isinstance(node.value, ast.Name) and node.value.id == loop.row)
-        for node in nodes
-    )
+def _body(loop: Loop) -> Iterator[ast.AST]:
+    return (node for statement in loop.node.body for node in walk(statement))
+
+
+def _minds_sharing(node: ast.AST, loop: Loop) -> bool:
+    """
+    May it matter to this node of the body that a prefetched object is one object for several rows?
+
+    It does where the object, or a value in it such as a JSON document, is changed or its identity asked for.
+    """
+    match node:
+        case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
+            return not (isinstance(owner, ast.Name) and owner.id == loop.row)
+        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
+            return not _is_made_before(owner, loop)
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _CHANGING:
+            return not _is_made_before(owner, loop)
+        case ast.Call(func=ast.Name(id="setattr" | "delattr" | "id")):
+            return True
+        case ast.Compare(ops=ops, comparators=others):
+            pairs = zip(ops, others, strict=True)
+            return any(
+                isinstance(op, (ast.Is, ast.IsNot)) and not isinstance(other, ast.Constant)
+                for op, other in pairs
+            )
+    return False
+
+
+# Methods by which lists, sets and dicts change in place.
+_CHANGING = frozenset(
+    "add append clear difference_update discard extend insert intersection_update pop popitem remove "
+    "reverse setdefault sort symmetric_difference_update update".split()
+)
+
+
+def _is_made_before(owner: ast.expr, loop: Loop) -> bool:
+    """Is it a name for a collection that the function writes out, such as ``counts = {}``?"""
+    binding = loop.resolver.scope.bound_once(owner.id) if isinstance(owner, ast.Name) else None
+    value = binding.value if binding and binding.position is None else None
+    displays = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        return value.func.id in {"dict", "list", "set", "defaultdict", "Counter", "OrderedDict"}
+    return isinstance(value, displays)
 
 
 def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
@@ -263,6 +301,13 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
         return Refusal(
             Reason.LOCKED_ROWS, "on PostgreSQL .iterator() skips locked rows that change"
         )
+    if (why := _may_call_functions(loop.rows, loop)) and _may_write(loop):
+        return Refusal(Reason.QUERY_IN_BODY, why)
+    if _may_be_in_autocommit(loop.rows, loop):
+        return Refusal(
+            Reason.TRANSACTION,
+            "outside a transaction .iterator() breaks behind a transaction pooler",
+        )
     if loop.having(effects.Kind.SQL):
         return Refusal(
             Reason.SCHEMA_CHANGE, "the body uses the connection while the cursor is open"
@@ -276,6 +321,65 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
     if loop.rows.model.key is None:
         return Refusal(Reason.MODEL_UNKNOWN, "the model is not named by literals")
     return None
+
+
+def _may_call_functions(rows: Rows, loop: Loop) -> str | None:
+    """Does the query call functions that might read what the body writes, row by row?"""
+    if rows.has("extra"):
+        return "extra() may call a function that reads what the body writes"
+    for step in rows.steps:
+        given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
+        calls = [node for value in given for node in walk(value) if isinstance(node, ast.Call)]
+        if any(_may_be_function(call, step, loop) for call in calls):
+            return f"the expression in {step.name}() may read what the body writes"
+    return None
+
+
+def _may_be_function(call: ast.Call, step: Step, loop: Loop) -> bool:
+    """``Func(...)``, and among expressions any call that does not make one of Django's own."""
+    path = loop.module.path_of(call.func) or ""
+    if path.startswith("django.db.models."):
+        return path.endswith((".Func", ".RawSQL"))
+    return step.name in _TAKING_EXPRESSIONS and not isinstance(loop.resolver.value(call), Rows)
+
+
+_TAKING_EXPRESSIONS = frozenset("annotate alias order_by values values_list".split())
+
+
+def _may_be_in_autocommit(rows: Rows, loop: Loop) -> bool:
+    """Is a migration or an operation not atomic as far as the file says, or is it another database?"""
+    nodes = walk(loop.module.tree)
+    here = any(isinstance(node, ast.ClassDef) and node.name == "Migration" for node in nodes)
+    return (
+        not here
+        or any(map(_turns_atomic_off, nodes))
+        or any(
+            step.name in {"using", "db_manager"} and not _is_own_alias(step.call, loop)
+            for step in rows.steps
+        )
+    )
+
+
+def _turns_atomic_off(node: ast.AST) -> bool:
+    match node:
+        case ast.Assign(targets=[ast.Name(id="atomic")], value=value):
+            return not (isinstance(value, ast.Constant) and value.value is True)
+        case ast.Call(func=ast.Attribute(attr="RunPython") | ast.Name(id="RunPython")):
+            given = [keyword.value for keyword in node.keywords if keyword.arg in {"atomic", None}]
+            return any(not (isinstance(v, ast.Constant) and v.value in {True, None}) for v in given)
+    return False
+
+
+def _is_own_alias(call: ast.Call | None, loop: Loop) -> bool:
+    """``.using(schema_editor.connection.alias)``, or a name for that."""
+    alias = call.args[0] if call and call.args else None
+    if isinstance(alias, ast.Name):
+        written = loop.resolver.written(alias, alias)
+        alias = written.node if written else None
+    match alias:
+        case ast.Attribute(attr="alias", value=ast.Attribute(attr="connection", value=editor)):
+            return isinstance(loop.resolver.value(editor), SchemaEditor)
+    return False
 
 
 def _may_write(loop: Loop) -> str | None:

@@ -12,13 +12,19 @@ loop over `queryset`: all as they were when the loop started, whatever the loop 
 from __future__ import annotations
 
 import copyreg
-import errno
 import importlib
 import io
 import pickle
 import re
 from collections import deque
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from copy import copy
 from itertools import chain, islice
 from tempfile import TemporaryFile
@@ -58,13 +64,14 @@ def stream(
     loop has changed in them.
 
     `mode` says where the rows wait for the loop:
-    - "server": in a cursor of the database (PostgreSQL and Oracle). The loop must not commit, not
-      roll back what was begun before it, and not ALTER or TRUNCATE the tables it reads.
+    - "server": in a cursor of the database (PostgreSQL and Oracle), inside a transaction. The loop
+      must not commit, not roll back what was begun before it, and not ALTER or TRUNCATE the tables
+      it reads.
     - "spool": in an unnamed temporary file about as large as the data, in `directory` (by default
       that of the system, see TMPDIR). The loop may do anything.
-    - "auto": on the server where that equals the plain loop: on PostgreSQL and Oracle, inside a
-      transaction, for a query that locks no rows and calls only well-known functions (another one,
-      or one hidden in a view, might read what the loop writes); else in the file.
+    - "auto": on the server where that equals the plain loop: inside a transaction, for a query that
+      locks no rows and calls only well-known functions (another one, or one hidden in a view, might
+      read what the loop writes); else in the file.
 
     `progress` is called with the number of rows done, after every `chunk_size` rows and at the end.
     At the same moments, under `DEBUG = True`, the statements that the loop added to
@@ -121,14 +128,30 @@ def _stream(
 ) -> Iterator[Any]:
     if isinstance(source, BaseManager):
         source = source.all()
-    # _result_cache: None until the queryset is evaluated (of both kinds, since Django 1.0).
-    if not isinstance(source, (QuerySet, RawQuerySet)) or source._result_cache is not None:
+    if not _is_plain_queryset(source):
         yield from _in_chunks(source, chunk_size, progress or _ignore)
         return
+    if isinstance(source, QuerySet):
+        source = source.using(source.db)  # a router may answer differently each time it is asked
     connection = connections[source.db]
     with closing(_Cursor(connection, chunk_size, mode, directory)) as cursor:
-        rows = _with_prefetched(source, _run(source, connection, cursor), chunk_size)
+        started = _run(source, connection, cursor)
+        # A backend with query code of its own does not ask for the cursor: its list is right.
+        rows = _with_prefetched(source, started, chunk_size) if cursor.was_used else source
         yield from _in_chunks(rows, chunk_size, _after_chunk(connection, progress))
+
+
+def _is_plain_queryset(source: Any) -> bool:
+    """Say whether `source` is a queryset that is not evaluated and iterates as Django's own do."""
+    for kind in (QuerySet, RawQuerySet):
+        if isinstance(source, kind):
+            # _result_cache: None until the queryset is evaluated, by _fetch_all (since Django 1.6).
+            own = (
+                type(source).__iter__ is kind.__iter__
+                and type(source)._fetch_all is kind._fetch_all
+            )
+            return own and source._result_cache is None
+    return False
 
 
 def _ignore(done: int) -> None:
@@ -241,8 +264,10 @@ class _Cursor:
         self._open = ExitStack()
         self._blocks: Iterator[Sequence[Any]] = iter(())
         self.description: Any = None
+        self.was_used = False
 
     def execute(self, sql: str, params: Any = None) -> None:
+        self.was_used = True
         if _stays_on_server(self._connection, sql, self._mode):
             self._read_on_server(sql, params)
         else:
@@ -278,7 +303,8 @@ class _Cursor:
         self._open.close()
 
 
-_SELECT = re.compile(r"(?:[\s(]|--.*\n|/\*[\s\S]*?\*/)*(?:select|with|values)\b", re.IGNORECASE)
+_COMMENT = r"--.*\n|/\*(?:[^*]|\*(?!/))*\*/"
+_SELECT = re.compile(rf"(?:[\s(]|{_COMMENT})*(?:select|with|values)\b", re.IGNORECASE)
 _WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.IGNORECASE)
 _LOCKS = re.compile(r"\bfor\s+(no\s+key\s+update|update|key\s+share|share)\b", re.IGNORECASE)
 _BEFORE_PARENTHESIS = re.compile(r"""([\w$."`/]+)\s*\(""")
@@ -311,6 +337,7 @@ def _stays_on_server(connection: Any, sql: str, mode: str) -> bool:
     """Say whether the rows wait in the database, which keeps them whatever the loop writes."""
     keeps = (
         connection.vendor in ("postgresql", "oracle")
+        and connection.in_atomic_block  # poolers keep to the server connection that has the cursor
         and _is_select(sql)
         and not _LOCKS.search(sql)  # PostgreSQL skips a row that is changed before its turn
         and set(_READS_NO_TABLE.split()).issuperset(_BEFORE_PARENTHESIS.findall(sql.lower()))
@@ -318,9 +345,10 @@ def _stays_on_server(connection: Any, sql: str, mode: str) -> bool:
     if mode == "server" and not keeps:
         raise ValueError(
             'mode="server" cannot keep the rows of this query while the loop writes, on '
-            f'{connection.vendor}; use mode="auto" or mode="spool": {str(sql)[:300]}'
+            f'{connection.vendor}, {"" if connection.in_atomic_block else "not "}inside atomic(); '
+            f'use mode="auto" or mode="spool": {str(sql)[:300]}'
         )
-    return keeps and (mode == "server" or (mode == "auto" and connection.in_atomic_block))
+    return keeps and mode != "spool"
 
 
 def _transaction_for_cursor(connection: Any, sql: str) -> AbstractContextManager[Any]:
@@ -363,6 +391,7 @@ def _planned_for_all_rows(connection: Any) -> Iterator[None]:
     is local to the transaction and put back at once; after an error, the rollback does that. It is
     not sent through Django's cursor, so that the query log shows the query alone.
     """
+    connection.validate_no_broken_transaction()  # as Django's cursor does (since Django 1.6)
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('cursor_tuple_fraction'),"
@@ -408,7 +437,9 @@ def _width(block: Sequence[Any]) -> int:
 def _size(value: Any) -> int:
     if isinstance(value, (str, bytes, memoryview)):
         return len(value)
-    return sum(map(_size, value)) if isinstance(value, (list, tuple)) else 0
+    if isinstance(value, dict):  # of hstore and json
+        return _size([*value, *value.values()])
+    return sum(32 + _size(item) for item in value) if isinstance(value, (list, tuple)) else 0
 
 
 class _Spool:
@@ -429,11 +460,12 @@ class _Spool:
     def write(self, block: Sequence[Any]) -> None:
         try:
             self._file.write(self._pickled(block))
+            self._file.flush()
         except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            message = "No space left for the rows of this query: set TMPDIR or pass directory=..."
-            raise OSError(errno.ENOSPC, message) from error
+            with suppress(OSError):  # close() tries once more to write what did not fit
+                self._file.close()
+            hint = "writing the rows of this query: set TMPDIR or pass directory=..."
+            raise OSError(error.errno, f"{error.strerror}, {hint}") from error
 
     def _pickled(self, block: Sequence[Any]) -> memoryview:
         buffer = io.BytesIO()

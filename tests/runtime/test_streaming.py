@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +29,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import Count, F, Func, Model, Prefetch, Q, Window
 from django.db.models.functions import Lower, RowNumber
 from django.db.models.query import ModelIterable
+from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from migfix.runtime import streaming
@@ -90,6 +92,15 @@ if django.VERSION >= (5, 2):
             ],
         )
     )
+
+
+only_postgresql = pytest.mark.parametrize(
+    "database", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+only_mariadb = pytest.mark.parametrize(
+    "database", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
+)
+on_one_database = pytest.mark.parametrize("database", ["sqlite-memory"], indirect=True)
 
 
 class Endless(Exception):
@@ -571,6 +582,77 @@ def test_a_queryset_of_a_class_with_its_own_iterable_goes_through_it(shop: Apps)
     assert titles[0].startswith("TITLE")
 
 
+def test_a_queryset_with_its_own_way_to_evaluate_is_evaluated_in_its_way(shop: Apps) -> None:
+    class Filled(models.QuerySet):
+        def _fetch_all(self) -> None:
+            super()._fetch_all()
+            self._result_cache = [(n, row) for n, row in enumerate(self._result_cache)]
+
+    class Turned(models.QuerySet):
+        def __iter__(self) -> Iterator[Any]:
+            return reversed([*super().__iter__()])
+
+    fill(shop)
+    model = shop.get_model("shop", "Book")
+    assert [n for n, _ in streamed(Filled(model).order_by("pk"))] == list(range(BOOKS))
+    assert [book.pk for book in streamed(Turned(model).order_by("pk"))][-1] == 1
+
+
+def test_a_backend_that_asks_for_no_cursor_is_given_the_full_list(
+    shop: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shop)
+    manager = shop.get_model("shop", "Book").objects
+    execute = SQLCompiler.execute_sql
+
+    def execute_in_its_own_way(self: Any, *arguments: Any, **options: Any) -> Any:
+        vars(self.connection).pop("chunked_cursor", None)  # what the helper hands out
+        return execute(self, *arguments, **options)
+
+    monkeypatch.setattr(SQLCompiler, "execute_sql", execute_in_its_own_way)
+    more = 150  # rows, for Django to ask its cursor twice
+    for block in BLOCKS.values():
+        manager.all().delete()
+        manager.bulk_create(shop.get_model("shop", "Book")(n=n, title="") for n in range(more))
+        visited = []
+        with block():
+            for n in streamed(manager.order_by("n").values_list("n", flat=True)):
+                visited.append(n)
+                manager.filter(n=n).update(n=n + 1000)
+                if len(visited) > ENOUGH:
+                    raise Endless
+        assert visited == list(range(more))
+
+
+class ByTurns:
+    """A router that names another database each time it is asked, as one does for replicas."""
+
+    def __init__(self, *aliases: str) -> None:
+        self.aliases = itertools.cycle(aliases)
+
+    def db_for_read(self, model: object, **hints: object) -> str:
+        return next(self.aliases)
+
+
+@on_one_database
+def test_the_query_runs_where_the_router_said_first(
+    shop: Apps, files: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shop)
+    model = shop.get_model("shop", "Book")
+    monkeypatch.setitem(connections.databases, "other", connections.databases["default"])
+    other = databases.connected(
+        {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, "other"
+    )
+    connections["other"] = other
+    try:
+        with override_settings(DATABASE_ROUTERS=[ByTurns("default", "other")]):
+            assert len(list(streamed(model.objects.all()))) == BOOKS
+    finally:
+        del connections["other"]
+    assert files
+
+
 def test_queries_of_signal_receivers_do_not_disturb_the_query(shop: Apps) -> None:
     fill(shop)
     author, book = (shop.get_model("shop", name) for name in ("Author", "Book"))
@@ -589,6 +671,66 @@ def test_queries_of_signal_receivers_do_not_disturb_the_query(shop: Apps) -> Non
     finally:
         models.signals.post_init.disconnect(receive, sender=book)
     assert known == [4, 1, 2, 3, 4] * BOOKS * 4
+
+
+@only_postgresql
+def test_a_connection_that_is_lost_is_told_as_such(shop: Apps) -> None:
+    fill(shop)
+    manager = shop.get_model("shop", "Book").objects
+    killer = databases.connected(databases.server("postgresql"), "killer")
+
+    def lose_the_connection_half_way() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            pid = cursor.fetchone()[0]
+        for _ in streamed(manager.all()):
+            with killer.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    lost = pytest.raises(django.db.DatabaseError, match=r"terminat|closed|lost")
+    with closing(killer), lost, transaction.atomic():
+        lose_the_connection_half_way()
+    assert manager.count() == BOOKS
+
+
+def test_a_transaction_marked_for_rollback_is_refused_as_by_the_plain_loop(shop: Apps) -> None:
+    manager = shop.get_model("shop", "Book").objects
+    raised = []
+    for rows in (iter, streamed, spooled):
+        with transaction.atomic():
+            try:
+                with transaction.atomic(savepoint=False):
+                    manager.extra(where=["nothing_like_it = 1"]).count()
+            except django.db.DatabaseError:
+                pass
+            try:
+                list(rows(manager.all()))
+            except django.db.DatabaseError as error:
+                raised.append((type(error), str(error)))
+            transaction.set_rollback(True)
+    assert len(raised) == 3
+    assert len(set(raised)) == 1
+
+
+def test_an_interrupt_while_the_rows_are_fetched_leaves_the_connection_fit(
+    shop: Apps, files: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shop)
+    manager = shop.get_model("shop", "Book").objects
+    real = streaming._fetch
+
+    def fetch(cursor: Any, chunk_size: int) -> Iterator[Any]:
+        yield next(real(cursor, chunk_size))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(streaming, "_fetch", fetch)
+    for block in BLOCKS.values():
+        for mode in ("auto", "spool"):
+            with block():
+                with pytest.raises(KeyboardInterrupt):
+                    list(stream(manager.all(), chunk_size=CHUNK, mode=mode))
+                assert manager.count() == BOOKS
+                assert not is_open(files)
 
 
 def test_streams_side_by_side_on_one_connection_do_not_mix(shop: Apps) -> None:
@@ -774,6 +916,21 @@ def test_memory_stays_flat_for_many_and_for_wide_rows(
             assert peak < 3_500_000 < number * width
 
 
+@only_postgresql
+def test_memory_stays_flat_for_dictionaries(shop: Apps) -> None:
+    sql = "SELECT json_build_object('a', repeat('x', 1000000)) FROM generate_series(1, 60)"
+    tracemalloc.start()
+    try:
+        with transaction.atomic():
+            for mode in ("auto", "spool"):
+                kinds = {type(value) for (value,) in stream_sql(connection, sql, mode=mode)}
+                assert kinds == {dict}
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000
+
+
 def closing_first(source: Any) -> Iterator[Any]:
     with closing(stream(source)) as rows:
         yield from itertools.islice(rows, 1)
@@ -807,14 +964,6 @@ def test_statements_that_something_captures_are_not_forgotten(shop: Apps) -> Non
 
 
 # --- what each database does ----------------------------------------------------------------------
-
-only_postgresql = pytest.mark.parametrize(
-    "database", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
-)
-only_mariadb = pytest.mark.parametrize(
-    "database", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
-)
-on_one_database = pytest.mark.parametrize("database", ["sqlite-memory"], indirect=True)
 
 
 @only_postgresql
@@ -914,6 +1063,7 @@ def test_parameters_of_unknown_type_are_bound_as_in_the_plain_loop(shop: Apps) -
 SERVED = [
     'SELECT "t"."a", COUNT(*) FILTER (WHERE (a > 1)) FROM t WHERE a IN (1, 2) GROUP BY 1;\n',
     "-- why\n/* all\nof it */ SELECT a FROM t",
+    "/*** why **/ /**/ SELECT a FROM t",
     "( SELECT a FROM t ) UNION (VALUES (1))",
     "WITH x AS (SELECT LOWER (a)::varchar(3) FROM t) SELECT updated FROM x",
 ]
@@ -930,6 +1080,7 @@ NOT_SERVED = [
     "SELECT a FROM t; SELECT a FROM u",
     "UPDATE t SET a = 1 RETURNING a",
     "EXPLAIN SELECT a FROM t",
+    "/* a */ -- b\n" * 60 + "EXPLAIN SELECT a FROM t",  # decided at once, however many there are
 ]
 
 
@@ -939,8 +1090,9 @@ def test_the_server_keeps_what_only_reads_inside_a_transaction(vendor: str, insi
     there = SimpleNamespace(vendor=vendor, in_atomic_block=inside)
     for sql in SERVED:
         assert streaming._stays_on_server(there, sql, "auto") is inside, sql
-        assert streaming._stays_on_server(there, sql, "server") is True, sql
         assert streaming._stays_on_server(there, sql, "spool") is False, sql
+        if inside:
+            assert streaming._stays_on_server(there, sql, "server") is True, sql
     for sql in NOT_SERVED:
         assert streaming._stays_on_server(there, sql, "auto") is False, sql
 
@@ -992,16 +1144,9 @@ def test_server_mode_refuses_what_the_server_cannot_keep(
 
 
 @only_postgresql
-def test_server_mode_holds_the_cursor_in_autocommit(shop: Apps, files: list[Any]) -> None:
-    fill(shop)
-    manager = shop.get_model("shop", "Book").objects
-    numbers = []
-    for book in stream(manager.order_by("n"), mode="server", chunk_size=CHUNK):
-        assert server_cursors() == 1
-        numbers.append(book.n)
-        manager.filter(pk=book.pk).update(n=book.n + 1000)
-    assert numbers == list(range(BOOKS))
-    assert not files
+def test_server_mode_needs_a_transaction(shop: Apps) -> None:
+    with pytest.raises(ValueError, match=r"on postgresql, not inside atomic\(\)"):
+        next(stream(shop.get_model("shop", "Book").objects.all(), mode="server"))
 
 
 @only_mariadb
@@ -1029,7 +1174,7 @@ def test_mariadb_sends_the_rows_unbuffered_and_its_other_cursors_stay_as_they_we
     "database", ["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
 )
 def test_server_mode_is_refused_where_there_is_no_such_cursor(shop: Apps) -> None:
-    with pytest.raises(ValueError, match=r'on (sqlite|mysql); use mode="auto"'):
+    with transaction.atomic(), pytest.raises(ValueError, match=r"on (sqlite|mysql), inside atomic"):
         next(stream(shop.get_model("shop", "Book").objects.all(), mode="server"))
 
 
@@ -1064,16 +1209,20 @@ def test_the_temporary_file_lies_where_it_is_told(
         next(stream(shop.get_model("shop", "Book").objects.all(), directory=missing))
 
 
-@on_one_database
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_reported_with_what_to_do(
     shop: Apps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(shop)
-    with Path("/dev/full").open("wb", buffering=0) as full:
-        monkeypatch.setattr(streaming, "TemporaryFile", lambda **_: full)
-        with pytest.raises(OSError, match=r"No space left .* set TMPDIR"):
-            next(streamed(shop.get_model("shop", "Book").objects.all()))
+    full = partial(open, "/dev/full", "w+b")
+    monkeypatch.setattr(streaming, "TemporaryFile", lambda **_: full())
+    manager = shop.get_model("shop", "Book").objects
+    for block in BLOCKS.values():
+        with block():
+            for rows in (spooled(manager.all()), stream(manager.all(), mode="spool")):
+                with pytest.raises(OSError, match=r"No space left .* set TMPDIR"):
+                    next(rows)
+                assert manager.count() == BOOKS  # the connection is fit for use
 
 
 def test_a_stream_refuses_to_run_in_an_event_loop_as_the_plain_loop_does(
