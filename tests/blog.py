@@ -143,10 +143,11 @@ EMPTYING = {"postgresql": "TRUNCATE {}", "mysql": "TRUNCATE TABLE {}", "sqlite":
 
 @dataclass(frozen=True)
 class Measured:
-    """What a data migration did: the growth of the client's memory at its peak, and its time."""
+    """What a data migration cost the client: memory at its peak, time, and time of the CPU."""
 
     mebibytes: float
     seconds: float
+    cpu: float
     printed: str
 
 
