@@ -1,0 +1,205 @@
+"""
+Measure what `migfix apply` gains: data migrations as they were and as it leaves them, each run by `manage.py migrate`.
+
+    python benchmarks/memory.py --rows 250000 1000000 4000000 --chart docs/memory.svg
+
+Memory is the growth of the client's resident memory at its peak, from the start of the RunPython function on (Linux
+only; the greatest of the rounds). The versions of a loop take turns, and times are given as the median of their
+ratios to the plain loop's, so a busy machine disturbs little. The servers are those of the tests, see
+tests/databases.py; the databases are created for the run and dropped at its end. On a machine that does much else the
+time of the CPU, which leaves out the server's, is the better measure of loops that read.
+
+Versions besides `plain` and `migfix` are written by hand: `iterator`, and the helper as `stream` and `spool`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.chart import Line, Panel, chart
+from tests import databases
+from tests.blog import (
+    ASSIGN,
+    DATA_MIGRATION,
+    READ,
+    ROOT,
+    SAVE,
+    WIDE,
+    WIDE_ROWS,
+    Blog,
+    Measured,
+    rewritten,
+)
+
+LOOPS = {"read": READ, "assign": ASSIGN, "save": SAVE, "wide": WIDE}
+HELPER = ROOT / "migfix" / "runtime" / "streaming.py"
+BY_HAND = {
+    "iterator": "{}.iterator()",
+    "stream": "stream({})",
+    "spool": 'stream({}, mode="spool")',
+}
+VERSIONS = ("plain", *BY_HAND, "migfix")
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+ENOUGH = 180  # seconds, after which no further round of a loop begins
+
+
+@dataclass(frozen=True)
+class Result:
+    """The rounds of one loop over so many rows of one database, by version."""
+
+    database: str
+    loop: str
+    rows: int
+    rounds: dict[str, list[Measured]]
+
+    def mebibytes(self, version: str) -> float:
+        return max(0.0, *(each.mebibytes for each in self.rounds[version]))
+
+    def seconds(self, version: str) -> float:
+        return median(each.seconds for each in self.rounds[version])
+
+    def ratios(self, version: str) -> tuple[float, float]:
+        """Time and CPU time as shares of the plain loop's."""
+        pairs = list(zip(self.rounds[version], self.rounds["plain"], strict=True))
+        return (
+            median(ours.seconds / plain.seconds for ours, plain in pairs),
+            median(ours.cpu / plain.cpu for ours, plain in pairs),
+        )
+
+    def cell(self, version: str) -> str:
+        memory, seconds = self.mebibytes(version), self.seconds(version)
+        text = f"{memory:.1f} MiB, " if memory < 10 else f"{memory:.0f} MiB, "
+        text += f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+        if version == "plain" or "plain" not in self.rounds:
+            return text
+        wall, cpu = self.ratios(version)
+        return f"{text} ({wall:.2g}, cpu {cpu:.2g})"
+
+
+def main() -> None:
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("stopped"))  # drops the databases
+    results = []
+    for result in _results(options):
+        results.append(result)
+        for version in options.versions:
+            name = f"{result.database:<12}{result.loop:<8}{result.rows:>9}  {version:<10}"
+            print(name, result.cell(version), file=sys.stderr, flush=True)
+    print(table(results, options.versions))
+    if options.chart:
+        options.chart.write_text(_chart(results))
+
+
+def _options() -> argparse.Namespace:
+    assert __doc__
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[250_000], help="for loop `read`")
+    parser.add_argument(
+        "--saves", type=int, nargs="+", default=[50_000], help="for `assign`, `save`"
+    )
+    parser.add_argument("--loops", nargs="+", choices=LOOPS, default=[*LOOPS])
+    parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=["plain", "migfix"])
+    parser.add_argument("--databases", nargs="+", choices=NAMES, default=[*NAMES])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draws `read` as SVG")
+    options = parser.parse_args()
+    for name in databases.SERVERS.keys() & set(options.databases):
+        if reason := databases.unavailable(name):
+            parser.error(reason)
+    return options
+
+
+def _results(options: argparse.Namespace) -> Iterator[Result]:
+    for name in options.databases:
+        with (
+            tempfile.TemporaryDirectory(prefix="migfix-benchmark-") as folder,
+            databases.opened(name, Path(folder)) as connection,
+        ):
+            blog = Blog(connection, Path(folder))
+            for loop in options.loops:
+                projects = {version: _project(blog, loop, version) for version in options.versions}
+                for rows in _sizes(loop, options):
+                    rounds = _rounds(blog, loop, rows, projects, options.rounds)
+                    yield Result(name, loop, rows, rounds)
+
+
+def _sizes(loop: str, options: argparse.Namespace) -> Sequence[int]:
+    sizes = {"read": options.rows, "wide": [WIDE_ROWS]}
+    found: Sequence[int] = sizes.get(loop, options.saves)
+    return found
+
+
+def _project(blog: Blog, loop: str, version: str) -> Path:
+    if version == "migfix":
+        return rewritten(blog.project(f"{loop}-before", LOOPS[loop]), f"{loop}-{version}")
+    project = blog.project(f"{loop}-{version}", LOOPS[loop])
+    if version in BY_HAND:
+        migration = project / DATA_MIGRATION
+        source = migration.read_text()
+        rows = source[source.index(" in ") + 4 : source.index(".all():") + len(".all()")]
+        source = source.replace(rows, BY_HAND[version].format(rows))
+        migration.write_text(f"from ._migfix import stream\n{source}")
+        shutil.copy(HELPER, migration.with_name("_migfix.py"))
+    return project
+
+
+def _rounds(
+    blog: Blog, loop: str, rows: int, projects: dict[str, Path], number: int
+) -> dict[str, list[Measured]]:
+    rounds: dict[str, list[Measured]] = {version: [] for version in projects}
+    started = time.monotonic()
+    for done in range(number):
+        if done and time.monotonic() - started > ENOUGH:
+            break
+        for version, project in projects.items():
+            if loop == "wide":
+                blog.fill_wide()
+            elif loop != "read" or (not done and version == next(iter(projects))):
+                blog.fill(rows)
+            rounds[version].append(blog.migrate(project))
+    printed = {each.printed for measured in rounds.values() for each in measured}
+    assert len(printed) == 1, f"the versions of {loop} do not see the same rows: {printed}"
+    return rounds
+
+
+def table(results: Iterable[Result], versions: Sequence[str]) -> str:
+    """Return Markdown: a line for each loop, size and version, a column for each database."""
+    cells: dict[tuple[str, int, str], dict[str, str]] = {}
+    for result in results:
+        for version in versions:
+            line = cells.setdefault((result.loop, result.rows, version), {})
+            line[result.database] = result.cell(version)
+    names = [name for name in NAMES if any(name in line for line in cells.values())]
+    lines = [["loop", "rows", "", *(NAMES[name] for name in names)], ["---"] * (3 + len(names))]
+    for (loop, rows, version), line in cells.items():
+        lines.append([loop, f"{rows:,}", version, *(line.get(name, "") for name in names)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _chart(results: Sequence[Result]) -> str:
+    panels = []
+    for name in NAMES:
+        reads = [each for each in results if (each.database, each.loop) == (name, "read")]
+        lines = [
+            Line(label, [(each.rows, each.mebibytes(version)) for each in reads])
+            for version, label in (("plain", "as written"), ("migfix", "after migfix apply"))
+        ]
+        if reads:
+            panels.append(Panel(NAMES[name], lines))
+    return chart("Memory of a data migration that reads every row", panels)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""
+Run a project's `manage.py` and measure what its RunPython costs the client (Linux only).
+
+    python -m tests.measuring LIMIT manage.py migrate
+
+The project is as it would be without this: RunPython is patched before it starts. LIMIT is in MiB how much the
+address space may grow beyond what it is when the function starts, or 0. What was measured is written as JSON to
+MEASURED in the current folder.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import runpy
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+MEASURED = "measured.json"
+MIB = 1024 * 1024
+
+
+def main(limit: str, *command: str) -> None:
+    from django.db.migrations import RunPython
+
+    forwards = RunPython.database_forwards
+
+    def database_forwards(self: RunPython, *arguments: Any) -> None:
+        self.code = partial(_measure, self.code, int(limit) * MIB)
+        forwards(self, *arguments)
+
+    RunPython.database_forwards = database_forwards
+    sys.argv = list(command)
+    runpy.run_path(command[0], run_name="__main__")
+
+
+def _measure(code: Callable[..., object], limit: int, apps: Any, schema_editor: Any) -> None:
+    for model in apps.get_app_config("blog").get_models():
+        list(model.objects.all()[:1])  # imports, caches and buffers that any loop needs
+        model.objects.count()  # fills the page cache of SQLite, which has a size of its own
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # sets the peak, VmHWM, to what is resident now
+    before, started, started_cpu = _memory("VmRSS"), time.perf_counter(), time.process_time()
+    with _Limited(limit):
+        code(apps, schema_editor)
+    measured = {
+        "seconds": time.perf_counter() - started,
+        "cpu": time.process_time() - started_cpu,
+        "mebibytes": (_memory("VmHWM") - before) / MIB,
+    }
+    Path(MEASURED).write_text(json.dumps(measured))
+
+
+class _Limited:
+    """A limit of the address space, lifted again before anything is said about how that went."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __enter__(self) -> None:
+        self.before = resource.getrlimit(resource.RLIMIT_AS)
+        if self.limit:
+            soft = _memory("VmSize") + self.limit
+            resource.setrlimit(resource.RLIMIT_AS, (soft, self.before[1]))
+
+    def __exit__(self, *error: object) -> None:
+        resource.setrlimit(resource.RLIMIT_AS, self.before)
+
+
+def _memory(key: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    kibibytes = next(line.split()[1] for line in status.splitlines() if line.startswith(key))
+    return int(kibibytes) * 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
