@@ -179,6 +179,8 @@ CURSOR_USED = {
     + "\nexcept ValueError:\n    print(cursor.rowcount)",
     "gone over while it runs another": CURSOR
     + f"cursor.execute({SQL})\nfor row in cursor:\n    cursor.execute('x')",
+    "gone over while a function runs another": CURSOR
+    + f"def run():\n    cursor.execute('x')\ncursor.execute({SQL})\nfor row in cursor:\n    run()",
     "closed while it is gone over": CURSOR
     + f"cursor.execute({SQL})\nfor row in cursor:\n    cursor.close()",
 }
@@ -205,6 +207,9 @@ NO_QUERY_BEFORE = {
     "a query in a block of its own": "from django.db import transaction\n"
     + CURSOR
     + f"with transaction.atomic():\n    cursor.execute({SQL})\nfor row in cursor.fetchall():\n{PRINT}",
+    "rows of a block of another kind": CURSOR
+    + f"with imported.cursor():\n    cursor.execute({SQL})\n    rows = cursor.fetchall()\n"
+    + OVER_ROWS,
     "a write between": CURSOR
     + f"cursor.execute({SQL})\nPost.objects.update(votes=1)\nfor row in cursor.fetchall():\n{PRINT}",
     "a write of rows that are there": ROWS + "Post.objects.all().delete()\n" + OVER_ROWS,
