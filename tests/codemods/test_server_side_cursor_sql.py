@@ -181,6 +181,10 @@ CURSOR_USED = {
     + f"cursor.execute({SQL})\nfor row in cursor:\n    cursor.execute('x')",
     "gone over while a function runs another": CURSOR
     + f"def run():\n    cursor.execute('x')\ncursor.execute({SQL})\nfor row in cursor:\n    run()",
+    "closed after its block": (
+        "with schema_editor.connection.cursor() as cursor:\n"
+        f"    cursor.execute({SQL})\n    rows = cursor.fetchall()\n{OVER_ROWS}cursor.close()"
+    ),
     "closed while it is gone over": CURSOR
     + f"cursor.execute({SQL})\nfor row in cursor:\n    cursor.close()",
 }
@@ -210,6 +214,12 @@ NO_QUERY_BEFORE = {
     "rows of a block of another kind": CURSOR
     + f"with imported.cursor():\n    cursor.execute({SQL})\n    rows = cursor.fetchall()\n"
     + OVER_ROWS,
+    "a block that opens another cursor": (
+        f"{CURSOR}with schema_editor.connection.cursor() as other:\n"
+        f"    cursor.execute({SQL})\n    rows = cursor.fetchall()\n{OVER_ROWS}"
+    ),
+    "a cursor that is another one now": CURSOR
+    + f"cursor.execute({SQL})\n{CURSOR}for row in cursor.fetchall():\n{PRINT}",
     "a write between": CURSOR
     + f"cursor.execute({SQL})\nPost.objects.update(votes=1)\nfor row in cursor.fetchall():\n{PRINT}",
     "a write of rows that are there": ROWS + "Post.objects.all().delete()\n" + OVER_ROWS,
