@@ -212,7 +212,7 @@ NO_QUERY_BEFORE = {
     + CURSOR
     + f"with transaction.atomic():\n    cursor.execute({SQL})\nfor row in cursor.fetchall():\n{PRINT}",
     "rows of a block of another kind": CURSOR
-    + f"with imported.cursor():\n    cursor.execute({SQL})\n    rows = cursor.fetchall()\n"
+    + f"with imported.cursor():\n    x = 1\n    cursor.execute({SQL})\n    rows = cursor.fetchall()\n"
     + OVER_ROWS,
     "a block that opens another cursor": (
         f"{CURSOR}with schema_editor.connection.cursor() as other:\n"
@@ -361,6 +361,14 @@ def test_rows_that_sqlite_reads_as_the_loop_goes(text):
     refused(text + "    Post.objects.update(votes=1)", "query-in-body")
     refused(text + "    imported(row)", "query-in-body")
     refused(text + PRINT, "already-streams", databases=("sqlite",))
+
+
+def test_statements_on_one_line_of_a_block():
+    refused(
+        "with schema_editor.connection.cursor() as cursor:\n"
+        f"    cursor.execute({SQL}); rows = cursor.fetchall()\n{OVER_ROWS}",
+        "loop-shape",
+    )
 
 
 def test_a_name_that_is_taken():
