@@ -77,8 +77,10 @@ def _of_cursor(query: CursorQuery, loop: Loop) -> Decision:
     if stream_sql is None:
         return Refusal(Reason.NAME_CLASH, "`stream_sql` means something else in this file")
     drops = superfluous(query, loop)
-    if not all(map(loop.stands_alone, drops)):
-        return Refusal(Reason.LOOP_SHAPE, "cursor.execute(...) shares its line with others")
+    if not drops or not all(
+        map(loop.stands_alone, {*drops, query.execute, query.fetch} - {loop.node})
+    ):
+        return Refusal(Reason.LOOP_SHAPE, "cursor.execute(...) does not stand alone")
     if not all(_keeps_its_meaning(argument, loop) for argument in query.arguments):
         return Refusal(Reason.SQL_UNKNOWN, "the SQL does not fit into the header of the loop")
     arguments = [*map(loop.text, query.arguments), *filter(None, [_mode(loop)])]

@@ -139,6 +139,20 @@ SHAPES = {
         'Token.objects.filter(value="ab").exclude(used=True).delete()',
     ),
 }
+SHAPES |= {
+    "MF203 of a cursor": Example(
+        "cursor = schema_editor.connection.cursor()\n"
+        'cursor.execute("SELECT id FROM shop_post WHERE title = %s", list("ab"))\n'
+        "for post in cursor.fetchall():\n    print(post)",
+        "for post in stream_sql(schema_editor.connection,"
+        ' "SELECT id FROM shop_post WHERE title = %s", list("ab")):\n    print(post)',
+        drops=True,
+    ),
+    "MF203 of raw rows": Example(
+        'for post in Post.objects.raw("ab"):\n    post.save()',
+        'for post in stream(Post.objects.raw("ab")):\n    post.save()',
+    ),
+}
 _HEADER = re.compile(r"^( *)for (\w+) in (.*):$", re.MULTILINE)
 
 
@@ -310,7 +324,7 @@ HAZARDS: dict[str, Callable[[str], str]] = {
     "parameters by position": _replacing("(apps, schema_editor)", "(apps, schema_editor, /)"),
     "parameters under other names": lambda source: source.replace(
         "forwards(apps, schema_editor)", "forwards(registry, editor)"
-    ).replace("apps.get_model", "registry.get_model"),
+    ).replace("apps.get_model", "registry.get_model").replace("schema_editor.", "editor."),
     "defaults and stars": _replacing("(apps, schema_editor)", "(apps, schema_editor=None, *_, **__)"),
     "an atomic function": lambda source: source.replace(
         "from django.db import migrations, models", "from django.db import migrations, transaction"

@@ -203,6 +203,7 @@ def _means_the_same(query: CursorQuery, loop: Loop) -> bool:
     """Do the query's arguments give in the loop's header what they give where they stand?"""
     scope = loop.resolver.scope
     moved = {n.id for a in query.arguments for n in walk(a) if isinstance(n, ast.Name)}
+    moved.add(query.cursor.id)
     assigned = {t.id for s in query.between for t in s.targets if isinstance(t, ast.Name)}
     calls = any(isinstance(n, ast.Call) for a in query.arguments for n in walk(a))
     if moved & assigned or (calls and query.between):
@@ -297,15 +298,17 @@ def _runs_its_own(load: ast.AST, query: CursorQuery, loop: Loop) -> bool:
 
 
 def superfluous(query: CursorQuery, loop: Loop) -> tuple[ast.stmt, ...]:
-    """The statements that do nothing any more once the loop runs the query itself."""
+    """The statements that do nothing any more once the loop runs the query itself.
+
+    None at all where they would leave an empty block.
+    """
     scope = loop.resolver.scope
     drops = [query.execute] if query.fetch is loop.node else [query.execute, query.fetch]
-    around = scope.parents[query.fetch]
-    if around is not scope.parents[loop.node] and getattr(around, "body", None) == drops:
-        assert isinstance(around, ast.With)
-        return (around,)
     others, closes = _closes(query, loop)
     created = query.created.statement
+    around = scope.parents[query.fetch]
+    if isinstance(around, ast.With) and around.body == drops:
+        return (around,) if created in around.items else ()
     if (
         len(closes) == len(others)
         and isinstance(created, ast.Assign)
@@ -335,7 +338,9 @@ def superfluous_with(query: CursorQuery, loop: Loop) -> ast.With | None:
 
 def _is_made_for(query: CursorQuery, created: ast.stmt, loop: Loop) -> bool:
     """Is the cursor made right before its query, where nothing can depend on that it was?"""
-    return _back_to(created, query.execute, query.cursor.id, loop) is not None
+    parents = loop.resolver.scope.parents
+    beside = parents[created] is parents[query.execute]
+    return beside and _back_to(created, query.execute, query.cursor.id, loop) is not None
 
 
 def uses_other_rows(loop: Loop) -> ast.AST | None:

@@ -204,7 +204,10 @@ class _Rewriter(cst.CSTTransformer):
         if isinstance(edits[0], ReplaceLoop):
             return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
         rows = _in_wrappers(updated_node.iter, loop.wrappers, edits)
-        return _with_new_header(updated_node, rows, self.style, indent)
+        new = _with_new_header(updated_node, rows, self.style, indent)
+        said = _comments(updated_node.iter) if _replaces_rows(loop) else []
+        kept = [cst.EmptyLine(comment=comment) for comment in said]
+        return new.with_changes(leading_lines=[*new.leading_lines, *kept])
 
     def leave_With(
         self, original_node: cst.With, updated_node: cst.With

@@ -179,6 +179,12 @@ CURSOR_USED = {
     + "\nexcept ValueError:\n    print(cursor.rowcount)",
     "gone over while it runs another": CURSOR
     + f"cursor.execute({SQL})\nfor row in cursor:\n    cursor.execute('x')",
+    "gone over while a function runs another": CURSOR
+    + f"def run():\n    cursor.execute('x')\ncursor.execute({SQL})\nfor row in cursor:\n    run()",
+    "closed after its block": (
+        "with schema_editor.connection.cursor() as cursor:\n"
+        f"    cursor.execute({SQL})\n    rows = cursor.fetchall()\n{OVER_ROWS}cursor.close()"
+    ),
     "closed while it is gone over": CURSOR
     + f"cursor.execute({SQL})\nfor row in cursor:\n    cursor.close()",
 }
@@ -205,6 +211,15 @@ NO_QUERY_BEFORE = {
     "a query in a block of its own": "from django.db import transaction\n"
     + CURSOR
     + f"with transaction.atomic():\n    cursor.execute({SQL})\nfor row in cursor.fetchall():\n{PRINT}",
+    "rows of a block of another kind": CURSOR
+    + f"with imported.cursor():\n    x = 1\n    cursor.execute({SQL})\n    rows = cursor.fetchall()\n"
+    + OVER_ROWS,
+    "a block that opens another cursor": (
+        f"{CURSOR}with schema_editor.connection.cursor() as other:\n"
+        f"    cursor.execute({SQL})\n    rows = cursor.fetchall()\n{OVER_ROWS}"
+    ),
+    "a cursor that is another one now": CURSOR
+    + f"cursor.execute({SQL})\n{CURSOR}for row in cursor.fetchall():\n{PRINT}",
     "a write between": CURSOR
     + f"cursor.execute({SQL})\nPost.objects.update(votes=1)\nfor row in cursor.fetchall():\n{PRINT}",
     "a write of rows that are there": ROWS + "Post.objects.all().delete()\n" + OVER_ROWS,
@@ -346,6 +361,14 @@ def test_rows_that_sqlite_reads_as_the_loop_goes(text):
     refused(text + "    Post.objects.update(votes=1)", "query-in-body")
     refused(text + "    imported(row)", "query-in-body")
     refused(text + PRINT, "already-streams", databases=("sqlite",))
+
+
+def test_statements_on_one_line_of_a_block():
+    refused(
+        "with schema_editor.connection.cursor() as cursor:\n"
+        f"    cursor.execute({SQL}); rows = cursor.fetchall()\n{OVER_ROWS}",
+        "loop-shape",
+    )
 
 
 def test_a_name_that_is_taken():
