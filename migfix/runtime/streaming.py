@@ -1,12 +1,13 @@
 """
-Loop over the rows of a query without holding them all in memory.
+Loop over the rows of a query without holding them all in memory, and save them many at a time.
 
 Written by migfix, which put this file next to your migrations. It needs Django 4.2 or newer and
 nothing else: it works without migfix installed and may stay here for ever. Please do not edit it.
 
 A loop over `stream(queryset)` sees the same rows, in the same order and with the same values, as a
 loop over `queryset`: all as they were when the loop started, whatever the loop then writes.
-`stream_sql` does the same for a SELECT statement.
+`stream_sql` does the same for a SELECT statement. `update_in_batches` gives a `save` that waits for
+others, since a round trip to the database takes longer than the update itself.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from copy import copy
+from copy import copy, deepcopy
 from itertools import chain, islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, router, transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
@@ -495,3 +496,184 @@ def _reduce_memoryview(value: memoryview) -> Any:
 def _reduce_lob(value: Any) -> Any:
     # copy() returns the text or bytes themselves, which Django takes in place of a LOB.
     return copy, (value.read(),)
+
+
+@contextmanager
+def update_in_batches(*fields: str, batch_size: int = 1000) -> Iterator[_UpdateBatch]:
+    """
+    Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go.
+
+    The values are those of the moment of `save`, with what the fields compute for it (`auto_now`).
+    They are written after every `batch_size` rows and when the block ends, also by an error of the
+    block: what it had saved before is in the database then, as far as the database takes it. Rows
+    are written one by one and in order, so that unique columns may move as with `row.save()`.
+    Values that only the database computes (`F()`) and fields with SQL of their own are saved at once.
+    In between no query sees what waits, and no signals are sent.
+
+    Raises DatabaseError if a saved row is gone, and the errors of the database: not at the `save`
+    that is the cause, but when its batch is written.
+    """
+    batch = _UpdateBatch(fields, batch_size)
+    try:
+        yield batch
+    except DatabaseError:
+        with suppress(DatabaseError):  # a broken transaction takes no more
+            batch.flush()
+        raise
+    except BaseException:
+        batch.flush()
+        raise
+    batch.flush()
+
+
+class _UpdateBatch:
+    """Rows of one model that wait to be written, see `update_in_batches`."""
+
+    def __init__(self, fields: Sequence[str], batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}")
+        self._names = tuple(fields)
+        self._batch_size = batch_size
+        self._table: _Table | None = None
+        self._waiting: list[list[Any]] = []
+
+    def save(self, row: Any) -> None:
+        """Write the fields of `row` with the next batch, as they are now."""
+        alias = router.db_for_write(type(row), instance=row)
+        if self._table is None or not self._table.holds(row, alias):
+            self.flush()
+            self._table = _Table(type(row), alias, self._names)
+        values = self._table.values_of(row)
+        if values is None:
+            self.flush()
+            row.save(using=alias, update_fields=self._names)
+            return
+        self._waiting.append(values)
+        if len(self._waiting) >= self._batch_size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits now."""
+        rows, self._waiting = self._waiting, []
+        if rows and self._table is not None:
+            self._table.update(rows)
+
+
+class _Table:
+    """The columns that a batch writes, and the statement for one row."""
+
+    def __init__(self, model: Any, alias: str, names: Sequence[str]) -> None:
+        meta = model._meta
+        self._model = model
+        self._alias = alias
+        self._connection = connections[alias]
+        self._fields = [meta.get_field(name) for name in names]
+        self._key = meta.pk
+        # Fields with a get_placeholder (geometry, arrays) write SQL around their value; a field of
+        # a parent model is in another table, and a composite key in several columns.
+        self._is_plain = not any(hasattr(field, "get_placeholder") for field in self._fields) and all(
+            field.column and field.model._meta.db_table == meta.db_table
+            for field in (*self._fields, self._key)
+        )
+        quote = self._connection.ops.quote_name
+        columns = ", ".join(f"{quote(field.column)} = %s" for field in self._fields)
+        self._sql = (
+            f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(self._key.column)} = %s"
+            if self._is_plain
+            else ""
+        )
+
+    def holds(self, row: Any, alias: str) -> bool:
+        return type(row) is self._model and alias == self._alias
+
+    def values_of(self, row: Any) -> list[Any] | None:
+        """What `save()` would send for the row, its key last; None if it must run by itself."""
+        if not self._is_plain or row.pk is None or row._state.adding:
+            return None
+        # What save() does first, so that a foreign key has the key of a row that was saved after
+        # it was assigned (not documented, since Django 3.2).
+        row._prepare_related_fields_for_save(operation_name="save", fields=self._fields)
+        values = []
+        for field in self._fields:
+            value = field.pre_save(row, False)
+            if hasattr(value, "resolve_expression"):
+                return None
+            values.append(self._prepared(field, value))
+        values.append(self._key.get_db_prep_value(row.pk, connection=self._connection))
+        return values
+
+    def _prepared(self, field: Any, value: Any) -> Any:
+        if isinstance(value, (list, dict, bytearray)):
+            value = deepcopy(value)  # drivers look at it when it is sent
+        return field.get_db_prep_save(value, connection=self._connection)
+
+    def update(self, rows: list[list[Any]]) -> None:
+        """Run the statement for each row. Raises DatabaseError if one is gone."""
+        forget_statements = _after_chunk(self._connection, None)
+        with (
+            transaction.atomic(using=self._alias, savepoint=False),
+            self._connection.cursor() as cursor,
+        ):
+            found = self._executed(cursor, rows)
+        forget_statements(len(rows))
+        if found is not None and found != len(rows):
+            raise DatabaseError(
+                f"{len(rows) - found} rows of {self._model._meta.label} that were saved are gone"
+            )
+
+    def _executed(self, cursor: Any, rows: list[list[Any]]) -> int | None:
+        """Run the statement for each row; return how many rows were found, None if that is not known."""
+        several = _several_at_once(self._connection)
+        if several is None:
+            cursor.executemany(self._sql, rows)
+            return cursor.rowcount if cursor.rowcount >= 0 else None
+        packets = (rows[start : start + _PACKET] for start in range(0, len(rows), _PACKET))
+        found = [several(cursor, self._sql, packet) for packet in packets]
+        return None if None in found else sum(found)
+
+
+_PACKET = 200  # statements
+
+
+def _several_at_once(connection: Any) -> Callable[[Any, str, list[list[Any]]], int | None] | None:
+    """
+    Return what sends several statements in one packet, where `executemany` sends one by one.
+
+    These are the drivers of MySQL and MariaDB, where the server allows it, and psycopg2.
+    """
+    if connection.vendor == "mysql":
+        return _joined if _allows_several(connection) else None
+    if connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg2":
+        return _joined_uncounted
+    return None
+
+
+def _allows_several(connection: Any) -> bool:
+    """
+    Say whether the server takes several statements in one packet from this connection.
+
+    mysqlclient asks for that when it connects, unless told not to; PyMySQL does not.
+    """
+    try:
+        several = importlib.import_module(
+            f"{connection.Database.__name__}.constants"
+        ).CLIENT.MULTI_STATEMENTS
+    except (ImportError, AttributeError):
+        return False
+    connection.ensure_connection()
+    flags = getattr(connection.connection, "client_flag", 0)
+    return isinstance(flags, int) and bool(flags & several)
+
+
+def _joined(cursor: Any, sql: str, rows: list[list[Any]]) -> int:
+    """Run the statement for each row in one packet; return how many rows they found."""
+    cursor.execute(";".join(cursor.mogrify(sql, row) for row in rows))
+    found = cursor.rowcount
+    while cursor.nextset():
+        found += cursor.rowcount
+    return found
+
+
+def _joined_uncounted(cursor: Any, sql: str, rows: list[list[Any]]) -> None:
+    """The same with psycopg2, which gives the count of the last statement alone."""
+    cursor.execute(b";".join(cursor.mogrify(sql, row) for row in rows))
