@@ -43,7 +43,7 @@ from tests.blog import (
 )
 
 LOOPS = {"read": READ, "assign": ASSIGN, "save": SAVE, "wide": WIDE}
-HELPER = ROOT / "migfix" / "runtime" / "streaming.py"
+HELPER = ROOT / "migfix" / "runtime" / "helper.py"
 BY_HAND = {
     "iterator": "{}.iterator()",
     "stream": "stream({})",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -112,7 +113,7 @@ class Migration(migrations.Migration):
 """
 POSTGRESQL = ("postgresql",)
 EVERYWHERE = ("postgresql", "sqlite", "mysql", "mariadb")
-_STREAM_IMPORT = "\nfrom ._migfix import stream\n"
+_HELPER_IMPORT = re.compile(r"\nfrom \._migfix import [\w, ]+\n")
 
 
 @cache
@@ -158,7 +159,7 @@ def after_of(outcome: FileOutcome, before: str) -> str:
     """The rewritten file, without the import of the helper, which every stream needs."""
     if not outcome.edits:
         return before
-    return outcome.edits[-1].after.decode().replace(_STREAM_IMPORT, "", 1)
+    return _HELPER_IMPORT.sub("", outcome.edits[-1].after.decode(), count=1)
 
 
 def check_rewritten(

@@ -83,6 +83,13 @@ EXAMPLES = {
         "    post.slug = tidy(post.title)\n    post.save()",
         databases=("mysql",),
     ),
+    "MF301": Example(
+        'for post in Post.objects.filter(title="ab"):\n    post.slug = tidy(post.title)\n    post.save()',
+        'with update_in_batches("slug") as batch:\n'
+        '    for post in Post.objects.filter(title="ab"):\n'
+        "        post.slug = tidy(post.title)\n        batch.save(post)",
+        drops=True,
+    ),
     "MF401": Example(
         'posts = Post.objects.filter(title="ab")\nprint(len(posts))\nfor post in posts:\n    tidy(post.title)',
         'posts = Post.objects.filter(title="ab")\nprint(posts.count())\nfor post in posts:\n    tidy(post.title)',

@@ -40,7 +40,7 @@ from django.db.models import Model
 
 from tests.databases import opened
 
-HELPER = Path(__file__).parents[1] / "migfix" / "runtime" / "streaming.py"
+HELPER = Path(__file__).parents[1] / "migfix" / "runtime" / "helper.py"
 DATA = "0002_data"
 
 Row = Mapping[str, object]

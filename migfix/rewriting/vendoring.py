@@ -1,4 +1,4 @@
-"""Where the streaming helper stands beside a project's migrations, and whether to put it there."""
+"""Where the helper stands beside a project's migrations, and whether to put it there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migfix.findings import FileEdit
 
-_HELPER = Path(__file__).resolve().parent.parent / "runtime" / "streaming.py"
+_HELPER = Path(__file__).resolve().parent.parent / "runtime" / "helper.py"
 
 
 @dataclass(frozen=True, slots=True)

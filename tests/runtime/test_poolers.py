@@ -15,7 +15,7 @@ import pytest
 from django.db import DatabaseError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migfix.runtime.streaming import stream, stream_sql
+from migfix.runtime.helper import stream, stream_sql
 from tests import databases
 from tests.poolers import pooled
 

@@ -32,8 +32,8 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from migfix.runtime import streaming
-from migfix.runtime.streaming import stream, stream_sql
+from migfix.runtime import helper as streaming
+from migfix.runtime.helper import stream, stream_sql
 from tests import databases
 
 BOOKS = 20

@@ -30,6 +30,7 @@ from copy import copy, deepcopy
 from itertools import chain, islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connections, router, transaction
@@ -568,31 +569,29 @@ class _Table:
         self._alias = alias
         self._connection = connections[alias]
         self._fields = [meta.get_field(name) for name in names]
+        self._relations = [field for field in self._fields if field.is_relation]
         self._key = meta.pk
         # Fields with a get_placeholder (geometry, arrays) write SQL around their value; a field of
         # a parent model is in another table, and a composite key in several columns.
-        self._is_plain = not any(hasattr(field, "get_placeholder") for field in self._fields) and all(
-            field.column and field.model._meta.db_table == meta.db_table
-            for field in (*self._fields, self._key)
-        )
-        quote = self._connection.ops.quote_name
-        columns = ", ".join(f"{quote(field.column)} = %s" for field in self._fields)
-        self._sql = (
-            f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(self._key.column)} = %s"
-            if self._is_plain
-            else ""
+        columns = [*self._fields, self._key]
+        self._is_plain = all(
+            field.column
+            and field.model._meta.db_table == meta.db_table
+            and not hasattr(field, "get_placeholder")
+            for field in columns
         )
 
     def holds(self, row: Any, alias: str) -> bool:
         return type(row) is self._model and alias == self._alias
 
     def values_of(self, row: Any) -> list[Any] | None:
-        """What `save()` would send for the row, its key last; None if it must run by itself."""
+        """Return what `save()` would send, the key last; None for a row that must save itself."""
         if not self._is_plain or row.pk is None or row._state.adding:
             return None
         # What save() does first, so that a foreign key has the key of a row that was saved after
         # it was assigned (not documented, since Django 3.2).
-        row._prepare_related_fields_for_save(operation_name="save", fields=self._fields)
+        if self._relations:
+            row._prepare_related_fields_for_save(operation_name="save", fields=self._relations)
         values = []
         for field in self._fields:
             value = field.pre_save(row, False)
@@ -614,66 +613,99 @@ class _Table:
             transaction.atomic(using=self._alias, savepoint=False),
             self._connection.cursor() as cursor,
         ):
-            found = self._executed(cursor, rows)
+            found = _way_to_run_many(self._connection)(cursor, self._statement, rows)
+            gone = self._gone(cursor, rows) if found is None else len(rows) - found
         forget_statements(len(rows))
-        if found is not None and found != len(rows):
+        if gone:
             raise DatabaseError(
-                f"{len(rows) - found} rows of {self._model._meta.label} that were saved are gone"
+                f"{gone} rows of {self._model._meta.label} that were saved are gone"
             )
 
-    def _executed(self, cursor: Any, rows: list[list[Any]]) -> int | None:
-        """Run the statement for each row; return how many rows were found, None if that is not known."""
-        several = _several_at_once(self._connection)
-        if several is None:
-            cursor.executemany(self._sql, rows)
-            return cursor.rowcount if cursor.rowcount >= 0 else None
-        packets = (rows[start : start + _PACKET] for start in range(0, len(rows), _PACKET))
-        found = [several(cursor, self._sql, packet) for packet in packets]
-        return None if None in found else sum(found)
+    def _gone(self, cursor: Any, rows: list[list[Any]]) -> int:
+        """Count the rows that are not in the table."""
+        quote = self._connection.ops.quote_name
+        keys = list(dict.fromkeys(row[-1] for row in rows))
+        places = ", ".join(["%s"] * len(keys))
+        cursor.execute(
+            f"SELECT COUNT(*) FROM {quote(self._model._meta.db_table)}"
+            f" WHERE {quote(self._key.column)} IN ({places})",
+            keys,
+        )
+        return len(keys) - int(cursor.fetchone()[0])
+
+    def _statement(self, place: Callable[[int], str]) -> str:
+        """Return the UPDATE with `place(1)`, `place(2)`... for its values."""
+        quote = self._connection.ops.quote_name
+        *columns, key = (
+            f"{quote(field.column)} = {place(number)}"
+            for number, field in enumerate([*self._fields, self._key], 1)
+        )
+        table = quote(self._model._meta.db_table)
+        return f"UPDATE {table} SET {', '.join(columns)} WHERE {key}"
 
 
+_Statement = Any  # a function that is given one for the places of its values, see _Table
 _PACKET = 200  # statements
 
 
-def _several_at_once(connection: Any) -> Callable[[Any, str, list[list[Any]]], int | None] | None:
+def _way_to_run_many(connection: Any) -> Callable[[Any, _Statement, list[list[Any]]], int | None]:
     """
-    Return what sends several statements in one packet, where `executemany` sends one by one.
+    Return what runs a statement for each row, in order, and says how many rows were found, if known.
 
-    These are the drivers of MySQL and MariaDB, where the server allows it, and psycopg2.
+    `executemany` does that everywhere, and fast on SQLite and Oracle. Elsewhere it sends one
+    statement after the other, or has the server plan each of them again.
     """
+    driver = connection.Database
     if connection.vendor == "mysql":
-        return _joined if _allows_several(connection) else None
-    if connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg2":
-        return _joined_uncounted
-    return None
+        if connection.mysql_is_mariadb and hasattr(driver.cursors.Cursor, "mogrify"):
+            return _in_compound_statements
+    elif connection.vendor == "postgresql":
+        if driver.__name__ == "psycopg2":
+            return _prepared_and_joined
+        if not connection.settings_dict["OPTIONS"].get("server_side_binding"):
+            return _prepared
+    return _one_by_one
 
 
-def _allows_several(connection: Any) -> bool:
-    """
-    Say whether the server takes several statements in one packet from this connection.
-
-    mysqlclient asks for that when it connects, unless told not to; PyMySQL does not.
-    """
-    try:
-        several = importlib.import_module(
-            f"{connection.Database.__name__}.constants"
-        ).CLIENT.MULTI_STATEMENTS
-    except (ImportError, AttributeError):
-        return False
-    connection.ensure_connection()
-    flags = getattr(connection.connection, "client_flag", 0)
-    return isinstance(flags, int) and bool(flags & several)
+def _one_by_one(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> int | None:
+    cursor.executemany(statement(lambda number: "%s"), rows)
+    return cursor.rowcount if cursor.rowcount >= 0 else None
 
 
-def _joined(cursor: Any, sql: str, rows: list[list[Any]]) -> int:
-    """Run the statement for each row in one packet; return how many rows they found."""
-    cursor.execute(";".join(cursor.mogrify(sql, row) for row in rows))
-    found = cursor.rowcount
-    while cursor.nextset():
-        found += cursor.rowcount
+def _prepared(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> int:
+    """On PostgreSQL, where psycopg 3 does not wait for one answer before it sends the next."""
+    with _prepared_statement(cursor, statement) as name:
+        cursor.executemany(f"EXECUTE {name} ({', '.join(['%s'] * len(rows[0]))})", rows)
+        found: int = cursor.rowcount
     return found
 
 
-def _joined_uncounted(cursor: Any, sql: str, rows: list[list[Any]]) -> None:
-    """The same with psycopg2, which gives the count of the last statement alone."""
-    cursor.execute(b";".join(cursor.mogrify(sql, row) for row in rows))
+def _prepared_and_joined(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> None:
+    """With psycopg2, which waits, and knows the number of rows of the last statement alone."""
+    with _prepared_statement(cursor, statement) as name:
+        sql = f"EXECUTE {name} ({', '.join(['%s'] * len(rows[0]))})"
+        for start in range(0, len(rows), _PACKET):
+            packet = rows[start : start + _PACKET]
+            cursor.execute(b";".join(cursor.mogrify(sql, row) for row in packet))
+
+
+@contextmanager
+def _prepared_statement(cursor: Any, statement: _Statement) -> Iterator[str]:
+    """
+    Let PostgreSQL parse and plan the statement once; it knows the types by the columns.
+
+    Behind a pooler the transaction around it keeps to one connection of the server. After an error
+    the statement stays on that connection, under a name that nobody else uses.
+    """
+    name = f"_migfix_{uuid4().hex}"
+    cursor.execute(f"PREPARE {name} AS {statement('${}'.format)}")
+    yield name
+    cursor.execute(f"DEALLOCATE {name}")
+
+
+def _in_compound_statements(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> None:
+    """On MariaDB, which takes many statements as one: https://mariadb.com/kb/en/begin-end/."""
+    sql = statement(lambda number: "%s")
+    for start in range(0, len(rows), _PACKET):
+        updates = (cursor.mogrify(sql, row) for row in rows[start : start + _PACKET])
+        cursor.execute(f"BEGIN NOT ATOMIC {'; '.join(updates)}; END")
