@@ -25,31 +25,11 @@ multi-table inheritance must be sorted by something unique, for the same reason.
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterable, Mapping
-
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates, sources
-from migfix.expressions.context import Refused
-from migfix.expressions.joined import links_of
-from migfix.expressions.kinds import INERT, TEXTS
-from migfix.expressions.narrow_saves import check_save, check_writes_something, computed
-from migfix.expressions.needs import check_plain, is_full_save, needed_fields, with_dimensions
-from migfix.expressions.ordering import keeps_order
-from migfix.findings import ChainCall, Outcome, Part, Reason, Rewrite
-from migfix.history.state import FieldState, ModelState
-from migfix.loops import uses
-from migfix.loops.indexes import is_ordered
+from migfix.expressions.narrowing import narrowing
+from migfix.findings import ChainCall, Outcome, Part, Rewrite
 from migfix.loops.loop import Loop
-from migfix.loops.values import Rows, Step
-
-# Steps after which ``only()`` has another meaning or none.
-# https://docs.djangoproject.com/en/stable/ref/models/querysets/#only
-_STEPS_REFUSED = frozenset("union intersection difference | fetch_mode".split())
-_NARROW = frozenset({"only", "defer"})
-_FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
-_WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
+from migfix.loops.values import Rows
 
 
 def decide(loop: Loop) -> Decision:
@@ -57,152 +37,18 @@ def decide(loop: Loop) -> Decision:
         "values", "values_list", "dates", "datetimes"
     ):
         return None
-    _check_source(loop)
-    model, columns, _ = gates.check_model(loop)
-    check_plain(loop, model, columns)
-    gates.check_manager(loop, model)
-    if (receiver := loop.receiver_of_all()) is not None:
-        raise Refused(
-            Reason.SIGNALS,
-            f"{receiver} connects a receiver without a sender: it may read any column",
-        )
-    distinct = list({column.name: column for column in columns.values()}.values())
-    links = links_of(loop, model, is_ordered=is_ordered(loop, model, columns))
-    # Where select_related() leads, it fails without the foreign key.
-    followed = [link.path for link in links if "__" not in link.path]
-    needed = _needed(loop, model, columns, distinct, followed)
-    every = {c.name: c for c in distinct if c.primary_key is not True and c.has_column is True}
-    spared = {name: column for name, column in every.items() if name not in needed}
-    joined = {name: column for link in links for name, column in link.spared.items()}
-    _check_worth(spared | joined)
-    names = [name for name in every if name in needed]
-    if not keeps_order(loop, model, columns, names):
-        spared = {name: column for name, column in spared.items() if column.kind in _WIDE}
-        kept = [name for name in every if name not in spared]
-        if not spared or not keeps_order(loop, model, columns, kept):
-            raise Refused(
-                Reason.QUERYSET_SHAPE,
-                "the queryset is not ordered, and an index may hold every column that the body"
-                " needs: the rows may come in another order",
-            )
-        return _narrowed(loop, "defer", [*spared, *joined])
-    listed = [name for name in needed if name in names] or [_key(model, distinct)]
-    listed += [name for link in links for name in link.names]
-    if 2 * len(spared | joined) < len(
-        listed
-    ):  # nearly all are needed: the rest is the shorter list
-        return _narrowed(loop, "defer", [*spared, *joined])
-    return _narrowed(loop, "only", listed)
-
-
-def _needed(
-    loop: Loop,
-    model: ModelState,
-    columns: Mapping[str, FieldState],
-    distinct: list[FieldState],
-    followed: list[str],
-) -> dict[str, None]:
-    """The names of the columns to load, in order. Raises ``Refused``."""
-    try:
-        needed = dict.fromkeys(needed_fields(loop, model, columns))
-    except Refused as refused:
-        raise _with_hint(refused, loop, distinct) from None
-    needed |= dict.fromkeys(followed)
-    if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
-        check_save(loop, model)
-        needed |= dict.fromkeys(computed(distinct, loop.databases))
-        check_writes_something(needed, columns)
-    return dict.fromkeys(with_dimensions(needed, columns))
-
-
-def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> Refused:
-    """Names the large columns that nothing in the file does, where the row gets away."""
-    if refused.refusal.reason is not Reason.ROW_ESCAPES:
-        return refused
-    text = "".join(loop.source.lines)
-    large = [
-        column.name
-        for column in columns
-        if column.kind in _WIDE and not re.search(rf"\b{re.escape(column.name)}\b", text)
-    ]
-    if not large:
-        return refused
-    names = " and ".join(f"`{name}`" for name in large)
-    arguments = ", ".join(map(loop.names.quoted, large))
-    return Refused(
-        refused.refusal.reason,
-        f"{refused.refusal.message}; nothing in this file names its large column"
-        f"{'s' if len(large) > 1 else ''} {names}: look whether .defer({arguments}) would do",
-    )
-
-
-def _check_worth(spared: Mapping[str, FieldState]) -> None:
-    if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared.values()):
-        small = " and ".join(f"`{name}`" for name in spared)
-        but = f"all columns but {small}, too small to matter" if small else "every column"
-        raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs {but}")
-
-
-def _narrowed(loop: Loop, method: str, names: list[str]) -> Rewrite:
-    arguments = ", ".join(map(loop.names.quoted, names))
+    found = narrowing(loop)
+    only = found.method == "only"
     return Rewrite(
         part=Part.COLUMNS,
-        edit=ChainCall(method, arguments, replaces_all=True),
-        message=f"{'loads only' if method == 'only' else 'does not load'} {', '.join(names)}",
+        edit=ChainCall(
+            found.method, ", ".join(map(loop.names.quoted, found.names)), replaces_all=True
+        ),
+        message=f"{'loads only' if only else 'does not load'} {', '.join(found.names)}",
         outcome=Outcome.STREAM,
-        only=tuple(names) if method == "only" else None,
-        defer=tuple(names) if method == "defer" else None,
+        only=found.names if only else None,
+        defer=None if only else found.names,
     )
-
-
-def _check_source(loop: Loop) -> None:
-    assert isinstance(loop.rows, Rows)
-    if loop.rows.has(*_NARROW):
-        raise Refused(Reason.ALREADY_NARROW, "the queryset names its columns already")
-    if loop.row is None:
-        raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
-    if loop.reuse:
-        raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
-    if loop.is_over_list:
-        raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    for step in loop.rows.steps:
-        if step.name in _STEPS_REFUSED:
-            raise Refused(
-                Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
-            )
-        _check_step(step)
-    if loop.is_over_iterator:
-        raise Refused(
-            Reason.QUERYSET_SHAPE,
-            ".only() would have to stand before the .iterator() above the loop",
-        )
-    if loop.is_used_after(loop.row):
-        raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
-    sources.check_wrappers(loop)
-
-
-def _check_step(step: Step) -> None:
-    arguments = [*step.call.args, *step.call.keywords] if step.call else []
-    if step.name == "extra" and not all(
-        isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments
-    ):
-        raise Refused(Reason.QUERYSET_SHAPE, "`.extra()` adds columns or an order of its own")
-    match step.name, step.node:
-        case "[]", ast.Subscript(value=ast.Call(), slice=ast.Slice(step=None)):
-            return
-        case "[]", _:
-            raise Refused(
-                Reason.QUERYSET_SHAPE,
-                "the slice may be a list: of rows read before, or by its step",
-            )
-
-
-def _key(model: ModelState, columns: Iterable[FieldState]) -> str:
-    """``only()`` without a name loads everything."""
-    key = next((c for c in (*model.fields, *columns) if c.primary_key is True), None)
-    if key is None:
-        raise Refused(Reason.FIELD_UNKNOWN, "the primary key is not known")
-    return key.name
 
 
 codemod = Codemod(__name__, "MF201", Part.COLUMNS, decide)

@@ -14,7 +14,8 @@ After:
 
 MySQL and MariaDB send the whole result at once, SQLite shows a loop its own writes. ``stream``
 comes from ``_migfix.py``, a module that migfix puts beside the migrations: a server-side cursor
-where that is the same as the full list, else rows spooled to a temporary file.
+where that is the same as the full list, else rows spooled to a temporary file. It counts bytes, where
+``.iterator()`` counts rows, so it is also taken for rows with a text, JSON or binary column.
 
 Rows of ``Model.objects.raw(...)`` go through ``stream`` as well, and those of a cursor through
 ``stream_sql(connection, sql, params)``, which takes the place of ``cursor.execute(sql, params)`` and
@@ -30,6 +31,7 @@ from __future__ import annotations
 import ast
 
 from migfix.codemod import Codemod, Decision
+from migfix.expressions.widths import too_wide
 from migfix.findings import (
     Edit,
     Outcome,
@@ -55,7 +57,7 @@ def decide(loop: Loop) -> Decision:
         return _of_cursor(loop.cursor_query, loop)
     if isinstance(loop.rows, RawRows):
         return _wrapped(loop)
-    if plain_iterator_falls_short(loop) is None:
+    if plain_iterator_falls_short(loop) is None and too_wide(loop) is None:
         return None
     buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
     if loop.is_over_iterator or (already_streams(loop) and not buffered):

@@ -12,12 +12,14 @@ After, when PostgreSQL or Oracle is the project's only database:
 
 Refuses when the queryset's rows are used again, since every use would then run a query of its own
 and see other objects; when the rows are kept or come from raw SQL; and where ``.iterator()`` would
-not stream or not give the same rows, which is what server-side-cursor is for.
+not stream or not give the same rows, or would hold too much, as its 2,000 rows at a time may have a
+long text, JSON or binary column: all that is what server-side-cursor is for.
 """
 
 from __future__ import annotations
 
 from migfix.codemod import Codemod, Decision
+from migfix.expressions.widths import too_wide
 from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.loops.loop import Loop
 from migfix.loops.streaming import already_streams, cannot_stream, plain_iterator_falls_short
@@ -29,7 +31,7 @@ def decide(loop: Loop) -> Decision:
         return Refusal(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
     if already_streams(loop):
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
-    refusal = cannot_stream(loop) or plain_iterator_falls_short(loop)
+    refusal = cannot_stream(loop) or plain_iterator_falls_short(loop) or too_wide(loop)
     if refusal:
         return refusal
     return Rewrite(

@@ -93,6 +93,8 @@ class Migration(migrations.Migration):
         ),
     ]
 """
+# The same models without columns of any length.
+SHORT = MODELS.replace("models.TextField(", "models.CharField(max_length=900, ")
 PREAMBLE = """\
 from django.db import migrations, models
 

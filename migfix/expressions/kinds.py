@@ -16,6 +16,8 @@ BOOLEANS = frozenset({"BooleanField", "NullBooleanField"})
 TEXTS = frozenset({"CharField", "TextField", "SlugField", "EmailField", "URLField"})
 FOREIGN_KEYS = frozenset({"ForeignKey", "OneToOneField"})
 FILES = frozenset({"FileField", "ImageField"})
+# Kinds whose values have no length that anybody could count on.
+WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
 # Kinds whose pre_save returns the loaded value and whose stored form a full save leaves alone.
 INERT = (
     INTEGERS

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.blog import ASSIGN, SAVE_SOME, Blog, Failed, rewritten
+from tests.blog import ASSIGN, SAVE_SOME, WIDE, Blog, Failed, rewritten
 from tests.databases import PARAMETERS, opened
 
 pytestmark = [
@@ -77,3 +77,9 @@ def test_the_memory_of_a_rewritten_loop_does_not_grow_with_the_rows(blog):
         blog.fill(rows)
         growths.append(blog.migrate(project).mebibytes)
     assert growths[1] - growths[0] < 2
+
+
+def test_wide_rows_are_counted_in_bytes(blog):
+    blog.fill_wide()
+    project = rewritten(blog.project("written", WIDE), "rewritten")
+    assert blog.migrate(project).mebibytes < 15  # of 200, in 2,000 rows

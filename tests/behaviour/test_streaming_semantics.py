@@ -301,7 +301,6 @@ REFUSED = {
     "second loop": BOOKS + LOOP + "    for book in books:\n        print(book.slug)\n",
     "index": BOOKS + LOOP + "    print(books[0].slug)\n",
     "membership": BOOKS + LOOP + "    print(Book.objects.first() in books)\n",
-    "truth before": BOOKS + "    if books:\n        pass\n" + LOOP,
     "evaluated before": BOOKS + "    list(books)\n" + LOOP,
     "value of a filter": BOOKS + LOOP + "    Shelf.objects.filter(books__in=books).update(total=1)\n",
     "reversed": BOOKS + LOOP.replace("in books", "in reversed(books)"),

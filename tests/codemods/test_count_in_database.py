@@ -112,6 +112,7 @@ def test_a_list_of_the_rows_goes(before, after):
     check_rewritten(
         f"{before}\nfor post in posts:\n    imported.run(post)",
         f"{after}\nfor post in posts.iterator():\n    imported.run(post)",
+        models=checking.SHORT,
         select=("MF202", "MF401"),
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests import checking
-from tests.checking import EVERYWHERE, check_refused, check_rewritten
+from tests.checking import EVERYWHERE, check_refused
 
 SELECT = ("MF202",)
+check_rewritten = partial(checking.check_rewritten, models=checking.SHORT)
 BODY = "    imported.run(post)"
 STREAMED = {
     "all rows": ("", "Post.objects.all()", "Post.objects.all().iterator()"),
@@ -104,7 +107,7 @@ def test_bodies_under_an_open_cursor_of_postgresql(body):
     given = checking.whole(
         "for post in Post.objects.all():\n" + "\n".join(f"    {line}" for line in body.split("\n"))
     ).replace("\n\ndef forwards", "\n\ndef words(post):\n    yield post.title\n\n\ndef forwards")
-    outcome = checking.outcome_of(given, select=SELECT)
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
     assert outcome.loops[0].codes == ("MF202",), outcome.loops[0]
 
 
@@ -120,7 +123,9 @@ AROUND = {
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
 def test_loops_inside_of_other_statements(around):
     loop = "for post in Post.objects.exclude(kind=0):\n        imported.run(post)"
-    outcome = checking.outcome_of(checking.whole(around.replace("{loop}", loop)), select=SELECT)
+    outcome = checking.outcome_of(
+        checking.whole(around.replace("{loop}", loop)), select=SELECT, models=checking.SHORT
+    )
     assert outcome.loops[0].codes == ("MF202",), outcome.loops[0]
 
 
@@ -216,7 +221,7 @@ FILL = "def fill(posts):\n    for post in posts:\n        imported.run(post)"
 
 def test_a_queryset_that_the_caller_has_no_name_for():
     given = callers("fill(Post.objects.all())", FILL)
-    outcome = checking.outcome_of(given, select=SELECT)
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
     assert checking.after_of(outcome, given) == given.replace("in posts:", "in posts.iterator():")
 
 
@@ -393,7 +398,7 @@ def whole():
 def test_rows_that_are_not_streamed(case):
     body, reason = case
     given = checking.whole(body).replace("\n\ndef forwards", f"{FUNCTIONS}\n\ndef forwards")
-    outcome = checking.outcome_of(given, select=SELECT)
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
     loop = outcome.loops[-1]
     assert not loop.changed, loop
     assert loop.blocked_by == reason, loop
@@ -403,7 +408,7 @@ def test_an_async_function():
     given = callers(
         "fill(Post)", f"async def fill(Post):\n    for post in Post.objects.all():\n    {BODY}"
     )
-    outcome = checking.outcome_of(given, select=SELECT)
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
     assert [loop.blocked_by for loop in outcome.loops] == ["leaves-function"]
 
 
@@ -467,3 +472,58 @@ def test_mysql_and_mariadb_do_not_stream(database):
         databases=("postgresql", database),
         select=SELECT,
     )
+
+
+WIDE = {
+    "a text": "",
+    "a text among the columns that are named": '.only("title", "body")',
+    "values": ".values()",
+    "a text among the values": '.values_list("pk", "note")',
+    "a text that is not left out": '.defer("note")',
+}
+
+
+@pytest.mark.parametrize("steps", WIDE.values(), ids=WIDE)
+def test_rows_that_may_be_wide_are_left_to_the_helper(steps):
+    body = f"for post in Post.objects.all(){steps}:\n    imported.run(post)"
+    loop = check_refused(body, "does-not-stream", select=SELECT)
+    assert ".iterator() holds 2,000 rows at a time" in loop.reason
+
+
+SLIM = {
+    "columns that are named": '.only("title")',
+    "texts that are left out": '.defer("body", "note")',
+    "values": '.values("title")',
+}
+
+
+@pytest.mark.parametrize("steps", SLIM.values(), ids=SLIM)
+def test_texts_that_are_not_loaded_do_not_matter(steps):
+    checking.check_rewritten(
+        f"for post in Post.objects.all(){steps}:\n    imported.run(post)",
+        f"for post in Post.objects.all(){steps}.iterator():\n    imported.run(post)",
+        "MF202",
+        select=SELECT,
+    )
+
+
+def test_texts_that_migfix_leaves_out_do_not_matter():
+    checking.check_rewritten(
+        'for post in Post.objects.order_by("pk"):\n    print(post.title)',
+        'for post in Post.objects.order_by("pk").only("title").iterator():\n    print(post.title)',
+        "MF201",
+        "MF202",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "wide"), [("max_length=5000", False), ("max_length=5001", True), ("", True)]
+)
+def test_long_columns_count_as_texts(options, wide):
+    models = checking.SHORT.replace("max_length=900, ", options, 1)
+    outcome = checking.outcome_of(
+        checking.whole("for post in Post.objects.all():\n    imported.run(post)"),
+        models=models,
+        select=("MF202", "MF203"),
+    )
+    assert outcome.loops[0].codes == (("MF203",) if wide else ("MF202",))
