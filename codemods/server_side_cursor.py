@@ -46,7 +46,12 @@ from migfix.loops import effects
 from migfix.loops.cursors import CursorQuery, superfluous, superfluous_with
 from migfix.loops.loop import Loop
 from migfix.loops.names import Reference
-from migfix.loops.streaming import already_streams, cannot_stream, plain_iterator_falls_short
+from migfix.loops.streaming import (
+    already_streams,
+    cannot_stream,
+    plain_iterator_falls_short,
+    streams_already,
+)
 from migfix.loops.values import RawRows
 
 
@@ -61,7 +66,7 @@ def decide(loop: Loop) -> Decision:
         return None
     buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
     if loop.is_over_iterator or (already_streams(loop) and not buffered):
-        return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
+        return streams_already(loop)
     return _wrapped(loop)
 
 

@@ -22,7 +22,12 @@ from migfix.codemod import Codemod, Decision
 from migfix.expressions.widths import too_wide
 from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams, cannot_stream, plain_iterator_falls_short
+from migfix.loops.streaming import (
+    already_streams,
+    cannot_stream,
+    plain_iterator_falls_short,
+    streams_already,
+)
 from migfix.loops.values import RawRows
 
 
@@ -30,7 +35,7 @@ def decide(loop: Loop) -> Decision:
     if isinstance(loop.rows, RawRows):
         return Refusal(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
     if already_streams(loop):
-        return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
+        return streams_already(loop)
     refusal = cannot_stream(loop) or plain_iterator_falls_short(loop) or too_wide(loop)
     if refusal:
         return refusal

@@ -400,5 +400,16 @@ def sends_queries(loop: Loop) -> bool:
     return bool(saves) or any(map(effects.is_query, loop.effects))
 
 
+def streams_already(loop: Loop) -> Refusal:
+    """The refusal of a loop that has its ``.iterator()``: its author knew the database, migfix may not."""
+    if loop.databases.certain or not loop.databases.any("mysql", "mariadb"):
+        return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
+    return Refusal(
+        Reason.ALREADY_STREAMS,
+        "the loop streams already, but not on MySQL and MariaDB: where it runs on these, say so with "
+        "--database and it gets the helper",
+    )
+
+
 def already_streams(loop: Loop) -> bool:
     return isinstance(loop.rows, Rows) and loop.rows.has("iterator")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from migfix.pipeline import run_source
+from migfix.settings import Settings
 from tests import checking
 from tests.checking import EVERYWHERE, POSTGRESQL, check_refused, check_rewritten
 
@@ -219,3 +221,15 @@ def test_an_iterator_made_before_is_no_queryset_any_more():
         databases=EVERYWHERE,
         select=SELECT,
     )
+
+
+@pytest.mark.parametrize("databases", [None, frozenset({"postgresql"}), frozenset({"sqlite"})])
+def test_a_loop_that_streams_already_may_not_on_mysql(databases):
+    """Where the databases are not certain, the report says what would make them so."""
+    settings = Settings(select=frozenset({"MF202", "MF203"}), databases=databases)
+    body = "for post in Post.objects.iterator():\n    print(post.title)"
+    path = checking.project() / "0002_fill.py"
+    outcome = run_source(checking.whole(body).encode(), path, settings, rewrite=False)
+    (loop,) = outcome.loops
+    assert loop.blocked_by == "already-streams"
+    assert ("--database" in loop.reason) == (databases is None)
