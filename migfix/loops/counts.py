@@ -68,10 +68,8 @@ def _evaluated_before(loop: Loop) -> Iterator[ast.AST]:
 
 
 def _without_repetition(node: ast.AST) -> Iterator[ast.AST]:
-    """Like ``ast.walk``, but not into what may run many times, later, or with its errors caught."""
-    if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try, ast.Lambda, ast.FunctionDef)):
-        return
-    if isinstance(node, (ast.AsyncFunctionDef, ast.ClassDef)):
+    """Like ``ast.walk``, but not into what may run many times, or with its errors caught."""
+    if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try)):
         return
     yield node
     for child in children(node):
@@ -173,7 +171,7 @@ def _alone(node: ast.expr, loop: Loop) -> bool:
         return True  # a queryset that nobody has a name for
     scope = loop.resolver.scope
     binding = scope.binding(node.id, node)
-    if binding is None or binding.value is None or isinstance(binding.value, ast.Name):
+    if binding is None or binding.value is None:
         return False
     if isinstance(loop.queryset, ast.Name) and loop.queryset.id == node.id:
         same = scope.binding(node.id, loop.node)
@@ -214,11 +212,6 @@ def needless_list(loop: Loop) -> ast.Call | None:
         ) if loop.resolver.wrapper(call) in {"list", "tuple"}:
             counted = {count.rows for count in loop.counts}
             others = [load for load in scope.loads(name) if load not in counted]
-            alone = others == [loop.queryset] and _runs_with(statement, loop)
+            alone = others == [loop.queryset]
             return call if alone and _is_quiet(statement, loop) else None
     return None
-
-
-def _runs_with(statement: ast.AST, loop: Loop) -> bool:
-    """Does the statement stand in a block around the loop, and no loop in between?"""
-    return any(statement in block for block, _ in _blocks_around(loop))

@@ -123,6 +123,7 @@ KEPT_LISTS = {
     "it is bound again": "posts = list(Post.objects.all())\nposts = posts or posts",
     "two names": "posts = others = list(Post.objects.all())",
     "of an iterator": "posts = list(Post.objects.iterator())",
+    "of an iterator, counted": "posts = list(Post.objects.iterator())\nn = len(posts)",
     "of a queryset with a name": "all = Post.objects.all()\nposts = list(all)\nfirst = all[0]",
     "rows are made in between": (
         'posts = list(Post.objects.all())\nPost.objects.create(title="x")'
@@ -152,6 +153,13 @@ LEFT = {
     "one row is taken": "n = len(posts)\nfirst = posts[0]",
     "the rows are handed over": "if posts:\n    imported.run(posts)",
     "a value for a default": "x = posts or []",
+    "a choice": "x = posts if apps else None",
+    "another queryset of which a row is taken": (
+        "people = Person.objects.all()\nif people:\n    print(people[0])\nposts[0]"
+    ),
+    "another queryset that may be a third": (
+        "people = Person.objects.all()\nif apps:\n    people = Tag.objects.all()\nn = len(people)\nposts[0]"
+    ),
     "a length for each turn of another loop": "for i in range(3):\n    print(len(posts))",
     "a length in a comprehension": "x = [len(posts) for i in range(3)]",
     "a length in a function": "f = lambda: len(posts)",
@@ -213,6 +221,26 @@ def test_the_order_of_the_model_counts(ordering, counted):
     del end
     body = f"posts = Post.objects.all()\nn = len(posts)\nfor post in posts:\n{BODY}"
     assert bool(outcome_of(whole(body), models=models, select=("MF401",)).edits) is counted
+
+
+def test_an_error_of_the_query_is_not_moved_into_a_try():
+    body = f"{POSTS}n = len(posts)\ntry:\n    for post in posts:\n        x(post)\nexcept OSError:\n    pass"
+    assert not outcome_of(whole(body), select=("MF401",)).edits
+
+
+def test_a_model_with_rows_in_two_tables_is_joined_by_its_list_alone():
+    models = checking.MODELS.rstrip().removesuffix("]") + """
+        migrations.CreateModel(
+            "Story",
+            [("post_ptr", models.OneToOneField("Post", models.CASCADE, parent_link=True, primary_key=True))],
+            bases=("shop.post",),
+        ),
+    ]
+"""
+    get = 'stories = apps.get_model("shop", "Story").objects.all()'
+    body = f"{get}\nn = len(stories)\nfor story in stories:\n    x(story.pk)"
+    assert outcome_of(whole(body), models=models, select=("MF202",)).loops
+    assert not outcome_of(whole(body), models=models, select=("MF401",)).edits
 
 
 def test_managers_of_the_project_may_count_in_their_own_way():
