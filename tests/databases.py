@@ -45,10 +45,14 @@ EMPTYING = {
     "mariadb": ["DROP DATABASE {}", "CREATE DATABASE {}"],
 }
 NAMES = ("sqlite", "sqlite-memory", "postgresql", "mariadb")
+# A run may be told to take some of them: others take the rest.
+CHOSEN = os.environ.get("MIGFIX_TEST_DATABASES", ",".join(NAMES)).split(",")
 PARAMETERS = [
     pytest.param(name, marks=[getattr(pytest.mark, name)] if name in SERVERS else [])
     for name in NAMES
+    if name in CHOSEN
 ]
+ONE_SQLITE = [parameter for parameter in PARAMETERS if parameter.values != ("sqlite",)]
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.many import EVERYWHERE, Given, check
 
 pytestmark = [
     pytest.mark.behaviour,
     pytest.mark.thorough,
-    pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)]),
+    pytest.mark.parametrize("database", ONE_SQLITE),
 ]
 
 NUMERIC = r"""

@@ -7,12 +7,12 @@ from textwrap import indent
 import pytest
 
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.rewritten import run_rewritten
 
 pytestmark = [
     pytest.mark.behaviour,
-    pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)]),
+    pytest.mark.parametrize("database", ONE_SQLITE),
 ]
 
 KEY = '("id", models.BigAutoField(primary_key=True)),'

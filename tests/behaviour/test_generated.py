@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, currently_in_test_context, given, note, seed
 from hypothesis import strategies as st
 
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE, PARAMETERS
 from tests.rewritten import rewritten
 from tests.running import Case, run
 
@@ -437,7 +437,7 @@ def found_program(kinds: tuple[str, ...], body: str) -> Program:
     return Program(every, "P.objects.all()", body, rows)
 
 
-@pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)])
+@pytest.mark.parametrize("database", ONE_SQLITE)
 @pytest.mark.parametrize(("kinds", "body"), FOUND)
 def test_loops_that_were_found_at_random(kinds, body, database):
     check(found_program(kinds, body), database)
@@ -474,7 +474,7 @@ NIGHTLY = {"sqlite-memory": 1200, "postgresql": 400, "mariadb": 400}
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)])
+@pytest.mark.parametrize("database", ONE_SQLITE)
 def test_many_random_loops(database):
     """MIGFIX_SEED repeats a run, whose seed is printed."""
     number = int(os.environ.get("MIGFIX_SEED") or random.randrange(2**32))

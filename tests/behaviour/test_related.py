@@ -8,13 +8,13 @@ from textwrap import indent
 import pytest
 
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.rewritten import rewritten, run_rewritten
 from tests.running import Different, run_both
 
 pytestmark = [
     pytest.mark.behaviour,
-    pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)]),
+    pytest.mark.parametrize("database", ONE_SQLITE),
 ]
 
 MODELS = """

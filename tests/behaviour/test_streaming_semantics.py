@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.db.transaction import TransactionManagementError
 
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.rewritten import rewritten, run_rewritten
 from tests.running import run_both
 
@@ -22,7 +22,7 @@ EVERYWHERE = Settings(
     select=LOOPS, databases=frozenset({"postgresql", "mysql", "mariadb", "sqlite"})
 )
 ON_POSTGRESQL = Settings(select=LOOPS, databases=frozenset({"postgresql"}))
-ON_EACH = pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values != ("sqlite",)])
+ON_EACH = pytest.mark.parametrize("database", ONE_SQLITE)
 MODELS = """
 migrations.CreateModel("Shelf", [
     ("id", models.BigAutoField(primary_key=True)),

@@ -11,13 +11,12 @@ from itertools import chain
 import pytest
 
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.rewritten import rewritten, run_rewritten
 from tests.running import run_both
 
 pytestmark = pytest.mark.behaviour
 
-ONE_SQLITE = [parameter for parameter in PARAMETERS if parameter.values != ("sqlite",)]
 
 LOOPS = frozenset({"MF201", "MF202", "MF203"})
 EVERYWHERE = Settings(
