@@ -26,8 +26,8 @@ from migfix.loops.module import Module
 from migfix.loops.names import Names
 from migfix.loops.scopes import FunctionNode
 from migfix.plan import PlannedLoop, Policy, plan
-from migfix.rewriting.vendoring import HelperPlace, helper_place
-from migfix.settings import Settings, style_of
+from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
+from migfix.settings import Settings, SettingsError, style_of
 from migfix.source import Source, UnreadableSource
 from migfix.worlds import ProjectFacts
 
@@ -129,7 +129,7 @@ class Engine:
             return [FileOutcome(path, is_migration=b"Migration" in data)]
         try:
             return self._looked_into(Source.of(path, data), named)
-        except UnreadableSource as error:
+        except (UnreadableSource, SettingsError) as error:
             return [FileOutcome(path, error=str(error))]
         except Exception as error:  # the one boundary: a bug must not stop the other files
             return [
@@ -174,7 +174,10 @@ class Engine:
 
     def _outcome(self, module: Module, worlds: Sequence[Reach], facts: ProjectFacts) -> FileOutcome:
         source = module.source
-        place = helper_place(source.path.parent)
+        named = self.settings.helper
+        place = (
+            helper_of_project(named, facts.project) if named else helper_place(source.path.parent)
+        )
         planned = self._planned(worlds, Names(module, place.module), facts)
         logged = any(p.outcome.logged for p in planned)
         outcome = FileOutcome(

@@ -65,7 +65,8 @@ class Settings:
     ``select`` and ``ignore`` are full codes. ``databases`` is None when nobody named them: they
     are then to be detected. ``jobs`` 0 leaves the number of processes to the run. ``config`` is
     the file the settings come from. The globs of ``exclude`` are names or paths from the working
-    folder.
+    folder. ``helper`` is the module that holds the helper for the whole project; by default each
+    migrations folder has its own.
     """
 
     select: frozenset[str]
@@ -75,6 +76,7 @@ class Settings:
     exclude: tuple[str, ...] = ()
     jobs: int = 0
     config: Path | None = None
+    helper: str | None = None
 
     @property
     def codes(self) -> frozenset[str]:
@@ -93,6 +95,7 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
     select, ignore = reading.codes("select"), reading.codes("ignore")
     unsafe, databases = reading.flag("unsafe-fixes"), reading.databases("databases")
     exclude = _from_here(reading.strings("exclude"), config)
+    helper = reading.module("helper")
     reading.reject_unknown_keys()
     if overrides.select is not None:
         select, ignore = codes_of(overrides.select, "--select"), None
@@ -107,6 +110,7 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
         exclude=_first(overrides.exclude, exclude, ()),
         jobs=overrides.jobs,
         config=config,
+        helper=helper,
     )
 
 
@@ -191,6 +195,16 @@ class _Reading:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise SettingsError(f'{self._place(key)} must be a list of strings, like ["a", "b"]')
         return tuple(value)
+
+    def module(self, key: str) -> str | None:
+        value = self._value(key)
+        if value is not None and not (
+            isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
+        ):
+            raise SettingsError(
+                f'{self._place(key)} must be the dotted name of a module, like "common.migfix"'
+            )
+        return value
 
     def flag(self, key: str) -> bool | None:
         value = self._value(key)

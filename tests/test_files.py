@@ -254,3 +254,52 @@ def test_a_helper_module_is_one_file_however_the_folder_is_named(migrations):
         report = json.loads(migfix("check", folder, "--output-format", "json").stdout)
         assert report["summary"]["files"] == 3
         assert [file["path"].rpartition("/")[2] for file in report["files"]] == ["_fill.py"]
+
+
+READING = checking.whole("for post in Post.objects.all():\n    imported.run(post)")
+
+
+def one_helper(migrations, module):
+    """The project names one module for the helper, and has the same migration in two apps."""
+    root = migrations.parent.parent
+    (root / "pyproject.toml").write_text(f'[tool.black]\n[tool.migfix]\nhelper = "{module}"\n')
+    other = root / "blog" / "migrations"
+    other.mkdir(parents=True)
+    for folder in (migrations, other):
+        (folder / "__init__.py").touch()
+        (folder / "0002_fill.py").write_text(READING)
+    (other.parent / "__init__.py").touch()
+    return [migrations / "0002_fill.py", other / "0002_fill.py"]
+
+
+@pytest.mark.parametrize(
+    ("module", "path"), [("common.streams", "common/streams.py"), ("streams", "streams.py")]
+)
+def test_a_project_may_name_one_module_for_the_helper(migrations, module, path):
+    files = one_helper(migrations, module)
+    root = migrations.parent.parent
+    (root / "common").mkdir()
+    (root / "common" / "__init__.py").touch()
+    assert migfix("apply", ".", "--database", "mysql").exit_code == 0
+    assert (root / path).read_text().startswith('"""\nLoop over the rows of a query')
+    assert not list(root.rglob("_migfix*.py"))
+    for file in files:
+        assert f"\nfrom {module} import stream\n" in file.read_text()
+    assert migfix("diff", ".", "--database", "mysql").stdout == ""
+
+
+def test_a_module_for_the_helper_that_is_something_else_stays_as_it_is(migrations):
+    files = one_helper(migrations, "streams")
+    mine = migrations.parent.parent / "streams.py"
+    mine.write_text("stream = None\n")
+    assert migfix("apply", ".", "--database", "mysql").exit_code == 0
+    assert mine.read_text() == "stream = None\n"
+    assert "\nfrom streams_2 import stream\n" in files[0].read_text()
+
+
+def test_a_package_for_the_helper_must_be_there(migrations):
+    files = one_helper(migrations, "common.streams")
+    result = migfix("apply", ".", "--database", "mysql")
+    assert result.exit_code == 2
+    assert "there is no package 'common'" in result.stderr
+    assert files[0].read_text() == READING

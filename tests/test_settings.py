@@ -265,3 +265,10 @@ def test_a_formatter_farther_away_goes_before_flake8_nearby(repository: Path) ->
     configure(repository, "[tool.black]\nline-length = 90\n")
     configure(repository / "api", "[flake8]\nmax-line-length = 100\n", "setup.cfg")
     assert style_of(repository / "api").line_length == 90
+
+
+@pytest.mark.parametrize("value", ['"a-b"', '"a..b"', '""', '["a"]', "1"])
+def test_the_helper_is_the_name_of_a_module(value, repository):
+    configure(repository, f"[tool.migfix]\nhelper = {value}\n")
+    with pytest.raises(SettingsError, match="helper must be the dotted name of a module"):
+        settings_for(Path("shop"), NO_OVERRIDES)

@@ -1,4 +1,4 @@
-"""Where the helper stands beside a project's migrations, and whether to put it there."""
+"""Where the helper stands in a project, and whether to put it there."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from migfix.discovery import Project
 from migfix.findings import FileEdit
+from migfix.settings import SettingsError
 
 _HELPER = Path(__file__).resolve().parent.parent / "runtime" / "helper.py"
 
 
 @dataclass(frozen=True, slots=True)
 class HelperPlace:
-    """The module as a migration in the same folder imports it, and its file."""
+    """The module as a migration imports it, and its file."""
 
     module: str
     path: Path
@@ -27,15 +29,34 @@ class HelperPlace:
 def helper_place(folder: Path) -> HelperPlace:
     """The helper's place in a migrations folder.
 
-    Django's loader skips modules whose name starts with an underscore. A file of that name which is
-    not exactly ours (an older or edited copy, someone else's module) stays as it is: migrations
-    that ran depend on it. The helper then gets the next free name.
+    Django's loader skips modules whose name starts with an underscore.
+    """
+    return _free_place(folder, "._migfix", "_migfix")
+
+
+def helper_of_project(module: str, project: Project) -> HelperPlace:
+    """The place of the one module that holds the helper for all apps. Raises ``SettingsError``."""
+    package, _, name = module.rpartition(".")
+    inside = project.module_file(package) if package else None
+    if package and (inside is None or inside.name != "__init__.py"):
+        raise SettingsError(
+            f"[tool.migfix] helper is {module!r}, but there is no package {package!r} in "
+            f"{project.root}; name a module of a package that is there"
+        )
+    return _free_place(inside.parent if inside else project.root, module, name)
+
+
+def _free_place(folder: Path, module: str, name: str) -> HelperPlace:
+    """The first of ``name``, ``name_2``... that is not there or holds exactly our helper.
+
+    Any other file (an older or edited copy, someone else's module) stays as it is: migrations that
+    ran depend on it.
     """
     for number in count(1):
-        name = "_migfix" if number == 1 else f"_migfix_{number}"
-        path = folder / f"{name}.py"
+        suffix = "" if number == 1 else f"_{number}"
+        path = folder / f"{name}{suffix}.py"
         if not path.exists():
-            return HelperPlace(f".{name}", path, present=False)
+            return HelperPlace(f"{module}{suffix}", path, present=False)
         if path.read_bytes().replace(b"\r\n", b"\n") == _HELPER.read_bytes():
-            return HelperPlace(f".{name}", path, present=True)
+            return HelperPlace(f"{module}{suffix}", path, present=True)
     raise AssertionError("count() does not end")
