@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from migfix.history.state import ModelState, Unknown
 from migfix.loops.effects import Kind, effects_of
-from migfix.loops.scopes import children
+from migfix.loops.scopes import walk
 from migfix.loops.values import Rows, Step
 
 if TYPE_CHECKING:
@@ -47,33 +47,36 @@ def counts_around(loop: Loop) -> Iterator[Count]:
 
     Those that read the looped rows themselves do so while nothing changes the table before the loop.
     """
-    for node in _evaluated_before(loop):
-        found = _count_at(node, loop) if isinstance(node, ast.expr) else None
-        rows = loop.resolver.value(found.rows) if found else None
-        if found and isinstance(rows, Rows) and _is_exact(rows, loop) and _alone(found.rows, loop):
-            yield found
+    for root in _evaluated_before(loop):
+        for node in walk(root):
+            found = _count_at(node, loop) if isinstance(node, ast.expr) else None
+            rows = loop.resolver.value(found.rows) if found else None
+            if found is None or not isinstance(rows, Rows) or _is_repeated(node, root, loop):
+                continue
+            if _is_exact(rows, loop) and _alone(found.rows, loop):
+                yield found
 
 
 def _evaluated_before(loop: Loop) -> Iterator[ast.AST]:
     """What runs before the loop starts, once each time that the loop runs."""
-    yield from _without_repetition(loop.node.iter)
+    yield loop.node.iter
     for block, step in _blocks_around(loop):
-        for statement in block[: block.index(step)]:
-            yield from _without_repetition(statement)
+        yield from block[: block.index(step)]
     for ancestor in loop.resolver.scope.ancestors(loop.node):
         if isinstance(ancestor, _LOOPS):
             return
         if isinstance(ancestor, ast.If):
-            yield from _without_repetition(ancestor.test)
+            yield ancestor.test
 
 
-def _without_repetition(node: ast.AST) -> Iterator[ast.AST]:
-    """Like ``ast.walk``, but not into what may run many times, or with its errors caught."""
-    if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try)):
-        return
-    yield node
-    for child in children(node):
-        yield from _without_repetition(child)
+def _is_repeated(node: ast.AST, root: ast.AST, loop: Loop) -> bool:
+    """May it run many times each time that ``root`` does, or with its errors caught?"""
+    parents = loop.resolver.scope.parents
+    while node is not root:
+        node = parents[node]
+        if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try)):
+            return True
+    return False
 
 
 def _blocks_around(loop: Loop) -> Iterator[tuple[list[ast.stmt], ast.stmt]]:

@@ -57,7 +57,7 @@ class Surroundings:
     receiver_of_all: Callable[[], str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loop:
     """``for row in rows: body`` as one migration state sees it."""
 

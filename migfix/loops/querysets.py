@@ -63,6 +63,9 @@ class Resolver:
     state: ProjectState
     callees: Mapping[FunctionNode, Mapping[str, Argument]] = field(default_factory=dict)
     turns: Mapping[ast.For, Written] = field(default_factory=dict)
+    _known: dict[tuple[ast.expr, ast.AST], Value] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def inside(self, function: FunctionNode) -> Resolver:
         """The resolver of a same-file function that this one calls."""
@@ -91,7 +94,12 @@ class Resolver:
         """What ``node`` stands for when ``at`` (by default the node itself) is evaluated."""
         if depth > _MAX_DEPTH:
             return None
-        at = at or node
+        place = (node, at or node)
+        if place not in self._known:
+            self._known[place] = self._value(node, at or node, depth)
+        return self._known[place]
+
+    def _value(self, node: ast.expr, at: ast.AST, depth: int) -> Value:
         match node:
             case ast.Name(id=name):
                 return self._name(name, at, depth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
@@ -26,6 +27,7 @@ _SMALL_TABLES = frozenset(
 )
 
 
+@lru_cache(maxsize=256)  # several codemods ask, each for all states of a loop
 def cannot_stream(loop: Loop) -> Refusal | None:
     """Why the rows must stay a list, whatever fetches them; None when they may be streamed."""
     if loop.cursor_query:
