@@ -577,7 +577,7 @@ class _Table:
     """The columns that a batch writes, and the statement for one row."""
 
     def __init__(self, model: Any, alias: str, names: Sequence[str]) -> None:
-        meta = model._meta.concrete_model._meta
+        meta = model._meta
         self._model = model
         self._alias = alias
         self._connection = connections[alias]

@@ -22,6 +22,7 @@ from django.db import (
     DatabaseError,
     IntegrityError,
     connection,
+    connections,
     models,
     transaction,
 )
@@ -411,6 +412,32 @@ def test_a_row_knows_where_it_is_saved(things: BaseDatabaseWrapper) -> None:
         batch.save(thing)
     assert thing._state.db == "default"
     assert Thing.objects.get(pk=1).n == 50
+
+
+@on_one_database
+def test_a_router_sends_rows_to_two_databases(things: BaseDatabaseWrapper) -> None:
+    other = databases.connected(
+        {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, "other"
+    )
+    router = SimpleNamespace(
+        db_for_write=lambda model, **hints: "other" if hints["instance"].pk % 2 else "default"
+    )
+    connections["other"] = other
+    try:
+        with other.schema_editor() as editor:
+            editor.create_model(Shelf)
+            editor.create_model(Thing)
+        Thing.objects.using("other").bulk_create(Thing(id=i) for i in range(1, ROWS + 1))
+        with override_settings(DATABASE_ROUTERS=[router]), small_batches("n") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                thing.n = 100
+                batch.save(thing)
+        for alias, rest in ("other", 1), ("default", 0):
+            written = Thing.objects.using(alias).filter(n=100).values_list("pk", flat=True)
+            assert sorted(written) == [pk for pk in range(1, ROWS + 1) if pk % 2 == rest]
+    finally:
+        del connections["other"]
+        other.connection.close()
 
 
 def test_the_same_row_twice_and_in_other_instances(things: BaseDatabaseWrapper) -> None:
