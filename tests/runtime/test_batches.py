@@ -1400,6 +1400,20 @@ def test_other_drivers_run_one_statement_after_the_other(
     assert_same(expected, found)
 
 
+def test_packets_hold_few_statements_and_wide_ones_go_alone() -> None:
+    lengths = [helper._PACKET_LENGTH * 2, *[10] * (helper._PACKET + 1), helper._PACKET_LENGTH - 5]
+    packets = list(helper._packets("x" * length for length in lengths))
+    assert [len(packet) for packet in packets] == [1, helper._PACKET, 1, 1]
+
+
+def test_a_packet_of_one_statement_is_no_longer_than_that() -> None:
+    sent: list[str] = []
+    cursor = SimpleNamespace(mogrify=lambda sql, row: f"{sql} {row}", execute=sent.append)
+    helper._in_compound_statements(cursor, lambda place: "UPDATE", [["a"]])
+    helper._in_compound_statements(cursor, lambda place: "UPDATE", [["a"], ["b"]])
+    assert sent == ["UPDATE ['a']", "BEGIN NOT ATOMIC UPDATE ['a']; UPDATE ['b']; END"]
+
+
 @dataclass
 class Backend:
     """What the choice of a way looks at."""
