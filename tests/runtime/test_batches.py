@@ -314,18 +314,31 @@ def test_every_field_is_written_as_by_save(things: BaseDatabaseWrapper) -> None:
         assert len(found.at_once) == (ROWS if name in SAVED_AT_ONCE else 0), name
 
 
-def test_all_fields_together(things: BaseDatabaseWrapper) -> None:
+def write_all_fields(update: Update) -> None:
     names = [name for name in VALUES if name not in SAVED_AT_ONCE]
+    with update(*reversed(names)) as batch:
+        for number, thing in enumerate(Thing.objects.order_by("-pk")):
+            for name in names:
+                setattr(thing, name, VALUES[name][number % len(VALUES[name])])
+            batch.save(thing)
 
-    def loop(update: Update) -> None:
-        with update(*reversed(names)) as batch:
-            for number, thing in enumerate(Thing.objects.order_by("-pk")):
-                for name in names:
-                    setattr(thing, name, VALUES[name][number % len(VALUES[name])])
-                batch.save(thing)
 
-    expected, found = both(fill_things, loop, Thing)
+def test_all_fields_together(things: BaseDatabaseWrapper) -> None:
+    expected, found = both(fill_things, write_all_fields, Thing)
     assert found == expected
+    assert expected.error is None
+    assert not found.at_once
+
+
+@only_postgresql
+def test_values_that_the_server_binds(things: BaseDatabaseWrapper) -> None:
+    if things.Database.__name__ != "psycopg":
+        pytest.skip("an option of psycopg 3")
+    things.settings_dict["OPTIONS"]["server_side_binding"] = True
+    things.close()
+    expected, found = both(fill_things, write_all_fields, Thing)
+    assert found == expected
+    assert expected.error is None
     assert not found.at_once
 
 
