@@ -9,7 +9,10 @@ ratios to the plain loop's, so a busy machine disturbs little. The servers are t
 tests/databases.py; the databases are created for the run and dropped at its end. On a machine that does much else the
 time of the CPU, which leaves out the server's, is the better measure of loops that read.
 
-Versions besides `plain` and `migfix` are written by hand: `iterator`, and the helper as `stream` and `spool`.
+Versions besides `plain` and `migfix` are `streamed`, which is `migfix` without the batches of MF301, and those written
+by hand: `iterator`, the helper as `stream` and `spool`, and for `save` what the server alone needs for its UPDATEs:
+
+    python benchmarks/memory.py --loops save --versions plain streamed migfix server --saves 100000
 """
 
 from __future__ import annotations
@@ -49,7 +52,18 @@ BY_HAND = {
     "stream": "stream({})",
     "spool": 'stream({}, mode="spool")',
 }
-VERSIONS = ("plain", *BY_HAND, "migfix")
+# `save` without a client, so that its time is what the database takes to run an UPDATE for each row.
+IN_SERVER = {
+    "postgresql": (
+        "DO $$ DECLARE post record; BEGIN FOR post IN SELECT id, title FROM blog_blogpost LOOP"
+        " UPDATE blog_blogpost SET author = md5(post.title) WHERE id = post.id; END LOOP; END $$"
+    ),
+    "mariadb": (
+        "BEGIN NOT ATOMIC FOR post IN (SELECT id, title FROM blog_blogpost) DO"
+        " UPDATE blog_blogpost SET author = md5(post.title) WHERE id = post.id; END FOR; END"
+    ),
+}
+VERSIONS = ("plain", *BY_HAND, "streamed", "migfix", "server")
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 ENOUGH = 180  # seconds, after which no further round of a loop begins
 
@@ -94,7 +108,7 @@ def main() -> None:
     results = []
     for result in _results(options):
         results.append(result)
-        for version in options.versions:
+        for version in result.rounds:
             name = f"{result.database:<12}{result.loop:<8}{result.rows:>9}  {version:<10}"
             print(name, result.cell(version), file=sys.stderr, flush=True)
     print(table(results, options.versions))
@@ -129,7 +143,11 @@ def _results(options: argparse.Namespace) -> Iterator[Result]:
         ):
             blog = Blog(connection, Path(folder))
             for loop in options.loops:
-                projects = {version: _project(blog, loop, version) for version in options.versions}
+                projects = {
+                    version: _project(blog, name, loop, version)
+                    for version in options.versions
+                    if version != "server" or (loop == "save" and name in IN_SERVER)
+                }
                 for rows in _sizes(loop, options):
                     rounds = _rounds(blog, loop, rows, projects, options.rounds)
                     yield Result(name, loop, rows, rounds)
@@ -141,9 +159,14 @@ def _sizes(loop: str, options: argparse.Namespace) -> Sequence[int]:
     return found
 
 
-def _project(blog: Blog, loop: str, version: str) -> Path:
-    if version == "migfix":
-        return rewritten(blog.project(f"{loop}-before", LOOPS[loop]), f"{loop}-{version}")
+def _project(blog: Blog, database: str, loop: str, version: str) -> Path:
+    if version in ("migfix", "streamed"):
+        options = ["--ignore", "MF301"] if version == "streamed" else []
+        before = blog.project(f"{loop}-before", LOOPS[loop])
+        return rewritten(before, f"{loop}-{version}", *options)
+    if version == "server":
+        body = f"    schema_editor.connection.cursor().execute({IN_SERVER[database]!r})\n"
+        return blog.project(f"{loop}-{version}", body)
     project = blog.project(f"{loop}-{version}", LOOPS[loop])
     if version in BY_HAND:
         migration = project / DATA_MIGRATION
@@ -178,7 +201,7 @@ def table(results: Iterable[Result], versions: Sequence[str]) -> str:
     """Return Markdown: a line for each loop, size and version, a column for each database."""
     cells: dict[tuple[str, int, str], dict[str, str]] = {}
     for result in results:
-        for version in versions:
+        for version in (each for each in versions if each in result.rounds):
             line = cells.setdefault((result.loop, result.rows, version), {})
             line[result.database] = result.cell(version)
     names = [name for name in NAMES if any(name in line for line in cells.values())]

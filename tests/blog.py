@@ -213,11 +213,11 @@ class Blog:
         return _python(project, *(measuring or []), "manage.py", *arguments, "--verbosity", "0")
 
 
-def rewritten(project: Path, name: str) -> Path:
-    """Return a copy of the project, beside it, after `migfix apply`. Raises Failed."""
+def rewritten(project: Path, name: str, *options: str) -> Path:
+    """Return a copy of the project, beside it, after `migfix apply` with options. Raises Failed."""
     copy = project.parent / name
     shutil.copytree(project, copy, ignore=shutil.ignore_patterns("__pycache__", MEASURED))
-    _python(copy, "-m", "migfix", "apply", ".")
+    _python(copy, "-m", "migfix", "apply", ".", *options)
     return copy
 
 

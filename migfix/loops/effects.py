@@ -51,7 +51,7 @@ _HARMLESS = frozenset(
     if not name.startswith("_")
 ) | frozenset(
     "date time year isoformat strftime strptime total_seconds timestamp astimezone utctimetuple "
-    "group groups groupdict sub match search fullmatch findall finditer quantize hex "
+    "group groups groupdict sub match search fullmatch findall finditer quantize hex hexdigest "
     "most_common appendleft popleft move_to_end".split()
 )
 _ON_CURSORS = frozenset("execute executemany executescript callproc cursor".split())

@@ -27,14 +27,16 @@ from contextlib import (
     suppress,
 )
 from copy import copy, deepcopy
+from datetime import date, time, timedelta
+from decimal import Decimal
 from itertools import chain, islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connections, router, transaction
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db import DatabaseError, InternalError, connections, router, transaction
+from django.db.models import Manager, Model, QuerySet, prefetch_related_objects
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
 
@@ -505,24 +507,26 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> Iterator[_UpdateB
     Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go.
 
     The values are those of the moment of `save`, with what the fields compute for it (`auto_now`).
-    They are written after every `batch_size` rows and when the block ends, also by an error of the
-    block: what it had saved before is in the database then, as far as the database takes it. Rows
-    are written one by one and in order, so that unique columns may move as with `row.save()`.
-    Values that only the database computes (`F()`) and fields with SQL of their own are saved at once.
-    In between no query sees what waits, and no signals are sent.
+    They are written after `batch_size` rows or a megabyte, and when the block ends, also by an
+    error: what was saved before is in the database then, unless the transaction is broken. Each
+    row has its own UPDATE, in order, so that unique columns may move as with `row.save()`. Where
+    `save()` would do more than one plain UPDATE (`F()`, fields and models with code or SQL of
+    their own, columns in two tables, deferred fields), it is called, after what waits is written.
 
-    Raises DatabaseError if a saved row is gone, and the errors of the database: not at the `save`
-    that is the cause, but when its batch is written.
+    Three things differ. In between no query sees what waits, and what else writes the same rows is
+    overwritten: call `flush()` before. No signals are sent. An error of the database comes when
+    the batch is written, not at the `save` that is its cause; the rows before that one are written
+    and those after it are not, as with `row.save()`. In autocommit a batch is one transaction.
+
+    Raises DatabaseError if a saved row is gone, and ValueError for a wrong argument.
     """
     batch = _UpdateBatch(fields, batch_size)
     try:
         yield batch
-    except DatabaseError:
-        with suppress(DatabaseError):  # a broken transaction takes no more
-            batch.flush()
-        raise
     except BaseException:
-        batch.flush()
+        # What a broken transaction does not take would be rolled back with it in any case.
+        with suppress(InternalError, transaction.TransactionManagementError):
+            batch.flush()
         raise
     batch.flush()
 
@@ -531,12 +535,15 @@ class _UpdateBatch:
     """Rows of one model that wait to be written, see `update_in_batches`."""
 
     def __init__(self, fields: Sequence[str], batch_size: int) -> None:
+        if not fields:
+            raise ValueError("name the fields to write")
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}")
-        self._names = tuple(fields)
+        self._names = fields
         self._batch_size = batch_size
         self._table: _Table | None = None
         self._waiting: list[list[Any]] = []
+        self._bytes = 0
 
     def save(self, row: Any) -> None:
         """Write the fields of `row` with the next batch, as they are now."""
@@ -549,15 +556,21 @@ class _UpdateBatch:
             self.flush()
             row.save(using=alias, update_fields=self._names)
             return
+        row._state.db = alias
         self._waiting.append(values)
-        if len(self._waiting) >= self._batch_size:
+        self._bytes += _width([values])
+        if len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits now."""
-        rows, self._waiting = self._waiting, []
+        rows, self._waiting, self._bytes = self._waiting, [], 0
         if rows and self._table is not None:
             self._table.update(rows)
+
+
+# What never changes, so that it may wait for the driver, which looks at it when it is sent.
+_FIXED = (str, bytes, int, float, Decimal, date, time, timedelta, UUID, type(None))
 
 
 class _Table:
@@ -568,18 +581,12 @@ class _Table:
         self._model = model
         self._alias = alias
         self._connection = connections[alias]
-        self._fields = [meta.get_field(name) for name in names]
-        self._relations = [field for field in self._fields if field.is_relation]
+        self._table = meta.db_table
         self._key = meta.pk
-        # Fields with a get_placeholder (geometry, arrays) write SQL around their value; a field of
-        # a parent model is in another table, and a composite key in several columns.
-        columns = [*self._fields, self._key]
-        self._is_plain = all(
-            field.column
-            and field.model._meta.db_table == meta.db_table
-            and not hasattr(field, "get_placeholder")
-            for field in columns
-        )
+        # In the order of save(), which asks them for their values.
+        self._fields = [f for f in meta.concrete_fields if f.name in names or f.attname in names]
+        self._is_plain = _is_saved_plainly(model, self._fields, names)
+        self._has_relations = any(f.is_relation for f in [*meta.fields, *meta.private_fields])
 
     def holds(self, row: Any, alias: str) -> bool:
         return type(row) is self._model and alias == self._alias
@@ -590,45 +597,72 @@ class _Table:
             return None
         # What save() does first, so that a foreign key has the key of a row that was saved after
         # it was assigned (not documented, since Django 3.2).
-        if self._relations:
-            row._prepare_related_fields_for_save(operation_name="save", fields=self._relations)
-        values = []
+        if self._has_relations:
+            row._prepare_related_fields_for_save(operation_name="save")
+        state = vars(row)
+        if any(f.attname not in state or _is_computed(state[f.attname]) for f in self._fields):
+            return None
+        sent = []
         for field in self._fields:
             value = field.pre_save(row, False)
-            if hasattr(value, "resolve_expression"):
-                return None
-            values.append(self._prepared(field, value))
-        values.append(self._key.get_db_prep_value(row.pk, connection=self._connection))
-        return values
+            prepared = self._prepared(field, value)
+            if not isinstance(prepared, _FIXED):
+                if hasattr(prepared, "as_sql"):
+                    return None
+                if isinstance(value, (dict, list)):
+                    prepared = self._prepared(field, deepcopy(value))
+                elif not isinstance(value, _FIXED):
+                    return None
+            sent.append(prepared)
+        return [*sent, self._key.get_db_prep_value(row.pk, connection=self._connection)]
 
     def _prepared(self, field: Any, value: Any) -> Any:
-        if isinstance(value, (list, dict, bytearray)):
-            value = deepcopy(value)  # drivers look at it when it is sent
         return field.get_db_prep_save(value, connection=self._connection)
 
     def update(self, rows: list[list[Any]]) -> None:
-        """Run the statement for each row. Raises DatabaseError if one is gone."""
+        """Run the statement for each row, up to one that cannot be written. Raises its error."""
         forget_statements = _after_chunk(self._connection, None)
+        if not self._updates_together(rows):
+            self._update_one_by_one(rows)
+        forget_statements(len(rows))
+
+    def _updates_together(self, rows: list[list[Any]]) -> bool:
+        """Say whether all rows are written, else none is."""
+        if not (self._connection.get_autocommit() or self._connection.in_atomic_block):
+            return False  # a transaction without atomic(), which does not survive a failed atomic()
+        try:
+            with transaction.atomic(using=self._alias), self._connection.cursor() as cursor:
+                found = _way_to_run_many(self._connection, cursor)(cursor, self._statement, rows)
+                if (len(rows) - found) if found is not None else self._gone(cursor, rows):
+                    raise DatabaseError("rows are gone")
+        except Exception:
+            if self._connection.needs_rollback:
+                raise
+            return False
+        return True
+
+    def _update_one_by_one(self, rows: list[list[Any]]) -> None:
+        statement = self._statement(_place)
         with (
-            transaction.atomic(using=self._alias, savepoint=False),
+            transaction.mark_for_rollback_on_error(using=self._alias),  # as by save()
             self._connection.cursor() as cursor,
         ):
-            found = _way_to_run_many(self._connection)(cursor, self._statement, rows)
-            gone = self._gone(cursor, rows) if found is None else len(rows) - found
-        forget_statements(len(rows))
-        if gone:
-            raise DatabaseError(
-                f"{gone} rows of {self._model._meta.label} that were saved are gone"
-            )
+            for row in rows:
+                cursor.execute(statement, row)
+                if not cursor.rowcount:
+                    error = getattr(self._model, "NotUpdated", DatabaseError)  # since Django 6.0
+                    label = self._model._meta.label
+                    raise error(f"{label} with the primary key {row[-1]!r} was saved, but is gone")
 
     def _gone(self, cursor: Any, rows: list[list[Any]]) -> int:
         """Count the rows that are not in the table."""
         quote = self._connection.ops.quote_name
         keys = list(dict.fromkeys(row[-1] for row in rows))
-        places = ", ".join(["%s"] * len(keys))
+        # MySQL counts rows as they were when the transaction began, but not those that it locks.
+        lock = " FOR UPDATE" if self._connection.vendor == "mysql" else ""
         cursor.execute(
-            f"SELECT COUNT(*) FROM {quote(self._model._meta.db_table)}"
-            f" WHERE {quote(self._key.column)} IN ({places})",
+            f"SELECT COUNT(*) FROM {quote(self._table)}"
+            f" WHERE {quote(self._key.column)} IN ({', '.join(['%s'] * len(keys))}){lock}",
             keys,
         )
         return len(keys) - int(cursor.fetchone()[0])
@@ -640,35 +674,76 @@ class _Table:
             f"{quote(field.column)} = {place(number)}"
             for number, field in enumerate([*self._fields, self._key], 1)
         )
-        table = quote(self._model._meta.db_table)
-        return f"UPDATE {table} SET {', '.join(columns)} WHERE {key}"
+        return f"UPDATE {quote(self._table)} SET {', '.join(columns)} WHERE {key}"
+
+
+def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -> bool:
+    """Say whether `save()` runs one UPDATE of one table, with nothing in it but values."""
+    meta = model._meta.concrete_model._meta
+    columns = [*fields, meta.pk]
+    return (
+        {name for f in fields for name in (f.name, f.attname)}.issuperset(names)
+        and meta.pk not in fields  # of this, and of names that are no fields, save() complains
+        and bool(meta.pk.column)  # a composite key has none
+        and not meta.parents  # which have tables of their own
+        and type(meta.concrete_model._base_manager) is Manager  # others may hide rows
+        and all(
+            getattr(model, method) is getattr(Model, method)
+            for method in ("save", "save_base", "_save_table", "_do_update")
+        )
+        # Django 6.0 reads these again after each save().
+        and not any(getattr(field, "generated", False) for field in meta.concrete_fields)
+        # Geometry, arrays and binary data have SQL around their values (by the first name until
+        # Django 6.1).
+        and not any(
+            hasattr(field, "get_placeholder") or hasattr(field, "get_placeholder_sql")
+            for field in columns
+        )
+        # Code of others might look for rows that wait.
+        and all(field.pre_save.__module__.startswith("django.") for field in fields)
+        and meta.pk.get_lookup("exact").__module__.startswith("django.")
+    )
+
+
+def _is_computed(value: Any) -> bool:
+    """Say whether `save()` makes SQL, or the key of a row, of a value."""
+    return hasattr(value, "resolve_expression") or hasattr(value, "prepare_database_save")
 
 
 _Statement = Any  # a function that is given one for the places of its values, see _Table
 _PACKET = 200  # statements
+_PACKET_LENGTH = 64 * 1024  # characters, far less than servers take at once (max_allowed_packet)
 
 
-def _way_to_run_many(connection: Any) -> Callable[[Any, _Statement, list[list[Any]]], int | None]:
+def _place(number: int) -> str:
+    return "%s"
+
+
+def _way_to_run_many(
+    connection: Any, cursor: Any
+) -> Callable[[Any, _Statement, list[list[Any]]], int | None]:
     """
     Return what runs a statement for each row, in order, and says how many rows were found, if known.
 
     `executemany` does that everywhere, and fast on SQLite and Oracle. Elsewhere it sends one
     statement after the other, or has the server plan each of them again.
     """
-    driver = connection.Database
+    driver = connection.Database.__name__
     if connection.vendor == "mysql":
-        if connection.mysql_is_mariadb and hasattr(driver.cursors.Cursor, "mogrify"):
+        if connection.mysql_is_mariadb and hasattr(cursor, "mogrify"):
             return _in_compound_statements
     elif connection.vendor == "postgresql":
-        if driver.__name__ == "psycopg2":
+        if driver == "psycopg2":
             return _prepared_and_joined
-        if not connection.settings_dict["OPTIONS"].get("server_side_binding"):
+        if driver == "psycopg" and not connection.settings_dict["OPTIONS"].get(
+            "server_side_binding"
+        ):
             return _prepared
     return _one_by_one
 
 
 def _one_by_one(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> int | None:
-    cursor.executemany(statement(lambda number: "%s"), rows)
+    cursor.executemany(statement(_place), rows)
     return cursor.rowcount if cursor.rowcount >= 0 else None
 
 
@@ -684,9 +759,8 @@ def _prepared_and_joined(cursor: Any, statement: _Statement, rows: list[list[Any
     """With psycopg2, which waits, and knows the number of rows of the last statement alone."""
     with _prepared_statement(cursor, statement) as name:
         sql = f"EXECUTE {name} ({', '.join(['%s'] * len(rows[0]))})"
-        for start in range(0, len(rows), _PACKET):
-            packet = rows[start : start + _PACKET]
-            cursor.execute(b";".join(cursor.mogrify(sql, row) for row in packet))
+        for packet in _packets(cursor.mogrify(sql, row).decode() for row in rows):
+            cursor.execute("; ".join(packet))
 
 
 @contextmanager
@@ -705,7 +779,20 @@ def _prepared_statement(cursor: Any, statement: _Statement) -> Iterator[str]:
 
 def _in_compound_statements(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> None:
     """On MariaDB, which takes many statements as one: https://mariadb.com/kb/en/begin-end/."""
-    sql = statement(lambda number: "%s")
-    for start in range(0, len(rows), _PACKET):
-        updates = (cursor.mogrify(sql, row) for row in rows[start : start + _PACKET])
-        cursor.execute(f"BEGIN NOT ATOMIC {'; '.join(updates)}; END")
+    sql = statement(_place)
+    for packet in _packets(cursor.mogrify(sql, row) for row in rows):
+        many = len(packet) > 1
+        cursor.execute(f"BEGIN NOT ATOMIC {'; '.join(packet)}; END" if many else packet[0])
+
+
+def _packets(statements: Iterable[str]) -> Iterator[list[str]]:
+    """Yield some statements at a time, never none: a wide one goes alone, as by `save()`."""
+    packet: list[str] = []
+    length = 0
+    for statement in statements:
+        if packet and (len(packet) == _PACKET or length + len(statement) > _PACKET_LENGTH):
+            yield packet
+            packet, length = [], 0
+        packet.append(statement)
+        length += len(statement)
+    yield packet

@@ -1,5 +1,5 @@
 """
-Streams behind a transaction pooler, which gives the server connection to other clients between transactions.
+Streams and batches behind a transaction pooler, which gives the server connection to other clients between transactions.
 
 The control shows that the plain `.iterator()` breaks there: what the streams pass is a test that bites.
 """
@@ -7,7 +7,7 @@ The control shows that the plain `.iterator()` breaks there: what the streams pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from django.db import DatabaseError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migfix.runtime.helper import stream, stream_sql
+from migfix.runtime.helper import stream, stream_sql, update_in_batches
 from tests import databases
 from tests.poolers import pooled
 
@@ -151,11 +151,27 @@ def test_streams_within_streams_and_ends_half_way_leave_the_server_connections_c
     assert_nothing_is_left(pooler)
 
 
+@pytest.mark.parametrize("size", [2], indirect=True)
+@pytest.mark.parametrize("surroundings", [nullcontext, transaction.atomic])
+def test_a_batch_is_written(
+    pooler: Pooler, surroundings: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with surroundings(), update_in_batches("n", batch_size=CHUNK) as batch:
+        for parcel in stream(Parcel.objects.order_by("n"), chunk_size=CHUNK):
+            pooler.serve_others()
+            parcel.n += 1000
+            batch.save(parcel)
+    assert sorted(Parcel.objects.values_list("n", flat=True)) == [*range(1000, 1000 + ROWS)]
+    assert_nothing_is_left(pooler)
+
+
 def assert_nothing_is_left(pooler: Pooler) -> None:
-    """Ask every server connection of the pooler for its cursors and for the planner's setting."""
+    """Ask every server connection for its cursors, prepared statements and the planner's setting."""
     for client in (pooler.database, *pooler.others):
         with client.cursor() as cursor:
             cursor.execute(
-                "SELECT (SELECT count(*) FROM pg_cursors), current_setting('cursor_tuple_fraction')"
+                "SELECT (SELECT count(*) FROM pg_cursors),"
+                " (SELECT count(*) FROM pg_prepared_statements),"
+                " current_setting('cursor_tuple_fraction')"
             )
-            assert cursor.fetchone() == (0, "0.1")
+            assert cursor.fetchone() == (0, 0, "0.1")
