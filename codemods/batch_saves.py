@@ -43,10 +43,12 @@ def decide(loop: Loop) -> Decision:
         return few
     saved = batching.saving_calls(loop)
     batching.check_surroundings(loop)
-    batching.check_row(loop)
     model, columns, caveats = gates.check_model(loop)
+    batching.check_row(loop, model, columns)
     fields = batching.written_fields(loop, columns)
     batching.check_columns(loop, model, fields, columns)
+    batching.check_source(loop, fields)
+    caveats += batching.written_caveats(fields, columns)
     caveats += check_nothing_looks(loop, model)
     caveats += [*gates.signal_caveats(loop), *saves.connected(columns)]
     in_batches, name = loop.names.update_in_batches(), loop.names.free("batch", "pending")

@@ -105,35 +105,30 @@ def effects_of(
 
 
 def _evaluations(node: ast.AST, resolver: Resolver) -> Iterator[Effect]:
-    """The querysets that the node goes over, tests or hands over: they run their query then.
+    """A queryset that is gone over, tested, kept or handed over: its query runs then, or may.
 
     https://docs.djangoproject.com/en/stable/ref/models/querysets/#when-querysets-are-evaluated
     """
-    for given in gone_over(node):
-        if isinstance(given, (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.BinOp)):
-            match resolver.value(given):
-                case Rows(manager=Manager(model=model)):
-                    yield Effect(Kind.READS, given, model.key)
+    if isinstance(node, (ast.Name, ast.Call, ast.Subscript, ast.BinOp)):
+        match resolver.value(node):
+            case Rows(manager=Manager(model=model)) if not _stays_lazy(node, resolver):
+                yield Effect(Kind.READS, node, model.key)
 
 
-def gone_over(node: ast.AST) -> list[ast.expr]:
-    """The expressions whose items, or whose truth, the node asks for at once, or may ask for."""
-    match node:
-        case ast.For(iter=rows) | ast.AsyncFor(iter=rows) | ast.comprehension(iter=rows):
-            return [rows]
-        case ast.Compare(comparators=given) | ast.BoolOp(values=given):
-            return given
-        case ast.Call(args=args, keywords=keywords):
-            return [*args, *(keyword.value for keyword in keywords)]
-        case (
-            ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test)
-        ):
-            return [test]
-        case ast.Starred(value=value) | ast.Subscript(value=value) | ast.YieldFrom(value=value):
-            return [value]
-        case ast.UnaryOp(operand=value) | ast.FormattedValue(value=value):
-            return [value]
-    return []
+def _stays_lazy(node: ast.expr, resolver: Resolver) -> bool:
+    """Does what stands around the queryset leave it as it is, by a link of its chain or a name for it?"""
+    if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+        return True
+    match resolver.scope.parents.get(node):
+        case ast.Attribute() | ast.Expr() | ast.Return():
+            return True
+        case ast.Assign(targets=targets):
+            return all(isinstance(target, ast.Name) for target in targets)
+        case ast.Subscript(slice=ast.Slice()) as outer:
+            return isinstance(resolver.value(outer), Rows)
+        case ast.BinOp(op=ast.BitOr() | ast.BitAnd()):
+            return True
+    return False
 
 
 def is_query(effect: Effect) -> bool:
