@@ -117,6 +117,7 @@ def _check_nothing_kept(loop: Loop, lazies: _LaziesOf) -> None:
         if (
             isinstance(node, ast.expr)
             and not resolver.scope.is_inside(node, loop.node)
+            and not (resolver is loop.resolver and _comes_after(node, loop))
             and here.is_lazy(node)
             and here.is_kept(node)
         ):
@@ -124,6 +125,13 @@ def _check_nothing_kept(loop: Loop, lazies: _LaziesOf) -> None:
                 Reason.QUERY_IN_BODY,
                 f"line {loop.line_of(node)} keeps a query that the loop may run before all is saved",
             )
+
+
+def _comes_after(node: ast.expr, loop: Loop) -> bool:
+    """Does it run only when the loop is over?"""
+    turns = (ast.For, ast.AsyncFor, ast.While)
+    again = any(isinstance(each, turns) for each in loop.resolver.scope.ancestors(loop.node))
+    return not again and node.lineno > (loop.node.end_lineno or loop.node.lineno)
 
 
 def _check_query(
@@ -200,7 +208,8 @@ def _is_written_here(node: ast.AST, loop: Loop) -> bool:
     """Is it the query itself, not the call of a function that runs one?"""
     match node:
         case ast.Call(func=ast.Attribute(value=owner)) if _rows(node, loop) is None:
-            return isinstance(loop.resolver.value(owner), (Manager, Rows, Row))
+            known = isinstance(loop.resolver.value(owner), (Manager, Rows, Row))
+            return known or effects.made_row(owner, loop.resolver) is not None
     return _rows(node, loop) is not None
 
 

@@ -44,6 +44,8 @@ class Lazies:
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 return name in self.names
+            case ast.Attribute(ctx=ast.Load()):
+                return isinstance(self.resolver.value(node), Manager)
             case ast.GeneratorExp():
                 return True
             case ast.IfExp(body=first, orelse=second):
