@@ -24,8 +24,12 @@ _PLAIN_STEPS = frozenset(
     "all filter exclude order_by reverse values values_list only defer distinct using db_manager "
     "none iterator list() []".split()
 )
-_NAMING_COLUMNS = frozenset({"order_by", "earliest", "latest"})
-_CREATING = frozenset("create get_or_create update_or_create bulk_create save".split())
+_SORTING = frozenset({"order_by", "earliest", "latest"})
+# What these are given is rows, values of the table's own columns, or no column at all.
+_WITHOUT_LOOKUPS = frozenset(
+    "create save update bulk_create bulk_update add set remove in_bulk using db_manager iterator".split()
+)
+_NO_LOOKUPS = frozenset({"defaults", "create_defaults", "flat", "named"})
 _MAX_DEPTH = 5
 
 
@@ -230,19 +234,11 @@ def _rows(node: ast.AST, loop: Loop) -> Rows | None:
 
 def _names_own(step: Step, columns: Mapping[str, FieldState]) -> bool:
     """Are all lookups of the step columns of the table itself?"""
-    if step.call is None:
+    if step.call is None or step.name in _WITHOUT_LOOKUPS:
         return True
-    if step.name in _TAKING_ROWS:
-        return True
-    call = step.call
-    if step.name in _CREATING:
-        call = ast.Call(call.func, [], [k for k in call.keywords if k.arg not in _OF_CREATING])
-    sorts = step.name in _NAMING_COLUMNS
-    return all(_is_own(name, columns, sorts) for name in Step(step.name, call).lookups)
-
-
-_TAKING_ROWS = frozenset("bulk_create bulk_update add set remove in_bulk".split())
-_OF_CREATING = frozenset({"defaults", "create_defaults"})
+    kept = [k for k in step.call.keywords if k.arg not in _NO_LOOKUPS]
+    named = Step(step.name, ast.Call(step.call.func, step.call.args, kept))
+    return all(_is_own(name, columns, step.name in _SORTING) for name in named.lookups)
 
 
 def _has_queries(step: Step, lazies: Lazies) -> bool:
@@ -258,11 +254,13 @@ def _has_queries(step: Step, lazies: Lazies) -> bool:
 
 
 def _is_query(node: ast.expr, lazies: Lazies) -> bool:
-    if isinstance(node, ast.Call):
-        path = lazies.resolver.module.path_of(node.func) or ""
-        if path == "django.db.models.Q":  # its lookups are those of the step
-            return False
-    return lazies.is_lazy(node) and not isinstance(node, ast.GeneratorExp)
+    match node:
+        case ast.Call(func=function):  # the lookups of Q are those of the step
+            path = lazies.resolver.module.path_of(function)
+            return path != "django.db.models.Q" and lazies.is_lazy(node)
+        case ast.Name() | ast.Attribute():
+            return lazies.is_lazy(node)
+    return False
 
 
 def _is_own(name: object, columns: Mapping[str, FieldState], sorts: bool) -> bool:
@@ -364,7 +362,7 @@ def _is_called(load: ast.Name, resolver: Resolver) -> bool:
 def _is_from_unknown(binding: Binding, name: str, resolver: Resolver) -> bool:
     match binding.statement:
         case ast.arg():
-            return name not in resolver.parameters and name not in {"self", "cls"}
+            return resolver.parameters.get(name) is None and name not in {"self", "cls"}
         case ast.NamedExpr(value=value) | ast.AugAssign(value=value) | ast.For(iter=value):
             return _is_made_by_unknown(value, resolver)
     return binding.value is not None and _is_made_by_unknown(binding.value, resolver)

@@ -52,7 +52,7 @@ class Lazies:
                 return self.is_lazy(first) or self.is_lazy(second)
             case ast.BoolOp(values=values):
                 return any(map(self.is_lazy, values))
-            case ast.NamedExpr(value=value) | ast.Starred(value=value):
+            case ast.NamedExpr(value=value):
                 return self.is_lazy(value)
             case ast.Subscript(value=value, slice=ast.Slice()):
                 return self.is_lazy(value)
