@@ -72,7 +72,7 @@ def check_nothing_looks(loop: Loop, model: ModelState) -> Iterator[Refusal]:
                 f"line {loop.line_of(node)} may run a query that was made before, and read rows of "
                 f"{model.label} before they are written",
             )
-        if isinstance(node, ast.Name) and _is_unknown(node, resolver):
+        if isinstance(node, ast.Name) and _is_unknown(node, resolver, loop):
             yield Refusal(
                 Reason.UNKNOWN_CALL,
                 f"`{node.id}` on line {loop.line_of(node)} may be a queryset that is not evaluated yet",
@@ -339,7 +339,7 @@ def _reached(
                 yield from _reached(found[1].body, inner, depth + 1)
 
 
-def _is_unknown(load: ast.Name, resolver: Resolver) -> bool:
+def _is_unknown(load: ast.Name, resolver: Resolver, loop: Loop) -> bool:
     """May the name stand for a queryset that code made which is not known?"""
     if not isinstance(load.ctx, ast.Load) or _is_called(load, resolver):
         return False
@@ -348,6 +348,8 @@ def _is_unknown(load: ast.Name, resolver: Resolver) -> bool:
     bindings = resolver.scope.bindings.get(load.id)
     if bindings is None:
         return False
+    if resolver.scope is not loop.resolver.scope:  # what the body hands over is looked at there
+        bindings = [each for each in bindings if not isinstance(each.statement, ast.arg)]
     return any(_is_from_unknown(binding, load.id, resolver) for binding in bindings)
 
 
