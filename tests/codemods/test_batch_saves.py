@@ -6,13 +6,15 @@ from textwrap import dedent, indent
 
 import pytest
 
+from migfix.pipeline import run_source
+from migfix.settings import Settings
 from tests.checking import (
     EVERYWHERE,
     MODELS,
     PREAMBLE,
-    check_refused,
     check_rewritten,
     outcome_of,
+    project,
     whole,
 )
 
@@ -414,10 +416,13 @@ def test_an_image_that_fills_columns_of_its_own():
     refuse(body, "save-side-effect", models=sized)
 
 
-def test_signals_of_every_model(tmp_path):
-    hooked = PARENT  # a field class that may connect receivers, too, is a caveat elsewhere
-    body = "for x in X.objects.all():\n    x.slug = x.name.lower()\n    x.save()\n"
-    check_refused(GET.format("Slugged") + body, "field-unknown", models=hooked, select=SELECT)
+def test_a_column_whose_class_may_look_at_other_rows():
+    before = (
+        GET.format("Slugged")
+        + "for x in X.objects.all():\n    x.name = x.name.lower()\n    x.save()\n"
+    )
+    found = outcome_of(whole(before), models=PARENT, select=SELECT, unsafe=True).loops[0]
+    assert found.blocked_by == "save-side-effect"
 
 
 # --- what else the body does ----------------------------------------------------------------------
@@ -677,3 +682,13 @@ def test_a_queryset_that_is_kept_after_the_loop():
     check_batched(loop(SAVED) + after, batched(SAVED) + after)
     turns = "for _ in (1, 2):\n" + indent("things = []\n" + turn("x = things") + after, "    ")
     refuse(turns, "query-in-body")
+
+
+@pytest.mark.parametrize(("size", "argument"), [(500, ", batch_size=500"), (1000, "")])
+def test_the_size_of_batches_is_written_where_it_is_not_that_of_the_helper(size, argument):
+    settings = Settings(
+        select=frozenset(SELECT), databases=frozenset({"postgresql"}), batch_size=size
+    )
+    source, path = whole(loop(SAVED)).encode(), project() / "0002_fill.py"
+    written = run_source(source, path, settings, rewrite=True).edits[-1].after.decode()
+    assert f'with update_in_batches("slug"{argument}) as batch:' in written
