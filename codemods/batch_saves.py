@@ -15,7 +15,7 @@ After:
 
 ``update_in_batches`` comes from ``_migfix.py``, a module that migfix puts beside the migrations. It
 keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes (``auto_now``) included,
-and writes them after every thousand rows and at the end: row by row and in order, as ``save()`` does,
+and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row by row and in order, as ``save()`` does,
 but without a round trip for each.
 
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
@@ -43,20 +43,24 @@ def decide(loop: Loop) -> Decision:
         return few
     saved = batching.saving_calls(loop)
     batching.check_surroundings(loop)
-    batching.check_row(loop)
     model, columns, caveats = gates.check_model(loop)
+    batching.check_row(loop, model, columns)
     fields = batching.written_fields(loop, columns)
     batching.check_columns(loop, model, fields, columns)
+    batching.check_source(loop, fields)
+    caveats += batching.written_caveats(fields, columns)
     caveats += check_nothing_looks(loop, model)
     caveats += [*gates.signal_caveats(loop), *saves.connected(columns)]
     in_batches, name = loop.names.update_in_batches(), loop.names.free("batch", "pending")
     if in_batches is None or name is None:
         return Refusal(Reason.NAME_CLASH, "the names of a batch mean something else in this file")
-    quoted = ", ".join(map(loop.names.quoted, fields))
+    arguments = [*map(loop.names.quoted, fields)]
+    if loop.batch_size is not None:
+        arguments.append(f"batch_size={loop.batch_size}")
     return Rewrite(
         part=Part.WRITES,
         edit=InBlock(
-            f"{in_batches.text}({quoted}) as {name}",
+            f"{in_batches.text}({', '.join(arguments)}) as {name}",
             tuple((call, f"{name}.save({loop.text(row)})") for call, row in saved),
         ),
         message=f"writes {', '.join(fields)} in batches",

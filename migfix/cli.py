@@ -96,6 +96,12 @@ class Options:
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
     ] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Rows that a rewritten loop writes in one go. [default: 1000]"
+        ),
+    ] = None
     jobs: Annotated[
         str, typer.Option("--jobs", "-j", metavar="N", help="Processes; 0 or auto decides.")
     ] = "auto"
@@ -120,6 +126,7 @@ class Options:
             unsafe_fixes=self.unsafe_fixes,
             databases=tuple(each.value for each in self.database) if self.database else None,
             exclude=tuple(self.exclude) if self.exclude else None,
+            batch_size=self.batch_size,
             jobs=_number_of_jobs(self.jobs),
         )
 

@@ -27,7 +27,7 @@ from migfix.loops.names import Names
 from migfix.loops.scopes import FunctionNode
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
-from migfix.settings import Settings, SettingsError, style_of
+from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import Source, UnreadableSource
 from migfix.worlds import ProjectFacts
 
@@ -196,7 +196,10 @@ class Engine:
         elsewhere: set[ast.For] = set()  # reached, and not known to go over rows
         known = self.settings.databases
         running_on = Databases(known, certain=True) if known else facts.databases
-        surroundings = Surroundings(running_on, lambda: facts.receiver_of_all)
+        size = self.settings.batch_size
+        surroundings = Surroundings(
+            running_on, lambda: facts.receiver_of_all, None if size == BATCH_SIZE else size
+        )
         for world in worlds:
             for function in world.functions.values():
                 loops = list(loops_in(function, world, names, surroundings))

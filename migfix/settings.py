@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 DATABASES = ("postgresql", "mysql", "mariadb", "sqlite", "oracle")
+BATCH_SIZE = 1000  # that of the helper, which is not written out
 LONGEST_FLAKE8_LINE = 120  # a longer limit says "do not complain", not "write lines like this"
 
 
@@ -55,6 +56,7 @@ class Overrides:
     unsafe_fixes: bool | None = None
     databases: tuple[str, ...] | None = None
     exclude: tuple[str, ...] | None = None
+    batch_size: int | None = None
     jobs: int = 0
 
 
@@ -66,7 +68,8 @@ class Settings:
     are then to be detected. ``jobs`` 0 leaves the number of processes to the run. ``config`` is
     the file the settings come from. The globs of ``exclude`` are names or paths from the working
     folder. ``helper`` is the module that holds the helper for the whole project; by default each
-    migrations folder has its own.
+    migrations folder has its own. ``batch_size`` is the number of rows that a rewritten loop writes in
+    one go.
     """
 
     select: frozenset[str]
@@ -74,6 +77,7 @@ class Settings:
     unsafe_fixes: bool = False
     databases: frozenset[str] | None = None
     exclude: tuple[str, ...] = ()
+    batch_size: int = BATCH_SIZE
     jobs: int = 0
     config: Path | None = None
     helper: str | None = None
@@ -95,6 +99,7 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
     select, ignore = reading.codes("select"), reading.codes("ignore")
     unsafe, databases = reading.flag("unsafe-fixes"), reading.databases("databases")
     exclude = _from_here(reading.strings("exclude"), config)
+    batch_size = reading.number("batch-size")
     helper = reading.module("helper")
     reading.reject_unknown_keys()
     if overrides.select is not None:
@@ -108,6 +113,7 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
         unsafe_fixes=_first(overrides.unsafe_fixes, unsafe, False),
         databases=databases,
         exclude=_first(overrides.exclude, exclude, ()),
+        batch_size=_first(overrides.batch_size, batch_size, BATCH_SIZE),
         jobs=overrides.jobs,
         config=config,
         helper=helper,
@@ -210,6 +216,14 @@ class _Reading:
         value = self._value(key)
         if value is not None and not isinstance(value, bool):
             raise SettingsError(f"{self._place(key)} must be true or false, without quotes")
+        return value
+
+    def number(self, key: str) -> int | None:
+        value = self._value(key)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise SettingsError(f"{self._place(key)} must be a whole number, 1 or more")
         return value
 
     def reject_unknown_keys(self) -> None:

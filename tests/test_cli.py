@@ -207,7 +207,7 @@ def test_a_file_outside_of_the_working_folder_is_said_to_be(
 def test_options_become_settings(pipeline: Pipeline, command: str) -> None:
     invoke(
         command, "--select", "MF1,stream-rows", "--select=MF203", "--ignore", "MF102", "--unsafe-fixes",
-        "--database", "postgresql", "--database", "sqlite", "--exclude", "x", "--exclude", "y,z",
+        "--database", "postgresql", "--database", "sqlite", "--exclude", "x", "--exclude", "y,z", "--batch-size", "50",
         "-j", "3", "b.py",
     )  # fmt: skip
     [(paths, settings, _)] = pipeline.runs
@@ -216,6 +216,7 @@ def test_options_become_settings(pipeline: Pipeline, command: str) -> None:
     assert settings.unsafe_fixes is True
     assert settings.databases == {"postgresql", "sqlite"}
     assert settings.exclude == ("x", "y,z")
+    assert settings.batch_size == 50
     assert settings.jobs == 3
 
 
@@ -249,6 +250,8 @@ USAGE_ERRORS = {
     "an unknown code": (["--select", "MF1O1", "a.py"], "did you mean 'MF101'?"),
     "an unknown database": (["--database", "postgres", "a.py"], "postgres"),
     "jobs that are no number": (["-j", "many", "a.py"], "many"),
+    "a batch of no rows": (["--batch-size", "0", "a.py"], "--batch-size"),
+    "a batch of some rows": (["--batch-size", "some", "a.py"], "--batch-size"),
     "jobs below nought": (["-j", "-1", "a.py"], "-1"),
     "an unknown option": (["--nonsense", "a.py"], "--nonsense"),
     "standard input and a file": (["-", "a.py"], "goes with no other path"),
@@ -279,7 +282,7 @@ def test_a_mistake_in_the_settings_is_one_line(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_lists_the_shared_options(command: str) -> None:
     text = invoke(command, "-h").stdout
-    for option in ("--select", "--ignore", "--unsafe-fixes", "--database", "--exclude", "--jobs",
+    for option in ("--select", "--ignore", "--unsafe-fixes", "--database", "--exclude", "--batch-size", "--jobs",
                    "--stdin-filename", "--color", "--quiet", "--debug"):  # fmt: skip
         assert option in text
     assert invoke(command, "--help").stdout == text

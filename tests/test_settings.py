@@ -75,6 +75,7 @@ def test_without_a_file_everything_is_at_its_default(repository: Path) -> None:
     settings = settings_for(repository, NO_OVERRIDES)
     assert settings.codes == set(known_codes())
     assert (settings.unsafe_fixes, settings.databases, settings.exclude) == (False, None, ())
+    assert settings.batch_size == 1000
     assert settings.config is None
 
 
@@ -82,13 +83,14 @@ def test_every_key_of_the_file_is_read(repository: Path) -> None:
     file = configure(
         repository,
         '[tool.migfix]\nselect = ["MF1", "stream-rows"]\nignore = ["MF102"]\nunsafe-fixes = true\n'
-        'databases = ["postgresql", "sqlite"]\nexclude = ["*/old/*"]\n',
+        'databases = ["postgresql", "sqlite"]\nexclude = ["*/old/*"]\nbatch-size = 500\n',
     )
     settings = settings_for(repository / "shop" / "0001.py", NO_OVERRIDES)
     assert settings.codes == {"MF101", "MF202"}
     assert settings.unsafe_fixes is True
     assert settings.databases == {"postgresql", "sqlite"}
     assert settings.exclude == ("*/old/*",)
+    assert settings.batch_size == 500
     assert settings.config == file
 
 
@@ -105,15 +107,17 @@ def test_a_path_to_exclude_starts_at_the_file_that_names_it(
 def test_the_command_line_wins_over_the_file(repository: Path) -> None:
     configure(
         repository,
-        '[tool.migfix]\nunsafe-fixes = true\ndatabases = ["postgresql"]\nexclude = ["a"]\n',
+        '[tool.migfix]\nunsafe-fixes = true\ndatabases = ["postgresql"]\nexclude = ["a"]\n'
+        "batch-size = 500\n",
     )
     settings = settings_for(
         repository,
-        Overrides(unsafe_fixes=False, databases=("mysql",), exclude=("b",), jobs=3),
+        Overrides(unsafe_fixes=False, databases=("mysql",), exclude=("b",), batch_size=9, jobs=3),
     )
     assert settings.unsafe_fixes is False
     assert settings.databases == {"mysql"}
     assert settings.exclude == ("b",)
+    assert settings.batch_size == 9
     assert settings.jobs == 3
 
 
@@ -138,11 +142,14 @@ def test_an_empty_select_in_the_file_selects_nothing(repository: Path) -> None:
     [
         ('slect = ["MF101"]', "[tool.migfix]: there is no key 'slect'; did you mean 'select'?"),
         ("unsafe_fixes = true", "[tool.migfix]: there is no key 'unsafe_fixes'; did you mean"),
-        ("zzz = 1", "known are select, ignore, unsafe-fixes, databases, exclude"),
+        ("zzz = 1", "known are select, ignore, unsafe-fixes, databases, exclude, batch-size"),
         ('unsafe-fixes = "yes"', "[tool.migfix] unsafe-fixes must be true or false"),
         ("unsafe-fixes = 1", "[tool.migfix] unsafe-fixes must be true or false"),
         ('select = "MF101"', "[tool.migfix] select must be a list of strings"),
         ("exclude = [1]", "[tool.migfix] exclude must be a list of strings"),
+        ("batch-size = 0", "[tool.migfix] batch-size must be a whole number, 1 or more"),
+        ("batch-size = true", "[tool.migfix] batch-size must be a whole number, 1 or more"),
+        ('batch-size = "9"', "[tool.migfix] batch-size must be a whole number, 1 or more"),
         ('ignore = ["MF9"]', "[tool.migfix] ignore: there is no codemod 'MF9'"),
         (
             'databases = ["postgres"]',

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 
 from migfix.expressions import gates, needs, saves, sources
 from migfix.expressions.context import Refused
 from migfix.expressions.narrow_saves import computed
-from migfix.findings import Reason
-from migfix.history.state import FieldState, ModelState
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.loops import uses
 from migfix.loops.effects import Kind
 from migfix.loops.loop import Loop
+from migfix.loops.scopes import walk
+from migfix.loops.values import Rows
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -56,6 +59,12 @@ def check_surroundings(loop: Loop) -> None:
             Reason.TRANSACTION,
             "an error is caught around the loop: a batch keeps none of its rows, a save() those before",
         )
+    if _is_called_in_try(loop):
+        raise Refused(
+            Reason.TRANSACTION,
+            f"an error of {loop.function}() is caught where it is called: a batch keeps none of its "
+            "rows, a save() those before",
+        )
     if loop.having(Kind.YIELDS) or isinstance(loop.resolver.scope.node, ast.AsyncFunctionDef):
         raise Refused(Reason.LEAVES_FUNCTION, "the function may yield or wait before all is saved")
     if loop.outer_loop is not None:
@@ -63,6 +72,49 @@ def check_surroundings(loop: Loop) -> None:
             Reason.PER_PARENT,
             f"each turn of the loop on line {loop.outer_loop.lineno} would write a batch of its own",
         )
+
+
+def _is_called_in_try(loop: Loop) -> bool:
+    """Does the file name the loop's function where errors are caught?"""
+    scope, name = loop.module.scope, loop.function.rpartition(".")[2]
+    return any(
+        sources.catches(ancestor, step, loop)
+        for node in walk(loop.module.tree)
+        if getattr(node, "id", getattr(node, "attr", None)) == name
+        for step, ancestor in pairwise([node, *scope.ancestors(node)])
+    )
+
+
+def check_source(loop: Loop, fields: Collection[str]) -> None:
+    """The rows do not depend on when the loop writes. Raises ``Refused``.
+
+    SQLite looks for the next row of ``.iterator()`` when it is asked for it, among those that were written.
+    """
+    if not isinstance(loop.rows, Rows) or not loop.rows.has("iterator"):
+        return
+    if not loop.databases.any("sqlite"):
+        return
+    ordering = () if isinstance(loop.model, Unknown) else loop.model.options.get("ordering", ())
+    named = [name for step in loop.rows.steps for name in step.lookups if step.name != "iterator"]
+    sorts = ordering if isinstance(ordering, tuple) else (None,)
+    own = {
+        str(name).removeprefix("-").split("__")[0].removesuffix("_id") for name in (*named, *sorts)
+    }
+    plain = all(step.name in _LIVE_STEPS for step in loop.rows.steps)
+    if (
+        not plain
+        or None in named
+        or not all(isinstance(n, str) for n in sorts)
+        or own & set(fields)
+    ):
+        raise Refused(
+            Reason.ALREADY_STREAMS,
+            "on SQLite .iterator() goes over rows as they are then: which come may depend on what is "
+            "written by then",
+        )
+
+
+_LIVE_STEPS = frozenset("all filter exclude order_by using iterator".split())
 
 
 def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
@@ -76,25 +128,43 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
     if len(set(full)) > 1 or any(set(names) != set(named[0]) for names in named):
         raise Refused(Reason.SAVE_ARGUMENTS, "the loop's save()s write different fields")
     if not full[0]:
+        for use in found:
+            _check_arguments(use)
         if not named[0]:
             raise Refused(Reason.SAVE_ARGUMENTS, "update_fields names no field")
         return named[0]
     if any(u.node.args or u.node.keywords for u in found if isinstance(u.node, ast.Call)):
         raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+    if reused := loop.reuse or (
+        "the rows were read into a list before" if loop.is_over_list else None
+    ):
+        raise Refused(
+            Reason.QUERYSET_REUSED,
+            f"{reused}: save() writes what was set on the rows elsewhere, too",
+        )
     return _written_by_full_save(loop, columns)
+
+
+def _check_arguments(use: uses.Use) -> None:
+    """``update_fields`` alone, and written out: the same in every turn. Raises ``Refused``."""
+    match use.node:
+        case ast.Call(args=[], keywords=[ast.keyword(value=ast.List() | ast.Tuple() | ast.Set())]):
+            return
+    raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with more than the names of its fields")
 
 
 def _written_by_full_save(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
     assigned = [columns[use.field] for use in loop.used(uses.Kind.WRITE) if use.field in columns]
     loaded = saves.saved_columns(loop, columns, None)
     names = dict.fromkeys(column.name for column in assigned)
-    if not names:
-        raise Refused(Reason.NEVER_SAVED, "no column is set before save()")
     if not names.keys() <= {column.name for column in loaded}:
         raise Refused(
             Reason.QUERYSET_SHAPE, "a column that is saved may not be among those that are loaded"
         )
-    return list(names | dict.fromkeys(computed(loaded, loop.databases)))
+    names |= dict.fromkeys(computed(loaded, loop.databases))
+    if not names:
+        raise Refused(Reason.NEVER_SAVED, "no column is set before save()")
+    return list(names)
 
 
 def check_columns(
@@ -105,6 +175,8 @@ def check_columns(
         raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
     relations = loop.state.relations_to(model.key).found
     pointed_to = {field.options.get("to_field") for _, field in relations}
+    if any(isinstance(name, Unknown) for name in pointed_to):
+        raise Refused(Reason.UNIQUE, f"which column of {model.label} others point to is not known")
     for column in (columns[name] for name in names):
         if column.primary_key is not False:
             raise Refused(Reason.PRIMARY_KEY, f"`{column.name}` may be the primary key")
@@ -118,8 +190,22 @@ def check_columns(
             raise Refused(Reason.UNIQUE, f"rows of other tables point to `{column.name}`")
 
 
-def check_row(loop: Loop) -> None:
-    """The row stays in the body, and is not deleted. Raises ``Refused``."""
+def written_caveats(names: list[str], columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+    """Field classes whose value for ``save()`` may depend on the other rows: unique slugs, positions."""
+    for column in (columns[name] for name in names):
+        if column.kind is None:
+            yield Refusal(
+                Reason.SAVE_SIDE_EFFECT,
+                f"`{column.name}`, a {column.class_path or 'field of unknown class'}, may look for "
+                "rows that wait to be written",
+            )
+
+
+def check_row(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> None:
+    """The row stays the same row, stays in the body, and runs no code of its class. Raises ``Refused``."""
+    for use in loop.used(uses.Kind.READ, uses.Kind.WRITE):
+        for _ in needs.field_of(use, loop, model, columns):
+            pass
     for use in loop.used(uses.Kind.ESCAPE, uses.Kind.DELETE):
         line = loop.line_of(use.node)
         if use.kind is uses.Kind.DELETE:

@@ -80,7 +80,7 @@ def needed_fields(
             case uses.Kind.DELETE:
                 yield from _read_by_delete(loop, model, columns)
             case uses.Kind.READ | uses.Kind.WRITE:
-                yield from _field(use, loop, model, columns)
+                yield from field_of(use, loop, model, columns)
             case uses.Kind.SAVE:
                 yield from named_by_save(use, columns)
             case uses.Kind.LINK:
@@ -145,9 +145,10 @@ def _reverse_name(model: ModelState, field: FieldState) -> str | None:
     return name.replace("%(class)s", model.name.lower()).replace("%(app_label)s", model.app_label)
 
 
-def _field(
+def field_of(
     use: uses.Use, loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
 ) -> Iterator[str]:
+    """The columns that a READ or WRITE of the row needs. Raises ``Refused`` where they are not known."""
     column = columns.get(use.field)
     if column is not None and column.has_column is not True:
         raise Refused(Reason.FIELD_UNKNOWN, f"whether `{use.field}` is one column is not known")

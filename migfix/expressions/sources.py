@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from migfix.expressions.context import Refused
 from migfix.findings import Reason, Refusal
@@ -177,13 +178,16 @@ def _reads_table(step: Step, loop: Loop) -> bool:
 
 def swallows_errors(loop: Loop) -> bool:
     """Is the loop in a ``try`` with an ``except``, or in a ``with suppress(...)``?"""
-    step: ast.AST = loop.node
-    for ancestor in loop.resolver.scope.ancestors(loop.node):
-        if isinstance(ancestor, ast.Try) and ancestor.handlers and step in ancestor.body:
-            return True
-        if isinstance(ancestor, (ast.With, ast.AsyncWith)) and not are_atomic(ancestor, loop):
-            return True
-        step = ancestor
+    around = [loop.node, *loop.resolver.scope.ancestors(loop.node)]
+    return any(catches(outer, inner, loop) for inner, outer in pairwise(around))
+
+
+def catches(outer: ast.AST, inner: ast.AST, loop: Loop) -> bool:
+    """May ``outer`` catch an error of ``inner``, which stands directly in it?"""
+    if isinstance(outer, ast.Try):
+        return bool(outer.handlers) and inner in outer.body
+    if isinstance(outer, (ast.With, ast.AsyncWith)):
+        return inner in outer.body and not are_atomic(outer, loop)
     return False
 
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.expressions.narrow_saves import shares_table
 from migfix.findings import Reason, Refusal
-from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.loops import effects
+from migfix.history.state import FieldState, ModelState, Name, Unknown
+from migfix.loops import effects, uses
 from migfix.loops.effects import Effect, Kind
+from migfix.loops.lazies import Lazies
 from migfix.loops.loop import Loop
-from migfix.loops.querysets import Resolver
+from migfix.loops.querysets import CHAINING, Resolver
 from migfix.loops.relations import accessor
-from migfix.loops.scopes import walk
-from migfix.loops.values import Manager, Row, Rows, Step
+from migfix.loops.scopes import Binding, walk
+from migfix.loops.values import Manager, Model, Row, Rows, Step
 
 # Links of a chain that bring no other table into the query, unless by a lookup.
 _PLAIN_STEPS = frozenset(
     "all filter exclude order_by reverse values values_list only defer distinct using db_manager "
     "none iterator list() []".split()
 )
+_SORTING = frozenset({"order_by", "earliest", "latest"})
+# What these are given is rows, values of the table's own columns, or no column at all.
+_WITHOUT_LOOKUPS = frozenset(
+    "create save update bulk_create bulk_update add set remove in_bulk using db_manager iterator".split()
+)
+_NO_LOOKUPS = frozenset({"defaults", "create_defaults", "flat", "named"})
 _MAX_DEPTH = 5
 
 
@@ -30,7 +38,11 @@ def check_nothing_looks(loop: Loop, model: ModelState) -> Iterator[Refusal]:
 
     Queries of other tables by their own columns alone see nothing of them.
     """
+    lazies = _memory()
+    own = {use.node for use in loop.used(uses.Kind.SAVE)}
     for effect in loop.effects:
+        if effect.node in own:
+            continue
         line = loop.line_of(effect.node)
         match effect.kind:
             case Kind.SQL | Kind.TRANSACTION:
@@ -38,7 +50,7 @@ def check_nothing_looks(loop: Loop, model: ModelState) -> Iterator[Refusal]:
                     Reason.QUERY_IN_BODY, f"line {line} uses the connection before all is saved"
                 )
             case Kind.READS | Kind.WRITES:
-                _check_query(effect, loop, model)
+                yield from _check_query(effect, loop, model, lazies(loop.resolver))
             case Kind.CALL:
                 yield Refusal(
                     Reason.UNKNOWN_CALL,
@@ -46,21 +58,89 @@ def check_nothing_looks(loop: Loop, model: ModelState) -> Iterator[Refusal]:
                     "that wait to be written",
                 )
     names = _names_leading_to(loop, model)
-    for node, resolver in _reached(loop.node.body + loop.node.orelse, loop.resolver):
-        if isinstance(node, ast.Attribute) and node.attr in names:
+    body = [*loop.node.body, *loop.node.orelse]
+    for node, resolver in _reached(body, loop.resolver):
+        if (name := _leading(node, names, resolver)) is not None:
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"`{node.attr}` on line {loop.line_of(node)} may read rows of {model.label} "
+                f"`{name}` on line {loop.line_of(node)} may read rows of {model.label} "
                 "before they are written",
             )
-        if (name := _lazy_name(node, resolver)) is not None:
+        if isinstance(node, ast.expr) and _is_lazy_here(node, lazies(resolver)):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"line {loop.line_of(node)} may run a query that was made before, and read rows of "
+                f"{model.label} before they are written",
+            )
+        if isinstance(node, ast.Name) and _is_unknown(node, resolver, loop):
             yield Refusal(
                 Reason.UNKNOWN_CALL,
-                f"`{name}` on line {loop.line_of(node)} may be a queryset that is not evaluated yet",
+                f"`{node.id}` on line {loop.line_of(node)} may be a queryset that is not evaluated yet",
+            )
+    _check_nothing_kept(loop, lazies)
+
+
+_LaziesOf = Callable[[Resolver], Lazies]
+
+
+def _memory() -> _LaziesOf:
+    """``Lazies`` of each function, made once."""
+    made: dict[ast.AST, Lazies] = {}
+
+    def of(resolver: Resolver) -> Lazies:
+        if resolver.scope.node not in made:
+            made[resolver.scope.node] = Lazies(resolver)
+        return made[resolver.scope.node]
+
+    return of
+
+
+def _is_lazy_here(node: ast.expr, lazies: Lazies) -> bool:
+    """May the body run a query here of which it is not known which table it reads?
+
+    Known ones are effects, wherever they run.
+    """
+    resolver = lazies.resolver
+    match node:
+        case ast.Name():
+            known = isinstance(resolver.value(node), (Manager, Rows, Row))
+            return lazies.is_lazy(node) and not known
+        case ast.Call(func=ast.Attribute(attr=method)) if method in CHAINING:
+            return lazies.is_lazy(node) and not isinstance(resolver.value(node), Rows)
+        case ast.Call(func=ast.Name()) if resolver.function(node.func) is not None:
+            return lazies.is_lazy(node)
+    return False
+
+
+def _check_nothing_kept(loop: Loop, lazies: _LaziesOf) -> None:
+    """No query is put before the loop where the body could find it. Raises ``Refused``."""
+    function = loop.resolver.scope.node
+    statements = function.body if isinstance(function.body, list) else []
+    for node, resolver in _reached(statements, loop.resolver):
+        here = lazies(resolver)
+        if (
+            isinstance(node, ast.expr)
+            and not resolver.scope.is_inside(node, loop.node)
+            and not (resolver is loop.resolver and _comes_after(node, loop))
+            and here.is_lazy(node)
+            and here.is_kept(node)
+        ):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"line {loop.line_of(node)} keeps a query that the loop may run before all is saved",
             )
 
 
-def _check_query(effect: Effect, loop: Loop, model: ModelState) -> None:
+def _comes_after(node: ast.expr, loop: Loop) -> bool:
+    """Does it run only when the loop is over?"""
+    turns = (ast.For, ast.AsyncFor, ast.While)
+    again = any(isinstance(each, turns) for each in loop.resolver.scope.ancestors(loop.node))
+    return not again and node.lineno > (loop.node.end_lineno or loop.node.lineno)
+
+
+def _check_query(
+    effect: Effect, loop: Loop, model: ModelState, lazies: Lazies
+) -> Iterator[Refusal]:
     line = loop.line_of(effect.node)
     if effects.is_deletion(effect):
         raise Refused(
@@ -71,16 +151,41 @@ def _check_query(effect: Effect, loop: Loop, model: ModelState) -> None:
             Reason.QUERY_IN_BODY,
             f"line {line} may read or write rows of {model.label} before they are written",
         )
-    if not _stays_in_table(effect, loop):
+    if not _stays_in_table(effect, loop, lazies):
         raise Refused(
             Reason.QUERY_IN_BODY, f"the query on line {line} may join rows that are not written yet"
         )
+    yield from _caveats_of_query(effect, loop)
 
 
-def _stays_in_table(effect: Effect, loop: Loop) -> bool:
+def _caveats_of_query(effect: Effect, loop: Loop) -> Iterator[Refusal]:
+    """Code of the project that a query of another table may run. Raises ``Refused``."""
+    assert effect.model is not None
+    other, columns = loop.state.model(*effect.model), loop.columns_of(effect.model)
+    assert not isinstance(other, Unknown) and columns is not None
+    yield from gates.caveats_of(other, loop, columns)
+    if effect.kind is Kind.WRITES:
+        for column in columns.values():
+            if column.kind is None or not _is_plain_default(column.options.get("default")):
+                yield Refusal(
+                    Reason.UNKNOWN_CALL,
+                    f"line {loop.line_of(effect.node)} may run code of the project for "
+                    f"`{column.name}` of {other.label}",
+                )
+
+
+def _is_plain_default(value: object) -> bool:
+    """A value, or a function that runs no query."""
+    if isinstance(value, Name):
+        return "." not in value.path or effects.is_pure(value.path)
+    return not isinstance(value, Unknown)
+
+
+def _stays_in_table(effect: Effect, loop: Loop, lazies: Lazies) -> bool:
     """Does the query name no column of another table, and no expression that could?"""
     assert effect.model is not None
-    if not _is_written_here(effect.node, loop):
+    node = effect.node
+    if not _is_written_here(node, loop):
         return False
     other, columns = loop.state.model(*effect.model), loop.columns_of(effect.model)
     if isinstance(other, Unknown) or columns is None or not other.has_plain_managers:
@@ -88,10 +193,18 @@ def _stays_in_table(effect: Effect, loop: Loop) -> bool:
     ordering = other.options.get("ordering", ())
     if not isinstance(ordering, tuple):
         return False
-    names = [*ordering, *(name for step in _steps(effect.node, loop) for name in step.lookups)]
-    return all(_is_own(name, columns) for name in names) and all(
-        step.name in _PLAIN_STEPS and not _has_expressions(step, loop)
-        for step in _chain(effect.node, loop)
+    if isinstance(node, ast.Call) and not _rows(node, loop):
+        assert isinstance(node.func, ast.Attribute)
+        last = [Step(node.func.attr, node)]
+    else:
+        last = []
+    chain = _chain(node, loop)
+    return (
+        all(_is_own(name, columns, sorts=True) for name in ordering)
+        and all(step.name in _PLAIN_STEPS for step in chain)
+        and not any(step.name == "raw" for step in last)
+        and all(_names_own(step, columns) for step in (*chain, *last))
+        and not any(_has_queries(step, lazies) for step in (*chain, *last))
     )
 
 
@@ -99,7 +212,8 @@ def _is_written_here(node: ast.AST, loop: Loop) -> bool:
     """Is it the query itself, not the call of a function that runs one?"""
     match node:
         case ast.Call(func=ast.Attribute(value=owner)) if _rows(node, loop) is None:
-            return isinstance(loop.resolver.value(owner), (Manager, Rows, Row))
+            known = isinstance(loop.resolver.value(owner), (Manager, Rows, Row))
+            return known or effects.made_row(owner, loop.resolver) is not None
     return _rows(node, loop) is not None
 
 
@@ -118,39 +232,94 @@ def _rows(node: ast.AST, loop: Loop) -> Rows | None:
     return found if isinstance(found, Rows) else None
 
 
-def _steps(node: ast.AST, loop: Loop) -> Iterator[Step]:
-    yield from _chain(node, loop)
-    if isinstance(node, ast.Call) and not _rows(node, loop):
-        keywords = [k for k in node.keywords if k.arg != "defaults"]
-        yield Step("get", ast.Call(node.func, [], keywords))
+def _names_own(step: Step, columns: Mapping[str, FieldState]) -> bool:
+    """Are all lookups of the step columns of the table itself?"""
+    if step.call is None or step.name in _WITHOUT_LOOKUPS:
+        return True
+    kept = [k for k in step.call.keywords if k.arg not in _NO_LOOKUPS]
+    named = Step(step.name, ast.Call(step.call.func, step.call.args, kept))
+    return all(_is_own(name, columns, step.name in _SORTING) for name in named.lookups)
 
 
-def _has_expressions(step: Step, loop: Loop) -> bool:
-    """``F("author__name")`` and subqueries lead to other tables."""
-    calls = (node for node in walk(step.node) if isinstance(node, ast.Call)) if step.call else ()
-    paths = (loop.module.path_of(call.func) or "" for call in calls)
-    return any(path.startswith("django.db.models") and path[-2:] != ".Q" for path in paths)
+def _has_queries(step: Step, lazies: Lazies) -> bool:
+    """``F("author__name")``, subqueries and what may be one lead to other tables."""
+    if step.call is None:
+        return False
+    given = [*step.call.args, *(keyword.value for keyword in step.call.keywords)]
+    return any(
+        isinstance(node, ast.expr) and _is_query(node, lazies)
+        for value in given
+        for node in walk(value)
+    )
 
 
-def _is_own(name: object, columns: Mapping[str, FieldState]) -> bool:
-    """Does the lookup stay in the table? One through a relation joins the other."""
+def _is_query(node: ast.expr, lazies: Lazies) -> bool:
+    match node:
+        case ast.Call(func=function):  # the lookups of Q are those of the step
+            path = lazies.resolver.module.path_of(function)
+            return path != "django.db.models.Q" and lazies.is_lazy(node)
+        case ast.Name() | ast.Attribute():
+            return lazies.is_lazy(node)
+    return False
+
+
+def _is_own(name: object, columns: Mapping[str, FieldState], sorts: bool) -> bool:
+    """Does the lookup stay in the table? One through a relation joins the other.
+
+    To sort by a relation is to sort by the order of the other model.
+    """
     if not isinstance(name, str):
         return False
     first, *rest = name.removeprefix("-").split("__")
     column = columns.get(first)
     if column is None:
-        return first in {"pk", "?"}
-    return not rest or column.target is None or (len(rest) == 1 and rest[0] in {"in", "isnull"})
+        return first in {"pk", "?"} and not rest
+    if column.target is None:
+        return True
+    if sorts:
+        return not rest and first == column.attname
+    return not rest or (len(rest) == 1 and rest[0] in {"in", "isnull"})
 
 
 def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
-    """The attributes by which rows of other models, and its own, give rows of this one."""
-    relations = loop.state.relations_to(model.key).found
-    forward = {field.name for _, field in relations}
-    # Relations of the model itself put managers, or one row, on their targets.
-    back = {accessor(model, field) for field in model.fields if field.target is not None}
-    one = {model.name.lower() for field in model.fields if field.kind == "OneToOneField"}
-    return frozenset(name for name in forward | back | one if name)
+    """The attributes by which rows of any model give rows of this table. Raises ``Refused``."""
+    found: set[str] = set()
+    for each in _sharing_table(loop, model):
+        for other, field in loop.state.pointing_to(each.key):
+            found |= {field.name, other.name.lower()}
+        for field in each.fields:
+            if field.target is not None:  # a manager, or one row, on its target
+                name = field.options.get("related_name", "")
+                if not isinstance(name, str):
+                    raise Refused(
+                        Reason.MODEL_UNKNOWN,
+                        f"what rows of other tables call those of {each.label} is not known",
+                    )
+                shown = name.replace("%(class)s", each.name.lower())
+                shown = shown.replace("%(app_label)s", each.app_label)
+                found |= {shown or each.name.lower(), accessor(each, field) or ""}
+    return frozenset(name for name in found if name and not name.endswith("+"))
+
+
+def _sharing_table(loop: Loop, model: ModelState) -> list[ModelState]:
+    """The models, itself included, whose rows are in its table: proxies, children, other states of it."""
+    known = [each for each in loop.state.models.values() if isinstance(each, ModelState)]
+    return [each for each in known if each is model or shares_table(loop, model, each.key)]
+
+
+def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | None:
+    """The attribute among the names that the node reads."""
+    match node:
+        case ast.Attribute(attr=name) if name in names:
+            return name
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, given, *_]):
+            turns = (turn.literal(given, node) for turn in resolver.in_each_turn(node))
+            return next(
+                (name or "getattr" for name in turns if name is None or name in names), None
+            )
+        case ast.Constant(value=str(text)) if "{" in text:  # "{0.posts}".format(author)
+            return next((name for name in names if f".{name}" in text), None)
+    return None
 
 
 def _reached(
@@ -170,25 +339,50 @@ def _reached(
                 yield from _reached(found[1].body, inner, depth + 1)
 
 
-def _lazy_name(node: ast.AST, resolver: Resolver) -> str | None:
-    """A name that is gone over or tested, and that a call made that is not known."""
-    for given in effects.gone_over(node):
-        if isinstance(given, ast.Name) and not isinstance(node, ast.Call):
-            bindings = resolver.scope.bindings.get(given.id, [])
-            if any(_made_by_unknown(binding.value, resolver) for binding in bindings):
-                return given.id
-    return None
+def _is_unknown(load: ast.Name, resolver: Resolver, loop: Loop) -> bool:
+    """May the name stand for a queryset that code made which is not known?"""
+    if not isinstance(load.ctx, ast.Load) or _is_called(load, resolver):
+        return False
+    if resolver.value(load) is not None or resolver.scope.is_of_inner(load):
+        return False
+    bindings = resolver.scope.bindings.get(load.id)
+    if bindings is None:
+        return False
+    if resolver.scope is not loop.resolver.scope:  # what the body hands over is looked at there
+        bindings = [each for each in bindings if not isinstance(each.statement, ast.arg)]
+    return any(_is_from_unknown(binding, load.id, resolver) for binding in bindings)
 
 
-def _made_by_unknown(value: ast.expr | None, resolver: Resolver) -> bool:
-    """Is it the result of a function that is neither Python's own nor in this file?"""
+def _is_called(load: ast.Name, resolver: Resolver) -> bool:
+    """Calls are effects, and so are those of its methods that are not Python's own."""
+    match resolver.scope.parents.get(load):
+        case ast.Call(func=function):
+            return function is load
+    return False
+
+
+def _is_from_unknown(binding: Binding, name: str, resolver: Resolver) -> bool:
+    match binding.statement:
+        case ast.arg():
+            return resolver.parameters.get(name) is None and name not in {"self", "cls"}
+        case ast.NamedExpr(value=value) | ast.AugAssign(value=value) | ast.For(iter=value):
+            return _is_made_by_unknown(value, resolver)
+    return binding.value is not None and _is_made_by_unknown(binding.value, resolver)
+
+
+def _is_made_by_unknown(value: ast.expr, resolver: Resolver) -> bool:
+    """Does a function make it that is neither Python's own nor in this file?"""
     match value:
         case ast.Call(func=ast.Name(id=name) as function):
             known = resolver.module.is_builtin(name) or resolver.function(function) is not None
+            known = known or isinstance(resolver.value(function), Model)
             return not known and not effects.is_pure(resolver.module.path_of(function))
         case ast.Call(func=ast.Attribute(value=owner, attr=method) as function):
             path = resolver.module.path_of(function)
             if path is not None:
                 return not effects.is_pure(path)
             return resolver.value(owner) is None and not effects.is_harmless(method)
+        case ast.IfExp() | ast.BoolOp() | ast.Tuple() | ast.List() | ast.Dict() | ast.NamedExpr():
+            parts = [node for node in walk(value) if isinstance(node, ast.Call)]
+            return any(_is_made_by_unknown(part, resolver) for part in parts)
     return False

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from migfix.history.state import ModelKey
+from migfix.history.state import ModelKey, ModelState, Unknown
 from migfix.loops.querysets import CHAINING, Resolver
-from migfix.loops.scopes import FunctionNode, walk
+from migfix.loops.relations import possible_columns
+from migfix.loops.scopes import Binding, FunctionNode, walk
 from migfix.loops.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
 
 
@@ -82,6 +83,7 @@ _BUILTINS_WITH_EFFECTS = frozenset(
         "breakpoint",
     }
 )
+_PARSING = frozenset({"json.loads", "json.load", "ast.literal_eval", "urllib.parse.parse_qs"})
 _MAX_DEPTH = 6
 
 
@@ -105,35 +107,32 @@ def effects_of(
 
 
 def _evaluations(node: ast.AST, resolver: Resolver) -> Iterator[Effect]:
-    """The querysets that the node goes over, tests or hands over: they run their query then.
+    """A queryset or manager that is gone over, tested, kept or handed over: its query runs then, or may.
 
     https://docs.djangoproject.com/en/stable/ref/models/querysets/#when-querysets-are-evaluated
     """
-    for given in gone_over(node):
-        if isinstance(given, (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.BinOp)):
-            match resolver.value(given):
-                case Rows(manager=Manager(model=model)):
-                    yield Effect(Kind.READS, given, model.key)
+    if isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)):
+        match resolver.value(node):
+            case Manager(model=model) | Rows(manager=Manager(model=model)) if not _stays_lazy(
+                node, resolver
+            ):
+                yield Effect(Kind.READS, node, model.key)
 
 
-def gone_over(node: ast.AST) -> list[ast.expr]:
-    """The expressions whose items, or whose truth, the node asks for at once, or may ask for."""
-    match node:
-        case ast.For(iter=rows) | ast.AsyncFor(iter=rows) | ast.comprehension(iter=rows):
-            return [rows]
-        case ast.Compare(comparators=given) | ast.BoolOp(values=given):
-            return given
-        case ast.Call(args=args, keywords=keywords):
-            return [*args, *(keyword.value for keyword in keywords)]
-        case (
-            ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test)
-        ):
-            return [test]
-        case ast.Starred(value=value) | ast.Subscript(value=value) | ast.YieldFrom(value=value):
-            return [value]
-        case ast.UnaryOp(operand=value) | ast.FormattedValue(value=value):
-            return [value]
-    return []
+def _stays_lazy(node: ast.expr, resolver: Resolver) -> bool:
+    """Does what stands around the queryset leave it as it is, by a link of its chain or a name for it?"""
+    if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+        return True
+    match resolver.scope.parents.get(node):
+        case ast.Attribute() | ast.Expr() | ast.Return():
+            return True
+        case ast.Assign(targets=targets):
+            return all(isinstance(target, ast.Name) for target in targets)
+        case ast.Subscript(slice=ast.Slice()) as outer:
+            return isinstance(resolver.value(outer), Rows)
+        case ast.BinOp(op=ast.BitOr() | ast.BitAnd()):
+            return True
+    return False
 
 
 def is_query(effect: Effect) -> bool:
@@ -181,6 +180,8 @@ def _call(call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
             yield from _named(name, call, resolver, depth)
         case ast.Attribute(value=owner, attr=method):
             value = resolver.value(owner)
+            if value is None and method == "save":
+                value = made_row(owner, resolver)
             if value is None:
                 yield from _unresolved(owner, method, call, resolver, depth)
             else:
@@ -317,9 +318,29 @@ def _is_logger(owner: ast.expr, resolver: Resolver) -> bool:
     return path is not None and _under(path, _OUTPUT_ROOTS)
 
 
+def made_row(owner: ast.expr, resolver: Resolver) -> Row | None:
+    """The new row in ``tag = Tag(...)``, where the name is never anything else."""
+    binding = resolver.scope.bound_once(owner.id) if isinstance(owner, ast.Name) else None
+    match binding.value if binding and binding.position is None else None:
+        case ast.Call(func=function):
+            model = resolver.value(function)
+            return Row(model) if isinstance(model, Model) and model.key else None
+    return None
+
+
 def _is_plain_collection(owner: ast.expr, resolver: Resolver) -> bool:
-    """A literal, or a name whose every binding is one, or a constructor call of a collection."""
+    """A literal, a plain column of a row, what Python's own functions make of them, or a name for such."""
     match owner:
+        case ast.Attribute(value=row, attr=name) if isinstance(found := resolver.value(row), Row):
+            return _is_plain_column(found, name, resolver)
+        case ast.Subscript(value=value, ctx=ast.Load()):
+            return _is_data(value, resolver)
+        case ast.Call(func=ast.Attribute() as function) if (
+            resolver.module.path_of(function) in _PARSING
+        ):
+            return True
+        case ast.Call(func=ast.Attribute(value=value, attr="get" | "pop" | "copy" | "setdefault")):
+            return _is_data(value, resolver)
         case ast.Dict() | ast.List() | ast.Set() | ast.Constant() | ast.JoinedStr():
             return True
         case ast.DictComp() | ast.ListComp() | ast.SetComp():
@@ -329,13 +350,65 @@ def _is_plain_collection(owner: ast.expr, resolver: Resolver) -> bool:
         case ast.Name(id=name):
             bindings = resolver.scope.bindings.get(name)
             if bindings is None:
-                value = resolver.module.constant(name)
-                return value is not None and _is_plain_collection(value, resolver)
-            return all(
-                b.value is not None
-                and b.position is None
-                and not isinstance(b.value, ast.Name)
-                and _is_plain_collection(b.value, resolver)
-                for b in bindings
-            )
+                constant = resolver.module.constant(name)
+                return constant is not None and _is_plain_collection(constant, resolver)
+            return all(_is_plain_binding(b, resolver) for b in bindings)
     return False
+
+
+def _is_plain_binding(binding: Binding, resolver: Resolver) -> bool:
+    match binding.statement:
+        case ast.For(
+            iter=ast.Call(func=ast.Attribute(value=value, attr="items" | "values"), args=[])
+        ):
+            return _is_data(value, resolver)
+        case ast.For(iter=value):
+            return _is_data(value, resolver)
+        case ast.NamedExpr(value=value):
+            return not isinstance(value, ast.Name) and _is_plain_collection(value, resolver)
+    if binding.value is None or isinstance(binding.value, ast.Name):
+        return False
+    return binding.position is None and _is_plain_collection(binding.value, resolver)
+
+
+def _is_data(node: ast.expr, resolver: Resolver) -> bool:
+    """A document of plain values: what a JSON column holds, or a parser returns, and any part of it.
+
+    What the function itself puts into a collection may be a queryset, and is none.
+    """
+    match node:
+        case ast.Attribute(value=row, attr=name) if isinstance(found := resolver.value(row), Row):
+            return _is_plain_column(found, name, resolver)
+        case ast.Subscript(value=value):
+            return _is_data(value, resolver)
+        case ast.Call(func=ast.Attribute() as function) if (
+            resolver.module.path_of(function) in _PARSING
+        ):
+            return True
+        case ast.Call(func=ast.Attribute(value=value, attr="get" | "pop" | "copy"), args=[_] | []):
+            return _is_data(value, resolver)
+        case ast.Name(id=name):
+            bindings = resolver.scope.bindings.get(name, [])
+            return bool(bindings) and all(_is_of_data(b, resolver) for b in bindings)
+    return False
+
+
+def _is_of_data(binding: Binding, resolver: Resolver) -> bool:
+    match binding.statement:
+        case ast.For(
+            iter=ast.Call(func=ast.Attribute(value=value, attr="items" | "values"), args=[])
+        ):
+            return _is_data(value, resolver)
+        case ast.For(iter=value) | ast.NamedExpr(value=value):
+            return not isinstance(value, ast.Name) and _is_data(value, resolver)
+    if binding.value is None or isinstance(binding.value, ast.Name):
+        return False
+    return _is_data(binding.value, resolver)
+
+
+def _is_plain_column(row: Row, name: str, resolver: Resolver) -> bool:
+    """Is the attribute a column of Django's own class that is no relation?"""
+    model = resolver.state.model(*row.model.key) if row.model.key and not row.model.real else None
+    columns = possible_columns(resolver.state, model) if isinstance(model, ModelState) else ()
+    found = () if isinstance(columns, Unknown) else columns
+    return any(c.name == name and c.kind is not None and c.target is None for c in found)

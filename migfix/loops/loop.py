@@ -51,10 +51,12 @@ class Surroundings:
     """What matters of the project besides its models.
 
     ``receiver_of_all`` says, when asked, where the project hears the signals of every model; None if nowhere.
+    ``batch_size`` is the number of rows that the user wants to be written in one go; None for that of the helper.
     """
 
     databases: Databases
     receiver_of_all: Callable[[], str | None]
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,7 @@ class Loop:
     state: ProjectState
     databases: Databases
     receiver_of_all: Callable[[], str | None]
+    batch_size: int | None = None
 
     @cached_property
     def queryset(self) -> ast.expr:
@@ -467,6 +470,7 @@ def loops_in(
                 reach.state,
                 surroundings.databases,
                 surroundings.receiver_of_all,
+                surroundings.batch_size,
             )
 
 

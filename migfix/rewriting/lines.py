@@ -114,10 +114,23 @@ def put_in_blocks(
         first, last = line_range(loop)
         indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
         step = _step(loop, indent, source)
+        last = _end_of_comments(source.lines, last, indent)
         for number in range(first, last):
             if number not in inside:
                 lines[number] = _deeper(lines[number], step)
         lines[first] = f"{indent}with {header}:{source.newline}{lines[first]}"
+
+
+def _end_of_comments(lines: Sequence[str], last: int, indent: str) -> int:
+    """Where the comments end that stand below the last statement of a loop and are as deep."""
+    for number in range(last, len(lines)):
+        text = lines[number].lstrip()
+        depth = lines[number][: len(lines[number]) - len(text)]
+        if text.startswith("#") and depth.startswith(indent) and depth != indent:
+            last = number + 1
+        elif text:
+            break
+    return last
 
 
 def _step(loop: ast.For | ast.AsyncFor, indent: str, source: Source) -> str:

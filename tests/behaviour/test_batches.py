@@ -1,0 +1,287 @@
+"""Loops that write in batches, beside the loops that they were: the same rows, errors and output."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from textwrap import indent
+
+import pytest
+from django.db import IntegrityError
+
+from migfix.settings import Settings
+from tests.databases import PARAMETERS
+from tests.rewritten import rewritten, run_rewritten
+from tests.running import Different, run_both
+
+pytestmark = pytest.mark.behaviour
+
+DATABASES = [p for p in PARAMETERS if p.values != ("sqlite",)]
+MODELS = """
+migrations.CreateModel("Writer", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("name", models.CharField(max_length=40, unique=True)),
+    ("posts_seen", models.IntegerField(default=0)),
+]),
+migrations.CreateModel("Post", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("title", models.CharField(max_length=40)),
+    ("slug", models.CharField(max_length=40, default="")),
+    ("place", models.IntegerField(unique=True)),
+    ("price", models.DecimalField(max_digits=9, decimal_places=2, default=0)),
+    ("data", models.JSONField(null=True)),
+    ("address", models.GenericIPAddressField(null=True)),
+    ("changed", models.DateTimeField(auto_now=True)),
+    ("writer", models.ForeignKey("shop.Writer", models.CASCADE, null=True, related_name="posts")),
+    ("body", models.TextField(default="")),
+]),
+migrations.CreateModel("Word", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("post", models.ForeignKey("shop.Post", models.CASCADE, related_name="words")),
+    ("text", models.CharField(max_length=40)),
+]),
+"""
+WHEN = datetime(2020, 1, 1, tzinfo=timezone.utc)
+
+
+def posts(count):
+    """Posts with words, of two writers."""
+    return {
+        "Writer": [{"id": n, "name": f"writer {n}"} for n in (1, 2)],
+        "Post": [
+            {
+                "id": n,
+                "title": f"Title {n % 7}",
+                "place": n,
+                "price": Decimal(n) / 4,
+                "data": {"n": n} if n % 3 else None,
+                "address": "2001:db8::1" if n % 2 else None,
+                "changed": WHEN,
+                "writer_id": n % 2 + 1,
+            }
+            for n in range(1, count + 1)
+        ],
+        "Word": [{"post_id": n % count + 1, "text": f"word {n}"} for n in range(count * 2)],
+    }
+
+
+def migration(body: str, rows: str = "Post.objects.order_by('pk')", **around: str) -> str:
+    """A function that goes over the rows with this body."""
+    loop = f"for post in {rows}:\n{indent(body, '    ')}\n"
+    if "around" in around:
+        loop = around["around"].format(indent(loop, "    "))
+    inner = f"{around.get('before', '')}\n{loop}{around.get('after', '')}\n"
+    return (
+        "from django.db import IntegrityError, models, transaction\n\n"
+        "def forwards(apps, schema_editor):\n"
+        '    Post = apps.get_model("shop", "Post")\n'
+        '    Writer = apps.get_model("shop", "Writer")\n'
+        '    Word = apps.get_model("shop", "Word")\n'
+        f"{indent(inner, '    ')}\n{around.get('below', '')}"
+    )
+
+
+BODIES = {
+    "a value from Python": 'post.slug = post.title.lower().replace(" ", "-")\npost.save()',
+    "all kinds of columns": (
+        'post.price = post.price * 2 + 1\npost.data = {"was": post.data}\n'
+        'post.address = "2001:0db8:0000::00ff" if post.pk % 2 else None\npost.save()'
+    ),
+    "a document that changes in place": (
+        "if post.data is not None:\n    post.data['seen'] = [post.pk]\npost.save()"
+    ),
+    "names given to save, and no time": (
+        'post.slug = f"{post.pk}"\npost.body = "lost"\npost.save(update_fields=["slug"])'
+    ),
+    "names given to save, with the time": (
+        'post.slug = f"{post.pk}"\npost.save(update_fields=["slug", "changed"])'
+    ),
+    "saves on some ways": (
+        "if post.pk % 3 == 0:\n    continue\n"
+        "if post.pk % 3 == 1:\n    post.slug = str(post.pk)\n    post.save()\n"
+        "else:\n    post.body = post.title[::-1]\n    post.save()"
+    ),
+    "the value at the save": 'post.slug = f"a{post.pk}"\npost.save()\npost.slug = "later"',
+    "two saves": 'post.slug = f"a{post.pk}"\npost.save()\npost.slug += "b"\npost.save()',
+    "a unique column that moves up": "post.place = post.place - 1\npost.save()",
+    "queries of other tables": (
+        'words = Word.objects.filter(post=post).order_by("pk")\n'
+        'post.slug = "-".join(word.text[-2:] for word in words)[:40]\n'
+        "post.body = str(Writer.objects.count())\npost.save()"
+    ),
+    "rows that are made": (
+        "post.writer, _ = Writer.objects.get_or_create(name=post.title)\npost.save()\n"
+        "Word.objects.create(post=post, text=post.title)"
+    ),
+    "a row that is made in two steps": (
+        'writer = Writer(name=f"for {post.pk}")\npost.writer = writer\nwriter.save()\npost.save()'
+    ),
+    "another row that is counted up": (
+        "post.writer.posts_seen += 1\npost.writer.save()\n"
+        "post.slug = str(Writer.objects.get(pk=post.writer_id).posts_seen)\npost.save()"
+    ),
+    "a value that the database computes": (
+        'post.place = models.F("place") + 10000\npost.slug = str(post.pk)\npost.save()'
+    ),
+    "break": "post.slug = str(post.pk)\npost.save()\nif post.pk == 4:\n    break",
+    "return": "post.slug = str(post.pk)\npost.save()\nif post.pk == 4:\n    return",
+    "slugs made distinct in Python": (
+        'slug = post.title\nwhile slug in known:\n    slug += "-"\nknown.add(slug)\n'
+        "post.slug = slug\npost.save()"
+    ),
+    "output": 'post.slug = f"{post.pk}"\npost.save()\nprint(post.pk, post.slug)',
+}
+BEFORE = 'known = set(Post.objects.values_list("slug", flat=True))'
+AFTER = 'print(Post.objects.exclude(slug="").count(), sorted(Post.objects.values_list("slug"))[:9])'
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize("name", BODIES)
+def test_a_loop_and_its_batches(name, database):
+    before = migration(BODIES[name], before=BEFORE, after=AFTER)
+    if "models.F" in BODIES[name]:
+        before = before.replace("models.F", "F").replace(
+            "import", "import F\nfrom django.db import", 1
+        )
+        before = before.replace("from django.db import F", "from django.db.models import F")
+    outcome, _ = run_rewritten(MODELS, before, posts(30), SAFE, database=database)
+    assert "MF301" in outcome.loops[-1].codes, outcome.loops
+
+
+SAFE = Settings(select=frozenset({"MF201", "MF202", "MF203", "MF301"}))
+ALONE = Settings(select=frozenset({"MF301"}))
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(
+    "settings", [SAFE, ALONE, Settings(SAFE.select, batch_size=7)], ids=["all", "alone", "by 7"]
+)
+def test_more_rows_than_a_batch(settings, database):
+    body = (
+        'if post.pk % 5:\n    post.slug = f"{post.pk:x}"\n    post.save()\n'
+        "if post.pk % 1000 == 0:\n    Word.objects.create(post=post, text=post.slug)"
+    )
+    outcome, both = run_rewritten(
+        MODELS, migration(body, after=AFTER), posts(2_300), settings, database=database
+    )
+    assert "MF301" in outcome.loops[0].codes
+    assert both.after.queries < both.before.queries
+
+
+JOINED = "Post.objects.filter(words__text__startswith='word').order_by('pk', 'words__pk')"
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "turns += 1\npost.slug = str(turns)\npost.save()",
+        "turns += 1\nif turns % 3:\n    post.slug = str(turns)\nelse:\n    post.body = str(turns)\npost.save()",
+        "turns += 1\nif turns % 2:\n    post.slug = str(turns)\n    post.save()",
+    ],
+)
+def test_rows_that_come_twice(body, database):
+    before = migration(body, JOINED, before="turns = 0", after=AFTER)
+    outcome, _ = run_rewritten(MODELS, before, posts(30), SAFE, database=database)
+    assert "MF301" in outcome.loops[0].codes
+
+
+ENDS = {
+    "an error of Python": ("if post.pk == 20:\n    raise ValueError", ValueError),
+    "a value that cannot be saved": ('if post.pk == 20:\n    post.price = "x"', Exception),
+    "a value that is not unique": ("post.place = 1", IntegrityError),
+    "an error of another query": (
+        'Writer.objects.create(name=f"writer {22 - post.pk}")',
+        IntegrityError,
+    ),
+}
+
+
+# In autocommit, a batch that the database refuses keeps none of its rows: save() kept those before.
+FAILING = [(name, True) for name in ENDS] + [
+    (name, False) for name in ENDS if name != "a value that is not unique"
+]
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(("name", "atomic"), FAILING)
+def test_a_loop_that_fails_half_way(name, database, atomic):
+    line, error = ENDS[name]
+    body = f'post.slug = f"{{post.pk}}"\n{line}\npost.save()'
+    before = migration(body) + (
+        "\n\nclass Migration(migrations.Migration):\n"
+        f"    atomic = {atomic}\n"
+        '    dependencies = [("shop", "0001_initial")]\n'
+        f"    operations = [migrations.RunPython(forwards, atomic={atomic})]\n"
+    )
+    before = before.replace("import IntegrityError", "import migrations, IntegrityError")
+    outcome, _ = run_rewritten(MODELS, before, posts(30), ALONE, database=database, expect=error)
+    assert outcome.loops[0].codes == ("MF301",)
+
+
+WRONG = {
+    "slugs that the table knows": (
+        "while Post.objects.filter(slug=post.slug or post.title).exists():\n"
+        '    post.slug = (post.slug or post.title) + "-"\npost.slug = post.slug or post.title'
+    ),
+    "a count": 'post.slug = str(Post.objects.exclude(slug="").count())',
+    "a joined table": 'post.slug = str(Word.objects.exclude(post__slug="").count())',
+    "a queryset that is made before": "post.slug = str(len(filled.all()))",
+    "a manager of another row": 'post.slug = str(post.writer.posts.exclude(slug="").count())',
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_bodies_that_would_see_rows_missing_are_left_alone(name):
+    before = migration(
+        f"{WRONG[name]}\npost.save()", before='filled = Post.objects.exclude(slug="")'
+    )
+    after, outcome = rewritten(MODELS, before, Settings(ALONE.select, unsafe_fixes=True))
+    assert not outcome.changed
+    assert after == rewritten(MODELS, before, ALONE)[0]
+    check_naive_differs(before, posts(30))
+
+
+def check_naive_differs(before: str, rows) -> None:
+    """The batch that migfix refuses to write would leave other rows."""
+    head, _, loop = before.partition("    for post in")
+    naive = (
+        f'from ._migfix import update_in_batches\n{head}    with update_in_batches("slug") as batch:\n'
+        + indent("    for post in" + loop.replace("post.save()", "batch.save(post)"), "    ")
+    )
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, rows)
+
+
+def test_a_copy_of_each_row_is_left_alone():
+    body = "post.pk = None\npost.place += 100\npost.save()"
+    before = migration(body)
+    assert not rewritten(MODELS, before, ALONE)[1].changed
+    naive = before.replace("post.save()", 'post.save(update_fields=["place"])')
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, posts(5))
+
+
+CAUGHT = """\
+try:
+{}
+except {}:
+    pass
+"""
+
+
+@pytest.mark.parametrize("error", ["IntegrityError", "Exception"])
+def test_errors_that_are_caught_leave_the_loop_alone(error):
+    body = 'post.slug = f"{post.pk}"\nif post.pk == 20:\n    post.place = 1\npost.save()'
+    around = CAUGHT.replace("{}", "{0}", 1).replace("except {}", f"except {error}")
+    before = migration(body, around=around)
+    assert rewritten(MODELS, before, ALONE)[1].loops[0].blocked_by == "transaction"
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_stream_and_a_transaction_around(database):
+    body = 'post.slug = f"{post.pk}"\npost.save()'
+    around = "with transaction.atomic():\n{0}    print(Post.objects.exclude(slug='').count())\n"
+    before = migration(body, "Post.objects.order_by('pk').iterator()", around=around)
+    outcome, _ = run_rewritten(MODELS, before, posts(1_100), ALONE, database=database)
+    assert outcome.loops[0].codes == ("MF301",)

@@ -1,0 +1,694 @@
+"""batch-saves: which loops may write their rows in batches, and which must save them one by one."""
+
+from __future__ import annotations
+
+from textwrap import dedent, indent
+
+import pytest
+
+from migfix.pipeline import run_source
+from migfix.settings import Settings
+from tests.checking import (
+    EVERYWHERE,
+    MODELS,
+    PREAMBLE,
+    check_rewritten,
+    outcome_of,
+    project,
+    whole,
+)
+
+SELECT = ("MF301",)
+SAVED = "post.slug = post.title.lower()\npost.save()\n"
+
+
+def loop(body: str, before: str = "", rows: str = "Post.objects.all()") -> str:
+    """A loop over posts with this body."""
+    return f"{before}for post in {rows}:\n{indent(body, '    ')}"
+
+
+def turn(line: str, before: str = "", rows: str = "Post.objects.all()") -> str:
+    """A loop that sets a slug and saves, after this line of its body."""
+    return loop(f"{line}\n{SAVED}", before, rows)
+
+
+def batched(body: str, fields: str = '"slug"', before: str = "", rows: str = "Post.objects.all()"):
+    inner = indent(loop(body, rows=rows), "    ").replace("post.save()", "batch.save(post)")
+    return f"{before}with update_in_batches({fields}) as batch:\n{inner}"
+
+
+def check_batched(before: str, after: str, models: str = MODELS, databases=("postgresql",)) -> None:
+    check_rewritten(before, after, "MF301", models=models, databases=databases, select=SELECT)
+
+
+# --- what is saved --------------------------------------------------------------------------------
+
+BODIES = {
+    "a value from Python": (SAVED, '"slug"'),
+    "two columns": ("post.note = str(post.pk)\n" + SAVED, '"note", "slug"'),
+    "a save under a condition": ("if post.live:\n" + indent(SAVED, "    "), '"slug"'),
+    "a save after continue": ("if post.live:\n    continue\n" + SAVED, '"slug"'),
+    "two saves on two ways": (
+        "if post.live:\n" + indent(SAVED, "    ")
+        + 'else:\n    post.note = f"{post.pk}"\n    post.save()\n',
+        '"slug", "note"',
+    ),
+    "a row saved twice": (SAVED + "post.note = post.slug\n" + "post.save()\n", '"slug", "note"'),
+    "break": (SAVED + "if post.kind == 3:\n    break\n", '"slug"'),
+    "return": (SAVED + "if post.kind == 3:\n    return\n", '"slug"'),
+    "raise": ("if post.kind == 3:\n    raise ValueError(post.pk)\n" + SAVED, '"slug"'),
+    "a loop inside": (
+        "for letter in post.title:\n    post.slug += letter.lower()\n    post.save()\n",
+        '"slug"',
+    ),
+    "a column that save() computes is in the list": (
+        "post.slug = post.title.lower()\npost.save()\nprint(post.pk)\n",
+        '"slug"',
+    ),
+    "a foreign key by its column": ("post.author_id = len(post.title)\npost.save()\n", '"author"'),
+    "a column that setattr names": ('setattr(post, "slug", post.title)\npost.save()\n', '"slug"'),
+    "names given to save": (
+        'post.slug = post.title.lower()\npost.note = ""\npost.save(update_fields=["slug"])\n',
+        '"slug"',
+    ),
+    "comments": (
+        "# why\npost.slug = str(post.pk)  # here\npost.save()  # and here\n# end\n",
+        '"slug"',
+    ),
+    "an error of another query that is caught": (
+        "try:\n    post.author = Person.objects.get(name=post.title)\n"
+        "except Person.DoesNotExist:\n    continue\npost.save()\n",
+        '"author"',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_saves_that_are_written_in_batches(name):
+    body, fields = BODIES[name]
+    after = batched(body, fields).replace('batch.save(post, update_fields=["slug"])', "")
+    after = after.replace('post.save(update_fields=["slug"])', "batch.save(post)")
+    check_batched(loop(body), after)
+
+
+def test_another_name_for_the_row():
+    check_batched(
+        loop("p = post\np.slug = p.title.lower()\np.save()\n"),
+        'with update_in_batches("slug") as batch:\n    for post in Post.objects.all():\n'
+        "        p = post\n        p.slug = p.title.lower()\n        batch.save(p)\n",
+    )
+
+
+def test_the_row_of_the_turn_before():
+    check_batched(
+        "last = None\nfor post in Post.objects.all():\n    if last is not None:\n"
+        "        last.slug = post.title.lower()\n        last.save()\n    last = post\n",
+        'last = None\nwith update_in_batches("slug") as batch:\n'
+        "    for post in Post.objects.all():\n        if last is not None:\n"
+        "            last.slug = post.title.lower()\n            batch.save(last)\n"
+        "        last = post\n",
+    )
+
+
+def test_a_text_over_several_lines_keeps_its_bytes():
+    check_batched(
+        'for post in Post.objects.all():\n    post.slug = f"""\n  {post.pk}\n\t"""\n    post.save()\n',
+        'with update_in_batches("slug") as batch:\n    for post in Post.objects.all():\n'
+        '        post.slug = f"""\n  {post.pk}\n\t"""\n        batch.save(post)\n',
+    )
+
+
+def test_rows_with_their_number():
+    check_batched(
+        "for n, post in enumerate(Post.objects.all()):\n    post.rank = n\n    post.save()\n",
+        'with update_in_batches("rank") as batch:\n'
+        "    for n, post in enumerate(Post.objects.all()):\n"
+        "        post.rank = n\n        batch.save(post)\n",
+    )
+
+
+def test_what_save_computes_is_written_too():
+    check_batched(
+        "for s in Stamped.objects.all():\n    s.name = s.other.strip()\n    s.save()\n",
+        'with update_in_batches("name", "updated") as batch:\n'
+        "    for s in Stamped.objects.all():\n        s.name = s.other.strip()\n"
+        "        batch.save(s)\n",
+    )
+
+
+def test_a_value_that_changes_in_place():
+    check_batched(
+        'for t in Token.objects.all():\n    t.data["a"] = t.value\n    t.save()\n',
+        'with update_in_batches("data") as batch:\n    for t in Token.objects.all():\n'
+        '        t.data["a"] = t.value\n        batch.save(t)\n',
+    )
+
+
+def test_two_loops_have_a_batch_each():
+    check_batched(loop(SAVED) + loop(SAVED), batched(SAVED) + batched(SAVED))
+
+
+def test_a_loop_in_a_block_of_its_own_transaction():
+    head = "from django.db import transaction\nwith transaction.atomic():\n"
+    check_batched(head + indent(loop(SAVED), "    "), head + indent(batched(SAVED), "    "))
+
+
+def test_a_loop_with_an_else():
+    ending = "else:\n    print(1)\n"
+    check_batched(loop(SAVED) + ending, batched(SAVED) + indent(ending, "    "))
+
+
+def test_a_name_that_is_taken():
+    taken = "batch = 1\n"
+    after = batched(SAVED, before=taken).replace("as batch", "as pending")
+    check_batched(loop(SAVED, taken), after.replace("batch.save", "pending.save"))
+
+
+def test_the_import_of_another_helper_function_is_extended():
+    before = whole(loop(SAVED)).replace(
+        "from django.db import migrations, models\n",
+        "from django.db import migrations, models\n\nfrom ._migfix import stream\n",
+    )
+    written = outcome_of(before, select=SELECT).edits[-1].after.decode()
+    assert "from ._migfix import stream, update_in_batches\n" in written
+
+
+def test_a_function_that_is_called_with_several_models():
+    def file(second: str) -> str:
+        return PREAMBLE + dedent(f"""
+                fill(Person, 1)
+                fill({second}, 2)
+
+
+            def fill(Model, number):
+                for row in Model.objects.all():
+                    row.name = row.name.lower()
+                    row.save()
+
+
+            class Migration(migrations.Migration):
+                dependencies = [("shop", "0001_initial")]
+                operations = [migrations.RunPython(forwards)]
+        """).replace("\nfill", "\n    fill")
+
+    both = outcome_of(file("Tag"), select=SELECT)
+    assert 'with update_in_batches("name") as batch:' in both.edits[-1].after.decode()
+    stamped = outcome_of(file("Stamped"), select=SELECT)  # save() refreshes a time there
+    assert stamped.loops[0].blocked_by == "states-differ"
+
+
+PLACES = {
+    "a save in a try": (
+        loop("try:\n    " + SAVED.replace("\n", "\n    ") + "pass\nexcept Exception:\n    pass\n"),
+        "transaction",
+    ),
+    "a save in a transaction of its own": (
+        "from django.db import transaction\n"
+        + loop("with transaction.atomic():\n" + indent(SAVED, "    ")),
+        "transaction",
+    ),
+    "the value of save": (loop("post.slug = post.title\nx = post.save()\n"), "loop-shape"),
+    "a save in a lambda": (loop("post.slug = post.title\nf = lambda: post.save()\n"), "loop-shape"),
+    "a save in a function inside": (
+        loop("post.slug = post.title\ndef f():\n    post.save()\nf()\n"),
+        "loop-shape",
+    ),
+    "errors are caught around the loop": (
+        "try:\n" + indent(loop(SAVED), "    ") + "except ValueError:\n    pass\n",
+        "transaction",
+    ),
+    "errors are suppressed around the loop": (
+        "import contextlib\nwith contextlib.suppress(ValueError):\n" + indent(loop(SAVED), "    "),
+        "transaction",
+    ),
+    "the function yields": (turn("yield post.pk"), "leaves-function"),
+    "an outer loop": (
+        "for number in range(3):\n" + indent(loop(SAVED), "    "),
+        "per-parent",
+    ),
+    "the few rows of another one": (
+        "for person in Person.objects.all():\n"
+        + indent(loop(SAVED, rows="person.posts.all()"), "    "),
+        "per-parent",
+    ),
+    "both names are taken": (turn("pass", "batch = pending = 1\n"), "name-clash"),
+    "the helper's name is taken": (turn("pass", "update_in_batches = 1\n"), "name-clash"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_saves_at_places_where_they_cannot_wait(name):
+    before, reason = PLACES[name]
+    refuse(before, reason)
+
+
+def refuse(before: str, reason: str, **options) -> None:
+    """No batch in any loop of the body, not even as an unsafe fix."""
+    outcome = outcome_of(whole(before), unsafe=True, select=SELECT, **options)
+    assert not any(each.changed for each in outcome.loops), outcome.edits[-1].after.decode()
+    assert reason in {each.blocked_by for each in outcome.loops}, outcome.loops
+
+
+@pytest.mark.parametrize("ending", ["except Exception:\n    pass", "finally:\n    pass"])
+def test_a_function_whose_errors_are_caught_where_it_is_called(ending):
+    source = PREAMBLE.replace("def forwards", "def fill") + indent(loop(SAVED), "    ")
+    source += (
+        "\n\ndef forwards(apps, schema_editor):\n    try:\n        fill(apps, schema_editor)\n"
+    )
+    source += indent(ending, "    ") + "\n\n\nclass Migration(migrations.Migration):\n"
+    source += '    dependencies = [("shop", "0001_initial")]\n'
+    source += "    operations = [migrations.RunPython(forwards)]\n"
+    found = outcome_of(source, select=SELECT).loops[0]
+    assert found.blocked_by == ("transaction" if "except" in ending else None)
+
+
+ROWS = {
+    "the key is taken off, so that save() adds a row": ("post.pk = None", "primary-key"),
+    "the key is set": ("post.id = 7", "primary-key"),
+    "the state of the row": ("post._state.adding = True", "field-unknown"),
+    "a name that is no column": ("print(post.full_title)", "field-unknown"),
+    "the row is deleted": ("if post.kind:\n    post.delete()", "query-in-body"),
+    "the row goes to unknown code": ("imported.run(post)", "row-escapes"),
+    "the row is kept": ("kept.append(post)", "row-escapes"),
+    "the row is read again": ("post.refresh_from_db()", "query-in-body"),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_that_do_not_stay_what_they_are(name):
+    line, reason = ROWS[name]
+    refuse(turn(line), reason)
+
+
+ARGUMENTS = {
+    "other fields on another way": (
+        'post.slug = ""\nif post.live:\n    post.save()\nelse:\n    post.save(update_fields=["slug"])',
+        "save-arguments",
+    ),
+    "other names on another way": (
+        'post.slug = ""\npost.save(update_fields=["slug"])\npost.save(update_fields=["note"])',
+        "save-arguments",
+    ),
+    "names that grow": (
+        'names = ["slug"]\nif post.live:\n    names.append("note")\npost.save(update_fields=names)',
+        "save-arguments",
+    ),
+    "another database": ('post.slug = ""\npost.save(using="other")', "save-arguments"),
+    "names and another database": (
+        'post.slug = ""\npost.save(update_fields=["slug"], using="other")',
+        "save-arguments",
+    ),
+    "force": ('post.slug = ""\npost.save(force_update=True)', "save-arguments"),
+    "no names": ('post.slug = ""\npost.save(update_fields=[])', "save-arguments"),
+    "a name of no column": ('post.save(update_fields=["nothing"])', "save-arguments"),
+    "the key": ('post.save(update_fields=["id"])', "primary-key"),
+    "nothing is set": ("if post.live:\n    post.save()", "never-saved"),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_saves_of_fields_that_are_not_the_same_in_every_turn(name):
+    body, reason = ARGUMENTS[name]
+    refuse(loop(body + "\n"), reason)
+
+
+SOURCES = {
+    "rows that were read into a list before": (
+        "posts = list(Post.objects.all())\nPost.objects.update(kind=5)\n",
+        "posts",
+        "queryset-reused",
+    ),
+    "rows that another loop changed": (
+        "posts = Post.objects.all()\nfor p in posts:\n    p.kind = 3\n",
+        "posts",
+        "queryset-reused",
+    ),
+    "columns that are not loaded": ("", 'Post.objects.only("title")', "queryset-shape"),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_rows_that_carry_more_or_less_than_their_query_gave(name):
+    before, rows, reason = SOURCES[name]
+    refuse(turn("pass", before, rows), reason)
+
+
+LIVE = {
+    "all()": True,
+    'filter(title="a")': True,
+    'order_by("pk")': True,
+    'filter(slug="")': False,
+    'exclude(slug__startswith="a")': False,
+    'order_by("-slug")': False,
+    'filter(models.Q(slug=""))': False,
+    "filter(**kwargs)": False,
+    'only("slug", "title")': False,
+    "annotate(n=models.Count('attachments'))": False,
+}
+
+
+@pytest.mark.parametrize("chain", LIVE)
+def test_a_stream_of_sqlite_that_may_meet_what_it_wrote(chain):
+    before = loop(
+        "post.slug = post.title.lower()\npost.save()\n", rows=f"Post.objects.{chain}.iterator()"
+    )
+    for databases in (("sqlite",), ("postgresql",)):
+        found = outcome_of(whole(before), databases=databases, select=SELECT).loops[0]
+        safe = LIVE[chain] or databases == ("postgresql",)
+        assert found.blocked_by == (None if safe else "already-streams"), databases
+
+
+def test_a_stream_of_sqlite_in_the_order_of_the_model():
+    ordered = MODELS.replace('models.JSONField(null=True)),\n            ],',
+                             'models.JSONField(null=True)),\n            ],\n            {"ordering": ["value"]},')  # fmt: skip
+    body = "for t in Token.objects.iterator():\n    t.value = t.value.lower()\n    t.save()\n"
+    refuse(body, "already-streams", models=ordered, databases=("sqlite",))
+
+
+# --- what the models are --------------------------------------------------------------------------
+
+PARENT = MODELS.replace(
+    '        migrations.CreateModel(\n            "Token",',
+    '        migrations.CreateModel("Sub", [("post_ptr", models.OneToOneField("Post", models.CASCADE,'
+    ' parent_link=True, auto_created=True, primary_key=True)), ("more", models.TextField())],'
+    ' bases=("shop.post",)),\n'
+    '        migrations.CreateModel("Mirror", [], {"proxy": True}, bases=("shop.post",)),\n'
+    '        migrations.CreateModel("Copy", [("id", models.AutoField(primary_key=True)),'
+    ' ("slug", models.TextField())], {"db_table": "shop_post"}),\n'
+    '        migrations.CreateModel("View", [("id", models.AutoField(primary_key=True))],'
+    ' {"managed": False}),\n'
+    '        migrations.CreateModel("Sorted", [("id", models.AutoField(primary_key=True)),'
+    ' ("post", models.ForeignKey("Post", models.CASCADE, related_name="+"))],'
+    ' {"ordering": ["post"]}),\n'
+    '        migrations.CreateModel("Detail", [("id", models.AutoField(primary_key=True)),'
+    ' ("post", models.OneToOneField("Post", models.CASCADE, related_name="detail")),'
+    ' ("mirror", models.ForeignKey("Mirror", models.CASCADE, related_name="+"))]),\n'
+    '        migrations.CreateModel("Numbered", [("id", models.AutoField(primary_key=True)),'
+    ' ("number", models.IntegerField(default=next_number))]),\n'
+    '        migrations.CreateModel("Slugged", [("id", models.AutoField(primary_key=True)),'
+    ' ("slug", autoslug.AutoSlugField()), ("name", models.TextField())]),\n'
+    '        migrations.CreateModel(\n            "Token",',
+).replace(
+    "from django.db import migrations, models\n",
+    "import autoslug\nfrom django.db import migrations, models\n\nfrom shop.models import next_number\n",
+)
+GET = 'X = apps.get_model("shop", "{}")\n'
+
+
+def test_rows_with_columns_in_two_tables():
+    body = "for sub in X.objects.all():\n    sub.more = sub.slug.lower()\n    sub.save()\n"
+    refuse(GET.format("Sub") + body, "multi-table-inheritance", models=PARENT)
+
+
+def test_a_column_that_other_rows_point_to():
+    pointed = PARENT.replace('"Post", models.CASCADE, related_name="detail"',
+                             '"Post", models.CASCADE, related_name="detail", to_field="code"')  # fmt: skip
+    body = "post.code = post.title[:9]\npost.save()\n"
+    check_batched(loop(body), batched(body, '"code"'), models=PARENT)
+    refuse(loop(body), "unique", models=pointed)
+    unclear = pointed.replace('to_field="code"', "to_field=NAMED")
+    refuse(loop(body), "unique", models=unclear)
+
+
+def test_an_image_that_fills_columns_of_its_own():
+    sized = MODELS.replace("models.FileField(null=True)", 'models.ImageField(width_field="name")')
+    body = 'for a in Attachment.objects.all():\n    a.file = a.name + "x"\n    a.save()\n'
+    refuse(body, "save-side-effect", models=sized)
+
+
+def test_a_column_whose_class_may_look_at_other_rows():
+    before = (
+        GET.format("Slugged")
+        + "for x in X.objects.all():\n    x.name = x.name.lower()\n    x.save()\n"
+    )
+    found = outcome_of(whole(before), models=PARENT, select=SELECT, unsafe=True).loops[0]
+    assert found.blocked_by == "save-side-effect"
+
+
+# --- what else the body does ----------------------------------------------------------------------
+
+BLIND = {
+    "rows of another model": "x = Tag.objects.filter(name=post.title).first()",
+    "rows that point here, by the key": "x = Attachment.objects.filter(post=post).count()",
+    "rows that point here, by their column": "x = Attachment.objects.filter(post_id=post.pk).exists()",
+    "rows that point here, by a manager": "for a in post.attachments.all():\n    print(a.name)",
+    "rows of another model by Q": (
+        'from django.db.models import Q\nx = Tag.objects.get(Q(name="a") | Q(pk=1))'
+    ),
+    "a new row": "Tag.objects.create(name=post.title)",
+    "a new row that points here": "Attachment.objects.create(post=post, name=post.title)",
+    "a row that is made if it is missing": (
+        'post.author, _ = Person.objects.get_or_create(name=post.title, defaults={"age": 1})'
+    ),
+    "a new row in two steps": "p = Person(name=post.title, age=1)\np.save()\npost.author = p",
+    "new rows": "Tag.objects.bulk_create([Tag(name=post.title)])",
+    "an update of another table": "Attachment.objects.filter(post=post).update(name=post.title)",
+    "a row of another table is saved": "post.author.name = post.title\npost.author.save()",
+    "a column of a joined row": "print(post.author.name)",
+    "a value of a document": "import json\nprint(json.loads(post.body).get('x'))",
+    "a queryset of another table that is made before": "print(post.title in names)",
+    "slugs that are known": "print(post.slug in slugs)\nslugs.add(post.title)",
+    "a generator that is used up at once": "x = sum(len(word) for word in post.title.split())",
+}
+BEFORE = (
+    'names = Tag.objects.values_list("name", flat=True)\n'
+    'slugs = set(Post.objects.values_list("slug", flat=True))\n'
+)
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_bodies_that_cannot_see_what_waits(name):
+    found = outcome_of(whole(turn(BLIND[name], BEFORE)), databases=EVERYWHERE, select=SELECT)
+    assert found.loops[0].codes == ("MF301",), found.loops[0]
+
+
+LOOKING = {
+    "the same table": "x = Post.objects.count()",
+    "the same table, by a slug": "while Post.objects.filter(slug=post.title).exists():\n    break",
+    "the same table of another database": 'x = Post.objects.using("other").count()',
+    "a joined column": "x = Attachment.objects.filter(post__slug=post.title).first()",
+    "a joined column by Q": (
+        "from django.db.models import Q\nx = Attachment.objects.get(Q(post__slug=post.title))"
+    ),
+    "a joined column by F": (
+        'from django.db.models import F\nx = Attachment.objects.filter(name=F("post__slug")).first()'
+    ),
+    "a joined column by a name for F": (
+        'from django.db.models import F\nf = F("post__slug")\n'
+        "x = Attachment.objects.filter(name=f).first()"
+    ),
+    "lookups that are not known": "x = Attachment.objects.filter(**lookups).count()",
+    "a subquery": 'x = Attachment.objects.filter(post__in=Post.objects.filter(slug="a")).count()',
+    "joined values": 'x = list(Attachment.objects.values("post__slug"))',
+    "names of values that are not known": "x = list(Attachment.objects.values(*names))",
+    "joined rows": 'x = Attachment.objects.select_related("post").first()',
+    "prefetched rows": 'x = list(Person.objects.prefetch_related("posts"))',
+    "the order of joined rows": 'x = Attachment.objects.order_by("post__slug").first()',
+    "the order of the other model": 'x = list(Attachment.objects.order_by("post"))',
+    "the last by the other model": 'x = Attachment.objects.latest("post")',
+    "an aggregate": (
+        'from django.db.models import Max\nx = Attachment.objects.aggregate(Max("post__slug"))'
+    ),
+    "a lookup of get_or_create": (
+        'x, _ = Person.objects.get_or_create(posts__slug=post.title, defaults={"age": 1})'
+    ),
+    "raw SQL": 'x = list(Tag.objects.raw("SELECT slug AS name, id FROM shop_post"))',
+    "extra": 'x = Tag.objects.extra(where=["(SELECT 1 FROM shop_post)"]).count()',
+    "a cursor": 'schema_editor.connection.cursor().execute("SELECT 1")',
+    "a commit": "from django.db import transaction\ntransaction.commit()",
+    "something that waits for the commit": (
+        "from django.db import transaction\ntransaction.on_commit(print)"
+    ),
+    "a transaction that may be rolled back": (
+        'from django.db import transaction\nwith transaction.atomic():\n    Tag.objects.create(name="a")'
+    ),
+    "a deletion that may reach the rows": "Person.objects.filter(pk=1).delete()",
+    "the deletion of one row": "Person.objects.get(pk=1).delete()",
+    "a manager of another row": "x = post.author.posts.count()",
+    "a row that leads back": "for a in Attachment.objects.all():\n    print(a.post.slug)",
+    "a row in a dictionary that leads back": "print(people[post.author_id].posts)",
+    "an attribute by its name": 'print(getattr(post.author, "posts"))',
+    "an attribute by a name that is not known": "print(getattr(post.author, name))",
+    "an attribute in a format": 'print("{0.posts}".format(post.author))',
+    "another row of the same model": "other = Post(title=post.title)\nother.save()",
+    "another row that is saved": "rows[post.pk].save()",
+}
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_bodies_that_may_see_what_waits(name):
+    refuse(turn(LOOKING[name]), "query-in-body", databases=EVERYWHERE)
+
+
+SAME_TABLE = {
+    "a proxy": "Mirror",
+    "a model with columns in two tables": "Sub",
+    "a table of the same name": "Copy",
+    "a model that sorts by the rows": "Sorted",
+}
+
+
+@pytest.mark.parametrize("name", SAME_TABLE)
+def test_other_models_of_the_same_table(name):
+    before = GET.format(SAME_TABLE[name])
+    refuse(turn("x = X.objects.first()", before), "query-in-body", models=PARENT)
+
+
+@pytest.mark.parametrize("attribute", ["detail.post", "detail.mirror", "sub"])
+def test_names_that_lead_to_the_table_by_one_row(attribute):
+    refuse(turn(f"print(thing.{attribute})"), "query-in-body", models=PARENT)
+
+
+def test_relations_whose_names_are_not_known():
+    unclear = MODELS.replace('related_name="posts"', "related_name=NAMED")
+    refuse(loop(SAVED), "model-unknown", models=unclear)
+
+
+UNSAFE = {
+    "unknown code": ("imported.run(1)", ""),
+    "a function inside the function": ("f()", "def f():\n    return Post.objects.count()\n"),
+    "a method by a name of its own": ("x = count()", "count = Post.objects.count\n"),
+    "a method of unknown code": ("thing.look()", ""),
+    "what unknown code made": ("x = list(known)", "known = imported.known()\n"),
+    "what unknown code may have made": (
+        "x = [*known]",
+        "known = imported.known() if apps else []\n",
+    ),
+    "an attribute of what unknown code made": ("x = known.rows", "known = imported.known()\n"),
+    "an argument that is not known": ("x = list(schema)", ""),
+    "a table that is not Django's": ("x = X.objects.first()", GET.format("View")),
+    "a default that is code of the project": ("X.objects.create()", GET.format("Numbered")),
+    "a field that is code of the project": ('X.objects.create(name="a")', GET.format("Slugged")),
+}
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_bodies_that_run_code_which_is_not_known(name):
+    line, before = UNSAFE[name]
+    source = whole(turn(line, before)).replace(
+        "(apps, schema_editor)", "(apps, schema_editor, schema=())"
+    )
+    safe = outcome_of(source, models=PARENT, select=SELECT).loops[0]
+    assert not safe.changed
+    assert safe.offer is not None, safe
+    assert outcome_of(source, models=PARENT, select=SELECT, unsafe=True).loops[0].changed
+
+
+# --- queries that are made before and run in the body ----------------------------------------------
+
+LAZY = 'rows = Post.objects.values_list("slug", flat=True)\n'
+EVALUATED = {
+    "in": "x = post.slug in rows",
+    "a loop": "for row in rows:\n    break",
+    "a comprehension": "x = {row for row in rows}",
+    "truth": "x = 1 if rows else 2",
+    "not": "x = not rows",
+    "and": "x = rows and 1",
+    "an item": "x = rows[0]",
+    "a slice that is gone over": "some = rows[:5]\nfor row in some:\n    break",
+    "equality": "x = [1] == rows",
+    "a format": 'x = f"{rows}"',
+    "a format of old": 'x = "%s" % rows',
+    "a format of old with more": 'x = "%s %s" % (rows, 1)',
+    "an argument": 'x = ",".join(rows)',
+    "a star": "x = [*rows]",
+    "unpacking": "a, *b = rows",
+    "addition": "x = []\nx += rows",
+    "a slice that is set": "x = []\nx[:] = rows",
+    "match": "match rows:\n    case [a]:\n        pass",
+    "while": "while rows:\n    break",
+    "it is put away": 'kept = {}\nkept["a"] = rows\nfor row in kept["a"]:\n    break',
+    "a manager is put away": 'kept = {}\nkept["a"] = Post.objects\nx = kept["a"]',
+}
+
+
+@pytest.mark.parametrize("name", EVALUATED)
+def test_querysets_that_are_evaluated_in_the_body(name):
+    refuse(turn(EVALUATED[name], LAZY), "query-in-body")
+
+
+HIDDEN = {
+    "another name": "known = rows",
+    "a condition": "known = rows if apps else None",
+    "or": "known = None or rows",
+    "a name that is bound twice": "known = rows\nif apps:\n    known = []",
+    "a name that grows": "known = rows\nknown |= Post.objects.all()",
+    "a generator": "known = (row for row in Post.objects.all())",
+    "map": "known = map(str, rows)",
+    "filter": "known = filter(None, rows)",
+    "zip": "known = zip(rows, rows)",
+    "an iterator": "known = iter(rows)",
+    "chain": "import itertools\nknown = itertools.chain(rows, [])",
+    "a row iterator": "known = rows.iterator()",
+    "a name in an expression": "print(known := rows)",
+    "a queryset of a manager that is not known": "known = managers[0].filter(pk=1)",
+    "an item of a list": "things = [rows]\nknown = things[0]",
+    "an item of a tuple": "known, _ = rows, 1",
+    "a value of a dictionary": 'known = {"a": rows}["a"]',
+    "a value that is put in": 'things = {}\nthings["a"] = rows\nknown = things["a"]',
+    "a value that is appended": "things = []\nthings.append(rows)\nknown = things[0]",
+    "an attribute": "schema_editor.rows = rows\nknown = schema_editor.rows",
+    "a query of another table that holds it": (
+        "known = Attachment.objects.filter(name__in=Post.objects.values('slug'))"
+    ),
+    "a query of another table that joins it": (
+        'known = Attachment.objects.values_list("post__slug", flat=True)'
+    ),
+    "a function of the file": "known = known_rows(Post)",
+    "a generator of the file": "known = known_slugs(Post)",
+}
+FUNCTIONS = """\
+def known_rows(model):
+    return model.objects.all()
+
+
+def known_slugs(model):
+    for row in model.objects.all():
+        yield row.slug
+
+
+def look(model):
+    kept = model.objects.all() if model else None
+    return "a" in kept
+
+
+def count(model):
+    return model.objects.count()
+
+
+"""
+
+
+def with_functions(body: str) -> str:
+    return whole(body).replace("def forwards", FUNCTIONS + "def forwards")
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_querysets_that_reach_the_body_by_other_ways(name):
+    source = with_functions(turn("x = post.slug in known", LAZY + HIDDEN[name] + "\n"))
+    found = outcome_of(source, select=SELECT, unsafe=True).loops[-1]
+    assert found.blocked_by == "query-in-body", found
+
+
+@pytest.mark.parametrize("call", ["look(Post)", "count(Post)", "list(map(count, [Post]))"])
+def test_functions_of_the_file_that_look(call):
+    source = with_functions(turn(f"x = {call}"))
+    found = outcome_of(source, select=SELECT, unsafe=True).loops[-1]
+    assert found.blocked_by == "query-in-body", found
+
+
+def test_a_queryset_that_is_kept_after_the_loop():
+    after = "things = [Post.objects.all()]\n"
+    check_batched(loop(SAVED) + after, batched(SAVED) + after)
+    turns = "for _ in (1, 2):\n" + indent("things = []\n" + turn("x = things") + after, "    ")
+    refuse(turns, "query-in-body")
+
+
+@pytest.mark.parametrize(("size", "argument"), [(500, ", batch_size=500"), (1000, "")])
+def test_the_size_of_batches_is_written_where_it_is_not_that_of_the_helper(size, argument):
+    settings = Settings(
+        select=frozenset(SELECT), databases=frozenset({"postgresql"}), batch_size=size
+    )
+    source, path = whole(loop(SAVED)).encode(), project() / "0002_fill.py"
+    written = run_source(source, path, settings, rewrite=True).edits[-1].after.decode()
+    assert f'with update_in_batches("slug"{argument}) as batch:' in written
