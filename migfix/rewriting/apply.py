@@ -45,8 +45,8 @@ class LoopEdits:
     @property
     def block(self) -> str | None:
         """The header of the ``with`` block that the loop goes into."""
-        headers = (r.edit.header for r in self.rewrites if isinstance(r.edit, InBlock))
-        return next(headers, None)
+        headers = [r.edit.header for r in self.rewrites if isinstance(r.edit, InBlock)]
+        return ", ".join(headers) or None
 
     @property
     def replaced(self) -> Iterator[tuple[ast.expr, str | None]]:
@@ -98,7 +98,7 @@ def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
     """The statements beside loops that go with them."""
     for each in edits:
         for rewrite in each.rewrites:
-            if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows)):
+            if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows, InBlock)):
                 yield from rewrite.edit.drops
 
 
