@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from migfix.expressions.context import Refused
 from migfix.expressions.narrow_saves import shares_table
@@ -25,12 +25,17 @@ _PLAIN_STEPS = frozenset(
 _MAX_DEPTH = 5
 
 
-def check_nothing_looks(loop: Loop, model: ModelState) -> Iterator[Refusal]:
+def check_nothing_looks(
+    loop: Loop, model: ModelState, besides: Collection[ast.AST] = ()
+) -> Iterator[Refusal]:
     """What may look for rows of the model while they wait. Raises ``Refused`` where it does.
 
-    Queries of other tables by their own columns alone see nothing of them.
+    Queries of other tables by their own columns alone see nothing of them. The calls ``besides`` are
+    those that wait themselves.
     """
     for effect in loop.effects:
+        if effect.node in besides:
+            continue
         line = loop.line_of(effect.node)
         match effect.kind:
             case Kind.SQL | Kind.TRANSACTION:
@@ -71,13 +76,13 @@ def _check_query(effect: Effect, loop: Loop, model: ModelState) -> None:
             Reason.QUERY_IN_BODY,
             f"line {line} may read or write rows of {model.label} before they are written",
         )
-    if not _stays_in_table(effect, loop):
+    if not stays_in_table(effect, loop):
         raise Refused(
             Reason.QUERY_IN_BODY, f"the query on line {line} may join rows that are not written yet"
         )
 
 
-def _stays_in_table(effect: Effect, loop: Loop) -> bool:
+def stays_in_table(effect: Effect, loop: Loop) -> bool:
     """Does the query name no column of another table, and no expression that could?"""
     assert effect.model is not None
     if not _is_written_here(effect.node, loop):
@@ -90,7 +95,7 @@ def _stays_in_table(effect: Effect, loop: Loop) -> bool:
         return False
     names = [*ordering, *(name for step in _steps(effect.node, loop) for name in step.lookups)]
     return all(_is_own(name, columns) for name in names) and all(
-        step.name in _PLAIN_STEPS and not _has_expressions(step, loop)
+        step.name in _PLAIN_STEPS and not (step.call and has_expressions(step.call, loop))
         for step in _chain(effect.node, loop)
     )
 
@@ -125,9 +130,9 @@ def _steps(node: ast.AST, loop: Loop) -> Iterator[Step]:
         yield Step("get", ast.Call(node.func, [], keywords))
 
 
-def _has_expressions(step: Step, loop: Loop) -> bool:
+def has_expressions(call: ast.Call, loop: Loop) -> bool:
     """``F("author__name")`` and subqueries lead to other tables."""
-    calls = (node for node in walk(step.node) if isinstance(node, ast.Call)) if step.call else ()
+    calls = (node for node in walk(call) if isinstance(node, ast.Call))
     paths = (loop.module.path_of(call.func) or "" for call in calls)
     return any(path.startswith("django.db.models") and path[-2:] != ".Q" for path in paths)
 
@@ -150,7 +155,17 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
     # Relations of the model itself put managers, or one row, on their targets.
     back = {accessor(model, field) for field in model.fields if field.target is not None}
     one = {model.name.lower() for field in model.fields if field.kind == "OneToOneField"}
-    return frozenset(name for name in forward | back | one if name)
+    return frozenset(name for name in forward | back | one | _names_through(loop, model) if name)
+
+
+def _names_through(loop: Loop, model: ModelState) -> set[str | None]:
+    """The managers, on both ends, of many-to-many relations whose rows are those of the model."""
+    found: set[str | None] = set()
+    for other in loop.state.models.values():
+        for field in other.fields if isinstance(other, ModelState) else ():
+            if isinstance(field.through, Unknown) or field.through == model.key:
+                found |= {field.name, accessor(other, field)}  # type: ignore[arg-type]
+    return found
 
 
 def _reached(

@@ -809,7 +809,9 @@ class _CreateBatch:
     def _waits(self, row: Any, alias: str) -> bool:
         """Take the values that `save()` would send; say False of a row that must save itself."""
         meta = row._meta.concrete_model._meta  # of what a proxy stands for
-        if meta.order_with_respect_to or not all(_is_in_table(f, meta) for f in meta.concrete_fields):
+        if meta.order_with_respect_to or not all(
+            _is_in_table(f, meta) for f in meta.concrete_fields
+        ):
             return False
         # What save() does first (not documented, since Django 3.2); raises for unsaved relations.
         row._prepare_related_fields_for_save(operation_name="save")
