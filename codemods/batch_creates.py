@@ -49,9 +49,10 @@ def decide(loop: Loop) -> Decision:
         return Refusal(Reason.NAME_CLASH, "`create_in_batches` means something else in this file")
     rewrites: list[Rewrite] = []
     refusals: list[Refusal] = []
+    taken: set[str] = set()
     for group in creating.by_model(every).values():
         try:
-            rewrites.append(_rewrite(group, every, loop, in_batches.text))
+            rewrites.append(_rewrite(group, every, loop, in_batches.text, taken))
         except Refused as refused:
             refusals.append(refused.refusal)
     if not rewrites:
@@ -60,13 +61,18 @@ def decide(loop: Loop) -> Decision:
 
 
 def _rewrite(
-    group: Sequence[Creation], every: Sequence[Creation], loop: Loop, in_batches: str
+    group: Sequence[Creation],
+    every: Sequence[Creation],
+    loop: Loop,
+    in_batches: str,
+    taken: set[str],
 ) -> Rewrite:
-    """Let the rows of one model wait. Raises ``Refused``."""
+    """Let the rows of one model wait, in a batch whose name is not ``taken``. Raises ``Refused``."""
     model, caveats = creating.check_group(group, every, loop)
-    batch = loop.names.free(*creating.names_for(model))
+    batch = loop.names.free(*(n for n in creating.names_for(model) if n not in taken))
     if batch is None:
         raise Refused(Reason.NAME_CLASH, "the names of a batch mean something else in this file")
+    taken.add(batch)
     header = f"{in_batches}({creating.source_text(group, loop)}) as {batch}"
     pairs = tuple(pair for each in group for pair in creating.replaced(each, batch, loop))
     return Rewrite(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 
 from migfix.expressions import gates, saves
 from migfix.expressions.batching import check_place
 from migfix.expressions.context import Refused
 from migfix.expressions.narrow_saves import shares_table
-from migfix.expressions.waiting import check_nothing_looks, has_expressions, stays_in_table
+from migfix.expressions.waiting import check_nothing_looks, stays_in_table
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Call, FieldState, ModelKey, ModelState, Name, Unknown
 from migfix.loops import effects, uses
@@ -205,8 +207,10 @@ def check_model(
     if columns is None:
         raise Refused(Reason.MODEL_UNKNOWN, f"the columns of {model.label} are not known")
     caveats = list(gates.caveats_of(model, loop, columns))
+    if model.proxy is not False:
+        raise Refused(Reason.INHERITANCE, f"{model.label} stands for another model")
     for each in gates.lineage(model, loop):
-        if each.proxy is not True and any(isinstance(base, tuple) for base in each.bases):
+        if any(isinstance(base, tuple) for base in each.bases):
             raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
         if "order_with_respect_to" in each.options:
             raise Refused(
@@ -316,10 +320,6 @@ def _check_other_creations(
                 Reason.QUERY_IN_BODY,
                 f"line {line} creates rows that may point to those of {model.label}",
             )
-        if has_expressions(each.given, loop):
-            raise Refused(
-                Reason.QUERY_IN_BODY, f"line {line} may read rows that are not written yet"
-            )
 
 
 def _check_pointing(loop: Loop, model: ModelState, besides: frozenset[ast.Call]) -> None:
@@ -426,14 +426,19 @@ def _after(made: ast.Call, call: ast.Call) -> ast.expr:
 
 
 def names_for(model: ModelState) -> list[str]:
-    """What a batch of new rows may be called: ``blog_posts``."""
-    words = "".join(f"_{c.lower()}" if c.isupper() else c for c in model.name).strip("_")
-    if not model.name[1:].islower() and model.name.isupper():
-        words = model.name.lower()
-    if words.endswith("y") and words[-2:-1] not in set("aeiou"):
-        plural = f"{words[:-1]}ies"
-    elif words.endswith(("s", "x", "ch", "sh")):
-        plural = f"{words}es"
-    else:
-        plural = f"{words}s"
-    return [plural, f"new_{plural}", f"{plural}_to_create"]
+    """What a batch of new rows may be called: ``listings``, ``channel_listings``."""
+    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", model.name) or [model.name]
+    last, every = _plural(words[-1].lower()), _plural("_".join(words).lower())
+    names = [last, every, f"new_{last}", f"new_{every}"]
+    return [n for n in names if n.isidentifier() and not iskeyword(n) and n not in _MISLEADING]
+
+
+_MISLEADING = frozenset({"news", "olds", "apps", "models", "migrations", "settings"})
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("ss", "us", "x", "ch", "sh")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in set("aeiou"):
+        return f"{word[:-1]}ies"
+    return word if word.endswith("s") else f"{word}s"

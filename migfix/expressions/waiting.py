@@ -95,7 +95,7 @@ def stays_in_table(effect: Effect, loop: Loop) -> bool:
         return False
     names = [*ordering, *(name for step in _steps(effect.node, loop) for name in step.lookups)]
     return all(_is_own(name, columns) for name in names) and all(
-        step.name in _PLAIN_STEPS and not (step.call and has_expressions(step.call, loop))
+        step.name in _PLAIN_STEPS and not _has_expressions(step, loop)
         for step in _chain(effect.node, loop)
     )
 
@@ -130,9 +130,9 @@ def _steps(node: ast.AST, loop: Loop) -> Iterator[Step]:
         yield Step("get", ast.Call(node.func, [], keywords))
 
 
-def has_expressions(call: ast.Call, loop: Loop) -> bool:
+def _has_expressions(step: Step, loop: Loop) -> bool:
     """``F("author__name")`` and subqueries lead to other tables."""
-    calls = (node for node in walk(call) if isinstance(node, ast.Call))
+    calls = (node for node in walk(step.node) if isinstance(node, ast.Call)) if step.call else ()
     paths = (loop.module.path_of(call.func) or "" for call in calls)
     return any(path.startswith("django.db.models") and path[-2:] != ".Q" for path in paths)
 
@@ -152,6 +152,9 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
     """The attributes by which rows of other models, and its own, give rows of this one."""
     relations = loop.state.relations_to(model.key).found
     forward = {field.name for _, field in relations}
+    for key, other in loop.state.models.items():  # a proxy stands for the rows as well
+        if isinstance(other, ModelState) and other.proxy and shares_table(loop, model, key):
+            forward |= {field.name for _, field in loop.state.relations_to(key).found}
     # Relations of the model itself put managers, or one row, on their targets.
     back = {accessor(model, field) for field in model.fields if field.target is not None}
     one = {model.name.lower() for field in model.fields if field.kind == "OneToOneField"}

@@ -82,7 +82,11 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
             drops = set(_drops(edits.values()))
             drop(lines, drops)
-            blocks = {held[i]: each.block for i, each in edits.items() if each.block is not None}
+            blocks = {
+                held[i]: _block_header(each.block, source.column(held[i]) - 1, style)
+                for i, each in edits.items()
+                if each.block is not None
+            }
             put_in_blocks(lines, blocks, source)
             text = "".join(lines[first:last])
             gone = [*drops, *(held[i].iter for i, each in edits.items() if _replaces_rows(each))]
@@ -92,6 +96,11 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             unwrapped = {i for i, each in enumerate(withs) if each in unwraps}
             lines[first:last] = [_edited(text, edits, indents, unwrapped, style, source.newline)]
     return "".join(lines)
+
+
+def _block_header(header: str, indent: int, style: Style) -> str:
+    """``with header:``, as black lays it out."""
+    return formatted(f"with {header}:\n    pass\n", style, indent).removesuffix("    pass\n")
 
 
 def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
