@@ -11,7 +11,8 @@ After:
         for post in Post.objects.all():
             tags.create(name=post.title)
 
-``Tag(name=post.title).save()`` becomes ``tags.add(Tag(name=post.title))``. ``create_in_batches`` comes
+``Tag(name=post.title).save()`` becomes ``tags.add(Tag(name=post.title))``; a list that the loop fills
+for one ``bulk_create()`` becomes a batch of the same name. ``create_in_batches`` comes
 from ``_migfix.py``, a module that migfix puts beside the migrations. It keeps the values of the moment
 of ``create()``, defaults and ``auto_now_add`` included, and inserts them after every thousand rows and
 at the end, in order, so that they get the keys that they would get one by one.
@@ -27,7 +28,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import batching, creating
+from migfix.expressions import batching, collecting, creating
+from migfix.expressions.collecting import Collected
 from migfix.expressions.context import Refused
 from migfix.expressions.creating import Creation
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
@@ -38,7 +40,8 @@ from migfix.loops.values import Rows
 
 def decide(loop: Loop) -> Decision:
     every = creating.creations(loop)
-    if not every:
+    collected = collecting.collected_by(loop) if isinstance(loop.rows, Rows) else None
+    if not every and collected is None:
         return None
     if isinstance(loop.rows, Rows) and (few := holds_few_rows(loop)):
         return few
@@ -55,6 +58,8 @@ def decide(loop: Loop) -> Decision:
             rewrites.append(_rewrite(group, every, loop, in_batches.text, taken))
         except Refused as refused:
             refusals.append(refused.refusal)
+    if collected is not None and not every:
+        rewrites.append(_of_list(collected, loop, in_batches.text))
     if not rewrites:
         return refusals[0]
     return _joined(rewrites, (in_batches.import_,) if in_batches.import_ else ())
@@ -84,6 +89,19 @@ def _rewrite(
     )
 
 
+def _of_list(collected: Collected, loop: Loop, in_batches: str) -> Rewrite:
+    """Insert the rows of a list as the loop makes them. Raises ``Refused``."""
+    model, caveats = collecting.check_collected(collected, loop)
+    manager = creating.manager_text(collected.manager, loop)
+    return Rewrite(
+        part=Part.CREATES,
+        edit=InBlock(f"{in_batches}({manager}) as {collected.name}", (), collected.statements),
+        message=f"creates {model.label} rows in batches, without a list of them all",
+        outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
+        caveats=tuple(caveats),
+    )
+
+
 def _joined(rewrites: Sequence[Rewrite], imports: tuple[tuple[str, str], ...]) -> Rewrite:
     """One rewrite for the batches of all models."""
     edits = [each.edit for each in rewrites if isinstance(each.edit, InBlock)]
@@ -92,6 +110,7 @@ def _joined(rewrites: Sequence[Rewrite], imports: tuple[tuple[str, str], ...]) -
         edit=InBlock(
             ", ".join(edit.header for edit in edits),
             tuple(pair for edit in edits for pair in edit.pairs),
+            tuple(drop for edit in edits for drop in edit.drops),
         ),
         message="; ".join(each.message for each in rewrites),
         outcome=rewrites[0].outcome,

@@ -74,6 +74,20 @@ def _saved(call: ast.Call, made: ast.Call, name: str | None, loop: Loop) -> Crea
     return Creation(call, model, None, made, name) if isinstance(model, Model) else None
 
 
+def appended(call: ast.Call, row: ast.expr, model: Model, loop: Loop) -> Creation | None:
+    """``rows.append(Model(...))``, or of a name for a row of the model."""
+    match row:
+        case ast.Call():
+            found = _saved(call, row, None, loop)
+        case ast.Name(id=name):
+            binding = loop.resolver.scope.binding(name, row)
+            made = binding.value if binding and binding.position is None else None
+            found = _saved(call, made, name, loop) if isinstance(made, ast.Call) else None
+        case _:
+            found = None
+    return found if found is not None and found.model == model else None
+
+
 def by_model(found: Iterable[Creation]) -> dict[Model, list[Creation]]:
     groups: dict[Model, list[Creation]] = {}
     for each in found:
@@ -96,19 +110,18 @@ def check_group(
     ``every`` are all creations of the loop.
     """
     for each in group:
-        _check_unused(each, loop)
+        check_unused(each, loop)
         check_place(each.call, loop, "create()" if each.manager else "save()")
         _check_arguments(each, loop)
     model, columns, caveats = check_model(group[0].model, loop)
     for each in group:
-        _check_manager(each, model, loop)
-    caveats += _default_caveats(model, columns, group)
+        check_manager(each, model, loop)
+    caveats += default_caveats(model, columns, group)
     _check_query_of_loop(loop, model)
-    _check_saved_rows(loop, model)
     _check_other_creations(group, every, loop, model)
     own = frozenset(each.call for each in group)
     unresolved = frozenset(each.call for each in every if each.manager is None)
-    _check_pointing(loop, model, own | unresolved)
+    check_body(loop, model, own | unresolved)
     caveats += check_nothing_looks(loop, model, own | unresolved)
     return model, list(dict.fromkeys(caveats))
 
@@ -126,7 +139,7 @@ def _check_arguments(creation: Creation, loop: Loop) -> None:
         )
 
 
-def _check_unused(creation: Creation, loop: Loop) -> None:
+def check_unused(creation: Creation, loop: Loop) -> None:
     """Nothing reads the row after the call: it has no key yet. Raises ``Refused``."""
     scope, call = loop.resolver.scope, creation.call
     if not isinstance(scope.parents[call], ast.Expr):
@@ -163,7 +176,7 @@ def _is_in_loop_without(made: Binding, call: ast.Call, loop: Loop) -> bool:
     )
 
 
-def _check_manager(creation: Creation, model: ModelState, loop: Loop) -> None:
+def check_manager(creation: Creation, model: ModelState, loop: Loop) -> None:
     """Only Django's own ``create()``. Raises ``Refused``."""
     if creation.manager is None:
         return
@@ -241,7 +254,7 @@ def _column_caveats(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
             )
 
 
-def _default_caveats(
+def default_caveats(
     model: ModelState, columns: Mapping[str, FieldState], group: Sequence[Creation]
 ) -> Iterator[Refusal]:
     """Defaults that functions compute, which may look for the rows created before."""
@@ -285,6 +298,12 @@ def query_stays_clear(loop: Loop, model: ModelState) -> bool:
     if key is None or shares_table(loop, model, key):
         return False
     return stays_in_table(Effect(Kind.READS, loop.queryset, key), loop)
+
+
+def check_body(loop: Loop, model: ModelState, besides: frozenset[ast.Call]) -> None:
+    """No other row that is written shares the table or may point to the new rows. Raises ``Refused``."""
+    _check_saved_rows(loop, model)
+    _check_pointing(loop, model, besides)
 
 
 def _check_saved_rows(loop: Loop, model: ModelState) -> None:
@@ -352,7 +371,7 @@ def _points_to(key: ModelKey, model: ModelState, loop: Loop) -> bool:
 
 def source_text(group: Sequence[Creation], loop: Loop) -> str:
     """What ``create_in_batches`` is called with. Raises ``Refused``."""
-    managers = list(dict.fromkeys(_manager_text(each, loop) for each in group if each.manager))
+    managers = list(dict.fromkeys(manager_text(m, loop) for each in group if (m := each.manager)))
     if len(managers) > 1:
         raise Refused(Reason.LOOP_SHAPE, "the loop creates rows of one model by several managers")
     if managers:
@@ -361,13 +380,14 @@ def source_text(group: Sequence[Creation], loop: Loop) -> str:
     return _model_text(made.func, group[0].model, loop)
 
 
-def _manager_text(creation: Creation, loop: Loop) -> str:
-    assert creation.manager is not None
-    if is_fixed(creation.manager, loop):
-        return loop.text(creation.manager)
-    match creation.manager:
-        case ast.Attribute(value=owner, attr=name):
-            return f"{_model_text(owner, creation.model, loop)}.{name}"
+def manager_text(manager: ast.expr, loop: Loop) -> str:
+    """The manager as it is said before the loop. Raises ``Refused``."""
+    if is_fixed(manager, loop):
+        return loop.text(manager)
+    value = loop.resolver.value(manager)
+    match manager:
+        case ast.Attribute(value=owner, attr=name) if isinstance(value, Manager):
+            return f"{_model_text(owner, value.model, loop)}.{name}"
     raise Refused(Reason.LOOP_SHAPE, "the manager that creates the rows is made in the loop")
 
 

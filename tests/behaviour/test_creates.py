@@ -183,6 +183,15 @@ def test_the_order_of_rows(database):
     run_rewritten(MODELS, code, posts(40), database=database)
 
 
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_a_list_for_bulk_create(database):
+    code = forwards("if post.n:", "    marks.append(Mark(code=str(post.pk), note=post.title))")
+    code = code.replace("    for post", "    marks = []\n    for post")
+    code += "\n    Mark.objects.bulk_create(marks)"
+    outcome, _ = run_rewritten(MODELS, code, posts(40), database=database)
+    assert "MF302" in outcome.loops[0].codes
+
+
 # What would differ: each of these is refused, and a rewrite by hand shows why
 
 

@@ -651,3 +651,95 @@ def test_receivers_of_every_model():
         body("Tag.objects.create(name=post.title)"), "signals", models=models, select=("MF302",)
     )
     assert loop.offer
+
+
+# Lists for one bulk_create()
+
+
+def listed(
+    *lines: str, end: str = "Tag.objects.bulk_create(tags)", over: str = "Post.objects.all()"
+):
+    return "\n".join(["tags = []", body(*lines, over=over), end])
+
+
+def test_a_list_for_bulk_create():
+    check_rewritten(
+        """
+        tags = []
+        for post in Post.objects.all():
+            if post.title:
+                tags.append(Tag(name=post.title, post=post))
+        Tag.objects.bulk_create(tags, batch_size=500)
+        print("done")
+        """,
+        """
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.all():
+                if post.title:
+                    tags.append(Tag(name=post.title, post=post))
+        print("done")
+        """,
+        "MF302",
+    )
+
+
+def test_a_list_of_rows_with_names():
+    check_rewritten(
+        """
+        tags = []  # as many as posts
+        for post in Post.objects.all():
+            tag = Tag(name=post.title)
+            tag.post = post
+            tags.append(tag)
+        if tags:
+            Tag.objects.bulk_create(tags)
+        """,
+        """
+        # as many as posts
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.all():
+                tag = Tag(name=post.title)
+                tag.post = post
+                tags.append(tag)
+        """,
+    )
+
+
+APPEND = "tags.append(Tag(name=post.title))"
+
+
+@pytest.mark.parametrize(("before", "reason"), [
+    (listed(APPEND, end="Tag.objects.bulk_create(tags, ignore_conflicts=True)"), "save-arguments"),
+    (listed(APPEND, end="Tag.objects.bulk_create(tags)\nprint(tags)"), "created-row-used"),
+    (listed(APPEND, "print(len(tags))"), "created-row-used"),
+    (listed(APPEND, "if len(tags) > 9: tags = []"), "created-row-used"),
+    (listed("tags.append(post)"), "created-row-used"),
+    (listed("tags.append(Token(value='x'))"), "created-row-used"),
+    (listed("tag = Tag(name='x')", "tags.append(tag)", "tag.name = 'y'"), "created-row-used"),
+    (listed("author = Person(name='x')", APPEND, "print(author.name)"), "created-row-used"),
+    (listed(APPEND, "if post.title: return"), "leaves-function"),
+    (listed(APPEND, "print(Tag.objects.count())"), "query-in-body"),
+    (listed(APPEND, "print(post.tags.count())"), "query-in-body"),
+    (listed(APPEND, "post.delete()"), "query-in-body"),
+    (listed(APPEND, over="Tag.objects.all()"), "queryset-shape"),
+    (listed(APPEND, over="Post.objects.filter(tags=None)"), "queryset-shape"),
+    (listed(APPEND, over="Post.objects.using('other')"), "transaction"),
+    (listed(APPEND) + "\ntry:\n    print()\nexcept ValueError:\n    pass", "transaction"),
+    (listed(APPEND, "imported.audit(post)"), "unknown-call"),
+    (listed("tags.append(Stamped(name='x'))", end="Stamped.objects.bulk_create(tags)"), "one-timestamp"),
+    (listed("data = {}", "tags.append(Stamped(data=data))", "data['n'] = 1",
+            end="Stamped.objects.bulk_create(tags)"), "value"),
+])  # fmt: skip
+def test_lists_that_are_needed(before, reason):
+    check_refused(before, reason)
+
+
+@pytest.mark.parametrize("before", [
+    listed(APPEND, end="print()\nTag.objects.bulk_create(tags)"),
+    listed(APPEND, end="made = Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if tags:\n    Tag.objects.bulk_create(tags)\nelse:\n    print()"),
+    listed(APPEND).replace("tags = []", "tags = [Tag(name='first')]"),
+])  # fmt: skip
+def test_other_ways_to_use_a_list(before):
+    outcome = checking.outcome_of(checking.whole(before), models=MODELS, select=("MF302",))
+    assert not outcome.changed
