@@ -184,8 +184,6 @@ def check_manager(creation: Creation, model: ModelState, loop: Loop) -> None:
     assert isinstance(value, (Manager, Rows))
     manager = value.manager if isinstance(value, Rows) else value
     steps = value.steps if isinstance(value, Rows) else ()
-    if isinstance(model.managers, Unknown):
-        raise Refused(Reason.CUSTOM_MANAGER, f"the managers of {model.label}: {model.managers.why}")
     if manager.related:
         raise Refused(
             Reason.CUSTOM_MANAGER, f"`{manager.name}` hangs on a row: each has a manager of its own"

@@ -609,7 +609,8 @@ def test_models_of_the_project():
 @pytest.mark.parametrize("owner", ["post.tags", "Tag.objects.filter(name='x')"])
 def test_managers_that_are_not_the_model_s(owner):
     reason = "custom-manager" if owner == "post.tags" else "queryset-shape"
-    check_refused(body(f"{owner}.create(name='x')"), reason)
+    loop = check_refused(body(f"{owner}.create(name='x')"), reason)
+    assert "hangs on a row" in loop.reason or owner != "post.tags"
 
 
 def test_several_managers():
@@ -732,6 +733,10 @@ APPEND = "tags.append(Tag(name=post.title))"
 ])  # fmt: skip
 def test_lists_that_are_needed(before, reason):
     check_refused(before, reason)
+
+
+def test_a_list_for_a_model_that_is_not_known():
+    check_refused(listed(APPEND, end="imported.objects.bulk_create(tags)"), "model-unknown")
 
 
 @pytest.mark.parametrize("before", [
