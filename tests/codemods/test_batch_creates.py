@@ -735,6 +735,14 @@ def test_lists_that_are_needed(before, reason):
     check_refused(before, reason)
 
 
+@pytest.mark.parametrize("first", ["print(); tags = []", "global tags\ntags = []"])
+def test_a_list_that_does_not_stand_alone(first):
+    outcome = checking.outcome_of(
+        checking.whole(listed(APPEND).replace("tags = []", first)), models=MODELS, select=("MF302",)
+    )
+    assert not outcome.changed
+
+
 def test_a_list_for_a_model_that_is_not_known():
     check_refused(listed(APPEND, end="imported.objects.bulk_create(tags)"), "model-unknown")
 
