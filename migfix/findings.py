@@ -63,6 +63,7 @@ class Reason(Enum):
     SAVE_SIDE_EFFECT = "save-side-effect"
     SAVE_ARGUMENTS = "save-arguments"
     NEVER_SAVED = "never-saved"
+    CREATED_ROW_USED = "created-row-used"
     SAVED_TWICE = "saved-twice"
     SET_ORDER = "set-order"
     DELETE_RELATIONS = "delete-relations"
@@ -101,6 +102,7 @@ class Part(Enum):
     COLUMNS = "columns"
     SOURCE = "source"
     WRITES = "writes"
+    CREATES = "creates"
     COUNTS = "counts"
 
 
@@ -157,10 +159,14 @@ class ReplaceRows:
 
 @dataclass(frozen=True, slots=True)
 class InBlock:
-    """The loop goes into ``with header:``, and these expressions of its body become other source."""
+    """The loop goes into ``with header:``, and these expressions of its body become other source.
+
+    ``drops`` as in ``ReplaceLoop``. Several of these on one loop share one ``with``.
+    """
 
     header: str
     pairs: tuple[tuple[ast.expr, str], ...]
+    drops: tuple[ast.stmt, ...] = ()
 
 
 Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceRows | ReplaceExpressions | InBlock

@@ -23,10 +23,24 @@ from migfix.loops.streaming import already_streams, sends_queries
 _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 
 # The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
-_LADDER = (Part.WHOLE, Part.SOURCE, Part.COLUMNS, Part.WRITES, Part.COUNTS)
+_LADDER = (
+    Part.WHOLE,
+    Part.SOURCE,
+    Part.COLUMNS,
+    Part.WRITES,
+    Part.CREATES,
+    Part.COUNTS,
+)
 
 # The order of applying them: what narrows the queryset goes inside of what streams it.
-_COMPOSITION = (Part.WHOLE, Part.COLUMNS, Part.SOURCE, Part.WRITES, Part.COUNTS)
+_COMPOSITION = (
+    Part.WHOLE,
+    Part.COLUMNS,
+    Part.SOURCE,
+    Part.WRITES,
+    Part.CREATES,
+    Part.COUNTS,
+)
 
 
 class ConflictError(Exception):
@@ -167,7 +181,7 @@ def _outcome(
         blocked_by=refusals[0].reason.value if refusals else None,
         only=next((r.only for r in rewrites if r.only), None),
         defer=next((r.defer for r in rewrites if r.defer), None),
-        batched=any(rewrite.part is Part.WRITES for rewrite in rewrites),
+        batched=any(rewrite.part in {Part.WRITES, Part.CREATES} for rewrite in rewrites),
         already_streams=already_streams(loop),
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
         logged=outcome not in {*_GONE, Outcome.CURSOR} and sends_queries(loop),

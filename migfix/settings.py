@@ -43,6 +43,7 @@ def known_codes() -> Mapping[str, str]:
         "MF202": "stream-rows",
         "MF203": "server-side-cursor",
         "MF301": "batch-saves",
+        "MF302": "batch-creates",
         "MF401": "count-in-database",
     }
 

@@ -90,6 +90,13 @@ EXAMPLES = {
         "        post.slug = tidy(post.title)\n        batch.save(post)",
         drops=True,
     ),
+    "MF302": Example(
+        'for post in Post.objects.filter(title="ab"):\n    Token.objects.create(value=tidy(post.title))',
+        "with create_in_batches(Token.objects) as tokens:\n"
+        '    for post in Post.objects.filter(title="ab"):\n'
+        "        tokens.create(value=tidy(post.title))",
+        drops=True,
+    ),
     "MF401": Example(
         'posts = Post.objects.filter(title="ab")\nprint(len(posts))\nfor post in posts:\n    tidy(post.title)',
         'posts = Post.objects.filter(title="ab")\nprint(posts.count())\nfor post in posts:\n    tidy(post.title)',

@@ -25,17 +25,18 @@ def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
     found = []
     for use in loop.used(uses.Kind.SAVE):
         assert isinstance(use.node, ast.Call) and isinstance(use.node.func, ast.Attribute)
-        _check_place(use.node, loop)
+        check_place(use.node, loop, "save()")
         found.append((use.node, use.node.func.value))
     return found
 
 
-def _check_place(call: ast.Call, loop: Loop) -> None:
+def check_place(call: ast.Call, loop: Loop, called: str) -> None:
+    """The call is a statement of the body, whose errors nothing catches there. Raises ``Refused``."""
     line, scope = loop.line_of(call), loop.resolver.scope
     if not scope.is_inside(call, loop.node):
         raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on line {line}")
     if not isinstance(scope.parents[call], ast.Expr):
-        raise Refused(Reason.LOOP_SHAPE, f"save() on line {line} is a part of something else")
+        raise Refused(Reason.LOOP_SHAPE, f"{called} on line {line} is a part of something else")
     for ancestor in scope.ancestors(call):
         if ancestor is loop.node:
             return
@@ -44,11 +45,11 @@ def _check_place(call: ast.Call, loop: Loop) -> None:
         if isinstance(ancestor, ast.Try):
             raise Refused(
                 Reason.TRANSACTION,
-                f"an error of save() on line {line} would come later, outside of its `try`",
+                f"an error of {called} on line {line} would come later, outside of its `try`",
             )
         if isinstance(ancestor, (ast.With, ast.AsyncWith)):
             raise Refused(
-                Reason.TRANSACTION, f"save() on line {line} would come after its `with` block"
+                Reason.TRANSACTION, f"{called} on line {line} would come after its `with` block"
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
@@ -33,15 +33,18 @@ _NO_LOOKUPS = frozenset({"defaults", "create_defaults", "flat", "named"})
 _MAX_DEPTH = 5
 
 
-def check_nothing_looks(loop: Loop, model: ModelState) -> Iterator[Refusal]:
+def check_nothing_looks(
+    loop: Loop, model: ModelState, besides: Collection[ast.AST] = ()
+) -> Iterator[Refusal]:
     """What may look for rows of the model while they wait. Raises ``Refused`` where it does.
 
-    Queries of other tables by their own columns alone see nothing of them.
+    Queries of other tables by their own columns alone see nothing of them. The calls ``besides`` are
+    those that wait themselves.
     """
     lazies = _memory()
     own = {use.node for use in loop.used(uses.Kind.SAVE)}
     for effect in loop.effects:
-        if effect.node in own:
+        if effect.node in own or effect.node in besides:
             continue
         line = loop.line_of(effect.node)
         match effect.kind:
@@ -151,7 +154,7 @@ def _check_query(
             Reason.QUERY_IN_BODY,
             f"line {line} may read or write rows of {model.label} before they are written",
         )
-    if not _stays_in_table(effect, loop, lazies):
+    if not stays_in_table(effect, loop, lazies):
         raise Refused(
             Reason.QUERY_IN_BODY, f"the query on line {line} may join rows that are not written yet"
         )
@@ -181,7 +184,7 @@ def _is_plain_default(value: object) -> bool:
     return not isinstance(value, Unknown)
 
 
-def _stays_in_table(effect: Effect, loop: Loop, lazies: Lazies) -> bool:
+def stays_in_table(effect: Effect, loop: Loop, lazies: Lazies | None = None) -> bool:
     """Does the query name no column of another table, and no expression that could?"""
     assert effect.model is not None
     node = effect.node
@@ -198,7 +201,7 @@ def _stays_in_table(effect: Effect, loop: Loop, lazies: Lazies) -> bool:
         last = [Step(node.func.attr, node)]
     else:
         last = []
-    chain = _chain(node, loop)
+    chain, lazies = _chain(node, loop), lazies or Lazies(loop.resolver)
     return (
         all(_is_own(name, columns, sorts=True) for name in ordering)
         and all(step.name in _PLAIN_STEPS for step in chain)
@@ -298,6 +301,7 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
                 shown = name.replace("%(class)s", each.name.lower())
                 shown = shown.replace("%(app_label)s", each.app_label)
                 found |= {shown or each.name.lower(), accessor(each, field) or ""}
+    found |= _names_through(loop, model)
     return frozenset(name for name in found if name and not name.endswith("+"))
 
 
@@ -320,6 +324,16 @@ def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | 
         case ast.Constant(value=str(text)) if "{" in text:  # "{0.posts}".format(author)
             return next((name for name in names if f".{name}" in text), None)
     return None
+
+
+def _names_through(loop: Loop, model: ModelState) -> set[str]:
+    """The managers, on both ends, of many-to-many relations whose rows are those of the model."""
+    found: set[str] = set()
+    for other in loop.state.models.values():
+        for field in other.fields if isinstance(other, ModelState) else ():
+            if isinstance(field.through, Unknown) or field.through == model.key:
+                found |= {field.name, accessor(other, field) or ""}  # type: ignore[arg-type]
+    return found
 
 
 def _reached(

@@ -40,7 +40,7 @@ def bulk_update_after(loop: Loop) -> BulkUpdate | None:
     """The ``bulk_update()`` in the statement after the loop; None where there is none, or where
     what it is given is used in any other way.
     """
-    following = _next_statement(loop)
+    following = next_statement(loop)
     call = _call_in(following) if following is not None else None
     if following is None or call is None or not _is_of_model(call, loop):
         return None
@@ -55,7 +55,8 @@ def bulk_update_after(loop: Loop) -> BulkUpdate | None:
     return _collected(fields, given.id, following, loop)
 
 
-def _next_statement(loop: Loop) -> ast.stmt | None:
+def next_statement(loop: Loop) -> ast.stmt | None:
+    """The statement right after the loop."""
     position = loop.block.index(loop.node) + 1
     return loop.block[position] if position < len(loop.block) else None
 

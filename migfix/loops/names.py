@@ -78,6 +78,10 @@ class Names:
         """The helper's ``update_in_batches`` function."""
         return self._plain(self.helper, "update_in_batches")
 
+    def create_in_batches(self) -> Reference | None:
+        """The helper's ``create_in_batches`` function."""
+        return self._plain(self.helper, "create_in_batches")
+
     def free(self, *names: str) -> str | None:
         """The first of the names that means nothing in the file; None if all do."""
         return next(filter(self._is_free, names), None)

@@ -305,7 +305,7 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
         )
     if (why := _may_call_functions(loop.rows, loop)) and _may_write(loop):
         return Refusal(Reason.QUERY_IN_BODY, why)
-    if _may_be_in_autocommit(loop.rows, loop):
+    if may_be_in_autocommit(loop.rows, loop):
         return Refusal(
             Reason.TRANSACTION,
             "outside a transaction .iterator() breaks behind a transaction pooler",
@@ -348,7 +348,7 @@ def _may_be_function(call: ast.Call, step: Step, loop: Loop) -> bool:
 _TAKING_EXPRESSIONS = frozenset("annotate alias order_by values values_list".split())
 
 
-def _may_be_in_autocommit(rows: Rows, loop: Loop) -> bool:
+def may_be_in_autocommit(rows: Rows, loop: Loop) -> bool:
     """Is a migration or an operation not atomic as far as the file says, or is it another database?"""
     nodes = walk(loop.module.tree)
     here = any(isinstance(node, ast.ClassDef) and node.name == "Migration" for node in nodes)

@@ -45,8 +45,8 @@ class LoopEdits:
     @property
     def block(self) -> str | None:
         """The header of the ``with`` block that the loop goes into."""
-        headers = (r.edit.header for r in self.rewrites if isinstance(r.edit, InBlock))
-        return next(headers, None)
+        headers = [r.edit.header for r in self.rewrites if isinstance(r.edit, InBlock)]
+        return ", ".join(headers) or None
 
     @property
     def replaced(self) -> Iterator[tuple[ast.expr, str | None]]:
@@ -82,7 +82,11 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
             drops = set(_drops(edits.values()))
             drop(lines, drops)
-            blocks = {held[i]: each.block for i, each in edits.items() if each.block is not None}
+            blocks = {
+                held[i]: _block_header(each.block, source.column(held[i]) - 1, style)
+                for i, each in edits.items()
+                if each.block is not None
+            }
             put_in_blocks(lines, blocks, source)
             text = "".join(lines[first:last])
             gone = [*drops, *(held[i].iter for i, each in edits.items() if _replaces_rows(each))]
@@ -94,11 +98,16 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
     return "".join(lines)
 
 
+def _block_header(header: str, indent: int, style: Style) -> str:
+    """``with header:``, as black lays it out."""
+    return formatted(f"with {header}:\n    pass\n", style, indent).removesuffix("    pass\n")
+
+
 def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
     """The statements beside loops that go with them."""
     for each in edits:
         for rewrite in each.rewrites:
-            if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows)):
+            if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows, InBlock)):
                 yield from rewrite.edit.drops
 
 

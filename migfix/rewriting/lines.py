@@ -108,7 +108,7 @@ def _comments_of(lines: Sequence[str]) -> list[str]:
 def put_in_blocks(
     lines: list[str], headers: Mapping[ast.For | ast.AsyncFor, str], source: Source
 ) -> None:
-    """Put each loop into ``with header:``, one step deeper; comments above the loop stay above."""
+    """Put each loop below its header, one step deeper; comments above the loop stay above."""
     inside = set(_lines_in_strings(source.text)) if headers else set()
     for loop, header in headers.items():
         first, last = line_range(loop)
@@ -118,7 +118,8 @@ def put_in_blocks(
         for number in range(first, last):
             if number not in inside:
                 lines[number] = _deeper(lines[number], step)
-        lines[first] = f"{indent}with {header}:{source.newline}{lines[first]}"
+        above = "".join(f"{indent}{line}{source.newline}" for line in header.splitlines())
+        lines[first] = above + lines[first]
 
 
 def _end_of_comments(lines: Sequence[str], last: int, indent: str) -> int:

@@ -7,7 +7,8 @@ nothing else: it works without migfix installed and may stay here for ever. Plea
 A loop over `stream(queryset)` sees the same rows, in the same order and with the same values, as a
 loop over `queryset`: all as they were when the loop started, whatever the loop then writes.
 `stream_sql` does the same for a SELECT statement. `update_in_batches` gives a `save` that waits for
-others, since a round trip to the database takes longer than the update itself.
+others, since a round trip to the database takes longer than the update itself; `create_in_batches`
+does the same for new rows.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from itertools import chain, islice
 from tempfile import TemporaryFile
+from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -39,6 +41,7 @@ from django.db import DatabaseError, InternalError, connections, router, transac
 from django.db.models import Manager, Model, QuerySet, prefetch_related_objects
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
+from django.db.models.signals import post_save, pre_save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -796,3 +799,156 @@ def _packets(statements: Iterable[str]) -> Iterator[list[str]]:
         packet.append(statement)
         length += len(statement)
     yield packet
+
+
+@contextmanager
+def create_in_batches(source: Any, *, batch_size: int = 1000) -> Iterator[_CreateBatch]:
+    """
+    Give a batch whose methods stand for those that insert one row, many in one go.
+
+    `source` is a model, a manager or a queryset. `create(**values)` stands for
+    `source.create(**values)`, `add(row)` for `row.save()` of a new row, and `append(row)` for that of
+    a list which goes to `source.bulk_create()`. They return nothing: the row has no key yet.
+
+    The values are those of the moment of the call, with what the fields compute for it
+    (`auto_now_add`, defaults). The rows are inserted in order, so that they get the keys that they
+    would get one by one: after every `batch_size` of them, or about a megabyte, and when the block
+    ends, also by an error of the block. In between no query sees what waits. Rows that a batch
+    would not insert as `create()` does are inserted at once: those of models with parents in other
+    tables, with a `save()`, manager or signals of their own, or with values that only the database
+    computes.
+
+    Raises the errors of the database when a batch is written, not at the call that is the cause.
+    """
+    batch = _CreateBatch(source, batch_size)
+    try:
+        yield batch
+    except DatabaseError:
+        with suppress(DatabaseError):  # a broken transaction takes no more
+            batch.flush()
+        raise
+    except BaseException:
+        batch.flush()
+        raise
+    batch.flush()
+
+
+class _CreateBatch:
+    """New rows of one model that wait to be inserted, see `create_in_batches`."""
+
+    def __init__(self, source: Any, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}")
+        self._source = source._default_manager if isinstance(source, type) else source
+        self._model = self._source.model
+        self._batch_size = batch_size
+        self._waiting: list[SimpleNamespace] = []
+        self._bytes = 0
+        self._alias = ""
+        self._fields: list[Any] = []
+
+    def create(self, **values: Any) -> None:
+        """Insert a row of these values with the next batch."""
+        fields = self._model._meta.concrete_fields
+        known = {"pk", *(name for field in fields for name in (field.name, field.attname))}
+        if not known.issuperset(values) or not self._is_own_of_django("create"):
+            self.flush()
+            self._source.create(**values)
+            return
+        row, alias = self._model(**values), self._alias_of_source()
+        if not self._saves_plainly() or not self._waits(row, alias):
+            self.flush()
+            row.save(force_insert=True, using=alias)
+
+    def add(self, row: Any) -> None:
+        """Insert `row`, which is new, with the next batch, as it is now."""
+        # Where the key is given, save() looks for such a row first.
+        is_new = row._state.adding and (row.pk is None or row._meta.pk.has_default())
+        alias = router.db_for_write(type(row), instance=row)
+        plain = type(row) is self._model and self._saves_plainly()
+        if not is_new or not plain or not self._waits(row, alias):
+            self.flush()
+            row.save()
+
+    def append(self, row: Any) -> None:
+        """Insert `row` with the next batch, as it is now, without signals and `save()`."""
+        own = self._is_own_of_django("bulk_create") and type(row) is self._model
+        if not own or not self._waits(row, self._alias_of_source()):
+            self.flush()
+            self._source.bulk_create([row])
+
+    def flush(self) -> None:
+        """Insert what waits now."""
+        rows, self._waiting, self._bytes = self._waiting, [], 0
+        if not rows:
+            return
+        connection = connections[self._alias]
+        forget_statements = _after_chunk(connection, None)
+        size = max(connection.ops.bulk_batch_size(self._fields, rows), 1)
+        with transaction.atomic(using=self._alias, savepoint=False):
+            for start in range(0, len(rows), size):
+                # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
+                self._model._base_manager._insert(
+                    rows[start : start + size], fields=self._fields, using=self._alias, raw=True
+                )
+        forget_statements(len(rows))
+
+    def _waits(self, row: Any, alias: str) -> bool:
+        """Take the values that `save()` would send; say False of a row that must save itself."""
+        meta = row._meta.concrete_model._meta  # of what a proxy stands for
+        if meta.order_with_respect_to or not all(
+            _is_in_table(f, meta) for f in meta.concrete_fields
+        ):
+            return False
+        # What save() does first (not documented, since Django 3.2); raises for unsaved relations.
+        row._prepare_related_fields_for_save(operation_name="save")
+        if row.pk is None:
+            row.pk = meta.pk.get_pk_value_on_save(row)
+        fields = [
+            field
+            for field in meta.concrete_fields
+            if not getattr(field, "generated", False)
+            and (row.pk is not None or field is not meta.auto_field)
+        ]
+        if any(hasattr(getattr(row, f.attname), "resolve_expression") for f in fields):
+            return False
+        values = {field.attname: _snapshot(field.pre_save(row, True)) for field in fields}
+        for field in fields:  # raises here, not in the batch, for what cannot be stored
+            field.get_db_prep_save(values[field.attname], connection=connections[alias])
+        if (alias, fields) != (self._alias, self._fields):  # rows with a key and without
+            self.flush()
+            self._alias, self._fields = alias, fields
+        self._waiting.append(SimpleNamespace(**values))
+        self._bytes += sum(32 + _size(value) for value in values.values())
+        if len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES:
+            self.flush()
+        return True
+
+    def _alias_of_source(self) -> str:
+        rows = self._source.all()
+        # _db, _hints: what using() and related managers say of the database (since Django 1.7).
+        alias: str = rows._db or router.db_for_write(rows.model, **rows._hints)
+        return alias
+
+    def _is_own_of_django(self, method: str) -> bool:
+        """Say whether the method of `source` is Django's, whatever class the project gave it."""
+        return getattr(type(self._source.all()), method) is getattr(QuerySet, method) and (
+            isinstance(self._source, QuerySet)
+            or getattr(type(self._source), method) is getattr(Manager, method)
+        )
+
+    def _saves_plainly(self) -> bool:
+        model = self._model
+        own = model.save is Model.save and model.save_base is Model.save_base
+        return own and not (pre_save.has_listeners(model) or post_save.has_listeners(model))
+
+
+def _is_in_table(field: Any, meta: Any) -> bool:
+    """Say whether the field is one column of the model's own table."""
+    return bool(field.column) and field.model._meta.db_table == meta.db_table
+
+
+def _snapshot(value: Any) -> Any:
+    """Return what later changes of the value do not reach."""
+    mutable = isinstance(value, (list, dict, set, tuple, bytearray))
+    return deepcopy(value) if mutable else value

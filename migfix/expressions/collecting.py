@@ -1,0 +1,159 @@
+"""``rows.append(Model(...))`` in a loop and one ``Model.objects.bulk_create(rows)`` after it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from migfix.expressions import creating
+from migfix.expressions.context import Refused
+from migfix.expressions.creating import Creation
+from migfix.expressions.kinds import INERT
+from migfix.expressions.waiting import check_nothing_looks
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState
+from migfix.loops.bulk import next_statement
+from migfix.loops.effects import Kind
+from migfix.loops.loop import Loop
+from migfix.loops.scopes import walk
+from migfix.loops.streaming import may_be_in_autocommit
+from migfix.loops.values import Manager, Model, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """The call of ``bulk_create()``, the list that it is given, and the two statements that make them."""
+
+    call: ast.Call
+    manager: ast.expr
+    name: str
+    statements: tuple[ast.stmt, ast.stmt]
+
+
+def collected_by(loop: Loop) -> Collected | None:
+    """The ``bulk_create()`` in the statement after the loop, of a list that is empty before it."""
+    following = next_statement(loop)
+    tested: str | None = None
+    statement = following
+    if isinstance(following, ast.If) and isinstance(following.test, ast.Name):
+        tested = following.test.id
+        statement = following.body[0] if len(following.body) == 1 and not following.orelse else None
+    if following is None or not isinstance(statement, ast.Expr):
+        return None
+    match statement.value:
+        case ast.Call(
+            func=ast.Attribute(value=manager, attr="bulk_create"), args=[ast.Name(id=name)]
+        ) as call if tested in {None, name}:
+            made = loop.resolver.scope.binding(name, loop.node)
+            match made and made.statement:
+                case ast.Assign(targets=[ast.Name()], value=ast.List(elts=[])) as start:
+                    return Collected(call, manager, name, (start, following))
+    return None
+
+
+def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refusal]]:
+    """The rows can be inserted as the loop goes: their model, and what may differ. Raises ``Refused``."""
+    value = loop.resolver.value(found.manager)
+    if not isinstance(value, (Manager, Rows)):
+        raise Refused(Reason.MODEL_UNKNOWN, "the model of the list is not known")
+    if any(keyword.arg != "batch_size" for keyword in found.call.keywords):
+        raise Refused(Reason.SAVE_ARGUMENTS, "bulk_create() is told what to do about conflicts")
+    rows = list(_elements(found, value.model, loop))
+    model, columns, caveats = creating.check_model(value.model, loop)
+    creating.check_manager(Creation(found.call, value.model, found.manager), model, loop)
+    _check_moment(found, loop, model)
+    _check_values(rows, columns)
+    caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none
+    caveats += creating.default_caveats(model, columns, rows)
+    for column in {column.name: column for column in columns.values()}.values():
+        if column.auto_now is not False or column.options.get("auto_now_add", False) is not False:
+            caveats.append(
+                Refusal(
+                    Reason.ONE_TIMESTAMP,
+                    f"`{column.name}` would be the moment at which the loop makes each row, not "
+                    "that of bulk_create()",
+                )
+            )
+    creating.check_body(loop, model, frozenset())
+    caveats += check_nothing_looks(loop, model)
+    return model, list(dict.fromkeys(caveats))
+
+
+def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
+    """The rows that the list is given, which nothing else has. Raises ``Refused``."""
+    scope = loop.resolver.scope
+    if scope.bound_once(found.name) is None or not all(map(loop.stands_alone, found.statements)):
+        raise Refused(Reason.CREATED_ROW_USED, f"`{found.name}` is made more than once")
+    made: list[ast.Call] = []
+    for load in scope.loads(found.name, ast.Del):
+        if scope.is_inside(load, found.statements[1]):
+            continue
+        method = scope.parents[load]
+        match scope.parents.get(method):
+            case ast.Call(func=ast.Attribute(attr="append") as function, args=[row]) as call if (
+                function is method
+                and isinstance(scope.parents[call], ast.Expr)
+                and scope.is_inside(call, loop.node)
+            ):
+                creation = creating.appended(call, row, model, loop)
+            case _:
+                creation = None
+        if creation is None or creation.made is None:
+            raise Refused(
+                Reason.CREATED_ROW_USED,
+                f"line {load.lineno} does more with `{found.name}` than collect new rows",
+            )
+        creating.check_unused(creation, loop)
+        made.append(creation.made)
+        yield creation
+    for node in _body(loop):
+        if not isinstance(node, ast.Call) or node in made:
+            continue
+        if isinstance(loop.resolver.value(node.func, node), Model):
+            raise Refused(
+                Reason.CREATED_ROW_USED,
+                f"line {node.lineno} makes a row that those of the list may point to",
+            )
+
+
+def _check_moment(found: Collected, loop: Loop, model: ModelState) -> None:
+    """It makes no difference that the rows are there before the loop ends. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    if any(isinstance(effect.node, ast.Return) for effect in loop.having(Kind.LEAVES)):
+        raise Refused(Reason.LEAVES_FUNCTION, "the function may return before bulk_create()")
+    scope = loop.resolver.scope
+    if any(
+        isinstance(n, ast.Try) and not scope.is_inside(n, loop.node) for n in walk(loop.module.tree)
+    ):
+        raise Refused(
+            Reason.TRANSACTION, "where an error is caught, the rows made before would be there"
+        )
+    if may_be_in_autocommit(loop.rows, loop):
+        raise Refused(
+            Reason.TRANSACTION, "outside a transaction an error would leave rows of the list behind"
+        )
+    if not creating.query_stays_clear(loop, model):
+        raise Refused(
+            Reason.QUERYSET_SHAPE, f"the loop's query may read rows of {model.label}, which are new"
+        )
+
+
+def _check_values(rows: list[Creation], columns: Mapping[str, FieldState]) -> None:
+    """No value can change between the making of its row and ``bulk_create()``. Raises ``Refused``."""
+    for row in rows:
+        if row.given.args:
+            raise Refused(
+                Reason.VALUE, f"line {row.call.lineno} does not name the values of its row"
+            )
+        for given in row.given.keywords:
+            column = columns.get(given.arg or "**")
+            plain = column is not None and column.kind in INERT and column.kind != "BinaryField"
+            if not plain and not isinstance(given.value, ast.Constant):
+                raise Refused(
+                    Reason.VALUE, f"the value of `{given.arg}` may change before bulk_create()"
+                )
+
+
+def _body(loop: Loop) -> Iterator[ast.AST]:
+    return (n for statement in loop.node.body + loop.node.orelse for n in walk(statement))

@@ -1,0 +1,758 @@
+"""MF302: rows that a loop creates, one by one and in batches."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from tests import checking
+from tests.checking import EVERYWHERE
+
+MODELS = """
+import uuid
+
+import shop.codes
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = []
+    operations = [
+        migrations.CreateModel(
+            "Person",
+            [("id", models.AutoField(primary_key=True)), ("name", models.CharField(max_length=50))],
+        ),
+        migrations.CreateModel(
+            "Post",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("title", models.CharField(max_length=200)),
+                ("slug", models.CharField(max_length=200)),
+                ("author", models.ForeignKey("Person", models.CASCADE, related_name="posts")),
+            ],
+        ),
+        migrations.CreateModel(
+            "Stamped",
+            [
+                ("id", models.UUIDField(primary_key=True, default=uuid.uuid4)),
+                ("name", models.CharField(max_length=50)),
+                ("made", models.DateTimeField(auto_now_add=True)),
+                ("data", models.JSONField(default=dict)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Tag",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("name", models.CharField(max_length=50)),
+                ("post", models.ForeignKey("Post", models.CASCADE, null=True, related_name="tags")),
+                ("parent", models.ForeignKey("self", models.CASCADE, null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Attachment",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("name", models.CharField(max_length=50)),
+                ("tag", models.ForeignKey("Tag", models.CASCADE, null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Token",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("value", models.CharField(max_length=50)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Membership",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("person", models.ForeignKey("Person", models.CASCADE)),
+                ("club", models.ForeignKey("Club", models.CASCADE)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Club",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("members", models.ManyToManyField("Person", through="Membership", related_name="clubs")),
+            ],
+        ),
+        migrations.CreateModel(
+            "Child",
+            [("token_ptr", models.OneToOneField("Token", models.CASCADE, parent_link=True, primary_key=True))],
+            bases=("shop.token",),
+        ),
+        migrations.CreateModel("Proxy", [], options={"proxy": True}, bases=("shop.token",)),
+        migrations.CreateModel(
+            "Page",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("post", models.ForeignKey("Post", models.CASCADE)),
+            ],
+            options={"order_with_respect_to": "post"},
+        ),
+        migrations.CreateModel(
+            "Filled",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("n", models.IntegerField(db_default=1)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Coded",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("code", models.CharField(max_length=9, default=shop.codes.next_code)),
+                ("name", models.CharField(max_length=9)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Odd",
+            [
+                ("id", models.AutoField(primary_key=True)),
+                ("slug", shop.codes.SlugOfItsOwn()),
+            ],
+        ),
+        migrations.CreateModel(
+            "Managed",
+            [("id", models.AutoField(primary_key=True)), ("name", models.CharField(max_length=9))],
+            managers=[("objects", shop.codes.Manager())],
+        ),
+    ]
+"""  # fmt: skip
+
+check_rewritten = partial(checking.check_rewritten, models=MODELS, select=("MF302",))
+check_refused = partial(checking.check_refused, models=MODELS, select=("MF302",))
+
+
+def body(*lines: str, over: str = "Post.objects.all()") -> str:
+    return "\n".join([f"for post in {over}:", *(f"    {line}" for line in lines)])
+
+
+# What becomes batches
+
+
+def test_create():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            Tag.objects.create(name=post.title, post=post)
+        """,
+        """
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.all():
+                tags.create(name=post.title, post=post)
+        """,
+        "MF302",
+    )
+
+
+def test_save_of_a_new_row():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            if post.title:
+                Tag(name=post.title).save()
+            else:
+                Tag(
+                    name="x",  # for want of another
+                ).save()
+        """,
+        """
+        with create_in_batches(Tag) as tags:
+            for post in Post.objects.all():
+                if post.title:
+                    tags.add(Tag(name=post.title))
+                else:
+                    tags.add(Tag(
+                        name="x",  # for want of another
+                    ))
+        """,
+    )
+
+
+def test_save_of_a_new_row_with_a_name():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            tag = Tag(name=post.title)
+            tag.name += "x"
+            tag.post = post
+            tag.save()
+        """,
+        """
+        with create_in_batches(Tag) as tags:
+            for post in Post.objects.all():
+                tag = Tag(name=post.title)
+                tag.name += "x"
+                tag.post = post
+                tags.add(tag)
+        """,
+    )
+
+
+def test_both_ways_in_one_batch():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            Tag.objects.create(name=post.title)
+            Tag(name="x").save()
+        """,
+        """
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.all():
+                tags.create(name=post.title)
+                tags.add(Tag(name="x"))
+        """,
+    )
+
+
+def test_two_models():
+    loop = check_rewritten(
+        """
+        for post in Post.objects.all():
+            Token.objects.create(value=post.title)
+            Stamped.objects.create(name=post.title)
+        """,
+        """
+        with create_in_batches(Token.objects) as tokens, create_in_batches(
+            Stamped.objects
+        ) as stampeds:
+            for post in Post.objects.all():
+                tokens.create(value=post.title)
+                stampeds.create(name=post.title)
+        """,
+        databases=EVERYWHERE,
+    )
+    assert loop.reason == "creates shop.Token rows in batches; creates shop.Stamped rows in batches"
+
+
+def test_one_of_two_models():
+    """The rows of the first have keys that the second asks for."""
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            tag = Tag.objects.create(name=post.title)
+            Attachment.objects.create(tag=tag)
+        """,
+        """
+        with create_in_batches(Attachment.objects) as attachments:
+            for post in Post.objects.all():
+                tag = Tag.objects.create(name=post.title)
+                attachments.create(tag=tag)
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["Attachment.objects.create(tag_id=post.pk)", "Attachment(tag_id=post.pk).save()"]
+)
+def test_rows_that_point_to_others_by_a_key_that_is_known(line):
+    """They may wait; the rows that they point to must not."""
+    given = body("Tag.objects.create(id=post.pk, name='x')", line)
+    outcome = checking.outcome_of(checking.whole(given), models=MODELS, select=("MF302",))
+    assert outcome.loops[0].reason == "creates shop.Attachment rows in batches"
+
+
+def test_with_everything_else():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            post.slug = post.title.lower()
+            post.save()
+            Tag.objects.create(name=post.title, post=post)
+        """,
+        """
+        with update_in_batches("slug") as batch, create_in_batches(Tag.objects) as tags:
+            for post in stream(Post.objects.all()):
+                post.slug = post.title.lower()
+                batch.save(post)
+                tags.create(name=post.title, post=post)
+        """,
+        "MF203", "MF301", "MF302",
+        select=("MF201", "MF202", "MF203", "MF301", "MF302"),
+        databases=EVERYWHERE,
+    )  # fmt: skip
+
+
+def test_a_long_header_is_laid_out():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            Tag.objects.using(schema_editor.connection.alias).db_manager(schema_editor.connection.alias).create(name="x")
+        """,
+        """
+        with create_in_batches(
+            Tag.objects.using(schema_editor.connection.alias).db_manager(
+                schema_editor.connection.alias
+            )
+        ) as tags:
+            for post in Post.objects.all():
+                tags.create(name="x")
+        """,
+    )  # fmt: skip
+
+
+def test_an_inner_loop():
+    """The batch goes around both, since one for each turn would hold few rows."""
+    check_rewritten(
+        """
+        for person in Person.objects.all():
+            for post in person.posts.all():
+                Token.objects.create(value=post.title)
+        """,
+        """
+        with create_in_batches(Token.objects) as tokens:
+            for person in Person.objects.all():
+                for post in person.posts.all():
+                    tokens.create(value=post.title)
+        """,
+    )
+
+
+def test_the_model_is_fetched_in_the_loop():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            Made = apps.get_model("shop", "Token")
+            Made.objects.create(value=post.title)
+        """,
+        """
+        with create_in_batches(Token.objects) as tokens:
+            for post in Post.objects.all():
+                Made = apps.get_model("shop", "Token")
+                tokens.create(value=post.title)
+        """,
+    )
+
+
+def test_rows_that_are_no_instances():
+    check_rewritten(
+        """
+        for pk, title in Post.objects.values_list("pk", "title"):
+            Token.objects.create(value=title)
+        """,
+        """
+        with create_in_batches(Token.objects) as tokens:
+            for pk, title in Post.objects.values_list("pk", "title"):
+                tokens.create(value=title)
+        """,
+    )
+
+
+def test_queries_of_other_tables():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            person = Person.objects.get(name=post.title)
+            Token.objects.create(value=person.name)
+        """,
+        """
+        with create_in_batches(Token.objects) as tokens:
+            for post in Post.objects.all():
+                person = Person.objects.get(name=post.title)
+                tokens.create(value=person.name)
+        """,
+    )
+
+
+def test_copies_in_the_table_of_the_loop():
+    """The loop's rows are fixed when it starts."""
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            Post.objects.create(title=post.title, author=post.author)
+        """,
+        """
+        with create_in_batches(Post.objects) as posts:
+            for post in Post.objects.all():
+                posts.create(title=post.title, author=post.author)
+        """,
+    )
+
+
+def test_a_stream_of_another_table():
+    check_rewritten(
+        """
+        for post in Post.objects.all().iterator():
+            Token.objects.create(value=post.title)
+        """,
+        """
+        with create_in_batches(Token.objects) as tokens:
+            for post in Post.objects.all().iterator():
+                tokens.create(value=post.title)
+        """,
+        databases=EVERYWHERE,
+    )
+
+
+def test_names_that_are_taken():
+    check_rewritten(
+        """
+        tags = []
+        for post in Post.objects.all():
+            Tag.objects.create(name=post.title)
+        """,
+        """
+        tags = []
+        with create_in_batches(Tag.objects) as new_tags:
+            for post in Post.objects.all():
+                new_tags.create(name=post.title)
+        """,
+    )
+
+
+def test_a_default_that_is_never_called():
+    check_rewritten(
+        """
+        Coded = apps.get_model("shop", "Coded")
+        for post in Post.objects.all():
+            Coded.objects.create(code=post.title)
+        """,
+        """
+        Coded = apps.get_model("shop", "Coded")
+        with create_in_batches(Coded.objects) as codeds:
+            for post in Post.objects.all():
+                codeds.create(code=post.title)
+        """,
+    )
+
+
+# What does not
+
+
+@pytest.mark.parametrize("lines", [
+    ("tag = Tag.objects.create(name=post.title)", "Attachment(name=tag.pk).full_clean()"),
+    ("print(Tag.objects.create(name=post.title))",),
+    ("made = [Tag.objects.create(name=name) for name in post.title]",),
+    ("tag = Tag(name=post.title)", "tag.save()", "print(tag.pk)"),
+    ("tag = Tag(name=post.title)", "tag.save()", "tag.name = 'x'"),
+    ("tag = Tag(name=post.title)", "tag.save()", "tag.save()"),
+    ("tag = Tag(name=post.title)", "last = tag", "tag.save()"),
+    ("tag = Tag(name=post.title)", "tag.full_clean()", "tag.save()"),
+    ("tag = Tag(name=post.title)", "for name in post.title:", "    tag.name = name", "    tag.save()"),
+])  # fmt: skip
+def test_a_new_row_that_is_used(lines):
+    check_refused(body(*lines), "created-row-used")
+
+
+def test_a_new_row_that_is_used_after_the_loop():
+    check_refused(
+        """
+        for post in Post.objects.all():
+            tag = Tag(name=post.title)
+            tag.save()
+        print(tag.pk)
+        """,
+        "created-row-used",
+    )
+
+
+@pytest.mark.parametrize("line", [
+    "print(Tag.objects.count())",
+    "if Tag.objects.filter(name=post.title).exists(): continue",
+    "Tag.objects.get_or_create(name=post.title)",
+    "Tag.objects.filter(name=post.title).update(name='x')",
+    "Tag.objects.filter(name=post.title).delete()",
+    "print(post.tags.count())",
+    "print([tag.name for tag in post.tags.all()])",
+    "print(Post.objects.filter(tags__name='x').exists())",
+    "print(Attachment.objects.filter(tag__name='x').count())",
+    "print(Attachment.objects.get(pk=1).tag.name)",
+    "Person.objects.filter(name=post.title).delete()",
+    "post.delete()",
+    "schema_editor.execute('SELECT 1')",
+    "Attachment.objects.filter(name=post.title).update(tag_id=post.pk)",
+])  # fmt: skip
+def test_the_body_looks_for_rows_that_wait(line):
+    """``tags`` of a many-to-many or a foreign key, joins, deletions that cascade, raw SQL."""
+    check_refused(body("Tag.objects.create(name=post.title, id=post.pk)", line), "query-in-body")
+
+
+def test_managers_of_relations_through_the_new_rows():
+    check_refused(
+        """
+        Membership = apps.get_model("shop", "Membership")
+        for person in Person.objects.all():
+            Membership.objects.create(person=person, club_id=1)
+            if person.clubs.exists():
+                print(person)
+        """,
+        "query-in-body",
+    )
+
+
+def test_the_loop_saves_rows_of_the_same_table():
+    check_refused(
+        body("post.title = 'x'", "Post.objects.create(title='y')", "post.save()"),
+        "query-in-body",
+    )
+
+
+def test_the_loop_saves_rows_that_may_point_to_new_ones():
+    check_refused(
+        """
+        for tag in Attachment.objects.all():
+            Tag.objects.create(id=tag.pk, name="x")
+            tag.tag_id = tag.pk
+            tag.save()
+        """,
+        "query-in-body",
+    )
+
+
+def test_another_model_in_the_same_table():
+    check_refused(
+        body(
+            "Proxy = apps.get_model('shop', 'Proxy')",
+            "Token.objects.create(value='x')",
+            "Proxy(value='y').save()",
+        ),
+        "query-in-body",
+    )
+
+
+@pytest.mark.parametrize("over", [
+    "Tag.objects.iterator()",
+    "Post.objects.filter(tags__name='x').iterator()",
+    "Post.objects.prefetch_related('tags').iterator(100)",
+])  # fmt: skip
+def test_a_stream_that_may_come_to_the_new_rows(over):
+    check_refused(
+        body("Tag.objects.create(name='x')", over=over), "queryset-shape", databases=EVERYWHERE
+    )
+
+
+@pytest.mark.parametrize("block", ["try:", "with transaction.atomic():", "with open('x'):"])
+def test_errors_and_blocks_around_a_create(block):
+    ending = ["except Exception:", "    pass"] if block == "try:" else []
+    check_refused(
+        body(block, "    Tag.objects.create(name=post.title)", *ending),
+        "transaction",
+    )
+
+
+def test_errors_caught_around_the_loop():
+    check_refused(
+        """
+        try:
+            for post in Post.objects.all():
+                Tag.objects.create(name=post.title)
+        except Exception:
+            print("failed")
+        """,
+        "transaction",
+    )
+
+
+def test_transactions_in_the_body():
+    check_refused(
+        body("Tag.objects.create(name=post.title)", "schema_editor.connection.commit()"),
+        "query-in-body",
+    )
+
+
+def test_a_generator():
+    check_refused(body("Tag.objects.create(name=post.title)", "yield post"), "leaves-function")
+
+
+def test_a_loop_in_a_loop():
+    check_refused(
+        """
+        while Token.objects.exists():
+            for post in Post.objects.all():
+                Tag.objects.create(name=post.title)
+        """,
+        "per-parent",
+    )
+
+
+def test_few_rows():
+    check_refused(
+        body("Token.objects.create(value='x')", over="Post.objects.all()[:9]"), "few-rows"
+    )
+
+
+@pytest.mark.parametrize("line", [
+    "Tag(name=post.title).save(force_insert=True)",
+    "Tag.objects.create(*post.title)",
+])  # fmt: skip
+def test_arguments(line):
+    check_refused(body(line), "save-arguments")
+
+
+@pytest.mark.parametrize(("model", "reason"), [
+    ("Child", "multi-table-inheritance"),
+    ("Proxy", "multi-table-inheritance"),
+    ("Page", "save-side-effect"),
+    ("Filled", "field-unknown"),
+    ("Managed", "custom-manager"),
+    ("Missing", "model-unknown"),
+])  # fmt: skip
+def test_models_whose_rows_are_completed_elsewhere(model, reason):
+    check_refused(
+        body(f"Made = apps.get_model('shop', '{model}')", "Made.objects.create(name='x')"), reason
+    )
+
+
+def test_models_of_the_project():
+    before = checking.whole(body("Other.objects.create(name=post.title)")).replace(
+        "\n\n\ndef forwards", "\nfrom shop.models import Other\n\n\ndef forwards"
+    )
+    loop = checking.outcome_of(before, models=MODELS, select=("MF302",)).loops[0]
+    assert loop.blocked_by == "real-model"
+
+
+@pytest.mark.parametrize("owner", ["post.tags", "Tag.objects.filter(name='x')"])
+def test_managers_that_are_not_the_model_s(owner):
+    reason = "custom-manager" if owner == "post.tags" else "queryset-shape"
+    loop = check_refused(body(f"{owner}.create(name='x')"), reason)
+    assert "hangs on a row" in loop.reason or owner != "post.tags"
+
+
+def test_several_managers():
+    check_refused(
+        body("Tag.objects.create(name='x')", "Tag.objects.using('other').create(name='x')"),
+        "loop-shape",
+    )
+
+
+def test_a_manager_made_in_the_loop():
+    check_refused(
+        body("alias = post.title", "Tag.objects.using(alias).create(name='x')"), "loop-shape"
+    )
+
+
+@pytest.mark.parametrize(("lines", "reason"), [
+    (("Tag.objects.create(name=unknown(post))",), "unknown-call"),
+    (("Tag.objects.create(name=post.title)", "imported.audit(post)"), "unknown-call"),
+    (("Made = apps.get_model('shop', 'Coded')", "Made.objects.create(name='x')"), "unknown-call"),
+    (("Made = apps.get_model('shop', 'Odd')", "Made.objects.create()"), "save-side-effect"),
+])  # fmt: skip
+def test_code_that_may_look_for_rows_that_wait(lines, reason):
+    """Functions, defaults and fields that are not known may query: with ``--unsafe-fixes`` only."""
+    loop = check_refused(body(*lines), reason)
+    assert loop.offer
+    outcome = checking.outcome_of(
+        checking.whole(body(*lines)), models=MODELS, select=("MF302",), unsafe=True
+    )
+    assert outcome.changed
+
+
+def test_receivers_of_every_model():
+    receiver = (
+        "from django.db.models.signals import post_save\n\npost_save.connect(print)\n"  # no sender
+    )
+    models = MODELS + "\n# a project of its own\n"
+    (checking.project(models).parent / "apps.py").write_text(receiver)
+    loop = checking.check_refused(
+        body("Tag.objects.create(name=post.title)"), "signals", models=models, select=("MF302",)
+    )
+    assert loop.offer
+
+
+# Lists for one bulk_create()
+
+
+def listed(
+    *lines: str, end: str = "Tag.objects.bulk_create(tags)", over: str = "Post.objects.all()"
+):
+    return "\n".join(["tags = []", body(*lines, over=over), end])
+
+
+def test_a_list_for_bulk_create():
+    check_rewritten(
+        """
+        tags = []
+        for post in Post.objects.all():
+            if post.title:
+                tags.append(Tag(name=post.title, post=post))
+        Tag.objects.bulk_create(tags, batch_size=500)
+        print("done")
+        """,
+        """
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.all():
+                if post.title:
+                    tags.append(Tag(name=post.title, post=post))
+        print("done")
+        """,
+        "MF302",
+    )
+
+
+def test_a_list_of_rows_with_names():
+    check_rewritten(
+        """
+        tags = []  # as many as posts
+        for post in Post.objects.all():
+            tag = Tag(name=post.title)
+            tag.post = post
+            tags.append(tag)
+        if tags:
+            Tag.objects.bulk_create(tags)
+        """,
+        """
+        # as many as posts
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.all():
+                tag = Tag(name=post.title)
+                tag.post = post
+                tags.append(tag)
+        """,
+    )
+
+
+APPEND = "tags.append(Tag(name=post.title))"
+
+
+@pytest.mark.parametrize(("before", "reason"), [
+    (listed(APPEND, end="Tag.objects.bulk_create(tags, ignore_conflicts=True)"), "save-arguments"),
+    (listed(APPEND, end="Tag.objects.bulk_create(tags)\nprint(tags)"), "created-row-used"),
+    (listed(APPEND, "print(len(tags))"), "created-row-used"),
+    (listed(APPEND, "if len(tags) > 9: tags = []"), "created-row-used"),
+    (listed("tags.append(post)"), "created-row-used"),
+    (listed("tags.append(Token(value='x'))"), "created-row-used"),
+    (listed("tag = Tag(name='x')", "tags.append(tag)", "tag.name = 'y'"), "created-row-used"),
+    (listed("author = Person(name='x')", APPEND, "print(author.name)"), "created-row-used"),
+    (listed(APPEND, "if post.title: return"), "leaves-function"),
+    (listed(APPEND, "print(Tag.objects.count())"), "query-in-body"),
+    (listed(APPEND, "print(post.tags.count())"), "query-in-body"),
+    (listed(APPEND, "post.delete()"), "query-in-body"),
+    (listed(APPEND, over="Tag.objects.all()"), "queryset-shape"),
+    (listed(APPEND, over="Post.objects.filter(tags=None)"), "queryset-shape"),
+    (listed(APPEND, over="Post.objects.using('other')"), "transaction"),
+    (listed(APPEND) + "\ntry:\n    print()\nexcept ValueError:\n    pass", "transaction"),
+    (listed(APPEND, "imported.audit(post)"), "unknown-call"),
+    (listed("tags.append(Stamped(name='x'))", end="Stamped.objects.bulk_create(tags)"), "one-timestamp"),
+    (listed("data = {}", "tags.append(Stamped(data=data))", "data['n'] = 1",
+            end="Stamped.objects.bulk_create(tags)"), "value"),
+])  # fmt: skip
+def test_lists_that_are_needed(before, reason):
+    check_refused(before, reason)
+
+
+@pytest.mark.parametrize("first", ["print(); tags = []", "global tags\ntags = []"])
+def test_a_list_that_does_not_stand_alone(first):
+    outcome = checking.outcome_of(
+        checking.whole(listed(APPEND).replace("tags = []", first)), models=MODELS, select=("MF302",)
+    )
+    assert not outcome.changed
+
+
+def test_a_list_for_a_model_that_is_not_known():
+    check_refused(listed(APPEND, end="imported.objects.bulk_create(tags)"), "model-unknown")
+
+
+@pytest.mark.parametrize("before", [
+    listed(APPEND, end="print()\nTag.objects.bulk_create(tags)"),
+    listed(APPEND, end="made = Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if tags:\n    Tag.objects.bulk_create(tags)\nelse:\n    print()"),
+    listed(APPEND).replace("tags = []", "tags = [Tag(name='first')]"),
+])  # fmt: skip
+def test_other_ways_to_use_a_list(before):
+    outcome = checking.outcome_of(checking.whole(before), models=MODELS, select=("MF302",))
+    assert not outcome.changed
