@@ -63,7 +63,7 @@ def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refu
     model, columns, caveats = creating.check_model(value.model, loop)
     creating.check_manager(Creation(found.call, value.model, found.manager), model, loop)
     _check_moment(found, loop, model)
-    _check_values(rows, columns)
+    _check_values(rows, columns, loop)
     caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none
     caveats += creating.default_caveats(model, columns, rows)
     for column in {column.name: column for column in columns.values()}.values():
@@ -139,20 +139,37 @@ def _check_moment(found: Collected, loop: Loop, model: ModelState) -> None:
         )
 
 
-def _check_values(rows: list[Creation], columns: Mapping[str, FieldState]) -> None:
-    """No value can change between the making of its row and ``bulk_create()``. Raises ``Refused``."""
+def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop: Loop) -> None:
+    """No value can change between the making of its row and ``bulk_create()``, which inserts rows that
+    have a key before those that get one. Raises ``Refused``.
+    """
     for row in rows:
         if row.given.args:
             raise Refused(
                 Reason.VALUE, f"line {row.call.lineno} does not name the values of its row"
             )
-        for given in row.given.keywords:
-            column = columns.get(given.arg or "**")
-            plain = column is not None and column.kind in INERT and column.kind != "BinaryField"
-            if not plain and not isinstance(given.value, ast.Constant):
+        for name, value in _values(row, loop):
+            column = columns.get(name)
+            if name == "pk" or (column is not None and column.primary_key is not False):
                 raise Refused(
-                    Reason.VALUE, f"the value of `{given.arg}` may change before bulk_create()"
+                    Reason.PRIMARY_KEY,
+                    "bulk_create() inserts rows whose key is given before others",
                 )
+            plain = column is not None and column.kind in INERT and column.kind != "BinaryField"
+            if not plain and not isinstance(value, ast.Constant):
+                raise Refused(
+                    Reason.VALUE, f"the value of `{name}` may change before bulk_create()"
+                )
+
+
+def _values(row: Creation, loop: Loop) -> Iterator[tuple[str, ast.expr | None]]:
+    """What the row is given when it is made, and what is set afterwards."""
+    yield from ((given.arg or "**", given.value) for given in row.given.keywords)
+    scope = loop.resolver.scope
+    for load in scope.loads(row.name) if row.name else ():
+        match scope.parents[load]:
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name, None
 
 
 def _body(loop: Loop) -> Iterator[ast.AST]:

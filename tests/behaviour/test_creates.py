@@ -185,9 +185,9 @@ def test_the_order_of_rows(database):
 
 @pytest.mark.parametrize("database", ONE_SQLITE)
 def test_a_list_for_bulk_create(database):
-    code = forwards("if post.n:", "    marks.append(Mark(code=str(post.pk), note=post.title))")
-    code = code.replace("    for post", "    marks = []\n    for post")
-    code += "\n    Mark.objects.bulk_create(marks)"
+    code = forwards("if post.n:", "    tickets.append(Ticket(note=post.title))")
+    code = code.replace("    for post", "    tickets = []\n    for post")
+    code += "\n    Ticket.objects.bulk_create(tickets)"
     outcome, _ = run_rewritten(MODELS, code, posts(40), database=database)
     assert "MF302" in outcome.loops[0].codes
 

@@ -730,6 +730,12 @@ APPEND = "tags.append(Tag(name=post.title))"
     (listed("tags.append(Stamped(name='x'))", end="Stamped.objects.bulk_create(tags)"), "one-timestamp"),
     (listed("data = {}", "tags.append(Stamped(data=data))", "data['n'] = 1",
             end="Stamped.objects.bulk_create(tags)"), "value"),
+    (listed("tags.append(Tag(id=post.pk, name='x'))"), "primary-key"),
+    (listed("tag = Tag(name='x')", "tag.pk = post.pk", "tags.append(tag)"), "primary-key"),
+    (listed("tag = Stamped(name='x')", "tag.data = other", "tags.append(tag)",
+            end="Stamped.objects.bulk_create(tags)"), "value"),
+    (listed("tags.append(Tag(None, 'x'))"), "value"),
+    (listed("tags.append(Tag(**values))"), "value"),
 ])  # fmt: skip
 def test_lists_that_are_needed(before, reason):
     check_refused(before, reason)
