@@ -193,18 +193,16 @@ def _stays_in_table(effect: Effect, loop: Loop, lazies: Lazies) -> bool:
     ordering = other.options.get("ordering", ())
     if not isinstance(ordering, tuple):
         return False
+    chain = [*_chain(node, loop)]
+    every = list(chain)
     if isinstance(node, ast.Call) and not _rows(node, loop):
         assert isinstance(node.func, ast.Attribute)
-        last = [Step(node.func.attr, node)]
-    else:
-        last = []
-    chain = _chain(node, loop)
+        every.append(Step(node.func.attr, node))
     return (
         all(_is_own(name, columns, sorts=True) for name in ordering)
         and all(step.name in _PLAIN_STEPS for step in chain)
-        and not any(step.name == "raw" for step in last)
-        and all(_names_own(step, columns) for step in (*chain, *last))
-        and not any(_has_queries(step, lazies) for step in (*chain, *last))
+        and all(_names_own(step, columns) for step in every)
+        and not any(_has_queries(step, lazies) for step in every)
     )
 
 
