@@ -283,8 +283,7 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
     """The attributes by which rows of any model give rows of this table. Raises ``Refused``."""
     found: set[str] = set()
     for each in _sharing_table(loop, model):
-        for other, field in loop.state.pointing_to(each.key):
-            found |= {field.name, other.name.lower()}
+        found |= {field.name for _, field in loop.state.pointing_to(each.key)}
         for field in each.fields:
             if field.target is not None:  # a manager, or one row, on its target
                 name = field.options.get("related_name", "")
