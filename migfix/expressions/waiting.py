@@ -196,18 +196,17 @@ def stays_in_table(effect: Effect, loop: Loop, lazies: Lazies | None = None) -> 
     ordering = other.options.get("ordering", ())
     if not isinstance(ordering, tuple):
         return False
+    chain = [*_chain(node, loop)]
+    every = list(chain)
     if isinstance(node, ast.Call) and not _rows(node, loop):
         assert isinstance(node.func, ast.Attribute)
-        last = [Step(node.func.attr, node)]
-    else:
-        last = []
-    chain, lazies = _chain(node, loop), lazies or Lazies(loop.resolver)
+        every.append(Step(node.func.attr, node))
+    lazies = lazies or Lazies(loop.resolver)
     return (
         all(_is_own(name, columns, sorts=True) for name in ordering)
         and all(step.name in _PLAIN_STEPS for step in chain)
-        and not any(step.name == "raw" for step in last)
-        and all(_names_own(step, columns) for step in (*chain, *last))
-        and not any(_has_queries(step, lazies) for step in (*chain, *last))
+        and all(_names_own(step, columns) for step in every)
+        and not any(_has_queries(step, lazies) for step in every)
     )
 
 
@@ -288,8 +287,7 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
     """The attributes by which rows of any model give rows of this table. Raises ``Refused``."""
     found: set[str] = set()
     for each in _sharing_table(loop, model):
-        for other, field in loop.state.pointing_to(each.key):
-            found |= {field.name, other.name.lower()}
+        found |= {field.name for _, field in loop.state.pointing_to(each.key)}
         for field in each.fields:
             if field.target is not None:  # a manager, or one row, on its target
                 name = field.options.get("related_name", "")
