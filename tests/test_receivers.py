@@ -70,6 +70,6 @@ def test_such_a_receiver_makes_the_update_unsafe_and_every_column_needed(project
     assert "MF101" in run(app, ["check", "."]).stdout
     (project / "shop" / "search.py").write_text("post_save.connect(index)\n")
     checked = run(app, ["check", "--database", "postgresql", "."]).stdout
-    assert ": MF202 " in checked
+    assert ": MF203 " in checked
     assert "shop/search.py:1 connects a receiver without a sender" in checked
     assert "MF101 [unsafe]" in run(app, ["check", "--unsafe-fixes", "."]).stdout
