@@ -73,20 +73,19 @@ def _stays(node: ast.expr, loop: Loop) -> bool:
 
 def shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
     """May a write to the model called ``key`` change rows in the table of ``model``?"""
-    own, others = _tables(loop, model), _tables(
-        loop, loop.state.model(*key) if key else Unknown("")
-    )
+    others = tables(loop, loop.state.model(*key) if key else Unknown(""))
+    own = tables(loop, model)
     return own is None or others is None or bool(own & others)
 
 
-def _tables(loop: Loop, model: ModelState | Unknown) -> set[str] | None:
+def tables(loop: Loop, model: ModelState | Unknown) -> set[str] | None:
     """The tables of the model and of those that it inherits from or stands for; None if one is unknown."""
     parents = model if isinstance(model, Unknown) else loop.state.parents(model)
     if isinstance(model, Unknown) or isinstance(parents, Unknown):
         return None
-    tables = [each.db_table for each in (*parents, model)]
-    known = {table for table in tables if isinstance(table, str)}
-    return known if len(known) == len(set(tables)) else None
+    named = {each.db_table for each in (*parents, model)}
+    known = {table for table in named if isinstance(table, str)}
+    return known if len(known) == len(named) else None
 
 
 def computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[str]:

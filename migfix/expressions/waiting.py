@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
-from migfix.expressions.narrow_saves import shares_table
+from migfix.expressions.narrow_saves import shares_table, tables
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Name, Unknown
 from migfix.loops import effects, uses
@@ -305,8 +305,14 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
 
 def _sharing_table(loop: Loop, model: ModelState) -> list[ModelState]:
     """The models, itself included, whose rows are in its table: proxies, children, other states of it."""
-    known = [each for each in loop.state.models.values() if isinstance(each, ModelState)]
-    return [each for each in known if each is model or shares_table(loop, model, each.key)]
+    own = tables(loop, model)
+    found = [model]
+    for each in loop.state.models.values():
+        if isinstance(each, ModelState) and each is not model:
+            others = tables(loop, each)
+            if own is None or others is None or own & others:
+                found.append(each)
+    return found
 
 
 def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | None:

@@ -111,11 +111,10 @@ def _evaluations(node: ast.AST, resolver: Resolver) -> Iterator[Effect]:
 
     https://docs.djangoproject.com/en/stable/ref/models/querysets/#when-querysets-are-evaluated
     """
-    if isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)):
+    kinds = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)
+    if isinstance(node, kinds) and not _stays_lazy(node, resolver):
         match resolver.value(node):
-            case Manager(model=model) | Rows(manager=Manager(model=model)) if not _stays_lazy(
-                node, resolver
-            ):
+            case Manager(model=model) | Rows(manager=Manager(model=model)):
                 yield Effect(Kind.READS, node, model.key)
 
 
