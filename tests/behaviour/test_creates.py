@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import django
 import pytest
 from django.db import IntegrityError
 
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.rewritten import rewritten, run_rewritten
 from tests.running import Case, Different, run, run_both
 
 pytestmark = pytest.mark.behaviour
-
-ONE_SQLITE = [parameter for parameter in PARAMETERS if parameter.values != ("sqlite",)]
 
 MODELS = """
 import uuid
@@ -58,6 +57,11 @@ migrations.CreateModel("Mark", [
 ]),
     ]
 """
+if django.VERSION >= (
+    6,
+    0,
+):  # save() looks at the clock twice there, and that of the tests moves each time
+    MODELS = MODELS.replace("auto_now_add=True", "null=True").replace("auto_now=True", "null=True")
 
 
 def posts(count):
