@@ -15,8 +15,8 @@ After:
 
 ``update_in_batches`` comes from ``_migfix.py``, a module that migfix puts beside the migrations. It
 keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes (``auto_now``) included,
-and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row by row and in order, as ``save()`` does,
-but without a round trip for each.
+and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row
+by row and in order, as ``save()`` does, but without a round trip for each.
 
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known

@@ -107,7 +107,7 @@ def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
         creating.check_unused(creation, loop)
         made.append(creation.made)
         yield creation
-    for node in _body(loop):
+    for node in loop.nodes:
         if not isinstance(node, ast.Call) or node in made:
             continue
         if isinstance(loop.resolver.value(node.func, node), Model):
@@ -170,7 +170,3 @@ def _values(row: Creation, loop: Loop) -> Iterator[tuple[str, ast.expr | None]]:
         match scope.parents[load]:
             case ast.Attribute(attr=name, ctx=ast.Store()):
                 yield name, None
-
-
-def _body(loop: Loop) -> Iterator[ast.AST]:
-    return (n for statement in loop.node.body + loop.node.orelse for n in walk(statement))

@@ -48,8 +48,7 @@ class Creation:
 
 def creations(loop: Loop) -> list[Creation]:
     """The calls in the body that create rows, in no function of their own."""
-    nodes = (n for statement in loop.node.body + loop.node.orelse for n in walk(statement))
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
     found = (_creation(call, loop) for call in calls if isinstance(call.func, ast.Attribute))
     return sorted(filter(None, found), key=lambda each: (each.call.lineno, each.call.col_offset))
 

@@ -61,8 +61,7 @@ def check_nothing_looks(
                     "that wait to be written",
                 )
     names = _names_leading_to(loop, model)
-    body = [*loop.node.body, *loop.node.orelse]
-    for node, resolver in _reached(body, loop.resolver):
+    for node, resolver in _reached(loop.region, loop.resolver):
         if (name := _leading(node, names, resolver)) is not None:
             raise Refused(
                 Reason.QUERY_IN_BODY,

@@ -136,20 +136,29 @@ class Loop:
             return known.label
         return ".".join(key) if key else None
 
+    @property
+    def region(self) -> list[ast.stmt]:
+        """The statements of the body, and those of the loop's ``else``."""
+        return [*self.node.body, *self.node.orelse]
+
+    @property
+    def nodes(self) -> Iterator[ast.AST]:
+        """Every node in these statements."""
+        return (node for statement in self.region for node in walk(statement))
+
     @cached_property
     def uses(self) -> tuple[Use, ...]:
         """Uses of the row in the body, the ``else`` of the loop included."""
         if self.row is None:
             return ()
-        return tuple(uses_of(self.row, [*self.node.body, *self.node.orelse], self.resolver))
+        return tuple(uses_of(self.row, self.region, self.resolver))
 
     def used(self, *kinds: UseKind) -> tuple[Use, ...]:
         return tuple(use for use in self.uses if use.kind in kinds)
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
-        region = [*self.node.body, *self.node.orelse]
-        return tuple(effects_of(region, self.row, self.resolver))
+        return tuple(effects_of(self.region, self.row, self.resolver))
 
     def having(self, *kinds: EffectKind) -> tuple[Effect, ...]:
         return tuple(effect for effect in self.effects if effect.kind in kinds)
