@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -40,12 +41,8 @@ def _argument(call: ast.Call, lines: Sequence[str]) -> str:
     _, after = _span(call, lines)
     if before[0] == after[0]:
         return _between(lines, start, end)
-    rest = _between(lines, end, after)
-    return _between(lines, before, end) + rest.replace(",", "", 1 if _is_comma(rest) else 0)
-
-
-def _is_comma(text: str) -> bool:
-    return text.lstrip().startswith(",")
+    without_comma = re.sub(r"^(\s*),", r"\1", _between(lines, end, after))
+    return _between(lines, before, end) + without_comma
 
 
 _Place: TypeAlias = tuple[int, int]
