@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import wraps
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 import typer
 
 from migfix import __version__
-from migfix.findings import FileEdit
+from migfix.findings import FileEdit, Verdict
 from migfix.settings import (
     ExitCode,
     Overrides,
@@ -30,9 +32,12 @@ from migfix.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from migfix.findings import FileOutcome
+    from migfix.pipeline import Dropped
+    from migfix.verify.proofs import Proof
+    from migfix.verify.verifying import Prover
 
 PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_EVERY_SECONDS = 0.1
@@ -137,6 +142,51 @@ class Options:
             raise UsageError("--stdin-filename needs - as the path")
 
 
+@dataclass(frozen=True)
+class Proving:
+    """How the commands that run migrations run them."""
+
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="postgresql://... or mysql://...: a server on which to create a database for each "
+            "run, and to drop it. [default: SQLite]",
+        ),
+    ] = None
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE", help="Run with the project's own models, by its settings module."
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The interpreter that has the project's packages."),
+    ] = None
+    rows: Annotated[int, typer.Option(metavar="N", min=1, help="Rows for each table.")] = 30
+    seed: Annotated[int, typer.Option(metavar="N", help="Where the data begins.")] = 1
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="For each version of a migration.")
+    ] = 60.0
+
+    def repeated(self) -> list[str]:
+        """The arguments that matter for doing it once more."""
+        given = {
+            "--database-url": self.database_url,
+            "--settings": self.settings,
+            "--python": self.python,
+            "--rows": self.rows,
+            "--seed": self.seed,
+        }
+        return [
+            part
+            for name, value in given.items()
+            if value is not None
+            for part in (name, str(value))
+        ]
+
+
 def _comma_separated(values: list[str] | None) -> tuple[str, ...] | None:
     if not values:
         return None
@@ -152,23 +202,28 @@ def _number_of_jobs(value: str) -> int:
 
 
 def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
-    """A Typer command from a function of ``Options`` and options of its own.
+    """A Typer command from a function of ``Options``, perhaps ``Proving``, and options of its own.
 
-    The fields of ``Options`` stand in the signature that Typer reads. The one place where errors
-    of a whole run end: a wrong setting, an interrupt, a bug of ours.
+    The fields of these stand in the signature that Typer reads. The one place where errors of a
+    whole run end: a wrong setting, an interrupt, a bug of ours.
     """
     hints = get_type_hints(run, include_extras=True)
-    shared = get_type_hints(Options, include_extras=True)
-    own = [each for name, each in inspect.signature(run).parameters.items() if name != "options"]
+    groups = {name: hint for name, hint in hints.items() if hint in (Options, Proving)}
+    own = [each for name, each in inspect.signature(run).parameters.items() if name not in groups]
 
     @wraps(run)
     def with_options(**values: Any) -> None:
-        options = Options(**{name: values.pop(name) for name in shared})
-        raise typer.Exit(_guarded(options, lambda: run(options, **values)))
+        given = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        raise typer.Exit(_guarded(given["options"], lambda: run(**given, **values)))
 
     parameters = [
         each.replace(annotation=shared[each.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for each in inspect.signature(Options).parameters.values()
+        for group in groups.values()
+        for shared in [get_type_hints(group, include_extras=True)]
+        for each in inspect.signature(group).parameters.values()
     ] + [each.replace(annotation=hints[each.name]) for each in own]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -225,20 +280,29 @@ def _main(
 @command
 def apply(
     options: Options,
+    proving: Proving,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the patch and write nothing, as diff does.")
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Run each migration in both versions and keep what does the same."
+        ),
     ] = False,
 ) -> ExitCode:
     """Rewrite the migrations in place.
 
     With - as the path, the rewritten file goes to standard output.
     """
+    if verify:
+        _refuse_stdin(options, "--verify")
     if dry_run:
-        return _print_diff(options)
+        return _print_diff(options, proving if verify else None)
     if options.reads_stdin:
         return _filter_stdin(options)
-    return _apply(options)
+    return _apply(options, proving if verify else None)
 
 
 @app.command()
@@ -252,11 +316,15 @@ def diff(options: Options) -> ExitCode:
 @command
 def check(
     options: Options,
+    proving: Proving,
     *,
     output_format: Annotated[OutputFormat, typer.Option(help="How to print.")] = OutputFormat.TEXT,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run each migration in both versions and say so.")
+    ] = False,
 ) -> ExitCode:
     """Print what apply would rewrite, what it would leave alone, and why."""
-    outcomes = _run(options, rewrite=False)
+    outcomes = _checked(options, proving) if verify else _run(options, rewrite=False)
     if output_format is OutputFormat.JSON:
         from migfix.reports import as_json
 
@@ -266,8 +334,135 @@ def check(
     return _finish(outcomes, options, wanted=True)
 
 
-def _apply(options: Options) -> ExitCode:
-    outcomes = [_written(outcome) for outcome in _run(options, rewrite=True)]
+@app.command()
+@command
+def verify(
+    options: Options,
+    proving: Proving,
+    *,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Compare with a git revision, not with what apply would write."
+        ),
+    ] = None,
+    output_format: Annotated[OutputFormat, typer.Option(help="How to print.")] = OutputFormat.TEXT,
+) -> ExitCode:
+    """Run each migration as it is and as apply would write it, on equal data, and compare the tables.
+
+    The migrations are executed, in processes of their own, on throw-away databases.
+    """
+    _refuse_stdin(options, "verify")
+    from migfix.verify import report
+    from migfix.verify.against import tasks_against
+    from migfix.verify.verifying import tasks_of
+
+    outcomes: list[FileOutcome] = []
+    if against is None:
+        outcomes = _run(options, rewrite=True)
+        tasks, failed = tasks_of(outcomes)
+    else:
+        paths = [Path(path) for path in options.paths]
+        exclude = settings_for(paths[0], options.overrides()).exclude
+        tasks, failed = tasks_against(against, paths, exclude)
+    with (
+        _Progress(options, "migrations", after=0.0) as progress,
+        _proving(proving, options) as prover,
+    ):
+        proofs = [*prover.proofs(tasks, progress), *failed]
+    if output_format is OutputFormat.JSON:
+        _print(report.as_json(proofs))
+    else:
+        repeated = proving.repeated()
+        _print(report.as_text(proofs, repeated, color=_colored(options.color)))
+    code = _finish(outcomes, options, wanted=False)
+    return max(code, _exit_code(proofs), key=_SEVERITY.index)
+
+
+# Data that differs matters more than what did not run.
+_SEVERITY = [ExitCode.OK, ExitCode.ERROR, ExitCode.CHANGES]
+
+
+def _exit_code(proofs: Sequence[Proof]) -> ExitCode:
+    verdicts = {verdict for proof in proofs for verdict in proof.verdicts}
+    if Verdict.DIFFERENT in verdicts:
+        return ExitCode.CHANGES
+    return ExitCode.ERROR if Verdict.NOT_RUN in verdicts else ExitCode.OK
+
+
+@contextmanager
+def _proving(proving: Proving, options: Options) -> Iterator[Prover]:
+    """What runs migrations. A request to end the program ends what it runs, too."""
+    from migfix.verify.jobs import Setting
+    from migfix.verify.processes import Processes
+    from migfix.verify.servers import entry_of
+    from migfix.verify.verifying import Prover
+
+    def end(*_: object) -> None:
+        for number in _ENDINGS:  # once: what has begun to clean up is not to be interrupted
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    usual = {number: signal.signal(number, end) for number in _ENDINGS}
+    try:
+        yield Prover(
+            Processes(proving.python, proving.timeout, with_environment=bool(proving.settings)),
+            entry_of(proving.database_url),
+            Setting(proving.seed, proving.rows, proving.settings),
+            parallel=_number_of_jobs(options.jobs) or os.cpu_count() or 1,
+        )
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _refuse_stdin(options: Options, what: str) -> None:
+    if options.reads_stdin:
+        raise UsageError(f"{what} runs files of a project, not standard input")
+
+
+def _checked(options: Options, proving: Proving) -> list[FileOutcome]:
+    """What check says, with what was seen of each rewrite."""
+    from migfix.verify.keeping import with_verdicts
+    from migfix.verify.verifying import tasks_of
+
+    outcomes = _run(options, rewrite=True)
+    tasks, failed = tasks_of(outcomes)
+    with (
+        _Progress(options, "migrations", after=0.0) as progress,
+        _proving(proving, options) as prover,
+    ):
+        return with_verdicts(outcomes, [*prover.proofs(tasks, progress), *failed])
+
+
+def _verified(options: Options, proving: Proving) -> list[FileOutcome]:
+    """What apply writes of what was seen to do the same. Prints what was not."""
+    from migfix.verify import report
+    from migfix.verify.keeping import kept
+
+    outcomes = _run(options, rewrite=True)
+    with (
+        _Progress(options, "migrations", after=0.0) as progress,
+        _proving(proving, options) as prover,
+    ):
+        found = kept(
+            outcomes,
+            lambda dropped: _run(options, rewrite=True, dropped=dropped),
+            prover,
+            progress,
+        )
+    if found.different:
+        text = report.as_text(found.different, proving.repeated(), color=_colored(options.color))
+        _write(sys.stderr, _encoded(text, sys.stderr))
+    return found.outcomes
+
+
+def _apply(options: Options, proving: Proving | None) -> ExitCode:
+    found = _verified(options, proving) if proving else _run(options, rewrite=True)
+    outcomes = [_written(outcome) for outcome in found]
     _print_text(outcomes, options, applied=True)
     return _finish(outcomes, options, wanted=False)
 
@@ -283,10 +478,10 @@ def _written(outcome: FileOutcome) -> FileOutcome:
     return outcome
 
 
-def _print_diff(options: Options) -> ExitCode:
+def _print_diff(options: Options, proving: Proving | None = None) -> ExitCode:
     from migfix.reports import as_diff
 
-    outcomes = _run(options, rewrite=True)
+    outcomes = _verified(options, proving) if proving else _run(options, rewrite=True)
     here = Path.cwd()
     _print(as_diff.render(outcomes, root=here, color=_colored(options.color)))
     for path in as_diff.outside(outcomes, root=here):
@@ -312,8 +507,8 @@ def _filter_stdin(options: Options) -> ExitCode:
 # -- running
 
 
-def _run(options: Options, *, rewrite: bool) -> list[FileOutcome]:
-    """The outcomes ordered by path, each file once."""
+def _run(options: Options, *, rewrite: bool, dropped: Dropped | None = None) -> list[FileOutcome]:
+    """The outcomes ordered by path, each file once; ``dropped`` as for the pipeline."""
     from migfix import pipeline
 
     if options.reads_stdin:
@@ -325,7 +520,9 @@ def _run(options: Options, *, rewrite: bool) -> list[FileOutcome]:
         for settings, group in grouped_by_settings(
             paths, lambda path: settings_for(path, overrides)
         ):
-            for outcome in pipeline.run(group, settings, rewrite=rewrite, on_progress=progress):
+            for outcome in pipeline.run(
+                group, settings, rewrite=rewrite, on_progress=progress, dropped=dropped
+            ):
                 found.setdefault(os.path.abspath(outcome.path), outcome)
     return sorted(found.values(), key=lambda outcome: outcome.path)
 
@@ -341,9 +538,12 @@ def _run_source(source: bytes, options: Options, *, rewrite: bool) -> FileOutcom
 class _Progress:
     """A counter on standard error, for people who wait at a terminal; silent elsewhere."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(
+        self, options: Options, what: str = "files", after: float = PROGRESS_AFTER_SECONDS
+    ) -> None:
         self.enabled = sys.stderr.isatty() and not options.quiet
-        self.next_time = time.monotonic() + PROGRESS_AFTER_SECONDS
+        self.what = what
+        self.next_time = time.monotonic() + after
         self.is_shown = False
 
     def __enter__(self) -> Callable[[int, int], None] | None:
@@ -354,7 +554,7 @@ class _Progress:
             return
         self.next_time = time.monotonic() + PROGRESS_EVERY_SECONDS
         self.is_shown = True
-        print(f"\r{done}/{total} files", end="", file=sys.stderr, flush=True)
+        print(f"\r{done}/{total} {self.what}", end="", file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
         if self.is_shown:

@@ -83,6 +83,7 @@ class Reason(Enum):
     STATES_DIFFER = "states-differ"
     NAME_CLASH = "name-clash"
     SUPPRESSED = "suppressed"
+    NOT_VERIFIED = "not-verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,33 @@ class Rewrite:
         return Applicability.UNSAFE if self.caveats else Applicability.SAFE
 
 
+class Verdict(Enum):
+    """EQUAL: both versions left the same on all data. DIFFERENT: not on some. NOT_RUN: nothing is proved."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    NOT_RUN = "not-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one version of a migration needed: queries, seconds, and bytes of memory at the peak."""
+
+    queries: int
+    seconds: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was seen when a loop ran as it was and as rewritten; without figures where it did not run."""
+
+    verdict: Verdict
+    reason: str = ""
+    before: Figures | None = None
+    after: Figures | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LoopOutcome:
     """One loop over database rows and what became of it. Lines and columns count from 1."""
@@ -211,6 +239,7 @@ class LoopOutcome:
     already_streams: bool = False
     offer: str | None = None  # what --unsafe-fixes would do here, one sentence
     logged: bool = False  # under DEBUG, Django keeps statements of its body
+    verified: Verified | None = None
 
     @property
     def changed(self) -> bool:

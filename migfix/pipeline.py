@@ -9,7 +9,7 @@ import ast
 import multiprocessing
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,18 +32,28 @@ from migfix.source import Source, UnreadableSource
 from migfix.worlds import ProjectFacts
 
 Progress = Callable[[int, int], None]
+Dropped = Mapping[tuple[Path, int], str]
 _FILES_FOR_PROCESSES = 5000
 
 
 def run(
-    paths: Sequence[Path], settings: Settings, *, rewrite: bool, on_progress: Progress | None = None
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    rewrite: bool,
+    on_progress: Progress | None = None,
+    dropped: Dropped | None = None,
 ) -> list[FileOutcome]:
-    """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits."""
+    """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits.
+
+    ``dropped`` are loops to leave as they are, each by its file and line, and why.
+    """
     found = discover(paths, settings.exclude)
     named = {path for path in paths if path.is_file()}
     outcomes = [FileOutcome(path, error="no such file or folder") for path in found.missing]
     jobs = settings.jobs or _processes_for(len(found.files))
-    for done, some in enumerate(_looked_at(found.files, named, settings, rewrite, jobs), 1):
+    engine = Engine(settings, rewrite, dropped or {})
+    for done, some in enumerate(_looked_at(found.files, named, engine, jobs), 1):
         outcomes += some
         if on_progress:
             on_progress(done, len(found.files))
@@ -56,12 +66,11 @@ def _processes_for(files: int) -> int:
 
 
 def _looked_at(
-    files: Sequence[Path], named: set[Path], settings: Settings, rewrite: bool, jobs: int
+    files: Sequence[Path], named: set[Path], engine: Engine, jobs: int
 ) -> Iterator[list[FileOutcome]]:
     """The outcomes of each file, by as many processes as ``jobs`` says."""
     folders = [list(group) for _, group in groupby(files, key=lambda path: path.parent)]
     if jobs == 1 or len(folders) == 1:
-        engine = Engine(settings, rewrite)
         yield from (engine.file(path, path in named) for path in files)
         return
     # Neighbours share their history, so each process gets a stretch of folders.
@@ -72,15 +81,14 @@ def _looked_at(
     ]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        runs = [pool.submit(_run_stretch, some, named, settings, rewrite) for some in stretches]
+        runs = [pool.submit(_run_stretch, some, named, engine) for some in stretches]
         for finished in as_completed(runs):
             yield from finished.result()
 
 
 def _run_stretch(
-    files: Sequence[Path], named: set[Path], settings: Settings, rewrite: bool
+    files: Sequence[Path], named: set[Path], engine: Engine
 ) -> list[list[FileOutcome]]:
-    engine = Engine(settings, rewrite)
     return [engine.file(path, path in named) for path in files]
 
 
@@ -108,6 +116,7 @@ class Engine:
 
     settings: Settings
     rewrite: bool
+    dropped: Dropped = field(default_factory=dict)
     projects: dict[Path, ProjectFacts] = field(default_factory=dict)
     folders: dict[Path, ProjectFacts] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
@@ -178,7 +187,10 @@ class Engine:
         place = (
             helper_of_project(named, facts.project) if named else helper_place(source.path.parent)
         )
-        planned = self._planned(worlds, Names(module, place.module), facts)
+        planned = [
+            self._kept(each, source.path)
+            for each in self._planned(worlds, Names(module, place.module), facts)
+        ]
         logged = any(p.outcome.logged for p in planned)
         outcome = FileOutcome(
             source.path,
@@ -188,6 +200,10 @@ class Engine:
         if not self.rewrite or not outcome.changed:
             return outcome
         return replace(outcome, edits=tuple(_edits(source, planned, place)))
+
+    def _kept(self, planned: PlannedLoop, path: Path) -> PlannedLoop:
+        why = self.dropped.get((path, planned.outcome.line))
+        return planned if why is None else planned.left(why)
 
     def _planned(
         self, worlds: Sequence[Reach], names: Names, facts: ProjectFacts

@@ -55,6 +55,21 @@ class PlannedLoop:
     rewrites: tuple[Rewrite, ...]
     outcome: LoopOutcome
 
+    def left(self, why: str) -> PlannedLoop:
+        """The same loop as it is, because its rewrite was not seen to do the same."""
+        outcome = replace(
+            self.outcome,
+            outcome=Outcome.LEFT,
+            applicability=None,
+            codes=(),
+            reason=why,
+            blocked_by=Reason.NOT_VERIFIED.value,
+            only=None,
+            defer=None,
+            batched=False,
+        )
+        return PlannedLoop(self.loop, (), outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

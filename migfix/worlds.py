@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from migfix import databases
 from migfix.discovery import Project, project_of
 from migfix.history.graph import History
-from migfix.history.reading import MigrationSource
+from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.loops.loop import Databases
@@ -61,7 +61,7 @@ class ProjectFacts:
     def worlds_of_helper(self, module: Module) -> list[Reach]:
         """For a module that migrations import: what each of them reaches in it, in its own states."""
         worlds: list[Reach] = []
-        for importer in self._importers(module.source.path.resolve()):
+        for importer in self.importers(module.source.path.resolve()):
             for world in self._worlds(importer, module):
                 if entries := self._entries_of_helper(module, world):
                     worlds.append(_reached(module, world.state, entries))
@@ -92,7 +92,36 @@ class ProjectFacts:
             return None
         return path.resolve() if path.resolve().parent in self._migration_folders else None
 
-    def _importers(self, helper: Path) -> Iterator[Module]:
+    def reached_by(
+        self, call: RunPythonCall, module: Module, read: Callable[[Path], bytes] = Path.read_bytes
+    ) -> list[Reach]:
+        """What one RunPython of a migration reaches in its file, and in the helper modules that it imports,
+        whose bytes ``read`` gives. No model is known in there.
+        """
+        ways = [code for code in (call.code, call.reverse_code) if code is not None]
+        reach = _reached(module, ProjectState(), [Entry(way) for way in ways])
+        found = {path for each in reach.imported if (path := self.helper_file(each, module))}
+        helpers = [Module(Source.of(path, read(path)), self.library) for path in sorted(found)]
+        return [
+            reach,
+            *(_reached(h, ProjectState(), self._entries_of_helper(h, reach)) for h in helpers),
+        ]
+
+    def state_of(
+        self, call: RunPythonCall, module: Module, reaches: Iterable[Reach]
+    ) -> tuple[ProjectState, frozenset[ModelKey]]:
+        """A state that the RunPython may find, and the models that its functions name.
+
+        It is the first in which all of these are known, with as few other migrations as may be.
+        """
+        models = frozenset().union(*map(_named_models, reaches))
+        migration = self.project.migration(module.source.path.resolve())
+        labels = {key[0] for key in models}
+        states = self.history.states_at(migration, call.index, labels, models)
+        known = (s for s in states if not any(isinstance(s.model(*key), Unknown) for key in models))
+        return next(known, states[-1]), models
+
+    def importers(self, helper: Path) -> Iterator[Module]:
         """The project's migrations whose text names the helper module."""
         for file in self.project.migrations:
             data = file.path.read_bytes()

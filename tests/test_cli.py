@@ -44,6 +44,7 @@ class Pipeline:
         *,
         rewrite: bool,
         on_progress: Callable[[int, int], None] | None = None,
+        dropped: object = None,
     ) -> list[FileOutcome]:
         self.runs.append((list(paths), settings, rewrite))
         for done in range(1, 4):

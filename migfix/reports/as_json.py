@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from migfix import __version__
-from migfix.findings import FileOutcome, LoopOutcome, Outcome
+from migfix.findings import Figures, FileOutcome, LoopOutcome, Outcome, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,4 +66,18 @@ def _loop(loop: LoopOutcome) -> dict[str, Any]:
         "already_streams": loop.already_streams,
         "reason": loop.reason,
         "blocked_by": loop.blocked_by,
+        **({"verified": _verified(loop.verified)} if loop.verified else {}),
     }
+
+
+def _verified(verified: Verified) -> dict[str, Any]:
+    return {
+        "verdict": verified.verdict.value,
+        "reason": verified.reason,
+        "before": _figures(verified.before),
+        "after": _figures(verified.after),
+    }
+
+
+def _figures(figures: Figures | None) -> dict[str, Any] | None:
+    return asdict(figures) if figures else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from migfix.findings import Applicability, FileOutcome, LoopOutcome
+from migfix.findings import Applicability, FileOutcome, LoopOutcome, Verdict, Verified
 from migfix.reports.colors import Color, paint
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ def _explained(loop: LoopOutcome) -> str:
     unsafe = "[unsafe] " if loop.applicability is Applicability.UNSAFE else ""
     blocked = f" ({loop.blocked_by})" if loop.blocked_by and not loop.changed else ""
     offer = f" [--unsafe-fixes: {loop.offer}]" if loop.offer else ""
-    return f"{unsafe}{' '.join(loop.reason.split())}{blocked}{offer}"
+    seen = f" [{_seen(loop.verified)}]" if loop.verified else ""
+    return f"{unsafe}{' '.join(loop.reason.split())}{blocked}{offer}{seen}"
+
+
+def _seen(verified: Verified) -> str:
+    if verified.verdict is not Verdict.EQUAL or not verified.before or not verified.after:
+        return f"verify: {verified.verdict.value.replace('-', ' ')}: {verified.reason}"
+    return f"verified equal: {verified.before.queries} -> {verified.after.queries} queries"
 
 
 def _summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:

@@ -132,8 +132,8 @@ _OF_NAMES = frozenset(
     " getattr setattr join encode decode".split()
 )
 _KEYWORDS_OF_NAMES = frozenset(
-    "update_fields fields batch_size chunk_size using flat named app_label model_name key encoding errors"
-    " ignore_conflicts update_conflicts unique_fields db_alias".split()
+    "update_fields fields batch_size chunk_size using flat ignore_conflicts update_conflicts unique_fields"
+    " db_alias".split()
 )
 _KEYED = frozenset({"get", "pop", "setdefault"})
 _REGEX = frozenset("match search fullmatch sub subn split findall finditer compile".split())
@@ -454,7 +454,7 @@ class _Reader(ast.NodeVisitor):
             values = [
                 text for value in values if isinstance(value, str) for text in examples(value)
             ]
-        names = [part for part in parts if part and part not in _LOOKUPS]
+        names = [*parts[:1], *(part for part in parts[1:] if part and part not in _LOOKUPS)]
         if parts[-1] not in ("isnull", "len"):
             self._connect(names, values)
         self._add_path(names[:1], tuple(names[1:]))

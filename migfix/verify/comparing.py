@@ -1,0 +1,129 @@
+"""What two versions of a migration did, side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from migfix.findings import Figures
+from migfix.verify.proofs import Difference, Way
+
+_MOST_ROWS = 5
+_MOST_STATEMENTS = 12
+WAYS = ("forwards", "reverse")
+
+Round = Mapping[str, Any]
+
+
+def ways_of(first: Sequence[Round], second: Sequence[Round]) -> tuple[Way, ...]:
+    """The figures of each direction, summed over the rounds; memory is the greatest."""
+    return tuple(
+        Way(way, _figures(way, first), _figures(way, second))
+        for way in WAYS
+        if any(way in each for each in first)
+    )
+
+
+def _figures(way: str, rounds: Sequence[Round]) -> Figures:
+    ran = [each[way] for each in rounds if way in each]
+    return Figures(
+        queries=sum(each["queries"] for each in ran),
+        seconds=sum(each["seconds"] for each in ran),
+        memory=max((each["memory"] for each in ran), default=0),
+    )
+
+
+def raised_in_all(rounds: Sequence[Round]) -> str | None:
+    """The error of the function, where it raised one on all data but none; None where it did not."""
+    ran = [each["forwards"] for each in rounds if each["spec"]["rows"]]
+    if not ran or not all(each["error"] for each in ran):
+        return None
+    last = ran[-1]
+    return f"{last['error'].removeprefix('builtins.')}: {last['message']}"
+
+
+def difference(first: Sequence[Round], second: Sequence[Round]) -> Difference | None:
+    """The first difference, of the smallest round that shows one."""
+    pairs = zip(first, second, strict=True)
+    for one, other in sorted(pairs, key=lambda pair: pair[0]["spec"]["rows"]):
+        if one["start"] != other["start"]:
+            raise AssertionError("the versions did not start from equal rows")
+        for way in WAYS:
+            found = _between(one.get(way), other.get(way))
+            if found:
+                return Difference(
+                    seed=one["spec"]["seed"],
+                    way=way,
+                    lines=tuple(found),
+                    before=_trace(one.get(way), other.get(way)),
+                    after=_trace(other.get(way), one.get(way)),
+                )
+    return None
+
+
+def _between(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> list[str]:
+    if one is None or other is None:
+        return []  # no reverse after an error, which was compared
+    if one["error"] != other["error"]:
+        return [f"before: {_raised(one)}", f"after: {_raised(other)}"]
+    lines = [
+        line
+        for table in sorted({*one["tables"], *other["tables"]})
+        for line in _of_table(table, one["tables"].get(table), other["tables"].get(table))
+    ]
+    if not lines and one["output"] != other["output"]:
+        lines = [f"before: prints {one['output']!r}", f"after: prints {other['output']!r}"]
+    return lines
+
+
+def _raised(ran: Mapping[str, Any]) -> str:
+    return f"raises {ran['error']}: {ran['message']}" if ran["error"] else "raises nothing"
+
+
+def _of_table(
+    name: str, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+) -> Iterator[str]:
+    if one is None or other is None:
+        yield f"{name}: is there only {'after' if one is None else 'before'}"
+        return
+    if one == other:
+        return
+    lost, added = (Counter(map(tuple, each["rows"])) for each in (one, other))
+    before, after = list((lost - added).elements()), list((added - lost).elements())
+    columns = one["columns"]
+    key = columns.index("id") if "id" in columns else 0
+    partners = {row[key]: row for row in after}
+    pairs = [(row, partners.pop(row[key])) for row in before if row[key] in partners]
+    paired = {row for pair in pairs for row in pair}
+    yield f"{name}: {len(before)} rows only before, {len(after)} only after"
+    for row, partner in sorted(pairs, key=_length)[:_MOST_ROWS]:
+        changes = [
+            f"{column}: {old} before, {new} after"
+            for column, old, new in zip(columns, row, partner, strict=True)
+            if old != new
+        ]
+        yield f"  {columns[key]} {row[key]}: {'; '.join(changes)}"
+    for sign, rows in (("before", before), ("after", after)):
+        for row in sorted((r for r in rows if r not in paired), key=_length)[:_MOST_ROWS]:
+            values = ", ".join(f"{c}={v}" for c, v in zip(columns, row, strict=True))
+            yield f"  only {sign}: {values}"
+
+
+def _length(value: Iterable[object]) -> int:
+    return len(str(value))
+
+
+def _trace(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The statements of ``one`` from a little before the first that differs from those of ``other``."""
+    if one is None or other is None:
+        return ()
+    statements = one["sql"]
+    unequal = (
+        number for number, (a, b) in enumerate(zip_longest(statements, other["sql"])) if a != b
+    )
+    start = max(next(unequal, 0) - 2, 0)
+    shown = statements[start : start + _MOST_STATEMENTS]
+    left = one["queries"] - start - len(shown)
+    return (*shown, *([f"... and {left} more"] if left > 0 else []))

@@ -1,0 +1,134 @@
+"""The processes that run migrations: each in a session of its own, with a time limit, and none left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+_BOOT = Path(__file__).with_name("boot.py")
+# What a process needs of the environment; the rest may name databases, hosts and secrets.
+_KEPT = frozenset(
+    "PATH HOME LANG LC_ALL LC_CTYPE TZ SYSTEMROOT LD_LIBRARY_PATH DYLD_LIBRARY_PATH VIRTUAL_ENV "
+    "SSL_CERT_FILE".split()
+)
+_OF_DATABASES = ("DATABASE_URL", "PG", "MYSQL", "DB_", "SQL_", "POSTGRES")
+
+
+class Failed(Exception):
+    """A process gave no answer; the message is one line that says why."""
+
+
+@dataclass
+class Processes:
+    """Starts processes of ``python`` (this one by default), each for at most ``timeout`` seconds.
+
+    ``with_environment``: they get the environment as it is, but for what names databases.
+    """
+
+    python: str | None = None
+    timeout: float = 60.0
+    with_environment: bool = False
+    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+    _stopped: bool = False
+
+    def answer(self, job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """What the worker answers to the job. Raises Failed."""
+        file, answer = folder / "job.json", folder / "answer.json"
+        answer.unlink(missing_ok=True)
+        file.write_text(json.dumps({**job, "folder": str(folder), "answer": str(answer)}))
+        code, errors = self._run(["run", str(file)], folder, self.timeout)
+        if not answer.exists():
+            raise Failed(_last_line(errors) or f"its process ended with {code}")
+        found: dict[str, Any] = json.loads(answer.read_text())
+        return found
+
+    def server(self, command: str, entry: Mapping[str, Any]) -> str:
+        """Creates or drops the database of an entry; what went wrong, or nothing."""
+        try:
+            code, errors = self._run(
+                [command], None, 60.0, given=json.dumps(entry), urgent=command == "drop"
+            )
+        except Failed as error:
+            return str(error)
+        return _last_line(errors) if code else ""
+
+    def stop(self) -> None:
+        """Ends all processes at once; no other one starts but those that drop databases."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                _kill(process)
+
+    def _run(
+        self,
+        arguments: list[str],
+        folder: Path | None,
+        timeout: float,
+        *,
+        given: str = "",
+        urgent: bool = False,
+    ) -> tuple[int, str]:
+        with self._lock:
+            if self._stopped and not urgent:
+                raise Failed("interrupted")
+            process = subprocess.Popen(
+                [self.python or sys.executable, str(_BOOT), *arguments],
+                cwd=folder,
+                env=self._environment(folder),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            if not urgent:
+                self._running.add(process)
+        try:
+            _, errors = process.communicate(given, timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"took more than {timeout:g} s; --timeout allows for more") from None
+        finally:
+            _kill(process)
+            with self._lock:
+                self._running.discard(process)
+        return process.returncode, errors
+
+    def _environment(self, folder: Path | None) -> dict[str, str]:
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if (not name.startswith(_OF_DATABASES) if self.with_environment else name in _KEPT)
+        }
+        if self.with_environment:
+            # Settings that read it need one; what is connected to is set afterwards.
+            own["DATABASE_URL"] = "sqlite://:memory:"
+        if folder is not None:
+            own["TMPDIR"] = str(folder)
+        return {**own, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """The process and all that it started."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+
+
+def _last_line(errors: str) -> str:
+    lines = errors.strip().splitlines()
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,203 @@
+"""Both versions of migrations on equal data, RunPython by RunPython."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from migfix.findings import FileOutcome, Verdict
+from migfix.settings import shown
+from migfix.verify.comparing import difference, raised_in_all, ways_of
+from migfix.verify.jobs import (
+    CannotTell,
+    Run,
+    Setting,
+    Sources,
+    job,
+    modules,
+    near,
+    runs_of,
+    versions,
+)
+from migfix.verify.processes import Failed, Processes
+from migfix.verify.proofs import LoopRun, Proof
+from migfix.verify.servers import Entry, database
+from migfix.worlds import ProjectFacts
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One RunPython, the two versions of its files, and the loops that differ in it."""
+
+    run: Run
+    before: Sources
+    after: Sources
+    loops: tuple[LoopRun, ...]
+
+
+@dataclass(frozen=True)
+class Prover:
+    """Runs tasks on databases of ``entry``, ``parallel`` at a time."""
+
+    processes: Processes
+    entry: Entry
+    setting: Setting
+    parallel: int = 1
+
+    def proofs(self, tasks: Sequence[Task], on_progress: Progress | None = None) -> list[Proof]:
+        """One proof for each task, in their order. An interrupt leaves no process and no database."""
+        found: dict[int, Proof] = {}
+        with ThreadPoolExecutor(self.parallel) as pool:
+            futures = {pool.submit(self.proof, task): n for n, task in enumerate(tasks)}
+            try:
+                for done, future in enumerate(as_completed(futures), 1):
+                    found[futures[future]] = future.result()
+                    if on_progress:
+                        on_progress(done, len(tasks))
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                self.processes.stop()
+                raise
+        return [found[number] for number in range(len(tasks))]
+
+    def proof(self, task: Task) -> Proof:
+        """What both versions do. Raises SettingsError where the server cannot be used."""
+        blank = Proof(task.run.path, task.run.label, Verdict.NOT_RUN, loops=task.loops)
+        with (
+            tempfile.TemporaryDirectory(prefix="migfix-verify-") as folder,
+            database(self.entry, self.processes) as entry,
+        ):
+            try:
+                return self._proof(task, blank, entry, Path(folder).resolve())
+            except (CannotTell, Failed) as error:
+                return replace(blank, reason=str(error))
+
+    def _proof(self, task: Task, blank: Proof, entry: Entry, folder: Path) -> Proof:
+        constants = "\n".join(text for _, text in modules(task.run, task.before).values())
+        first, notes, whole = self._first(task, constants, entry, folder)
+        seen = replace(blank, notes=tuple(notes))
+        if first["problem"]:
+            return replace(seen, reason=self._with_advice(first["problem"]))
+        asked, _ = job(task.run, task.after, constants, self.setting, whole=whole)
+        specs = [each["spec"] for each in first["rounds"]]
+        second = self.processes.answer({**asked, "database": entry, "rounds": specs}, folder)
+        if second["problem"]:
+            return replace(seen, reason=self._with_advice(f"as rewritten: {second['problem']}"))
+        return self._compared(seen, first, second)
+
+    def _first(
+        self, task: Task, constants: str, entry: Entry, folder: Path
+    ) -> tuple[dict[str, Any], list[str], bool]:
+        """The first version's answer: with the models that it names, else with all that there are."""
+        for whole in (False, True):
+            asked, notes = job(task.run, task.before, constants, self.setting, whole=whole)
+            answer = self.processes.answer({**asked, "database": entry}, folder)
+            if whole or self.setting.settings or not _lacks_models(answer):
+                break
+        return answer, notes, whole
+
+    def _compared(self, seen: Proof, first: Mapping[str, Any], second: Mapping[str, Any]) -> Proof:
+        rounds = first["rounds"]
+        reached = {(b["file"], b["line"], b["what"]) for b in first["reached"]}
+        ways = [(b["file"], b["line"], b["what"]) for b in first["branches"]]
+        entered = {(file, line) for file, line, what in reached if what == "the loop has rows"}
+        loops = tuple(
+            replace(each, reached=(str(each.path.resolve()), each.line) in entered)
+            for each in seen.loops
+        )
+        seen = replace(
+            seen,
+            rounds=len(rounds),
+            raised=sum(each["forwards"]["error"] is not None for each in rounds),
+            ways=ways_of(rounds, second["rounds"]),
+            loops=loops,
+            branches=len(ways),
+            unreached=tuple(
+                f"{shown(Path(file))}:{line}: no data for which {what}"
+                for file, line, what in ways
+                if (file, line, what) not in reached
+            ),
+            outside=tuple(dict.fromkeys([*first["outside"], *second["outside"]])),
+        )
+        found = difference(rounds, second["rounds"])
+        if found is not None:
+            return replace(seen, verdict=Verdict.DIFFERENT, difference=found)
+        if (error := raised_in_all(rounds)) is not None:
+            return replace(seen, reason=self._with_advice(f"raises on all generated data: {error}"))
+        if loops and not any(each.reached for each in loops):
+            return replace(seen, reason="no generated row came to the loop")
+        return replace(seen, verdict=Verdict.EQUAL)
+
+    def _with_advice(self, problem: str) -> str:
+        advice = []
+        if self.setting.settings is None:
+            advice.append("--settings takes the project's own models")
+        if "No module named" in problem and self.processes.python is None:
+            advice.append("--python an interpreter that has its packages")
+        return f"{problem} ({'; '.join(advice)})" if advice else problem
+
+
+def _lacks_models(answer: Mapping[str, Any]) -> bool:
+    """Did the function ask for a model that its source does not name?"""
+    return any(
+        each["forwards"]["error"] == "builtins.LookupError" for each in answer.get("rounds") or ()
+    )
+
+
+def tasks_of(outcomes: Iterable[FileOutcome]) -> tuple[list[Task], list[Proof]]:
+    """The RunPythons that reach rewritten loops, and those of which that cannot be told."""
+    changed = [outcome for outcome in outcomes if outcome.changed and outcome.edits]
+    before, after = versions(
+        (edit.path, edit.before, edit.after) for each in changed for edit in each.edits
+    )
+    loops = [
+        LoopRun(outcome.path, loop.line, loop.codes, reached=False)
+        for outcome in changed
+        for loop in outcome.loops
+        if loop.changed
+    ]
+    tasks, failed = tasks_for(migrations_running([each.path for each in changed]), before, after)
+    with_loops = [
+        replace(task, loops=tuple(e for e in loops if task.run.runs(e.path, e.line)))
+        for task in tasks
+    ]
+    return [task for task in with_loops if task.loops], failed
+
+
+def migrations_running(changed: Iterable[Path]) -> list[Path]:
+    """The migrations that run the changed files: themselves, or those that import them."""
+    found: dict[Path, None] = {}
+    for path in changed:
+        if b"RunPython" in path.read_bytes():
+            found[path] = None
+        else:
+            importers = ProjectFacts(path).importers(path.resolve())
+            found |= dict.fromkeys(importer.source.path for importer in importers)
+    return list(found)
+
+
+def tasks_for(
+    migrations: Iterable[Path], before: Sources, after: Sources
+) -> tuple[list[Task], list[Proof]]:
+    """Every RunPython of the migrations, with both versions of the files that it may import."""
+    tasks: list[Task] = []
+    failed: list[Proof] = []
+    projects: dict[Path, ProjectFacts] = {}
+    new = [path for path in after if path not in before]
+    for path in migrations:
+        facts = ProjectFacts(path)
+        facts = projects.setdefault(facts.project.root, facts)
+        try:
+            runs = runs_of(path, before, facts)
+        except CannotTell as error:
+            failed.append(Proof(path, "", Verdict.NOT_RUN, str(error)))
+            continue
+        tasks += [Task(run, near(run, before, ()), near(run, after, new), ()) for run in runs]
+    return tasks, failed

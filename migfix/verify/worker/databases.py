@@ -1,0 +1,78 @@
+"""The throw-away database of one run: a file, or a database of its own on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+PREFIX = "migfix_verify_"
+_EMPTYING = {
+    "postgresql": ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"),
+    "mysql": ("DROP DATABASE {name}", "CREATE DATABASE {name} CHARACTER SET utf8mb4", "USE {name}"),
+}
+
+
+class Database:
+    """``entry`` is that of Django's DATABASES. What it names must be ours: see PREFIX."""
+
+    def __init__(self, entry: Mapping[str, Any], folder: str) -> None:
+        self.entry = dict(entry)
+        if self.is_file:
+            self.entry["NAME"] = str(Path(folder, f"{PREFIX}data.sqlite3"))
+        elif not str(entry["NAME"]).startswith(PREFIX):
+            raise ValueError(f"{entry['NAME']} is no database of migfix verify")
+
+    @property
+    def is_file(self) -> bool:
+        return str(self.entry["ENGINE"]).endswith("sqlite3")
+
+    @property
+    def addresses(self) -> tuple[object, ...]:
+        return tuple(self.entry.get(part) for part in ("NAME", "HOST", "PORT"))
+
+    def provide_driver(self) -> None:
+        """Let PyMySQL stand for mysqlclient where that is not installed."""
+        if not str(self.entry["ENGINE"]).endswith("mysql"):
+            return
+        with suppress(ImportError):
+            import MySQLdb  # noqa: F401
+
+            return
+        import pymysql
+
+        pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
+        pymysql.install_as_MySQLdb()
+
+    @contextmanager
+    def emptied(self) -> Iterator[Any]:
+        """A connection to the database, without tables."""
+        if self.is_file:
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                Path(f"{self.entry['NAME']}{suffix}").unlink(missing_ok=True)
+        with self.opened() as connection:
+            statements = _EMPTYING.get(connection.vendor, ())
+            name = connection.ops.quote_name(self.entry["NAME"])
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement.format(name=name))
+            yield connection
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """A new connection, which is ``connections["default"]`` until the exit and closed then."""
+        from django.db import connections
+
+        with suppress(AttributeError):
+            del connections["default"]
+        connection = connections["default"]
+        connection.ensure_connection()
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA synchronous = OFF")
+        try:
+            yield connection
+        finally:
+            if connection.connection is not None:  # also in a transaction that is broken
+                connection.connection.close()

@@ -1,0 +1,323 @@
+"""Runs one data migration on generated data and writes down what it did.
+
+The job is a JSON file, named by the first argument; the answer is another, which the job names.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from migfix.verify.worker.databases import Database
+from migfix.verify.worker.memory import MemoryPeak
+from migfix.verify.worker.outside import Guard, ReachesOutside
+from migfix.verify.worker.sources import Finder, Probes, Source
+
+Answer = dict[str, Any]
+_CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
+_KEPT_STATEMENTS = 400
+_STATEMENT_LENGTH = 400
+_ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
+_ENOUGH_WITHOUT_ERRORS = 2
+_MOST_ROUNDS = 12
+_SIZES = (3, sys.maxsize, sys.maxsize, 1)  # code with get() needs tables of one row
+
+
+@dataclass
+class Ran:
+    """What a function did to the data of one round. Times are seconds, ``memory`` is bytes."""
+
+    error: str | None = None  # the class of what it raised
+    message: str = ""
+    traceback: str = ""
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    queries: int = 0
+    sql: list[str] = field(default_factory=list)
+    output: str = ""
+    seconds: float = 0.0
+    memory: int = 0
+
+
+class CannotRun(Exception):
+    """The migration cannot be run here; the message is one line that says why."""
+
+
+def main(path: str) -> None:
+    job = json.loads(Path(path).read_text())
+    try:
+        answer = _Worker(job).run()
+    except CannotRun as error:
+        answer = {"problem": str(error)}
+    temporary = Path(f"{job['answer']}.part")
+    temporary.write_text(json.dumps(answer))
+    temporary.replace(job["answer"])
+
+
+class _Worker:
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.job = job
+        self.database = Database(job["database"], job["folder"])
+        self.probes = Probes(job["functions"]) if job["rounds"] is None else None
+        self.guard = Guard(self.database.addresses, Path(job["folder"]))
+        sys.dont_write_bytecode = True
+        sys.path[:0] = job["path"]
+
+    def run(self) -> Answer:
+        _configure(self.job, self.database)
+        from migfix.verify.worker.repeatable import Repeatable
+
+        with Repeatable() as self.world:
+            self.world.restart(0)
+            self._import()
+            self._prepare()
+            self.rounds: list[Answer] = []
+            for spec in self._specs():
+                self.rounds.append(self._round(spec))
+        return {
+            "problem": None,
+            "rounds": self.rounds,
+            "branches": [asdict(b) for b in self.probes.branches] if self.probes else [],
+            "reached": [asdict(b) for b in sorted(self.probes.reached)] if self.probes else [],
+            "outside": self.guard.seen,
+        }
+
+    def _import(self) -> None:
+        """The migration and its RunPython. Raises CannotRun."""
+        sources = {name: Source(*source) for name, source in self.job["sources"].items()}
+        Finder(sources, self.probes, bare=not self.job["settings"]).install()
+        from django.db.migrations import RunPython
+
+        name, label = self.job["module"], self.job["app_label"]
+        try:
+            with self.guard.watched():
+                __import__(name)
+            migration = sys.modules[name].Migration(name.rpartition(".")[2], label)
+        except ImportError as error:
+            raise CannotRun(f"cannot be imported: {_line(error)}") from error
+        except Exception as error:
+            raise CannotRun(
+                f"cannot be imported: {type(error).__name__}: {_line(error)}"
+            ) from error
+        found = [each for each in _operations(migration.operations) if isinstance(each, RunPython)]
+        if len(found) <= self.job["number"]:
+            raise CannotRun("its operations are not those that migfix has read")
+        self.original = migration
+        self.operation = found[self.job["number"]]
+
+    def _prepare(self) -> None:
+        from migfix.verify.worker.constants import constants_of
+        from migfix.verify.worker.states import historical_state
+
+        self.state = historical_state(self.job, self.original, self.operation)
+        self.constants = constants_of(self.job["constants"])
+
+    # Rounds
+
+    def _specs(self) -> Iterator[Mapping[str, Any]]:
+        """What each round starts from: as given, or until every branch is reached."""
+        if self.job["rounds"] is not None:
+            yield from self.job["rounds"]
+            return
+        assert self.probes is not None
+        seed, rows = self.job["seed"], self.job["rows"]
+        for number in range(_MOST_ROUNDS):
+            if number >= _ENOUGH_ROUNDS and self._have_seen_all():
+                return
+            yield {
+                "seed": seed + number,
+                "rows": min(rows, _SIZES[number % len(_SIZES)] if number else 0),
+                "wild": number % 2 == 0,
+                "sparse": number % 3 == 2,
+            }
+
+    def _have_seen_all(self) -> bool:
+        assert self.probes is not None
+        fine = [r for r in self.rounds if r["spec"]["rows"] and not r["forwards"]["error"]]
+        every = self.probes.reached >= set(self.probes.branches)
+        return every and len(fine) >= _ENOUGH_WITHOUT_ERRORS
+
+    def _round(self, spec: Mapping[str, Any]) -> Answer:
+        from django.db.migrations import Migration
+
+        from migfix.verify.worker.tables import read_tables
+
+        self.world.restart(spec["seed"])
+        with self.database.emptied() as connection:
+            self._create_tables(connection)
+            self._fill(connection, spec)
+        with self.database.opened() as connection:
+            start = read_tables(connection)
+        ways = {"forwards": self._ran(Migration.apply, spec["seed"])}
+        if self.job["reverse"] and ways["forwards"].error is None:
+            ways["reverse"] = self._ran(Migration.unapply, spec["seed"])
+        return {"spec": spec, "start": start, **{way: asdict(ran) for way, ran in ways.items()}}
+
+    def _create_tables(self, connection: Any) -> None:
+        from migfix.verify.worker.states import create_tables
+
+        try:
+            create_tables(self.state.apps, connection)
+        except Exception as error:
+            why = f"its tables cannot be created on {connection.vendor}: {_line(error)}"
+            raise CannotRun(why) from error
+
+    def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
+        from migfix.verify.worker.rows import fill
+
+        wanted = {tuple(key) for key in self.job["models"]} if self.job["models"] else None
+        models = [
+            model
+            for model in self.state.apps.get_models()
+            if wanted is None or (model._meta.app_label, model._meta.model_name) in wanted
+        ]
+        constants = self.constants
+        if spec["sparse"]:
+            numbers = random.Random(spec["seed"])
+            models, constants = _thinned(models, numbers), _fewer(constants, numbers)
+        size = {key: spec[key] for key in ("seed", "rows", "wild")}
+        fill(self.state.apps, connection, models, constants, **size)
+
+    def _ran(self, way: Callable[..., object], seed: int) -> Ran:
+        from migfix.verify.worker.states import single_operation
+        from migfix.verify.worker.tables import read_tables
+
+        ran, output = Ran(), io.StringIO()
+        with self.database.opened() as connection, redirect_stdout(output):
+            calling = _Calling(ran, connection, self.guard)
+            migration = single_operation(self.original, self.operation, calling)
+            self.world.restart(seed)
+            try:
+                with connection.schema_editor(atomic=migration.atomic) as editor:
+                    way(migration, self.state.clone(), editor)
+            except CannotRun:
+                raise
+            except Exception as error:
+                if ran.error is None:  # what ends the transaction may hide what the function raised
+                    _note(ran, error)
+        ran.output = output.getvalue()
+        with self.database.opened() as connection:
+            ran.tables = read_tables(connection)
+        return ran
+
+
+@dataclass
+class _Calling:
+    """Calls a function of the migration, and measures that call alone."""
+
+    ran: Ran
+    connection: Any
+    guard: Guard
+
+    def __call__(self, code: Callable[..., object], apps: Any, editor: Any) -> None:
+        recording = self.connection.execute_wrapper(_Recording(self.ran))
+        with recording, MemoryPeak() as peak, self.guard.watched():
+            start = time.perf_counter()
+            try:
+                code(apps, editor)
+            except Exception as error:
+                _note(self.ran, error)
+                raise
+            finally:
+                self.ran.seconds = time.perf_counter() - start
+        self.ran.memory = peak.bytes
+
+
+@dataclass
+class _Recording:
+    """Counts the statements of a function and keeps the first of them."""
+
+    ran: Ran
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        self.ran.queries += 1
+        if len(self.ran.sql) < _KEPT_STATEMENTS:
+            values = f"  -- {len(params)} times" if many and hasattr(params, "__len__") else ""
+            values = values or (f"  -- {_shortened(repr(params))}" if params else "")
+            self.ran.sql.append(_shortened(str(sql)) + values)
+        return execute(sql, params, many, context)
+
+
+def _thinned(models: list[Any], numbers: random.Random) -> list[Any]:
+    """Without half of those that nothing points to: a migration may want to fill their tables itself."""
+    pointed_to = {
+        field.related_model
+        for model in models
+        for field in model._meta.get_fields()
+        if field.is_relation and field.concrete and field.related_model is not model
+    }
+    return [m for m in models if m in pointed_to or numbers.random() < 0.5]
+
+
+def _fewer(constants: Any, numbers: random.Random) -> Any:
+    """Without half of the values that the source names: what it writes may not be there yet."""
+    by_name = {
+        name: tuple(value for value in values if numbers.random() < 0.5)
+        for name, values in constants.by_name.items()
+    }
+    return replace(constants, by_name=by_name, texts=(), numbers=(), others=())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _STATEMENT_LENGTH else f"{text[:_STATEMENT_LENGTH]}..."
+
+
+def _note(ran: Ran, error: Exception) -> None:
+    if isinstance(error, ReachesOutside):
+        raise CannotRun(_line(error)) from error
+    if isinstance(error, ImportError):
+        raise CannotRun(f"cannot import what it needs: {_line(error)}") from error
+    ran.error = f"{type(error).__module__}.{type(error).__qualname__}"
+    ran.message = _line(error)
+    ran.traceback = traceback.format_exc()
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _operations(operations: list[Any]) -> Iterator[Any]:
+    """The operations, with those inside of SeparateDatabaseAndState."""
+    for operation in operations:
+        yield operation
+        yield from _operations(getattr(operation, "database_operations", []))
+
+
+def _configure(job: Mapping[str, Any], database: Database) -> None:
+    """Django, with the project's settings or with none, and no database but ours. Raises CannotRun."""
+    from django.conf import settings
+
+    entries = {"default": database.entry}
+    try:
+        if job["settings"]:
+            os.environ["DJANGO_SETTINGS_MODULE"] = job["settings"]
+            settings.DATABASES = entries
+            settings.DATABASE_ROUTERS = []
+            settings.MIGRATION_MODULES = getattr(settings, "MIGRATION_MODULES", {})
+        else:
+            settings.configure(
+                DATABASES=entries,
+                USE_TZ=True,
+                DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+                INSTALLED_APPS=[f"django.contrib.{app}" for app in _CONTRIB],
+            )
+        settings.DEBUG = False
+        database.provide_driver()
+        import django
+
+        django.setup()
+        for name, value in job["model_settings"].items():  # of an app that is not installed here
+            setattr(settings, name, value)
+    except Exception as error:
+        what = f"the settings {job['settings']}" if job["settings"] else "Django"
+        text = f"{what} cannot be set up: {type(error).__name__}: {_line(error)}"
+        raise CannotRun(text) from error

@@ -1,0 +1,130 @@
+"""The same clock, identifiers and random numbers in every run of a migration.
+
+The clock moves a second each time that it is asked, so that a loop which stamps each row differs from
+one statement that stamps them all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import os
+import random
+import uuid
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
+
+from django.db.models import DateField, DateTimeField, Model, TimeField
+from django.utils import timezone
+
+_START = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+class _Clock:
+    """Ticks when it is asked. ``save()`` may ask twice for one row (Django 6.0): that is one tick."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.saving: object = None
+        self.saved: object = None
+
+    def now(self) -> datetime.datetime:
+        if self.saving is None or self.saving is not self.saved:
+            self.ticks += 1
+        self.saved = self.saving
+        return _START + datetime.timedelta(seconds=self.ticks)
+
+
+class _LikeReal(type):
+    """Lets values of the real class pass for instances of the one that stands for it."""
+
+    real: type = object
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, cls.real)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, cls.real)
+
+
+def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
+    real, real_date = datetime.datetime, datetime.date
+
+    class FakeDate(real_date, metaclass=_LikeReal):  # type: ignore[misc, valid-type]
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            return real_date(*args, **kwargs)
+
+        @classmethod
+        def today(cls) -> Any:
+            return clock.now().date()
+
+    class FakeDateTime(real, metaclass=_LikeReal):  # type: ignore[misc, valid-type]
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            return real(*args, **kwargs)
+
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+            moment = clock.now()
+            return moment.astimezone(tz) if tz else moment.replace(tzinfo=None)
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            return cls.now()
+
+        @classmethod
+        def today(cls) -> Any:
+            return cls.now()
+
+    FakeDate.real, FakeDateTime.real = real_date, real
+    return FakeDate, FakeDateTime
+
+
+class Repeatable:
+    """While it is entered, clocks and random numbers are those of ``restart(seed)``."""
+
+    def __init__(self) -> None:
+        self._clock = _Clock()
+        self._numbers = random.Random(0)
+        self._stack = ExitStack()
+
+    def restart(self, seed: int) -> None:
+        self._clock.ticks = 0
+        self._numbers.seed(seed)
+        random.seed(seed)
+
+    def __enter__(self) -> Repeatable:
+        clock, numbers, patch = self._clock, self._numbers, mock.patch.object
+        date, moment = _standing_for_datetime(clock)
+        patches: list[Any] = [
+            patch(timezone, "now", clock.now),
+            patch(datetime, "date", date),
+            patch(datetime, "datetime", moment),
+            patch(os, "urandom", numbers.randbytes),
+            patch(random, "_urandom", numbers.randbytes),
+            patch(uuid, "uuid1", uuid.uuid4),
+            *(patch(field, "pre_save", _told(clock, field.pre_save)) for field in _STAMPS),
+        ]
+        for each in patches:
+            self._stack.enter_context(each)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+_STAMPS = (DateField, DateTimeField, TimeField)
+
+
+def _told(clock: _Clock, pre_save: Any) -> Any:
+    """``pre_save`` that tells the clock which row is saved."""
+
+    @functools.wraps(pre_save)
+    def told(field: Any, instance: Model, add: bool) -> Any:
+        clock.saving = instance
+        try:
+            return pre_save(field, instance, add)
+        finally:
+            clock.saving = None
+
+    return told

@@ -1,0 +1,205 @@
+"""Modules from given sources instead of the disk, with probes where a function decides what comes next."""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+_PROBE = "__migfix_probe__"
+
+
+@dataclass(frozen=True, order=True)
+class Branch:
+    """A way that a function may take: ``what`` happens at a line of a file."""
+
+    file: str
+    line: int
+    what: str
+
+
+@dataclass
+class Probes:
+    """``branches`` are those of the functions asked for, ``reached`` the ones that ran."""
+
+    functions: Mapping[str, Sequence[int]]  # lines of `def` and `lambda` by file
+    branches: list[Branch] = field(default_factory=list)
+    reached: set[Branch] = field(default_factory=set)
+
+    def instrumented(self, tree: ast.Module, file: str) -> ast.Module:
+        """The tree with calls of probes in the functions."""
+        wanted = set(self.functions.get(file, ()))
+        for node in ast.walk(tree):
+            if isinstance(node, _FUNCTIONS) and node.lineno in wanted:
+                _Instrumenting(self, file).generic_visit(node)
+        return ast.fix_missing_locations(tree)
+
+    def probe(self, number: int, *tested: object) -> bool:
+        """Notes a branch of which there is one way, or the outcome of a test, which it returns."""
+        outcome = bool(tested[0]) if tested else True
+        branch = self.branches[number if outcome else number + 1]
+        self.reached.add(branch)
+        return outcome
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+class _Instrumenting(ast.NodeTransformer):
+    """Puts probes into one function; functions inside of it have lines of their own."""
+
+    def __init__(self, probes: Probes, file: str) -> None:
+        self.probes = probes
+        self.file = file
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        return node
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_ClassDef = visit_FunctionDef  # type: ignore[assignment]
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        return self._tested(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        return self._tested(node)
+
+    def visit_While(self, node: ast.While) -> ast.AST:
+        return self._tested(node)
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        return self._entered(node, node.lineno, "the loop has rows")
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        return self._entered(node, node.lineno, "the error is caught")
+
+    def visit_match_case(self, node: ast.match_case) -> ast.AST:
+        return self._entered(node, node.pattern.lineno, "the case matches")
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        node.ifs = [self._probed(test) for test in node.ifs]
+        return node
+
+    def _tested(self, node: Any) -> ast.AST:
+        if not isinstance(node.test, ast.Constant):
+            node.test = self._probed(node.test)
+        self.generic_visit(node)
+        return node  # type: ignore[no-any-return]
+
+    def _probed(self, test: ast.expr) -> ast.expr:
+        ways = ("the condition is true", "the condition is false")
+        return self._call(test, ways, [test])
+
+    def _entered(self, node: Any, line: int, what: str) -> ast.AST:
+        probe = self._call(node.body[0], (what,), [], line)
+        self.generic_visit(node)
+        node.body.insert(0, ast.copy_location(ast.Expr(probe), node.body[0]))
+        return node  # type: ignore[no-any-return]
+
+    def _call(
+        self, place: ast.AST, ways: Sequence[str], args: list[ast.expr], line: int | None = None
+    ) -> ast.Call:
+        number = len(self.probes.branches)
+        line = line or place.lineno  # type: ignore[attr-defined]
+        self.probes.branches += [Branch(self.file, line, what) for what in ways]
+        name = ast.Name(_PROBE, ast.Load())
+        return ast.copy_location(ast.Call(name, [ast.Constant(number), *args], []), place)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a module and the file that it stands for."""
+
+    path: str
+    text: str
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Gives the modules of ``sources`` by their dotted names.
+
+    ``bare``: the packages above them are not run but for what is asked of them, so that what an
+    ``__init__.py`` imports need not be there.
+    """
+
+    def __init__(self, sources: Mapping[str, Source], probes: Probes | None, bare: bool) -> None:
+        self.sources = sources
+        self.probes = probes
+        self.packages = (
+            {package for name in sources for package in _packages(name)} if bare else set()
+        )
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name in self.sources:
+            source = self.sources[name]
+            loader: Any = _Loader(source, self.probes)
+            return importlib.util.spec_from_file_location(name, source.path, loader=loader)
+        if name in self.packages:
+            real = importlib.machinery.PathFinder.find_spec(name, path)
+            if real is not None and real.submodule_search_locations is not None:
+                folders = list(real.submodule_search_locations)
+                return (
+                    importlib.util.spec_from_file_location(
+                        name, real.origin, loader=_Bare(real), submodule_search_locations=folders
+                    )
+                    if real.origin
+                    else real
+                )
+        return None
+
+    def install(self) -> None:
+        sys.meta_path.insert(0, self)
+
+
+def _packages(name: str) -> Iterator[str]:
+    while name := name.rpartition(".")[0]:
+        yield name
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, source: Source, probes: Probes | None) -> None:
+        self.source = source
+        self.probes = probes
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        tree = ast.parse(self.source.text, self.source.path)
+        if self.probes is not None:
+            tree = self.probes.instrumented(tree, self.source.path)
+            setattr(module, _PROBE, self.probes.probe)
+        exec(compile(tree, self.source.path, "exec"), module.__dict__)
+
+
+class _Bare(importlib.abc.Loader):
+    """An ``__init__.py`` that runs when something is asked of its package that is not a module."""
+
+    def __init__(self, real: importlib.machinery.ModuleSpec) -> None:
+        self.real = real
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        def ask(name: str) -> object:
+            del module.__dict__["__getattr__"]
+            if name.startswith("__"):
+                module.__dict__["__getattr__"] = ask
+            else:
+                assert self.real.loader is not None
+                self.real.loader.exec_module(module)
+            try:
+                return module.__dict__[name]
+            except KeyError:
+                text = f"module {module.__name__!r} has no attribute {name!r}"
+                raise AttributeError(text) from None
+
+        module.__dict__["__getattr__"] = ask

@@ -1,0 +1,64 @@
+"""The models as a migration finds them, as Django's own historical models, and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
+from typing import Any
+
+from django.db import connection as default_connection
+from django.db.migrations import Migration, RunPython
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
+
+
+def historical_state(
+    job: Mapping[str, Any], migration: Migration, operation: RunPython
+) -> ProjectState:
+    """The state that the operation finds: of the models that the job writes out, or of the project's
+    own migrations up to this one.
+    """
+    if job["written_models"] is None:
+        return _of_project(migration, operation)
+    names: dict[str, Any] = {}
+    exec(job["written_models"], names)
+    state = ProjectState()
+    for model in names["MODELS"]:
+        state.add_model(model)
+    return state
+
+
+def _of_project(migration: Migration, operation: RunPython) -> ProjectState:
+    loader = MigrationLoader(None)
+    key = (migration.app_label, migration.name)
+    state = loader.project_state(key, at_end=False)
+    for each in loader.graph.nodes[key].operations:
+        if operation is each or operation in getattr(each, "database_operations", []):
+            break
+        each.state_forwards(migration.app_label, state)
+    return state
+
+
+def single_operation(
+    original: Migration, operation: RunPython, call: Callable[..., object]
+) -> Migration:
+    """A migration of this operation alone, in the same kind of transaction, whose functions ``call``
+    runs: it is given the function and its two arguments.
+    """
+    calling = copy(operation)
+    calling.code = partial(call, operation.code)
+    if operation.reverse_code is not None:
+        calling.reverse_code = partial(call, operation.reverse_code)
+    single = type("Migration", (Migration,), {"operations": [calling], "atomic": original.atomic})
+    found: Migration = single(original.name, original.app_label)
+    return found
+
+
+def create_tables(apps: Any, connection: Any = default_connection) -> None:
+    """A table for each model, also for those that Django does not manage."""
+    with connection.schema_editor() as editor:
+        for model in apps.get_models():
+            if not model._meta.proxy and not model._meta.swapped:
+                model._meta.managed = True
+                editor.create_model(model)
