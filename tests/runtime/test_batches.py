@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -37,6 +37,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from migfix.runtime import helper
 from migfix.runtime.helper import stream, update_in_batches
 from tests import databases
+from tests.databases import MODES
 
 ROWS = 12
 BATCH = 5  # several batches, the last one not full
@@ -211,24 +212,6 @@ def stored(model: type[models.Model]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {names} FROM {table} ORDER BY 1", [])
         return cursor.fetchall()
-
-
-@contextmanager
-def no_transaction() -> Iterator[None]:
-    """Nothing is committed unless the loop says so; what it did before an error is."""
-    connection.set_autocommit(False)
-    try:
-        yield
-    finally:
-        connection.commit()
-        connection.set_autocommit(True)
-
-
-MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "autocommit": nullcontext,
-    "transaction": transaction.atomic,
-    "manual": no_transaction,
-}
 
 
 @dataclass
