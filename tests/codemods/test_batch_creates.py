@@ -11,62 +11,14 @@ from migfix.settings import Settings
 from tests import checking
 from tests.checking import EVERYWHERE
 
-MODELS = """
-import uuid
-
-import shop.codes
-from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = []
-    operations = [
-        migrations.CreateModel(
-            "Person",
-            [("id", models.AutoField(primary_key=True)), ("name", models.CharField(max_length=50))],
+MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("    ]\n") + """
+        migrations.AddField(
+            "Tag", "post", models.ForeignKey("Post", models.CASCADE, null=True, related_name="tags")
         ),
-        migrations.CreateModel(
-            "Post",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("title", models.CharField(max_length=200)),
-                ("slug", models.CharField(max_length=200)),
-                ("author", models.ForeignKey("Person", models.CASCADE, related_name="posts")),
-            ],
-        ),
-        migrations.CreateModel(
-            "Stamped",
-            [
-                ("id", models.UUIDField(primary_key=True, default=uuid.uuid4)),
-                ("name", models.CharField(max_length=50)),
-                ("made", models.DateTimeField(auto_now_add=True)),
-                ("data", models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.CreateModel(
-            "Tag",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("name", models.CharField(max_length=50)),
-                ("post", models.ForeignKey("Post", models.CASCADE, null=True, related_name="tags")),
-                ("parent", models.ForeignKey("self", models.CASCADE, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            "Attachment",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("name", models.CharField(max_length=50)),
-                ("tag", models.ForeignKey("Tag", models.CASCADE, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            "Token",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("value", models.CharField(max_length=50)),
-            ],
-        ),
+        migrations.AddField("Attachment", "tag", models.ForeignKey("Tag", models.CASCADE, null=True)),
+        migrations.AddField("Stamped", "made", models.DateTimeField(auto_now_add=True)),
+        migrations.AddField("Stamped", "data", models.JSONField(default=dict)),
+        migrations.AddField("Stamped", "code", models.UUIDField(default=uuid.uuid4)),
         migrations.CreateModel(
             "Membership",
             [
@@ -268,13 +220,15 @@ def test_with_everything_else():
             Tag.objects.create(name=post.title, post=post)
         """,
         """
-        with update_in_batches("slug") as batch, create_in_batches(Tag.objects) as tags:
-            for post in stream(Post.objects.all()):
+        with update_in_batches("slug", "cost") as batch, create_in_batches(
+            Tag.objects
+        ) as tags:
+            for post in stream(Post.objects.only("slug", "title", "cost")):
                 post.slug = post.title.lower()
                 batch.save(post)
                 tags.create(name=post.title, post=post)
         """,
-        "MF203", "MF301", "MF302",
+        "MF201", "MF203", "MF301", "MF302",
         select=("MF201", "MF202", "MF203", "MF301", "MF302"),
         databases=EVERYWHERE,
     )  # fmt: skip
