@@ -610,7 +610,7 @@ class _UpdateBatch(_Batch):
             row.save(using=alias, update_fields=self._names)
             return
         row._state.db = alias
-        self._wait(values, _width([values]))
+        self._wait(values, _size(values))
 
     def _write(self, rows: list[list[Any]]) -> None:
         if self._table is not None:
@@ -648,24 +648,22 @@ class _Table:
         if self._has_relations:
             row._prepare_related_fields_for_save(operation_name="save")
         state = vars(row)
-        if any(f.attname not in state or _is_computed(state[f.attname]) for f in self._fields):
-            return None
+        for field in self._fields:
+            if field.attname not in state or _is_computed(state[field.attname]):
+                return None
         sent = []
         for field in self._fields:
             value = field.pre_save(row, False)
-            prepared = self._prepared(field, value)
+            prepared = field.get_db_prep_save(value, connection=self._connection)
             if not isinstance(prepared, _FIXED):
                 if hasattr(prepared, "as_sql"):
                     return None
                 if isinstance(value, (dict, list)):
-                    prepared = self._prepared(field, deepcopy(value))
+                    prepared = field.get_db_prep_save(deepcopy(value), connection=self._connection)
                 elif not isinstance(value, _FIXED):
                     return None
             sent.append(prepared)
         return [*sent, self._key.get_db_prep_value(row.pk, connection=self._connection)]
-
-    def _prepared(self, field: Any, value: Any) -> Any:
-        return field.get_db_prep_save(value, connection=self._connection)
 
     def update(self, rows: list[list[Any]]) -> None:
         """Run the statement for each row, up to one that cannot be written. Raises its error."""
@@ -740,7 +738,9 @@ def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -
 
 def _is_computed(value: Any) -> bool:
     """Say whether `save()` makes SQL, or the key of a row, of a value."""
-    return hasattr(value, "resolve_expression") or hasattr(value, "prepare_database_save")
+    return type(value) not in _FIXED and (
+        hasattr(value, "resolve_expression") or hasattr(value, "prepare_database_save")
+    )
 
 
 _Statement = Any  # a function that is given one for the places of its values, see _Table
@@ -792,8 +792,8 @@ def _prepared_and_joined(cursor: Any, statement: _Statement, rows: list[list[Any
     """With psycopg2, which waits, and knows the number of rows of the last statement alone."""
     with _prepared_statement(cursor, statement) as name:
         sql = f"EXECUTE {name} ({', '.join(['%s'] * len(rows[0]))})"
-        for packet in _packets(cursor.mogrify(sql, row).decode() for row in rows):
-            cursor.execute("; ".join(packet))
+        for packet in _packets(rows, len(sql)):
+            cursor.execute("; ".join([sql] * len(packet)), [*chain.from_iterable(packet)])
 
 
 @contextmanager
@@ -813,21 +813,29 @@ def _prepared_statement(cursor: Any, statement: _Statement) -> Iterator[str]:
 def _in_compound_statements(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> None:
     """On MariaDB, which takes many statements as one: https://mariadb.com/kb/en/begin-end/."""
     sql = statement(_place)
-    for packet in _packets(cursor.mogrify(sql, row) for row in rows):
-        many = len(packet) > 1
-        cursor.execute(f"BEGIN NOT ATOMIC {'; '.join(packet)}; END" if many else packet[0])
+    for packet in _packets(rows, len(sql)):
+        many = "; ".join([sql] * len(packet))
+        cursor.execute(
+            f"BEGIN NOT ATOMIC {many}; END" if len(packet) > 1 else sql,
+            [*chain.from_iterable(packet)],
+        )
 
 
-def _packets(statements: Iterable[str]) -> Iterator[list[str]]:
-    """Yield some statements at a time, never none: a wide one goes alone, as by `save()`."""
-    packet: list[str] = []
-    length = 0
-    for statement in statements:
-        if packet and (len(packet) == _PACKET or length + len(statement) > _PACKET_LENGTH):
+def _packets(rows: Iterable[list[Any]], length: int) -> Iterator[list[list[Any]]]:
+    """
+    Yield the rows of some statements at a time, never none: a wide one goes alone, as by `save()`.
+
+    `length` is that of a statement without its values.
+    """
+    packet: list[list[Any]] = []
+    size = 0
+    for row in rows:
+        width = length + _size(row)
+        if packet and (len(packet) == _PACKET or size + width > _PACKET_LENGTH):
             yield packet
-            packet, length = [], 0
-        packet.append(statement)
-        length += len(statement)
+            packet, size = [], 0
+        packet.append(row)
+        size += width
     yield packet
 
 
@@ -950,7 +958,7 @@ class _CreateBatch(_Batch):
         if kind != self._kind:  # rows with a key and without
             self.flush()
             self._kind = kind
-        self._wait(SimpleNamespace(**values), sum(32 + _size(value) for value in values.values()))
+        self._wait(SimpleNamespace(**values), _size([*values.values()]))
         return True
 
     def _alias_of_source(self) -> str:

@@ -1399,17 +1399,22 @@ def test_other_drivers_run_one_statement_after_the_other(
 
 
 def test_packets_hold_few_statements_and_wide_ones_go_alone() -> None:
-    lengths = [helper._PACKET_LENGTH * 2, *[10] * (helper._PACKET + 1), helper._PACKET_LENGTH - 5]
-    packets = list(helper._packets("x" * length for length in lengths))
+    lengths = [helper._PACKET_LENGTH * 2, *[10] * (helper._PACKET + 1), helper._PACKET_LENGTH - 50]
+    packets = list(helper._packets([["x" * length] for length in lengths], 10))
     assert [len(packet) for packet in packets] == [1, helper._PACKET, 1, 1]
 
 
+def test_a_packet_counts_the_statements_without_their_values() -> None:
+    packets = list(helper._packets([[1], [2], [3]], helper._PACKET_LENGTH // 2 - 50))
+    assert packets == [[[1], [2]], [[3]]]
+
+
 def test_a_packet_of_one_statement_is_no_longer_than_that() -> None:
-    sent: list[str] = []
-    cursor = SimpleNamespace(mogrify=lambda sql, row: f"{sql} {row}", execute=sent.append)
+    sent: list[tuple[str, list[str]]] = []
+    cursor = SimpleNamespace(execute=lambda *statement: sent.append(statement))
     helper._in_compound_statements(cursor, lambda place: "UPDATE", [["a"]])
     helper._in_compound_statements(cursor, lambda place: "UPDATE", [["a"], ["b"]])
-    assert sent == ["UPDATE ['a']", "BEGIN NOT ATOMIC UPDATE ['a']; UPDATE ['b']; END"]
+    assert sent == [("UPDATE", ["a"]), ("BEGIN NOT ATOMIC UPDATE; UPDATE; END", ["a", "b"])]
 
 
 @dataclass
