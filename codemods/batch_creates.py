@@ -14,8 +14,9 @@ After:
 ``Tag(name=post.title).save()`` becomes ``tags.add(Tag(name=post.title))``; a list that the loop fills
 for one ``bulk_create()`` becomes a batch of the same name. ``create_in_batches`` comes
 from ``_migfix.py``, a module that migfix puts beside the migrations. It keeps the values of the moment
-of ``create()``, defaults and ``auto_now_add`` included, and inserts them after every thousand rows and
-at the end, in order, so that they get the keys that they would get one by one.
+of ``create()``, defaults and ``auto_now_add`` included, and inserts them after every thousand rows (or
+``batch-size`` of ``[tool.migfix]``, or the ``batch_size`` that ``bulk_create()`` is given) and at the
+end, in order, so that they get the keys that they would get one by one.
 
 Refuses when the new row is used; when anything in the body may look for rows that wait: queries of the
 same table, queries that may join it, rows that may point to them, deletions, SQL, transactions, code
@@ -78,11 +79,11 @@ def _rewrite(
     if batch is None:
         raise Refused(Reason.NAME_CLASH, "the names of a batch mean something else in this file")
     taken.add(batch)
-    header = f"{in_batches}({creating.source_text(group, loop)}) as {batch}"
+    arguments = [creating.source_text(group, loop), *_sized(loop.batch_size)]
     pairs = tuple(pair for each in group for pair in creating.replaced(each, batch, loop))
     return Rewrite(
         part=Part.CREATES,
-        edit=InBlock(header, pairs),
+        edit=InBlock(f"{in_batches}({', '.join(arguments)}) as {batch}", pairs),
         message=f"creates {model.label} rows in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
         caveats=tuple(caveats),
@@ -92,14 +93,21 @@ def _rewrite(
 def _of_list(collected: Collected, loop: Loop, in_batches: str) -> Rewrite:
     """Insert the rows of a list as the loop makes them. Raises ``Refused``."""
     model, caveats = collecting.check_collected(collected, loop)
-    manager = creating.manager_text(collected.manager, loop)
+    size = collecting.batch_size(collected, loop)
+    arguments = [creating.manager_text(collected.manager, loop), *_sized(size or loop.batch_size)]
     return Rewrite(
         part=Part.CREATES,
-        edit=InBlock(f"{in_batches}({manager}) as {collected.name}", (), collected.statements),
+        edit=InBlock(
+            f"{in_batches}({', '.join(arguments)}) as {collected.name}", (), collected.statements
+        ),
         message=f"creates {model.label} rows in batches, without a list of them all",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
         caveats=tuple(caveats),
     )
+
+
+def _sized(batch_size: object) -> list[str]:
+    return [] if batch_size is None else [f"batch_size={batch_size}"]
 
 
 def _joined(rewrites: Sequence[Rewrite], imports: tuple[tuple[str, str], ...]) -> Rewrite:

@@ -22,8 +22,7 @@ Refuses when anything in the body may look for the rows that wait: queries of th
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known
 (unsafe); when errors of a ``save()`` are caught; when the row is handed on, becomes another one, is saved
 in a function, or with other fields on other ways; when other loops may have changed the same objects;
-and for models with columns in two tables. In autocommit, a batch that the database refuses keeps none
-of its rows.
+and for models with columns in two tables.
 """
 
 from __future__ import annotations

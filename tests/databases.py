@@ -11,17 +11,18 @@ from __future__ import annotations
 import atexit
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import django
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
@@ -53,6 +54,25 @@ PARAMETERS = [
     if name in CHOSEN
 ]
 ONE_SQLITE = [parameter for parameter in PARAMETERS if parameter.values != ("sqlite",)]
+
+
+@contextmanager
+def _no_autocommit() -> Iterator[None]:
+    """Nothing is committed unless the loop says so; what it did before an error is."""
+    connections["default"].set_autocommit(False)
+    try:
+        yield
+    finally:
+        connections["default"].commit()
+        connections["default"].set_autocommit(True)
+
+
+# Where a loop may run.
+MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "autocommit": nullcontext,
+    "transaction": transaction.atomic,
+    "manual": _no_autocommit,
+}
 
 
 @contextmanager

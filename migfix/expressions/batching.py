@@ -58,13 +58,13 @@ def check_surroundings(loop: Loop) -> None:
     if sources.swallows_errors(loop):
         raise Refused(
             Reason.TRANSACTION,
-            "an error is caught around the loop: a batch keeps none of its rows, a save() those before",
+            "an error is caught around the loop: it would come later, after more turns of the loop",
         )
     if _is_called_in_try(loop):
         raise Refused(
             Reason.TRANSACTION,
-            f"an error of {loop.function}() is caught where it is called: a batch keeps none of its "
-            "rows, a save() those before",
+            f"an error of {loop.function}() is caught where it is called: it would come later, after "
+            "more turns of the loop",
         )
     if loop.having(Kind.YIELDS) or isinstance(loop.resolver.scope.node, ast.AsyncFunctionDef):
         raise Refused(Reason.LEAVES_FUNCTION, "the function may yield or wait before all is saved")

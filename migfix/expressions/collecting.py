@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from migfix.expressions import creating
+from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.creating import Creation
 from migfix.expressions.kinds import INERT
@@ -78,6 +79,21 @@ def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refu
     creating.check_body(loop, model, frozenset())
     caveats += check_nothing_looks(loop, model)
     return model, list(dict.fromkeys(caveats))
+
+
+def batch_size(found: Collected, loop: Loop) -> str | None:
+    """How many rows ``bulk_create()`` inserts in one go, as it is written; None if it does not say.
+
+    What it says stands: it knows these rows, and the settings of the project do not. Raises ``Refused``.
+    """
+    for keyword in found.call.keywords:
+        size = constant_of(keyword.value, loop)
+        if size is None:
+            return None
+        if type(size) is not int or size < 1:
+            raise Refused(Reason.SAVE_ARGUMENTS, "the batch_size of bulk_create() is not known")
+        return loop.text(keyword.value)
+    return None
 
 
 def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:

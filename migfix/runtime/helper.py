@@ -504,8 +504,7 @@ def _reduce_lob(value: Any) -> Any:
     return copy, (value.read(),)
 
 
-@contextmanager
-def update_in_batches(*fields: str, batch_size: int = 1000) -> Iterator[_UpdateBatch]:
+def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     """
     Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go.
 
@@ -523,30 +522,81 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> Iterator[_UpdateB
 
     Raises DatabaseError if a saved row is gone, and ValueError for a wrong argument.
     """
-    batch = _UpdateBatch(fields, batch_size)
-    try:
-        yield batch
-    except BaseException:
-        # What a broken transaction does not take would be rolled back with it in any case.
-        with suppress(InternalError, transaction.TransactionManagementError):
-            batch.flush()
-        raise
-    batch.flush()
+    return _UpdateBatch(fields, batch_size)
 
 
-class _UpdateBatch:
-    """Rows of one model that wait to be written, see `update_in_batches`."""
+class _Batch:
+    """Rows of one model that wait to be written, many in one go."""
 
-    def __init__(self, fields: Sequence[str], batch_size: int) -> None:
-        if not fields:
-            raise ValueError("name the fields to write")
+    def __init__(self, batch_size: int) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}")
-        self._names = fields
         self._batch_size = batch_size
-        self._table: _Table | None = None
-        self._waiting: list[list[Any]] = []
+        self._waiting: list[Any] = []
         self._bytes = 0
+
+    def __enter__(self) -> Any:  # itself
+        return self
+
+    def __exit__(self, error: object, *details: object) -> None:
+        # What a broken transaction does not take would be rolled back with it in any case.
+        broken = (InternalError, transaction.TransactionManagementError) if error else ()
+        with suppress(*broken):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits now."""
+        rows, self._waiting, self._bytes = self._waiting, [], 0
+        if rows:
+            self._write(rows)
+
+    def _wait(self, row: Any, size: int) -> None:
+        self._waiting.append(row)
+        self._bytes += size
+        if len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES:
+            self.flush()
+
+    def _write(self, rows: list[Any]) -> None:
+        raise NotImplementedError
+
+
+def _write(
+    connection: Any,
+    rows: list[Any],
+    together: Callable[[list[Any]], object],
+    one_by_one: Callable[[list[Any]], object],
+) -> None:
+    """Write the rows in one go or, where that fails, up to the first that fails. Raises its error."""
+    forget_statements = _after_chunk(connection, None)
+    if not _does_all(connection, together, rows):
+        with transaction.mark_for_rollback_on_error(using=connection.alias):  # as by save()
+            one_by_one(rows)
+    forget_statements(len(rows))
+
+
+def _does_all(connection: Any, together: Callable[[list[Any]], object], rows: list[Any]) -> bool:
+    """Say whether all rows are written, else none is."""
+    if not (connection.get_autocommit() or connection.in_atomic_block):
+        return False  # a transaction without atomic(), which does not survive a failed atomic()
+    try:
+        with transaction.atomic(using=connection.alias):
+            together(rows)
+    except Exception:
+        if connection.needs_rollback:
+            raise
+        return False
+    return True
+
+
+class _UpdateBatch(_Batch):
+    """See `update_in_batches`."""
+
+    def __init__(self, fields: Sequence[str], batch_size: int) -> None:
+        super().__init__(batch_size)
+        if not fields:
+            raise ValueError("name the fields to write")
+        self._names = fields
+        self._table: _Table | None = None
 
     def save(self, row: Any) -> None:
         """Write the fields of `row` with the next batch, as they are now."""
@@ -560,15 +610,10 @@ class _UpdateBatch:
             row.save(using=alias, update_fields=self._names)
             return
         row._state.db = alias
-        self._waiting.append(values)
-        self._bytes += _width([values])
-        if len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES:
-            self.flush()
+        self._wait(values, _size(values))
 
-    def flush(self) -> None:
-        """Write what waits now."""
-        rows, self._waiting, self._bytes = self._waiting, [], 0
-        if rows and self._table is not None:
+    def _write(self, rows: list[list[Any]]) -> None:
+        if self._table is not None:
             self._table.update(rows)
 
 
@@ -603,53 +648,36 @@ class _Table:
         if self._has_relations:
             row._prepare_related_fields_for_save(operation_name="save")
         state = vars(row)
-        if any(f.attname not in state or _is_computed(state[f.attname]) for f in self._fields):
-            return None
+        for field in self._fields:
+            if field.attname not in state or _is_computed(state[field.attname]):
+                return None
         sent = []
         for field in self._fields:
             value = field.pre_save(row, False)
-            prepared = self._prepared(field, value)
+            prepared = field.get_db_prep_save(value, connection=self._connection)
             if not isinstance(prepared, _FIXED):
                 if hasattr(prepared, "as_sql"):
                     return None
                 if isinstance(value, (dict, list)):
-                    prepared = self._prepared(field, deepcopy(value))
+                    prepared = field.get_db_prep_save(deepcopy(value), connection=self._connection)
                 elif not isinstance(value, _FIXED):
                     return None
             sent.append(prepared)
         return [*sent, self._key.get_db_prep_value(row.pk, connection=self._connection)]
 
-    def _prepared(self, field: Any, value: Any) -> Any:
-        return field.get_db_prep_save(value, connection=self._connection)
-
     def update(self, rows: list[list[Any]]) -> None:
         """Run the statement for each row, up to one that cannot be written. Raises its error."""
-        forget_statements = _after_chunk(self._connection, None)
-        if not self._updates_together(rows):
-            self._update_one_by_one(rows)
-        forget_statements(len(rows))
+        _write(self._connection, rows, self._update_together, self._update_one_by_one)
 
-    def _updates_together(self, rows: list[list[Any]]) -> bool:
-        """Say whether all rows are written, else none is."""
-        if not (self._connection.get_autocommit() or self._connection.in_atomic_block):
-            return False  # a transaction without atomic(), which does not survive a failed atomic()
-        try:
-            with transaction.atomic(using=self._alias), self._connection.cursor() as cursor:
-                found = _way_to_run_many(self._connection, cursor)(cursor, self._statement, rows)
-                if (len(rows) - found) if found is not None else self._gone(cursor, rows):
-                    raise DatabaseError("rows are gone")
-        except Exception:
-            if self._connection.needs_rollback:
-                raise
-            return False
-        return True
+    def _update_together(self, rows: list[list[Any]]) -> None:
+        with self._connection.cursor() as cursor:
+            found = _way_to_run_many(self._connection, cursor)(cursor, self._statement, rows)
+            if (len(rows) - found) if found is not None else self._gone(cursor, rows):
+                raise DatabaseError("rows are gone")
 
     def _update_one_by_one(self, rows: list[list[Any]]) -> None:
         statement = self._statement(_place)
-        with (
-            transaction.mark_for_rollback_on_error(using=self._alias),  # as by save()
-            self._connection.cursor() as cursor,
-        ):
+        with self._connection.cursor() as cursor:
             for row in rows:
                 cursor.execute(statement, row)
                 if not cursor.rowcount:
@@ -710,7 +738,9 @@ def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -
 
 def _is_computed(value: Any) -> bool:
     """Say whether `save()` makes SQL, or the key of a row, of a value."""
-    return hasattr(value, "resolve_expression") or hasattr(value, "prepare_database_save")
+    return type(value) not in _FIXED and (
+        hasattr(value, "resolve_expression") or hasattr(value, "prepare_database_save")
+    )
 
 
 _Statement = Any  # a function that is given one for the places of its values, see _Table
@@ -762,8 +792,8 @@ def _prepared_and_joined(cursor: Any, statement: _Statement, rows: list[list[Any
     """With psycopg2, which waits, and knows the number of rows of the last statement alone."""
     with _prepared_statement(cursor, statement) as name:
         sql = f"EXECUTE {name} ({', '.join(['%s'] * len(rows[0]))})"
-        for packet in _packets(cursor.mogrify(sql, row).decode() for row in rows):
-            cursor.execute("; ".join(packet))
+        for packet in _packets(rows, len(sql)):
+            cursor.execute("; ".join([sql] * len(packet)), [*chain.from_iterable(packet)])
 
 
 @contextmanager
@@ -783,26 +813,33 @@ def _prepared_statement(cursor: Any, statement: _Statement) -> Iterator[str]:
 def _in_compound_statements(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> None:
     """On MariaDB, which takes many statements as one: https://mariadb.com/kb/en/begin-end/."""
     sql = statement(_place)
-    for packet in _packets(cursor.mogrify(sql, row) for row in rows):
-        many = len(packet) > 1
-        cursor.execute(f"BEGIN NOT ATOMIC {'; '.join(packet)}; END" if many else packet[0])
+    for packet in _packets(rows, len(sql)):
+        many = "; ".join([sql] * len(packet))
+        cursor.execute(
+            f"BEGIN NOT ATOMIC {many}; END" if len(packet) > 1 else sql,
+            [*chain.from_iterable(packet)],
+        )
 
 
-def _packets(statements: Iterable[str]) -> Iterator[list[str]]:
-    """Yield some statements at a time, never none: a wide one goes alone, as by `save()`."""
-    packet: list[str] = []
-    length = 0
-    for statement in statements:
-        if packet and (len(packet) == _PACKET or length + len(statement) > _PACKET_LENGTH):
+def _packets(rows: Iterable[list[Any]], length: int) -> Iterator[list[list[Any]]]:
+    """
+    Yield the rows of some statements at a time, never none: a wide one goes alone, as by `save()`.
+
+    `length` is that of a statement without its values.
+    """
+    packet: list[list[Any]] = []
+    size = 0
+    for row in rows:
+        width = length + _size(row)
+        if packet and (len(packet) == _PACKET or size + width > _PACKET_LENGTH):
             yield packet
-            packet, length = [], 0
-        packet.append(statement)
-        length += len(statement)
+            packet, size = [], 0
+        packet.append(row)
+        size += width
     yield packet
 
 
-@contextmanager
-def create_in_batches(source: Any, *, batch_size: int = 1000) -> Iterator[_CreateBatch]:
+def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
     """
     Give a batch whose methods stand for those that insert one row, many in one go.
 
@@ -818,34 +855,31 @@ def create_in_batches(source: Any, *, batch_size: int = 1000) -> Iterator[_Creat
     tables, with a `save()`, manager or signals of their own, or with values that only the database
     computes.
 
-    Raises the errors of the database when a batch is written, not at the call that is the cause.
+    An error of the database comes when the batch is written, not at the call that is its cause.
+    The rows before that one are inserted and those after it are not, as by `create()`; the keys of
+    the former may be greater than those by `create()`, since PostgreSQL and MariaDB count on after
+    a batch that failed. Of `append` a batch is inserted as a whole or, with an error, not at all;
+    and an error of the block leaves out what waits, since `bulk_create()` would not be reached.
+
+    Raises ValueError for a wrong argument.
     """
-    batch = _CreateBatch(source, batch_size)
-    try:
-        yield batch
-    except DatabaseError:
-        with suppress(DatabaseError):  # a broken transaction takes no more
-            batch.flush()
-        raise
-    except BaseException:
-        batch.flush()
-        raise
-    batch.flush()
+    return _CreateBatch(source, batch_size)
 
 
-class _CreateBatch:
+class _CreateBatch(_Batch):
     """New rows of one model that wait to be inserted, see `create_in_batches`."""
 
     def __init__(self, source: Any, batch_size: int) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}")
+        super().__init__(batch_size)
         self._source = source._default_manager if isinstance(source, type) else source
         self._model = self._source.model
-        self._batch_size = batch_size
-        self._waiting: list[SimpleNamespace] = []
-        self._bytes = 0
-        self._alias = ""
-        self._fields: list[Any] = []
+        self._kind: tuple[str, list[Any], bool] = ("", [], False)
+
+    def __exit__(self, error: object, *details: object) -> None:
+        *_, as_a_whole = self._kind
+        if error and as_a_whole:
+            self._waiting.clear()
+        super().__exit__(error, *details)
 
     def create(self, **values: Any) -> None:
         """Insert a row of these values with the next batch."""
@@ -873,27 +907,32 @@ class _CreateBatch:
     def append(self, row: Any) -> None:
         """Insert `row` with the next batch, as it is now, without signals and `save()`."""
         own = self._is_own_of_django("bulk_create") and type(row) is self._model
-        if not own or not self._waits(row, self._alias_of_source()):
+        if not own or not self._waits(row, self._alias_of_source(), as_a_whole=True):
             self.flush()
             self._source.bulk_create([row])
 
-    def flush(self) -> None:
-        """Insert what waits now."""
-        rows, self._waiting, self._bytes = self._waiting, [], 0
-        if not rows:
-            return
-        connection = connections[self._alias]
-        forget_statements = _after_chunk(connection, None)
-        size = max(connection.ops.bulk_batch_size(self._fields, rows), 1)
-        with transaction.atomic(using=self._alias, savepoint=False):
-            for start in range(0, len(rows), size):
-                # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
-                self._model._base_manager._insert(
-                    rows[start : start + size], fields=self._fields, using=self._alias, raw=True
-                )
-        forget_statements(len(rows))
+    def _write(self, rows: list[SimpleNamespace]) -> None:
+        alias, _, as_a_whole = self._kind
+        if as_a_whole:
+            with transaction.atomic(using=alias, savepoint=False):  # as by bulk_create()
+                self._insert(rows)
+        else:
+            _write(connections[alias], rows, self._insert, self._insert_one_by_one)
 
-    def _waits(self, row: Any, alias: str) -> bool:
+    def _insert(self, rows: list[SimpleNamespace]) -> None:
+        alias, fields, _ = self._kind
+        size = max(connections[alias].ops.bulk_batch_size(fields, rows), 1)
+        for start in range(0, len(rows), size):
+            # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
+            self._model._base_manager._insert(
+                rows[start : start + size], fields=fields, using=alias, raw=True
+            )
+
+    def _insert_one_by_one(self, rows: list[SimpleNamespace]) -> None:
+        for row in rows:
+            self._insert([row])
+
+    def _waits(self, row: Any, alias: str, *, as_a_whole: bool = False) -> bool:
         """Take the values that `save()` would send; say False of a row that must save itself."""
         meta = row._meta.concrete_model._meta  # of what a proxy stands for
         if meta.order_with_respect_to or not all(
@@ -915,13 +954,11 @@ class _CreateBatch:
         values = {field.attname: _snapshot(field.pre_save(row, True)) for field in fields}
         for field in fields:  # raises here, not in the batch, for what cannot be stored
             field.get_db_prep_save(values[field.attname], connection=connections[alias])
-        if (alias, fields) != (self._alias, self._fields):  # rows with a key and without
+        kind = (alias, fields, as_a_whole)
+        if kind != self._kind:  # rows with a key and without
             self.flush()
-            self._alias, self._fields = alias, fields
-        self._waiting.append(SimpleNamespace(**values))
-        self._bytes += sum(32 + _size(value) for value in values.values())
-        if len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES:
-            self.flush()
+            self._kind = kind
+        self._wait(SimpleNamespace(**values), _size([*values.values()]))
         return True
 
     def _alias_of_source(self) -> str:

@@ -6,65 +6,19 @@ from functools import partial
 
 import pytest
 
+from migfix.pipeline import run_source
+from migfix.settings import Settings
 from tests import checking
 from tests.checking import EVERYWHERE
 
-MODELS = """
-import uuid
-
-import shop.codes
-from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = []
-    operations = [
-        migrations.CreateModel(
-            "Person",
-            [("id", models.AutoField(primary_key=True)), ("name", models.CharField(max_length=50))],
+MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("    ]\n") + """
+        migrations.AddField(
+            "Tag", "post", models.ForeignKey("Post", models.CASCADE, null=True, related_name="tags")
         ),
-        migrations.CreateModel(
-            "Post",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("title", models.CharField(max_length=200)),
-                ("slug", models.CharField(max_length=200)),
-                ("author", models.ForeignKey("Person", models.CASCADE, related_name="posts")),
-            ],
-        ),
-        migrations.CreateModel(
-            "Stamped",
-            [
-                ("id", models.UUIDField(primary_key=True, default=uuid.uuid4)),
-                ("name", models.CharField(max_length=50)),
-                ("made", models.DateTimeField(auto_now_add=True)),
-                ("data", models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.CreateModel(
-            "Tag",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("name", models.CharField(max_length=50)),
-                ("post", models.ForeignKey("Post", models.CASCADE, null=True, related_name="tags")),
-                ("parent", models.ForeignKey("self", models.CASCADE, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            "Attachment",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("name", models.CharField(max_length=50)),
-                ("tag", models.ForeignKey("Tag", models.CASCADE, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            "Token",
-            [
-                ("id", models.AutoField(primary_key=True)),
-                ("value", models.CharField(max_length=50)),
-            ],
-        ),
+        migrations.AddField("Attachment", "tag", models.ForeignKey("Tag", models.CASCADE, null=True)),
+        migrations.AddField("Stamped", "made", models.DateTimeField(auto_now_add=True)),
+        migrations.AddField("Stamped", "data", models.JSONField(default=dict)),
+        migrations.AddField("Stamped", "code", models.UUIDField(default=uuid.uuid4)),
         migrations.CreateModel(
             "Membership",
             [
@@ -266,13 +220,15 @@ def test_with_everything_else():
             Tag.objects.create(name=post.title, post=post)
         """,
         """
-        with update_in_batches("slug") as batch, create_in_batches(Tag.objects) as tags:
-            for post in stream(Post.objects.all()):
+        with update_in_batches("slug", "cost") as batch, create_in_batches(
+            Tag.objects
+        ) as tags:
+            for post in stream(Post.objects.only("slug", "title", "cost")):
                 post.slug = post.title.lower()
                 batch.save(post)
                 tags.create(name=post.title, post=post)
         """,
-        "MF203", "MF301", "MF302",
+        "MF201", "MF203", "MF301", "MF302",
         select=("MF201", "MF202", "MF203", "MF301", "MF302"),
         databases=EVERYWHERE,
     )  # fmt: skip
@@ -674,7 +630,7 @@ def test_a_list_for_bulk_create():
         print("done")
         """,
         """
-        with create_in_batches(Tag.objects) as tags:
+        with create_in_batches(Tag.objects, batch_size=500) as tags:
             for post in Post.objects.all():
                 if post.title:
                     tags.append(Tag(name=post.title, post=post))
@@ -707,6 +663,41 @@ def test_a_list_of_rows_with_names():
 
 
 APPEND = "tags.append(Tag(name=post.title))"
+
+
+def header(body: str, batch_size: int = 1000) -> str:
+    """The line of the batch, in a project that wants batches of this size."""
+    settings = Settings(
+        select=frozenset({"MF302"}), databases=frozenset({"postgresql"}), batch_size=batch_size
+    )
+    path = checking.project(MODELS) / "0002_fill.py"
+    outcome = run_source(checking.whole(body).encode(), path, settings, rewrite=True)
+    assert outcome.edits, outcome.loops
+    lines = outcome.edits[-1].after.decode().splitlines()
+    return next(line.strip() for line in lines if line.strip().startswith("with "))
+
+
+@pytest.mark.parametrize(("size", "argument"), [(500, ", batch_size=500"), (1000, "")])
+@pytest.mark.parametrize(
+    "before", [body("Tag.objects.create(name=post.title)"), listed(APPEND),
+               listed(APPEND, end="Tag.objects.bulk_create(tags, batch_size=None)")]
+)  # fmt: skip
+def test_the_size_of_batches_is_written_where_it_is_not_that_of_the_helper(before, size, argument):
+    expected = f"with create_in_batches(Tag.objects{argument}) as tags:"
+    assert header(before, size) == expected
+
+
+@pytest.mark.parametrize("size", ["50", "1000", "SIZE"])
+def test_the_size_that_bulk_create_is_given_comes_before_that_of_the_project(size):
+    before = "SIZE = 70\n" + listed(APPEND, end=f"Tag.objects.bulk_create(tags, batch_size={size})")
+    assert header(before, 500) == f"with create_in_batches(Tag.objects, batch_size={size}) as tags:"
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "True", "'9'", "len(apps.get_models())", "other"])
+def test_a_size_that_is_not_known(size):
+    """`bulk_create()` may fail for it, or run code for it."""
+    end = f"Tag.objects.bulk_create(tags, batch_size={size})"
+    check_refused("if schema_editor:\n    other = 9\n" + listed(APPEND, end=end), "save-arguments")
 
 
 @pytest.mark.parametrize(("before", "reason"), [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -37,6 +37,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from migfix.runtime import helper
 from migfix.runtime.helper import stream, update_in_batches
 from tests import databases
+from tests.databases import MODES
 
 ROWS = 12
 BATCH = 5  # several batches, the last one not full
@@ -211,24 +212,6 @@ def stored(model: type[models.Model]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {names} FROM {table} ORDER BY 1", [])
         return cursor.fetchall()
-
-
-@contextmanager
-def no_transaction() -> Iterator[None]:
-    """Nothing is committed unless the loop says so; what it did before an error is."""
-    connection.set_autocommit(False)
-    try:
-        yield
-    finally:
-        connection.commit()
-        connection.set_autocommit(True)
-
-
-MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "autocommit": nullcontext,
-    "transaction": transaction.atomic,
-    "manual": no_transaction,
-}
 
 
 @dataclass
@@ -1416,17 +1399,22 @@ def test_other_drivers_run_one_statement_after_the_other(
 
 
 def test_packets_hold_few_statements_and_wide_ones_go_alone() -> None:
-    lengths = [helper._PACKET_LENGTH * 2, *[10] * (helper._PACKET + 1), helper._PACKET_LENGTH - 5]
-    packets = list(helper._packets("x" * length for length in lengths))
+    lengths = [helper._PACKET_LENGTH * 2, *[10] * (helper._PACKET + 1), helper._PACKET_LENGTH - 50]
+    packets = list(helper._packets([["x" * length] for length in lengths], 10))
     assert [len(packet) for packet in packets] == [1, helper._PACKET, 1, 1]
 
 
+def test_a_packet_counts_the_statements_without_their_values() -> None:
+    packets = list(helper._packets([[1], [2], [3]], helper._PACKET_LENGTH // 2 - 50))
+    assert packets == [[[1], [2]], [[3]]]
+
+
 def test_a_packet_of_one_statement_is_no_longer_than_that() -> None:
-    sent: list[str] = []
-    cursor = SimpleNamespace(mogrify=lambda sql, row: f"{sql} {row}", execute=sent.append)
+    sent: list[tuple[str, list[str]]] = []
+    cursor = SimpleNamespace(execute=lambda *statement: sent.append(statement))
     helper._in_compound_statements(cursor, lambda place: "UPDATE", [["a"]])
     helper._in_compound_statements(cursor, lambda place: "UPDATE", [["a"], ["b"]])
-    assert sent == ["UPDATE ['a']", "BEGIN NOT ATOMIC UPDATE ['a']; UPDATE ['b']; END"]
+    assert sent == [("UPDATE", ["a"]), ("BEGIN NOT ATOMIC UPDATE; UPDATE; END", ["a", "b"])]
 
 
 @dataclass
