@@ -315,10 +315,12 @@ def _sharing_table(loop: Loop, model: ModelState) -> list[ModelState]:
 
 
 def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | None:
-    """The attribute among the names that the node reads."""
+    """The attribute among the names that the node reads; a column of the same name leads nowhere."""
     match node:
-        case ast.Attribute(attr=name) if name in names:
-            return name
+        case ast.Attribute(value=owner, attr=name) if name in names:
+            row = resolver.value(owner)
+            plain = isinstance(row, Row) and effects.is_plain_column(row, name, resolver)
+            return None if plain else name
         case ast.Call(func=ast.Name(id="getattr"), args=[_, given, *_]):
             turns = (turn.literal(given, node) for turn in resolver.in_each_turn(node))
             return next(

@@ -331,7 +331,7 @@ def _is_plain_collection(owner: ast.expr, resolver: Resolver) -> bool:
     """A literal, a plain column of a row, what Python's own functions make of them, or a name for such."""
     match owner:
         case ast.Attribute(value=row, attr=name) if isinstance(found := resolver.value(row), Row):
-            return _is_plain_column(found, name, resolver)
+            return is_plain_column(found, name, resolver)
         case ast.Subscript(value=value, ctx=ast.Load()):
             return _is_data(value, resolver)
         case ast.Call(func=ast.Attribute() as function) if (
@@ -377,7 +377,7 @@ def _is_data(node: ast.expr, resolver: Resolver) -> bool:
     """
     match node:
         case ast.Attribute(value=row, attr=name) if isinstance(found := resolver.value(row), Row):
-            return _is_plain_column(found, name, resolver)
+            return is_plain_column(found, name, resolver)
         case ast.Subscript(value=value):
             return _is_data(value, resolver)
         case ast.Call(func=ast.Attribute() as function) if (
@@ -405,7 +405,7 @@ def _is_of_data(binding: Binding, resolver: Resolver) -> bool:
     return _is_data(binding.value, resolver)
 
 
-def _is_plain_column(row: Row, name: str, resolver: Resolver) -> bool:
+def is_plain_column(row: Row, name: str, resolver: Resolver) -> bool:
     """Is the attribute a column of Django's own class that is no relation?"""
     model = resolver.state.model(*row.model.key) if row.model.key and not row.model.real else None
     columns = possible_columns(resolver.state, model) if isinstance(model, ModelState) else ()

@@ -539,6 +539,42 @@ def test_names_that_lead_to_the_table_by_one_row(attribute):
     refuse(turn(f"print(thing.{attribute})"), "query-in-body", models=PARENT)
 
 
+# A foreign key to Post that is called like a column of Post, and a column that is called like a relation.
+ALIKE = MODELS.replace(
+    '("post", models.ForeignKey("Post", models.CASCADE, related_name="attachments"))',
+    '("title", models.ForeignKey("Post", models.CASCADE, related_name="+")),'
+    '("posts", models.TextField())',
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["pass", "for a in Attachment.objects.all():\n    print(a.posts)", "print(post.title)"]
+)
+def test_a_column_that_is_called_like_a_relation(line):
+    check_batched(turn(line), batched(f"{line}\n{SAVED}"), models=ALIKE)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "for a in Attachment.objects.all():\n    print(a.title)",
+        "print(rows[post.pk].title)",
+    ],
+)
+def test_a_relation_that_is_called_like_a_column(line):
+    refuse(turn(line), "query-in-body", models=ALIKE)
+
+
+def test_a_column_of_another_class_that_is_called_like_a_relation():
+    other = ALIKE.replace('("posts", models.TextField())', '("posts", autoslug.AutoSlugField())')
+    other = other.replace("from django.db import", "import autoslug\nfrom django.db import", 1)
+    refuse(
+        turn("for a in Attachment.objects.all():\n    print(a.posts)"),
+        "query-in-body",
+        models=other,
+    )
+
+
 def test_relations_whose_names_are_not_known():
     unclear = MODELS.replace('related_name="posts"', "related_name=NAMED")
     refuse(loop(SAVED), "model-unknown", models=unclear)
