@@ -425,6 +425,65 @@ def test_a_column_whose_class_may_look_at_other_rows():
     assert found.blocked_by == "save-side-effect"
 
 
+OWN_CLASSES = """
+class Sized(models.CharField):
+    def __init__(self, *args, size=None, **kwargs):
+        self.size = size
+        super().__init__(*args, **kwargs)
+
+
+class Slow(models.DateTimeField):
+    def __init__(self, *args, size=None, **kwargs):
+        self.size = size
+        super().__init__(*args, **kwargs)
+
+
+class Upper(models.CharField):
+    def pre_save(self, row, add):
+        return getattr(row, self.attname).upper()
+
+
+class Prepared(models.CharField):
+    def get_prep_value(self, value):
+        return str(value)
+
+
+class Key(models.ForeignKey):
+    pass
+
+"""
+
+
+def with_own(field: str) -> str:
+    """Posts that have a column ``x`` of this class, too."""
+    models = MODELS.replace("\n\nclass Migration", f"{OWN_CLASSES}\nclass Migration")
+    return models.replace('("slug",', f'("x", {field}), ("slug",', 1)
+
+
+def test_columns_of_other_classes_that_save_writes_back_as_they_were():
+    own = with_own("Sized(size=3)")
+    check_batched(loop(SAVED), batched(SAVED), models=own)
+    read = turn("print(post.x)")
+    check_batched(read, batched("print(post.x)\n" + SAVED), models=own)
+    body = "post.x = post.title.lower()\npost.save()\n"
+    given = with_own("Sized(size=3, primary_key=False)")
+    check_batched(loop(body), batched(body, '"x"'), models=given)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Slow(size=3)",
+        "Upper(max_length=9)",
+        "Prepared(max_length=9)",
+        'Key("Person", models.CASCADE)',
+        "thirdparty.Field()",
+    ],
+)
+def test_columns_of_other_classes_of_which_save_may_make_something_else(field):
+    refuse(loop(SAVED), "save-side-effect", models=with_own(field))
+
+
 # --- what else the body does ----------------------------------------------------------------------
 
 BLIND = {
