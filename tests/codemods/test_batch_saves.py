@@ -657,6 +657,33 @@ UNSAFE = {
 }
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = list(map(thing.look, [1]))",
+        "x = list(map(look, [1]))",
+        "x = sorted([1, 2], key=thing.look)",
+        "x = [2, 1]\nx.sort(key=look)",
+        'x = re.sub("a", look, post.title)',
+        'x = re.compile("a").sub(thing.look, post.title)',
+        "x = json.loads(post.title, object_hook=look)",
+        "x = functools.reduce(thing.look, [1, 2])",
+        "f = thing.look\nx = list(map(f, [1]))",
+    ],
+)
+def test_code_that_is_not_known_and_handed_over(line):
+    imports = "import functools, json, re\nimport thing\nfrom thing import look\n"
+    for unsafe in (False, True):
+        found = outcome_of(imports + whole(turn(line)), select=SELECT, unsafe=unsafe).loops[0]
+        assert found.changed is unsafe, found
+
+
+def test_values_that_are_handed_over():
+    lines = "x = max(settings.LIMIT, 3)\ny = re.sub(settings.ALL, str, post.title)"
+    source = "import re\nfrom django.conf import settings\n" + whole(turn(lines))
+    assert outcome_of(source, select=SELECT).loops[0].codes == ("MF301",)
+
+
 @pytest.mark.parametrize("name", UNSAFE)
 def test_bodies_that_run_code_which_is_not_known(name):
     line, before = UNSAFE[name]
