@@ -194,7 +194,7 @@ def check_columns(
 def written_caveats(names: list[str], columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
     """Field classes whose value for ``save()`` may depend on the other rows: unique slugs, positions."""
     for column in (columns[name] for name in names):
-        if column.kind is None:
+        if column.saved_as is None:
             yield Refusal(
                 Reason.SAVE_SIDE_EFFECT,
                 f"`{column.name}`, a {column.class_path or 'field of unknown class'}, may look for "

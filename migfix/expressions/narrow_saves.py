@@ -99,7 +99,8 @@ def computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[st
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"what save() does with `{column.name}` is not known"
             )
-        if column.auto_now is not False or column.kind not in inert:
+        stamped = column.kind is not None and column.auto_now is not False
+        if stamped or column.saved_as not in inert:
             yield column.name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
@@ -315,10 +315,12 @@ def _sharing_table(loop: Loop, model: ModelState) -> list[ModelState]:
 
 
 def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | None:
-    """The attribute among the names that the node reads."""
+    """The attribute among the names that the node reads; a column of the same name leads nowhere."""
     match node:
-        case ast.Attribute(attr=name) if name in names:
-            return name
+        case ast.Attribute(value=owner, attr=name) if name in names:
+            row = resolver.value(owner)
+            plain = isinstance(row, Row) and effects.is_plain_column(row, name, resolver)
+            return None if plain else name
         case ast.Call(func=ast.Name(id="getattr"), args=[_, given, *_]):
             turns = (turn.literal(given, node) for turn in resolver.in_each_turn(node))
             return next(
@@ -342,18 +344,32 @@ def _names_through(loop: Loop, model: ModelState) -> set[str]:
 def _reached(
     statements: list[ast.stmt], resolver: Resolver, depth: int = 0
 ) -> Iterator[tuple[ast.AST, Resolver]]:
-    """Every node of the statements and of the functions that they call, as far as these are known."""
+    """Every node of the statements and of the functions that they call, as far as these are known.
+
+    A function that is handed over gets called, too.
+    """
     for node in (node for statement in statements for node in walk(statement)):
         yield node, resolver
         if isinstance(node, ast.Call) and depth < _MAX_DEPTH:
-            function = resolver.function(node.func)
-            path = resolver.module.path_of(node.func)
-            found = resolver.module.imported_function(path) if path else None
-            if function is not None and isinstance(function.body, list):
-                yield from _reached(function.body, resolver.inside(function), depth + 1)
-            elif found is not None and isinstance(found[1].body, list):
-                inner = Resolver(found[0], found[0].scope_of(found[1]), {}, resolver.state)
-                yield from _reached(found[1].body, inner, depth + 1)
+            given = (*node.args, *(keyword.value for keyword in node.keywords))
+            for body, inner in _bodies_of((node.func, *given), resolver):
+                yield from _reached(body, inner, depth + 1)
+
+
+def _bodies_of(
+    named: Iterable[ast.expr], resolver: Resolver
+) -> Iterator[tuple[list[ast.stmt], Resolver]]:
+    """The functions of the project among the expressions."""
+    for node in named:
+        function = resolver.function(node)
+        path = resolver.module.path_of(node)
+        found = resolver.module.imported_function(path) if path else None
+        if function is not None:
+            body = function.body
+            yield body if isinstance(body, list) else [ast.Expr(body)], resolver.inside(function)
+        elif found is not None and isinstance(found[1].body, list):
+            inner = Resolver(found[0], found[0].scope_of(found[1]), {}, resolver.state)
+            yield found[1].body, inner
 
 
 def _is_unknown(load: ast.Name, resolver: Resolver, loop: Loop) -> bool:

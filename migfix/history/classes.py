@@ -43,7 +43,7 @@ _BY_OPTIONS = frozenset(
 _HARMLESS = frozenset(
     "description default_error_messages default_validators error_messages form_class formfield "
     "validators validate run_validators clean check value_to_string save_form_data get_choices "
-    "get_default has_default non_db_attrs south_field_triple __str__ __repr__ __doc__ __module__".split()
+    "non_db_attrs south_field_triple __str__ __repr__ __doc__ __module__".split()
 )
 _LOOKUPS = frozenset(
     "get_lookup get_lookups get_transform get_prep_lookup get_db_prep_lookup class_lookups".split()

@@ -157,7 +157,8 @@ class FieldState:
         if self.saved_as == "ManyToManyField":
             return False
         if self.kind is None:
-            return self._foreign_class()
+            plain = self.behind is not None and self.behind.is_plain
+            return (plain and self.saved_as is not None) or self._foreign_class()
         return self.kind not in {"ManyToManyField", "CompositePrimaryKey", "ForeignObject"}
 
     @property

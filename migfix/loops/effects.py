@@ -57,7 +57,10 @@ _HARMLESS = frozenset(
 )
 _ON_CURSORS = frozenset("execute executemany executescript callproc cursor".split())
 _DISPLAY = re.compile(r"get_\w+_display")
-_CALLING = frozenset("map filter sorted min max iter".split())  # builtins that call an argument
+# Builtins, methods and modules that call what they are given, or go over it.
+_CALLING = frozenset("map filter sorted min max iter".split())
+_CALLING_METHODS = frozenset("sort sub subn".split())
+_CALLING_ROOTS = frozenset("functools itertools re json collections heapq bisect".split())
 _SHARED = frozenset({"get", "update", "add", "remove", "clear", "count", "index", "values"})
 # Modules whose functions neither query nor print.
 _PURE_ROOTS = frozenset(
@@ -209,15 +212,31 @@ def _handed_over(call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Eff
     for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
         if function := resolver.function(argument):
             yield from _inside(function, call, resolver, depth)
-        elif isinstance(argument, ast.Name) and _may_be_called(argument, call, resolver):
+        elif isinstance(argument, ast.Name) and argument.id in resolver.module.function_names:
             yield Effect(Kind.CALL, call)
+        elif _calls_arguments(call, resolver) and (path := _path_behind(argument, resolver)):
+            yield from _imported(path, call, resolver, depth)
 
 
-def _may_be_called(argument: ast.Name, call: ast.Call, resolver: Resolver) -> bool:
-    path = resolver.module.path_of(argument)
-    calls = isinstance(call.func, ast.Name) and call.func.id in _CALLING
-    imported = path is not None and not _under(path, _PURE_ROOTS)
-    return argument.id in resolver.module.function_names or (calls and imported)
+def _calls_arguments(call: ast.Call, resolver: Resolver) -> bool:
+    path = resolver.module.path_of(call.func)
+    match call.func:
+        case _ if path is not None:
+            return _under(path, _CALLING_ROOTS)
+        case ast.Name(id=name):
+            return name in _CALLING
+        case ast.Attribute(attr=method):
+            return method in _CALLING_METHODS
+    return False
+
+
+def _path_behind(node: ast.expr, resolver: Resolver) -> str | None:
+    """The dotted path of what is imported, also by another name, but for the values of settings."""
+    binding = resolver.scope.bound_once(node.id) if isinstance(node, ast.Name) else None
+    path = resolver.module.path_of(node)
+    if path is None and binding is not None and binding.value is not None:
+        path = resolver.module.path_of(binding.value)
+    return None if path is not None and path.startswith("django.conf.settings.") else path
 
 
 def _inside(
@@ -331,7 +350,7 @@ def _is_plain_collection(owner: ast.expr, resolver: Resolver) -> bool:
     """A literal, a plain column of a row, what Python's own functions make of them, or a name for such."""
     match owner:
         case ast.Attribute(value=row, attr=name) if isinstance(found := resolver.value(row), Row):
-            return _is_plain_column(found, name, resolver)
+            return is_plain_column(found, name, resolver)
         case ast.Subscript(value=value, ctx=ast.Load()):
             return _is_data(value, resolver)
         case ast.Call(func=ast.Attribute() as function) if (
@@ -377,7 +396,7 @@ def _is_data(node: ast.expr, resolver: Resolver) -> bool:
     """
     match node:
         case ast.Attribute(value=row, attr=name) if isinstance(found := resolver.value(row), Row):
-            return _is_plain_column(found, name, resolver)
+            return is_plain_column(found, name, resolver)
         case ast.Subscript(value=value):
             return _is_data(value, resolver)
         case ast.Call(func=ast.Attribute() as function) if (
@@ -405,7 +424,7 @@ def _is_of_data(binding: Binding, resolver: Resolver) -> bool:
     return _is_data(binding.value, resolver)
 
 
-def _is_plain_column(row: Row, name: str, resolver: Resolver) -> bool:
+def is_plain_column(row: Row, name: str, resolver: Resolver) -> bool:
     """Is the attribute a column of Django's own class that is no relation?"""
     model = resolver.state.model(*row.model.key) if row.model.key and not row.model.real else None
     columns = possible_columns(resolver.state, model) if isinstance(model, ModelState) else ()

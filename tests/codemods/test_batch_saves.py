@@ -425,6 +425,65 @@ def test_a_column_whose_class_may_look_at_other_rows():
     assert found.blocked_by == "save-side-effect"
 
 
+OWN_CLASSES = """
+class Sized(models.CharField):
+    def __init__(self, *args, size=None, **kwargs):
+        self.size = size
+        super().__init__(*args, **kwargs)
+
+
+class Slow(models.DateTimeField):
+    def __init__(self, *args, size=None, **kwargs):
+        self.size = size
+        super().__init__(*args, **kwargs)
+
+
+class Upper(models.CharField):
+    def pre_save(self, row, add):
+        return getattr(row, self.attname).upper()
+
+
+class Prepared(models.CharField):
+    def get_prep_value(self, value):
+        return str(value)
+
+
+class Key(models.ForeignKey):
+    pass
+
+"""
+
+
+def with_own(field: str) -> str:
+    """Posts that have a column ``x`` of this class, too."""
+    models = MODELS.replace("\n\nclass Migration", f"{OWN_CLASSES}\nclass Migration")
+    return models.replace('("slug",', f'("x", {field}), ("slug",', 1)
+
+
+def test_columns_of_other_classes_that_save_writes_back_as_they_were():
+    own = with_own("Sized(size=3)")
+    check_batched(loop(SAVED), batched(SAVED), models=own)
+    read = turn("print(post.x)")
+    check_batched(read, batched("print(post.x)\n" + SAVED), models=own)
+    body = "post.x = post.title.lower()\npost.save()\n"
+    given = with_own("Sized(size=3, primary_key=False)")
+    check_batched(loop(body), batched(body, '"x"'), models=given)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Slow(size=3)",
+        "Upper(max_length=9)",
+        "Prepared(max_length=9)",
+        'Key("Person", models.CASCADE)',
+        "thirdparty.Field()",
+    ],
+)
+def test_columns_of_other_classes_of_which_save_may_make_something_else(field):
+    refuse(loop(SAVED), "save-side-effect", models=with_own(field))
+
+
 # --- what else the body does ----------------------------------------------------------------------
 
 BLIND = {
@@ -539,6 +598,42 @@ def test_names_that_lead_to_the_table_by_one_row(attribute):
     refuse(turn(f"print(thing.{attribute})"), "query-in-body", models=PARENT)
 
 
+# A foreign key to Post that is called like a column of Post, and a column that is called like a relation.
+ALIKE = MODELS.replace(
+    '("post", models.ForeignKey("Post", models.CASCADE, related_name="attachments"))',
+    '("title", models.ForeignKey("Post", models.CASCADE, related_name="+")),'
+    '("posts", models.TextField())',
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["pass", "for a in Attachment.objects.all():\n    print(a.posts)", "print(post.title)"]
+)
+def test_a_column_that_is_called_like_a_relation(line):
+    check_batched(turn(line), batched(f"{line}\n{SAVED}"), models=ALIKE)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "for a in Attachment.objects.all():\n    print(a.title)",
+        "print(rows[post.pk].title)",
+    ],
+)
+def test_a_relation_that_is_called_like_a_column(line):
+    refuse(turn(line), "query-in-body", models=ALIKE)
+
+
+def test_a_column_of_another_class_that_is_called_like_a_relation():
+    other = ALIKE.replace('("posts", models.TextField())', '("posts", autoslug.AutoSlugField())')
+    other = other.replace("from django.db import", "import autoslug\nfrom django.db import", 1)
+    refuse(
+        turn("for a in Attachment.objects.all():\n    print(a.posts)"),
+        "query-in-body",
+        models=other,
+    )
+
+
 def test_relations_whose_names_are_not_known():
     unclear = MODELS.replace('related_name="posts"', "related_name=NAMED")
     refuse(loop(SAVED), "model-unknown", models=unclear)
@@ -560,6 +655,33 @@ UNSAFE = {
     "a default that is code of the project": ("X.objects.create()", GET.format("Numbered")),
     "a field that is code of the project": ('X.objects.create(name="a")', GET.format("Slugged")),
 }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = list(map(thing.look, [1]))",
+        "x = list(map(look, [1]))",
+        "x = sorted([1, 2], key=thing.look)",
+        "x = [2, 1]\nx.sort(key=look)",
+        'x = re.sub("a", look, post.title)',
+        'x = re.compile("a").sub(thing.look, post.title)',
+        "x = json.loads(post.title, object_hook=look)",
+        "x = functools.reduce(thing.look, [1, 2])",
+        "f = thing.look\nx = list(map(f, [1]))",
+    ],
+)
+def test_code_that_is_not_known_and_handed_over(line):
+    imports = "import functools, json, re\nimport thing\nfrom thing import look\n"
+    for unsafe in (False, True):
+        found = outcome_of(imports + whole(turn(line)), select=SELECT, unsafe=unsafe).loops[0]
+        assert found.changed is unsafe, found
+
+
+def test_values_that_are_handed_over():
+    lines = "x = max(settings.LIMIT, 3)\ny = re.sub(settings.ALL, str, post.title)"
+    source = "import re\nfrom django.conf import settings\n" + whole(turn(lines))
+    assert outcome_of(source, select=SELECT).loops[0].codes == ("MF301",)
 
 
 @pytest.mark.parametrize("name", UNSAFE)

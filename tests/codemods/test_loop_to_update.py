@@ -1122,6 +1122,11 @@ def test_a_column_of_a_class_whose_values_go_the_way_of_its_base():
         ("Name(unique=True)", 'post.x = "1"', "unique"),
         ("Sized(size=3)", 'post.x = "1"', "save-side-effect"),
         ("Upper(max_length=9)", 'post.x = "1"', "save-side-effect"),
+        (
+            "Sized(size=3)",
+            'post.x = models.F("x")',
+            "save-side-effect",
+        ),
         ("Sized(size=3)", 'if post.x == "a":\n    post.title = "x"', "condition"),
     ],
 )

@@ -97,6 +97,8 @@ def test_a_class_whose_values_go_the_way_of_its_base(custom, text):
 OTHERS = {
     "pre_save": "def pre_save(self, instance, add):\n    return 1",
     "pre_save bound": "pre_save = print",
+    "get_default": "def get_default(self):\n    return 1",
+    "has_default": "def has_default(self):\n    return True",
     "get_prep_value": "def get_prep_value(self, value):\n    return value",
     "get_db_prep_save": "def get_db_prep_save(self, value, connection):\n    return value",
     "from_db_value": "from_db_value = lambda self, value, *rest: value",
@@ -245,6 +247,7 @@ def test_options_are_not_known_where_the_class_has_its_own_ways(custom, text):
     found = custom(body(text), "Custom(null=False)")
     assert found.kind is None
     assert found.saved_as == "CharField"
+    assert found.has_column is True
     assert isinstance(found.primary_key, Unknown)
 
 
@@ -282,6 +285,7 @@ def test_relations_of_others_are_saved_as_they_are_and_nothing_more(custom):
     key = custom(body("pass", "models.ForeignKey"), 'Custom("self", models.CASCADE)')
     assert (key.kind, key.saved_as) == (None, "ForeignKey")
     assert isinstance(key.is_relation, Unknown)
+    assert isinstance(key.has_column, Unknown)
     many = custom(body("pass", "models.ManyToManyField"), 'Custom("self")')
     assert (many.kind, many.has_column) == (None, False)
 
