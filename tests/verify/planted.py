@@ -264,10 +264,10 @@ PLANTED = [
     ),
     Planted(
         "no transaction keeps what came before the error",
-        _each("book.m = 10 // book.n", 'Book.objects.exclude(n=None).order_by("id")'),
+        _each("book.m = 10 // (book.n - 7)", 'Book.objects.exclude(n=None).order_by("id")'),
         "with transaction.atomic():\n"
         + indent(
-            _each("book.m = 10 // book.n", 'Book.objects.exclude(n=None).order_by("id")'),
+            _each("book.m = 10 // (book.n - 7)", 'Book.objects.exclude(n=None).order_by("id")'),
             "    ",
         ),
         atomic=False,
