@@ -53,7 +53,7 @@ def check_nothing_looks(
                     Reason.QUERY_IN_BODY, f"line {line} uses the connection before all is saved"
                 )
             case Kind.READS | Kind.WRITES:
-                yield from _check_query(effect, loop, model, lazies(loop.resolver))
+                yield from _check_query(effect, loop, model, lazies)
             case Kind.CALL:
                 yield Refusal(
                     Reason.UNKNOWN_CALL,
@@ -141,7 +141,7 @@ def _comes_after(node: ast.expr, loop: Loop) -> bool:
 
 
 def _check_query(
-    effect: Effect, loop: Loop, model: ModelState, lazies: Lazies
+    effect: Effect, loop: Loop, model: ModelState, lazies: _LaziesOf
 ) -> Iterator[Refusal]:
     line = loop.line_of(effect.node)
     if effects.is_deletion(effect):
@@ -183,11 +183,12 @@ def _is_plain_default(value: object) -> bool:
     return not isinstance(value, Unknown)
 
 
-def stays_in_table(effect: Effect, loop: Loop, lazies: Lazies | None = None) -> bool:
+def stays_in_table(effect: Effect, loop: Loop, lazies: _LaziesOf = Lazies) -> bool:
     """Does the query name no column of another table, and no expression that could?"""
     assert effect.model is not None
-    node = effect.node
-    if not _is_written_here(node, loop):
+    query, resolver = effect.inside or (effect, loop.resolver)
+    node = query.node
+    if not _is_written_here(node, resolver):
         return False
     other, columns = loop.state.model(*effect.model), loop.columns_of(effect.model)
     if isinstance(other, Unknown) or columns is None or not other.has_plain_managers:
@@ -195,41 +196,40 @@ def stays_in_table(effect: Effect, loop: Loop, lazies: Lazies | None = None) -> 
     ordering = other.options.get("ordering", ())
     if not isinstance(ordering, tuple):
         return False
-    chain = [*_chain(node, loop)]
+    chain = [*_chain(node, resolver)]
     every = list(chain)
-    if isinstance(node, ast.Call) and not _rows(node, loop):
+    if isinstance(node, ast.Call) and not _rows(node, resolver):
         assert isinstance(node.func, ast.Attribute)
         every.append(Step(node.func.attr, node))
-    lazies = lazies or Lazies(loop.resolver)
     return (
         all(_is_own(name, columns, sorts=True) for name in ordering)
         and all(step.name in _PLAIN_STEPS for step in chain)
         and all(_names_own(step, columns) for step in every)
-        and not any(_has_queries(step, lazies) for step in every)
+        and not any(_has_queries(step, lazies(resolver)) for step in every)
     )
 
 
-def _is_written_here(node: ast.AST, loop: Loop) -> bool:
-    """Is it the query itself, not the call of a function that runs one?"""
+def _is_written_here(node: ast.AST, resolver: Resolver) -> bool:
+    """Is it the query itself, of rows, a manager or a new row?"""
     match node:
-        case ast.Call(func=ast.Attribute(value=owner)) if _rows(node, loop) is None:
-            known = isinstance(loop.resolver.value(owner), (Manager, Rows, Row))
-            return known or effects.made_row(owner, loop.resolver) is not None
-    return _rows(node, loop) is not None
+        case ast.Call(func=ast.Attribute(value=owner)) if _rows(node, resolver) is None:
+            known = isinstance(resolver.value(owner), (Manager, Rows, Row))
+            return known or effects.made_row(owner, resolver) is not None
+    return _rows(node, resolver) is not None
 
 
-def _chain(node: ast.AST, loop: Loop) -> tuple[Step, ...]:
+def _chain(node: ast.AST, resolver: Resolver) -> tuple[Step, ...]:
     """The links of the queryset that the effect is about, without its last call."""
     match node:
-        case ast.Call(func=ast.Attribute(value=owner)) if not _rows(node, loop):
-            found = _rows(owner, loop)
+        case ast.Call(func=ast.Attribute(value=owner)) if not _rows(node, resolver):
+            found = _rows(owner, resolver)
         case _:
-            found = _rows(node, loop)
+            found = _rows(node, resolver)
     return found.steps if found else ()
 
 
-def _rows(node: ast.AST, loop: Loop) -> Rows | None:
-    found = loop.resolver.value(node) if isinstance(node, ast.expr) else None
+def _rows(node: ast.AST, resolver: Resolver) -> Rows | None:
+    found = resolver.value(node) if isinstance(node, ast.expr) else None
     return found if isinstance(found, Rows) else None
 
 

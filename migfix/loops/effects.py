@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from migfix.history.state import ModelKey, ModelState, Unknown
@@ -28,11 +28,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One effect; ``model`` is the table that a query touches, None when it is not known which."""
+    """One effect; ``model`` is the table that a query touches, None when it is not known which.
+
+    For what a called function does, ``node`` is the call, and ``inside`` the effect that it has there,
+    with what knows the names of that function.
+    """
 
     kind: Kind
     node: ast.AST
     model: ModelKey | None = None
+    inside: tuple[Effect, Resolver] | None = field(default=None, compare=False, repr=False)
 
 
 # https://docs.djangoproject.com/en/stable/ref/models/querysets/#methods-that-do-not-return-querysets
@@ -144,12 +149,10 @@ def is_query(effect: Effect) -> bool:
 
 def is_deletion(effect: Effect) -> bool:
     """Does a call of ``delete()`` write? It may take rows of other tables with it."""
-    match effect:
+    match effect.inside[0] if effect.inside else effect:
         case Effect(
             kind=Kind.WRITES, node=ast.Call(func=ast.Attribute(attr="delete" | "_raw_delete"))
         ):
-            return True
-        case Effect(kind=Kind.WRITES, node=ast.Call(func=ast.Name())):  # in a function of the file
             return True
     return False
 
@@ -251,8 +254,7 @@ def _inside(
     )
     if isinstance(function, ast.FunctionDef) and function.decorator_list:
         yield Effect(Kind.TRANSACTION, call)  # of those that are let through, only atomic() acts
-    for effect in effects_of(body, None, inner, depth + 1):
-        yield Effect(effect.kind, call, effect.model)
+    yield from _effects_inside(body, inner, call, depth)
 
 
 def _imported(path: str | None, call: ast.Call, resolver: Resolver, depth: int) -> Iterator[Effect]:
@@ -277,8 +279,14 @@ def _of_project(path: str, call: ast.Call, resolver: Resolver, depth: int) -> It
     module, function = found
     inner = Resolver(module, module.scope_of(function), {}, resolver.state)
     assert not isinstance(function, ast.Lambda)
-    for effect in effects_of(function.body, None, inner, depth + 1):
-        yield Effect(effect.kind, call, effect.model)
+    yield from _effects_inside(function.body, inner, call, depth)
+
+
+def _effects_inside(
+    body: list[ast.stmt], inner: Resolver, call: ast.Call, depth: int
+) -> Iterator[Effect]:
+    for effect in effects_of(body, None, inner, depth + 1):
+        yield Effect(effect.kind, call, effect.model, effect.inside or (effect, inner))
 
 
 def _method(value: Value, method: str, call: ast.Call) -> Iterator[Effect]:

@@ -135,6 +135,33 @@ BEFORE = 'known = set(Post.objects.values_list("slug", flat=True))'
 AFTER = 'print(Post.objects.exclude(slug="").count(), sorted(Post.objects.values_list("slug"))[:9])'
 
 
+FUNCTIONS = """
+def writer_of(Writer, name):
+    try:
+        writer = Writer.objects.get(name=name)
+    except Writer.DoesNotExist:
+        return Writer.objects.create(name=name)
+    seen = writer.posts_seen + 1
+    Writer.objects.filter(pk=writer.pk).update(posts_seen=seen)
+    return writer
+
+
+def texts_of(Word, post):
+    return [word.text for word in Word.objects.filter(post=post).order_by("-pk")[:2]]
+"""
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_functions_with_queries_of_other_tables(database):
+    body = (
+        "post.writer = writer_of(Writer, post.title)\n"
+        'post.slug = "-".join(texts_of(Word, post))[-40:]\npost.save()'
+    )
+    before = migration(body, below=FUNCTIONS, after=AFTER)
+    outcome, _ = run_rewritten(MODELS, before, posts(30), SAFE, database=database)
+    assert "MF301" in outcome.loops[-1].codes, outcome.loops
+
+
 @pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_loop_and_its_batches(name, database):

@@ -441,6 +441,44 @@ def test_managers_of_relations_through_the_new_rows():
     )
 
 
+FUNCTIONS = """\
+def token_of(model, value):
+    found = model.objects.filter(value=value).first()
+    return found or model.objects.create(value=value)
+
+
+def attach(model, name, tag_id):
+    model.objects.create(name=name, tag_id=tag_id)
+
+
+def count_of(model, **lookups):
+    return model.objects.filter(**lookups).count()
+
+
+def remove(model, pk):
+    model.objects.get(pk=pk).delete()
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("token_of(Token, post.title)", None),
+        ("attach(Attachment, post.title, post.pk)", "query-in-body"),
+        ("count_of(Tag, name=post.title)", "query-in-body"),
+        ("count_of(Attachment, tag__name=post.title)", "query-in-body"),
+        ("remove(Token, post.pk)", "query-in-body"),
+    ],
+)
+def test_functions_of_the_file_that_may_look_for_rows_that_wait(line, reason):
+    source = checking.whole(body("Tag.objects.create(name=post.title, id=post.pk)", line))
+    source = source.replace("def forwards", FUNCTIONS + "def forwards")
+    found = checking.outcome_of(source, models=MODELS, select=("MF302",), unsafe=True).loops[0]
+    assert found.blocked_by == reason, found
+
+
 def test_the_loop_saves_rows_of_the_same_table():
     check_refused(
         body("post.title = 'x'", "Post.objects.create(title='y')", "post.save()"),

@@ -799,6 +799,136 @@ def test_functions_of_the_file_that_look(call):
     assert found.blocked_by == "query-in-body", found
 
 
+CALLED = """\
+def tag_of(model, name):
+    try:
+        return model.objects.filter(name=name).order_by("pk")[0]
+    except IndexError:
+        return model.objects.create(name=name)
+
+
+def count_notes(model, post):
+    return model.objects.filter(post=post, name__in=["a", "b"]).count()
+
+
+def tag_twice(model, name):
+    tag = tag_of(model, name)
+    tag.name = name.lower()
+    tag.save()
+    return tag
+
+
+def is_free(model, slug, number=0):
+    if not model.objects.filter(name=slug).exists():
+        return slug
+    return is_free(model, slug + str(number), number + 1)
+
+
+def joined(model, **lookups):
+    return model.objects.filter(**lookups).count()
+
+
+def by_column(model, column, value):
+    return model.objects.filter(**{column: value}).first()
+
+
+def by_slug(model, slug):
+    return model.objects.filter(post__slug=slug).first()
+
+
+def among(model, posts):
+    return model.objects.filter(post__in=posts).count()
+
+
+def through(note):
+    return note.post.slug
+
+
+def look_back(model):
+    return [note.post for note in model.objects.all()]
+
+
+def remove(model, name):
+    model.objects.filter(name=name).delete()
+
+
+def in_transaction(model, name):
+    with transaction.atomic():
+        return model.objects.create(name=name)
+
+
+def of_all(names=None):
+    return names.filter(name="a").first()
+
+
+def raw(model):
+    return model.objects.raw("SELECT * FROM shop_post")[0]
+
+
+back = lambda note: note.post.slug
+SOME = []
+
+
+"""
+
+
+def calling(line: str, before: str = "") -> str:
+    source = whole(turn(line, before)).replace("def forwards", CALLED + "def forwards")
+    return f"from django.db import transaction\n{source}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = tag_of(Tag, post.title)",
+        "post.rank = count_notes(Attachment, post)",
+        "x = [tag_of(Tag, word) for word in post.title.split()]",
+    ],
+)
+def test_functions_of_the_file_that_stay_in_other_tables(line):
+    found = outcome_of(calling(line), select=SELECT, databases=EVERYWHERE).loops[-1]
+    assert found.codes == ("MF301",), found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = tag_of(Post, post.title)",
+        "x = tag_of(Tag if post.live else Post, post.title)",
+        "x = tag_of(Tag, post.title)\ny = tag_of(Post, post.title)",
+        "x = tag_twice(Tag, post.title)",
+        "x = is_free(Post, post.title)",
+        "x = joined(Attachment, post__slug=post.title)",
+        'x = by_column(Attachment, "post__slug", post.title)',
+        "x = by_slug(Attachment, post.title)",
+        'x = among(Attachment, Post.objects.filter(slug="a"))',
+        "x = [through(note) for note in Attachment.objects.all()]",
+        "x = list(map(through, Attachment.objects.all()))",
+        "x = [back(note) for note in Attachment.objects.all()]",
+        "x = list(map(back, Attachment.objects.all()))",
+        "x = sorted(Attachment.objects.all(), key=back)",
+        "x = look_back(Attachment)",
+        "remove(Tag, post.title)",
+        "x = list(map(remove, [Tag], post.title))",
+        "x = in_transaction(Tag, post.title)",
+        "x = of_all(Tag.objects.all())\nx = of_all(Post.objects.all())",
+        "x = raw(Tag)",
+    ],
+)
+def test_functions_of_the_file_that_may_leave_other_tables(line):
+    found = outcome_of(calling(line), select=SELECT, unsafe=True).loops[-1]
+    assert found.blocked_by == "query-in-body", found
+
+
+@pytest.mark.parametrize("given", ["posts", "posts if apps else None", "(p for p in posts)"])
+def test_functions_of_the_file_that_are_given_querysets(given):
+    before = f'posts = Post.objects.filter(slug="a")\nsome = {given}\n'
+    found = outcome_of(
+        calling("x = among(Attachment, some)", before), select=SELECT, unsafe=True
+    ).loops[-1]
+    assert found.blocked_by == "query-in-body", found
+
+
 def test_a_queryset_that_is_kept_after_the_loop():
     after = "things = [Post.objects.all()]\n"
     check_batched(loop(SAVED) + after, batched(SAVED) + after)
