@@ -23,6 +23,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.utils import timezone as zones
 
 from migfix.verify.worker.constants import Constants
@@ -253,8 +254,13 @@ def _vary_text(field: Field, setting: Setting, value: str) -> list[object]:
 
 
 def _range_of(field: Field, setting: Setting) -> tuple[int, int]:
+    """What the field may hold. SQLite takes 64 bits into each, which the documentation does not promise:
+    https://docs.djangoproject.com/en/stable/ref/models/fields/#integerfield
+    """
     kind = field.get_internal_type()
     least, most = setting.connection.ops.integer_field_range(kind)
+    if setting.connection.vendor == "sqlite":
+        least, most = BaseDatabaseOperations.integer_field_ranges.get(kind, (least, most))
     least = -(2**63) if least is None else least
     return max(least, 0) if kind.startswith("Positive") else least, (
         2**63 - 1 if most is None else most
