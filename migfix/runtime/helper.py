@@ -523,7 +523,8 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> Iterator[_UpdateB
 
     The batch's `update(row)` stands for a list of rows that goes to `bulk_update(rows, fields)`
     of their model: it writes the values as they are, and passes over rows that are gone. The rows
-    are written as they come, not all at the end.
+    are written as they come, not all at the end; but those that have a value which may be another
+    one by then (documents, expressions, rows that are not saved yet) are kept for a `bulk_update()`.
 
     Raises DatabaseError if a saved row is gone, and ValueError for a wrong argument.
     """
@@ -536,6 +537,7 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> Iterator[_UpdateB
             batch.flush()
         raise
     batch.flush()
+    batch.write_kept()
 
 
 class _UpdateBatch:
@@ -551,6 +553,7 @@ class _UpdateBatch:
         self._table: _Table | None = None
         self._waiting: list[list[Any]] = []
         self._bytes = 0
+        self._kept: dict[type, list[Any]] = {}
 
     def save(self, row: Any) -> None:
         """Write the fields of `row` with the next batch, as they are now."""
@@ -558,22 +561,21 @@ class _UpdateBatch:
         if self._waits(row, alias, _Table):
             row._state.db = alias
         else:
+            self.flush()
             row.save(using=alias, update_fields=self._names)
 
     def update(self, row: Any) -> None:
-        """Write the fields of `row` with the next batch, as `bulk_update()` would do now."""
-        alias = router.db_for_write(type(row))
-        if not self._waits(row, alias, _BulkTable):
-            QuerySet(type(row), using=alias).bulk_update([row], self._names)
+        """Write the fields of `row`, as `bulk_update()` does at the end of the block."""
+        if not self._waits(row, router.db_for_write(type(row)), _BulkTable):
+            self._kept.setdefault(type(row), []).append(row)
 
     def _waits(self, row: Any, alias: str, kind: type[_Table]) -> bool:
-        """Take the values of `row`; say False of one that must be written by itself, now."""
+        """Take the values of `row`; say False of one that is not plainly written."""
         if type(self._table) is not kind or not self._table.holds(row, alias):
             self.flush()
             self._table = kind(type(row), alias, self._names)
         values = self._table.values_of(row)
         if values is None:
-            self.flush()
             return False
         self._waiting.append(values)
         self._bytes += _width([values])
@@ -586,6 +588,11 @@ class _UpdateBatch:
         rows, self._waiting, self._bytes = self._waiting, [], 0
         if rows and self._table is not None:
             self._table.update(rows)
+
+    def write_kept(self) -> None:
+        """Write the rows of `update()` that had to be kept until the end."""
+        for model, rows in self._kept.items():
+            QuerySet(model).bulk_update(rows, self._names)
 
 
 # What never changes, so that it may wait for the driver, which looks at it when it is sent.
@@ -618,8 +625,8 @@ class _Table:
             return None
         # What save() does first, so that a foreign key has the key of a row that was saved after
         # it was assigned (not documented, since Django 3.2).
-        if self._has_relations:
-            self._prepare_relations(row)
+        if self._has_relations and not self._prepares_relations(row):
+            return None
         state = vars(row)
         if any(f.attname not in state or _is_computed(state[f.attname]) for f in self._fields):
             return None
@@ -637,8 +644,9 @@ class _Table:
             sent.append(prepared)
         return [*sent, self._key.get_db_prep_value(row.pk, connection=self._connection)]
 
-    def _prepare_relations(self, row: Any) -> None:
+    def _prepares_relations(self, row: Any) -> bool:
         row._prepare_related_fields_for_save(operation_name="save")
+        return True
 
     def _value(self, field: Any, row: Any) -> Any:
         return field.pre_save(row, False)
@@ -715,8 +723,18 @@ class _BulkTable(_Table):
 
     _misses_rows = False
 
-    def _prepare_relations(self, row: Any) -> None:
-        row._prepare_related_fields_for_save(operation_name="bulk_update", fields=self._fields)
+    def values_of(self, row: Any) -> list[Any] | None:
+        state = vars(row)
+        if not all(isinstance(state.get(f.attname), _FIXED) for f in self._fields):
+            return None  # it may change until the end of the block
+        return super().values_of(row)
+
+    def _prepares_relations(self, row: Any) -> bool:
+        try:
+            row._prepare_related_fields_for_save(operation_name="bulk_update", fields=self._fields)
+        except ValueError:  # one that is not saved may be by then
+            return False
+        return True
 
     def _value(self, field: Any, row: Any) -> Any:
         return getattr(row, field.attname)

@@ -437,15 +437,47 @@ def test_expressions_are_written_by_bulk_update(things: BaseDatabaseWrapper) -> 
     assert not found.at_once
 
 
+def test_values_that_change_after_update_are_those_of_the_end(
+    things: BaseDatabaseWrapper,
+) -> None:
+    def loop(update: Update) -> None:
+        seen: list[Any] = []
+        shelf = Shelf(code="later")
+        with update("json", "char", "shelf") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                seen.append(thing.pk)
+                thing.json = {"seen": seen} if thing.pk % 2 else None
+                thing.char = seen if thing.pk % 3 else "x"
+                thing.shelf = shelf if thing.pk % 5 else None
+                batch.update(thing)
+            shelf.pk = 9
+            shelf.save()
+
+    expected, found = both_in_bulk(fill_things, loop, Thing)
+    assert found == expected
+    assert expected.error is None
+
+
+def test_rows_that_are_kept_are_not_written_after_an_error(things: BaseDatabaseWrapper) -> None:
+    with suppress(ZeroDivisionError), update_in_batches("json") as batch:
+        for thing in Thing.objects.all():
+            thing.json = {"a": 1}
+            batch.update(thing)
+        raise ZeroDivisionError
+    assert not Thing.objects.exclude(json=None).exists()
+
+
 def test_rows_that_bulk_update_refuses(things: BaseDatabaseWrapper) -> None:
     thing = Thing.objects.get(pk=1)
-    with update_in_batches("n") as batch:
-        thing.pk = None
-        with pytest.raises(ValueError, match="must have a primary key set"):
-            batch.update(thing)
-        thing = Thing.objects.get(pk=2)
-        thing.shelf = Shelf()
-    with update_in_batches("shelf") as batch, pytest.raises(ValueError, match="unsaved related"):
+    thing.pk = None
+    with (
+        pytest.raises(ValueError, match="must have a primary key set"),
+        update_in_batches("n") as batch,
+    ):
+        batch.update(thing)
+    thing = Thing.objects.get(pk=2)
+    thing.shelf = Shelf()
+    with pytest.raises(ValueError, match="unsaved related"), update_in_batches("shelf") as batch:
         batch.update(thing)
     with update_in_batches("n") as batch:  # which writes no shelf
         batch.update(thing)
