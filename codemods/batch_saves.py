@@ -18,32 +18,83 @@ keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes
 and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row
 by row and in order, as ``save()`` does, but without a round trip for each.
 
+A list that the loop fills for one ``bulk_update()`` right after it goes as well. Before:
+
+    rows = []
+    for post in Post.objects.all():
+        post.slug = slugify(post.title)
+        rows.append(post)
+    Post.objects.bulk_update(rows, ["slug"])
+
+After:
+
+    with update_in_batches("slug") as batch:
+        for post in Post.objects.all():
+            post.slug = slugify(post.title)
+            batch.update(post)
+
+``batch.update(post)`` writes what ``bulk_update()`` would, and since no list keeps the rows, they can be
+streamed. ``batch_size`` goes: the helper knows how much may wait.
+
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known
 (unsafe); when errors of a ``save()`` are caught; when the row is handed on, becomes another one, is saved
 in a function, or with other fields on other ways; when other loops may have changed the same objects;
 and for models with columns in two tables.
+
+A list stays when its rows may change after they were put into it (also by a value that changes in place,
+such as a JSON document) or come twice; when the function may return before ``bulk_update()``, or an error
+may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` names a database
+or is the project's own; when a value is an expression, or a foreign key may point to a row that is
+written later; and, unsafe, when a column is unique, since rows are then checked one by one, not all at
+once. Lists that the loop empties by itself are batches already.
 """
 
 from __future__ import annotations
 
+import ast
+from dataclasses import dataclass
+
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import batching, gates, saves
+from migfix.expressions import batching, bulk_updates, gates, saves
 from migfix.expressions.waiting import check_nothing_looks
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.loops import uses
+from migfix.loops.bulk import BulkUpdate
 from migfix.loops.loop import Loop
 from migfix.loops.streaming import already_streams, holds_few_rows
 from migfix.loops.values import Rows
 
 
+@dataclass(frozen=True)
+class Writes:
+    """The calls that write a row, each with the row, the batch's method in their place, and what else
+    is to say. ``drops`` are the statements that go with them.
+    """
+
+    fields: list[str]
+    calls: list[tuple[ast.Call, ast.expr]]
+    method: str
+    caveats: list[Refusal]
+    drops: tuple[ast.stmt, ...] = ()
+
+
 def decide(loop: Loop) -> Decision:
-    if not isinstance(loop.rows, Rows) or not loop.used(uses.Kind.SAVE):
+    if not isinstance(loop.rows, Rows):
+        return None
+    collected = loop.bulk_update if loop.bulk_update and loop.bulk_update.list_name else None
+    saved = loop.used(uses.Kind.SAVE)
+    if not saved and collected is None:
         return None
     if few := holds_few_rows(loop):
         return few
-    saved = batching.saving_calls(loop)
     batching.check_surroundings(loop)
+    return _rewrite(_saves(loop) if saved or collected is None else _of_list(collected, loop), loop)
+
+
+def _saves(loop: Loop) -> Writes:
+    """The calls of ``save()``. Raises ``Refused``."""
+    calls = batching.saving_calls(loop)
     model, columns, caveats = gates.check_model(loop)
     batching.check_row(loop, model, columns)
     fields = batching.written_fields(loop, columns)
@@ -52,21 +103,35 @@ def decide(loop: Loop) -> Decision:
     caveats += batching.written_caveats(fields, columns)
     caveats += check_nothing_looks(loop, model)
     caveats += [*gates.signal_caveats(loop), *saves.connected(columns)]
+    return Writes(fields, calls, "save", caveats)
+
+
+def _of_list(collected: BulkUpdate, loop: Loop) -> Writes:
+    """The calls that put rows into a list for ``bulk_update()``. Raises ``Refused``."""
+    fields, caveats = bulk_updates.check_collected(collected, loop)
+    calls = [(call, call.args[0]) for call in collected.appends]
+    return Writes(fields, calls, "update", caveats, collected.statements)
+
+
+def _rewrite(writes: Writes, loop: Loop) -> Decision:
     in_batches, name = loop.names.update_in_batches(), loop.names.free("batch", "pending")
     if in_batches is None or name is None:
         return Refusal(Reason.NAME_CLASH, "the names of a batch mean something else in this file")
-    arguments = [*map(loop.names.quoted, fields)]
+    arguments = [*map(loop.names.quoted, writes.fields)]
     if loop.batch_size is not None:
         arguments.append(f"batch_size={loop.batch_size}")
     return Rewrite(
         part=Part.WRITES,
         edit=InBlock(
             f"{in_batches.text}({', '.join(arguments)}) as {name}",
-            tuple((call, f"{name}.save({loop.text(row)})") for call, row in saved),
+            tuple(
+                (call, f"{name}.{writes.method}({loop.text(row)})") for call, row in writes.calls
+            ),
+            writes.drops,
         ),
-        message=f"writes {', '.join(fields)} in batches",
+        message=f"writes {', '.join(writes.fields)} in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
-        caveats=tuple(dict.fromkeys(caveats)),
+        caveats=tuple(dict.fromkeys(writes.caveats)),
         imports=(in_batches.import_,) if in_batches.import_ else (),
         needs_helper=True,
     )

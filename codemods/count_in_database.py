@@ -35,14 +35,15 @@ from migfix.codemod import Codemod, Decision
 from migfix.findings import Outcome, Part, ReplaceExpressions, Rewrite
 from migfix.loops.counts import Count
 from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams, cannot_stream
+from migfix.loops.streaming import already_streams, cannot_stream, needs_batches
 
 
 def decide(loop: Loop) -> Decision:
-    held = cannot_stream(loop) is not None
+    held = cannot_stream(loop, in_batches=True) is not None
     counts = [count for count in loop.counts if not (held and _fills_cache(count, loop))]
     if not counts:
         return None
+    fills = any(_fills_cache(count, loop) for count in counts)
     methods = ", ".join(sorted({f".{count.method}()" for count in counts}))
     lines = sorted({loop.line_of(count.node) for count in counts})
     where = f"line{'s' if len(lines) > 1 else ''} {' and '.join(map(str, lines))}"
@@ -51,6 +52,7 @@ def decide(loop: Loop) -> Decision:
         edit=ReplaceExpressions(tuple((count.node, _asked(count, loop)) for count in counts)),
         message=f"asks the database ({methods}) on {where} instead of loading the rows",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
+        beside=needs_batches(loop, Part.SOURCE) if fills else None,
     )
 
 

@@ -29,6 +29,7 @@ of a cursor when its SQL is not surely one SELECT, when anything but plain assig
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.widths import too_wide
@@ -49,6 +50,7 @@ from migfix.loops.names import Reference
 from migfix.loops.streaming import (
     already_streams,
     cannot_stream,
+    needs_batches,
     plain_iterator_falls_short,
     streams_already,
 )
@@ -56,14 +58,14 @@ from migfix.loops.values import RawRows
 
 
 def decide(loop: Loop) -> Decision:
-    if refusal := cannot_stream(loop):
+    if refusal := cannot_stream(loop, in_batches=True):
         return refusal
     if loop.cursor_query:
         return _of_cursor(loop.cursor_query, loop)
     if isinstance(loop.rows, RawRows):
         return _wrapped(loop)
     if plain_iterator_falls_short(loop) is None and too_wide(loop) is None:
-        return None
+        return cannot_stream(loop)
     buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
     if loop.is_over_iterator or (already_streams(loop) and not buffered):
         return streams_already(loop)
@@ -75,7 +77,10 @@ def _wrapped(loop: Loop) -> Decision:
     stream = loop.names.stream()
     if stream is None:
         return Refusal(Reason.NAME_CLASH, "`stream` means something else in this file")
-    return _streamed(WrapRows(stream.text, _mode(loop)), stream)
+    return replace(
+        _streamed(WrapRows(stream.text, _mode(loop)), stream),
+        beside=needs_batches(loop, Part.WRITES),
+    )
 
 
 def _of_cursor(query: CursorQuery, loop: Loop) -> Decision:

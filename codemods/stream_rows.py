@@ -25,6 +25,7 @@ from migfix.loops.loop import Loop
 from migfix.loops.streaming import (
     already_streams,
     cannot_stream,
+    needs_batches,
     plain_iterator_falls_short,
     streams_already,
 )
@@ -36,14 +37,15 @@ def decide(loop: Loop) -> Decision:
         return Refusal(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
     if already_streams(loop):
         return streams_already(loop)
-    refusal = cannot_stream(loop) or plain_iterator_falls_short(loop) or too_wide(loop)
-    if refusal:
-        return refusal
+    refusal = cannot_stream(loop, in_batches=True)
+    if refusal := refusal or plain_iterator_falls_short(loop) or too_wide(loop):
+        return cannot_stream(loop) or refusal
     return Rewrite(
         part=Part.SOURCE,
         edit=ChainCall("iterator"),
         message="streams its rows with .iterator()",
         outcome=Outcome.STREAM,
+        beside=needs_batches(loop, Part.WRITES),
     )
 
 

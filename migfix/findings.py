@@ -174,6 +174,14 @@ Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceRows | ReplaceExpr
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A rewrite of one part of a loop needs one of another part; ``refusal`` is what holds without it."""
+
+    part: Part
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
 class Rewrite:
     """What a codemod would do to one part of a loop. It is safe if there are no caveats."""
 
@@ -186,6 +194,7 @@ class Rewrite:
     needs_helper: bool = False
     only: tuple[str, ...] | None = None
     defer: tuple[str, ...] | None = None
+    beside: Beside | None = None
 
     @property
     def applicability(self) -> Applicability:

@@ -91,6 +91,7 @@ def plan(
     decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in in_order}
     if not everywhere:
         decisions = {code: _withheld(decision) for code, decision in decisions.items()}
+    decisions = _with_what_they_need(decisions, policy)
     accepted = _composed(decisions, policy)
     composed = sorted(accepted.values(), key=lambda rewrite: _COMPOSITION.index(rewrite.part))
     return PlannedLoop(loop, tuple(composed), _outcome(loop, decisions, accepted))
@@ -157,6 +158,20 @@ def _is_ignored(loop: Loop, code: str) -> bool:
     return False
 
 
+def _with_what_they_need(decisions: dict[str, Decision], policy: Policy) -> dict[str, Decision]:
+    """The decisions, where a rewrite that needs another to be applied is refused without it."""
+    parts = {d.part for d in decisions.values() if isinstance(d, Rewrite) and _allows(policy, d)}
+    for code, decision in decisions.items():
+        beside = decision.beside if isinstance(decision, Rewrite) else None
+        if beside is not None and beside.part not in parts:
+            return _with_what_they_need({**decisions, code: beside.refusal}, policy)
+    return decisions
+
+
+def _allows(policy: Policy, rewrite: Rewrite) -> bool:
+    return policy.unsafe_fixes or not rewrite.caveats
+
+
 def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewrite]:
     """The rewrites to apply: one for the whole loop, or at most one for each of its parts."""
     rewrites = {code: d for code, d in decisions.items() if isinstance(d, Rewrite)}
@@ -165,7 +180,7 @@ def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewri
         codes = [code for code, _ in claims]
         if len(codes) > 1:
             raise ConflictError(f"{' and '.join(codes)} both claim the {part.value} of one loop")
-    allowed = {c: r for c, r in rewrites.items() if policy.unsafe_fixes or not r.caveats}
+    allowed = {c: r for c, r in rewrites.items() if _allows(policy, r)}
     if any(rewrite.part is Part.WHOLE for rewrite in allowed.values()):
         return {c: r for c, r in allowed.items() if r.part in {Part.WHOLE, Part.COUNTS}}
     return allowed

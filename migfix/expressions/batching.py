@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from migfix.expressions import gates, needs, saves, sources
 from migfix.expressions.context import Refused
@@ -15,9 +15,10 @@ from migfix.loops import uses
 from migfix.loops.effects import Kind
 from migfix.loops.loop import Loop
 from migfix.loops.scopes import walk
+from migfix.loops.streaming import may_be_in_autocommit
 from migfix.loops.values import Rows
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
@@ -40,7 +41,7 @@ def check_place(call: ast.Call, loop: Loop, called: str) -> None:
     for ancestor in scope.ancestors(call):
         if ancestor is loop.node:
             return
-        if isinstance(ancestor, _DEFINITIONS):
+        if isinstance(ancestor, DEFINITIONS):
             raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on line {line}")
         if isinstance(ancestor, ast.Try):
             raise Refused(
@@ -84,6 +85,24 @@ def _is_called_in_try(loop: Loop) -> bool:
         if getattr(node, "id", getattr(node, "attr", None)) == name
         for step, ancestor in pairwise([node, *scope.ancestors(node)])
     )
+
+
+def check_all_or_nothing(loop: Loop, called: str) -> None:
+    """What the call after the loop would not write is not kept when the loop does. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    if any(isinstance(effect.node, ast.Return) for effect in loop.having(Kind.LEAVES)):
+        raise Refused(Reason.LEAVES_FUNCTION, f"the function may return before {called}")
+    scope = loop.resolver.scope
+    if any(
+        isinstance(n, ast.Try) and not scope.is_inside(n, loop.node) for n in walk(loop.module.tree)
+    ):
+        raise Refused(
+            Reason.TRANSACTION, "where an error is caught, the rows made before would be there"
+        )
+    if may_be_in_autocommit(loop.rows, loop):
+        raise Refused(
+            Reason.TRANSACTION, "outside a transaction an error would leave rows of the list behind"
+        )
 
 
 def check_source(loop: Loop, fields: Collection[str]) -> None:
@@ -202,15 +221,40 @@ def written_caveats(names: list[str], columns: Mapping[str, FieldState]) -> Iter
             )
 
 
-def check_row(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> None:
-    """The row stays the same row, stays in the body, and runs no code of its class. Raises ``Refused``."""
+def check_row(
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    besides: Collection[ast.AST] = (),
+) -> None:
+    """The row stays the same row, stays in the body, and runs no code of its class. Raises ``Refused``.
+
+    The places ``besides`` are those that hand it on to be saved.
+    """
     for use in loop.used(uses.Kind.READ, uses.Kind.WRITE):
         for _ in needs.field_of(use, loop, model, columns):
             pass
     for use in loop.used(uses.Kind.ESCAPE, uses.Kind.DELETE):
+        if use.node in besides:
+            continue
         line = loop.line_of(use.node)
         if use.kind is uses.Kind.DELETE:
             raise Refused(Reason.QUERY_IN_BODY, f"line {line} deletes rows")
         raise Refused(
             Reason.ROW_ESCAPES, f"line {line} hands the row to code that may save it, too"
         )
+    scope = loop.resolver.scope
+    for load in scope.loads(loop.row) if loop.row else ():
+        outside = not scope.is_inside(load, loop.node)
+        if outside and any(isinstance(each, DEFINITIONS) for each in _inside_function(load, loop)):
+            raise Refused(
+                Reason.ROW_ESCAPES,
+                f"line {load.lineno} uses the row in a function that the body may call",
+            )
+
+
+def _inside_function(node: ast.AST, loop: Loop) -> Iterator[ast.AST]:
+    """What is around the node in the function of the loop."""
+    return takewhile(
+        lambda each: each is not loop.resolver.scope.node, loop.resolver.scope.ancestors(node)
+    )

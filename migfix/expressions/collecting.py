@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from migfix.expressions import creating
+from migfix.expressions.batching import check_all_or_nothing
 from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.creating import Creation
@@ -15,10 +16,7 @@ from migfix.expressions.waiting import check_nothing_looks
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
 from migfix.loops.bulk import next_statement
-from migfix.loops.effects import Kind
 from migfix.loops.loop import Loop
-from migfix.loops.scopes import walk
-from migfix.loops.streaming import may_be_in_autocommit
 from migfix.loops.values import Manager, Model, Rows
 
 
@@ -135,20 +133,7 @@ def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
 
 def _check_moment(found: Collected, loop: Loop, model: ModelState) -> None:
     """It makes no difference that the rows are there before the loop ends. Raises ``Refused``."""
-    assert isinstance(loop.rows, Rows)
-    if any(isinstance(effect.node, ast.Return) for effect in loop.having(Kind.LEAVES)):
-        raise Refused(Reason.LEAVES_FUNCTION, "the function may return before bulk_create()")
-    scope = loop.resolver.scope
-    if any(
-        isinstance(n, ast.Try) and not scope.is_inside(n, loop.node) for n in walk(loop.module.tree)
-    ):
-        raise Refused(
-            Reason.TRANSACTION, "where an error is caught, the rows made before would be there"
-        )
-    if may_be_in_autocommit(loop.rows, loop):
-        raise Refused(
-            Reason.TRANSACTION, "outside a transaction an error would leave rows of the list behind"
-        )
+    check_all_or_nothing(loop, "bulk_create()")
     if not creating.query_stays_clear(loop, model):
         raise Refused(
             Reason.QUERYSET_SHAPE, f"the loop's query may read rows of {model.label}, which are new"

@@ -75,9 +75,22 @@ def may_repeat_rows(loop: Loop) -> bool:
     assert isinstance(loop.rows, Rows)
     if any(_may_join(s, loop) for s in loop.rows.steps if s.name == "order_by"):
         return True  # DISTINCT takes what the rows are ordered by for a part of them
+    if not loop.rows.has("order_by") and _ordering_may_join(loop):
+        return True
     if loop.rows.manager.related or loop.rows.has("distinct"):
         return not loop.rows.has("distinct")
     return any(_may_join(step, loop) for step in loop.rows.steps)
+
+
+def _ordering_may_join(loop: Loop) -> bool:
+    """The same for the order that the model gives its rows by itself."""
+    if isinstance(loop.model, Unknown) or isinstance(loop.columns, Unknown):
+        return True
+    ordering, columns = loop.model.options.get("ordering", ()), by_name(loop.columns)
+    if not isinstance(ordering, tuple) or not all(isinstance(name, str) for name in ordering):
+        return True
+    names = [str(name).removeprefix("-") for name in ordering]
+    return not all(_is_single(name, columns, loop) for name in names if name != "?")
 
 
 def _may_join(step: Step, loop: Loop) -> bool:

@@ -159,7 +159,10 @@ _CLOCKS: dict[str, Callable[[Names], Reference | None]] = {
 
 
 def unique_caveats(
-    loop: Loop, model: ModelState, assigned: Mapping[str, SqlValue]
+    loop: Loop,
+    model: ModelState,
+    assigned: Collection[str],
+    then: str = "all at once, not one by one",
 ) -> Iterator[Refusal]:
     """Unique rules are checked row by row within one UPDATE, and after each save() of a loop."""
     for each in lineage(model, loop):
@@ -167,11 +170,12 @@ def unique_caveats(
         if isinstance(unique, Unknown):
             yield Refusal(Reason.UNIQUE, unique.why)
             continue
-        for name in assigned.keys() & unique:
-            yield Refusal(
-                Reason.UNIQUE,
-                f"`{name}` takes part in a unique rule: rows are then checked all at once, not one by one",
-            )
+        for name in assigned:
+            if name in unique:
+                yield Refusal(
+                    Reason.UNIQUE,
+                    f"`{name}` takes part in a unique rule: rows are then checked {then}",
+                )
 
 
 def check_saved_twice(loop: Loop, model: ModelState, paths: Iterable[Path]) -> None:

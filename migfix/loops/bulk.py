@@ -18,13 +18,16 @@ class BulkUpdate:
     """The call, and the statements that go with the loop when it becomes one query.
 
     ``fields`` are the names that it writes. ``list_name`` is the list in which the loop collects rows,
-    None where the looped queryset itself is given. ``rows`` are the places that name what is given.
+    None where the looped queryset itself is given. ``places`` are those that name what is given,
+    ``appends`` the calls that put something into the list.
     """
 
+    call: ast.Call
     fields: tuple[str, ...]
     list_name: str | None
     statements: tuple[ast.stmt, ...]
     places: frozenset[ast.AST]
+    appends: tuple[ast.Call, ...] = ()
 
     def collects(self, call: ast.Call, is_row: Callable[[ast.AST], bool]) -> bool:
         """Does the call put the row into the list?"""
@@ -51,8 +54,9 @@ def bulk_update_after(loop: Loop) -> BulkUpdate | None:
     if not loop.stands_alone(following):
         return None
     if isinstance(loop.queryset, ast.Name) and given.id == loop.queryset.id:
-        return BulkUpdate(fields, None, (following,), frozenset(_loads_in(following, given.id)))
-    return _collected(fields, given.id, following, loop)
+        places = frozenset(_loads_in(following, given.id))
+        return BulkUpdate(call, fields, None, (following,), places)
+    return _collected(call, fields, given.id, following, loop)
 
 
 def next_statement(loop: Loop) -> ast.stmt | None:
@@ -108,7 +112,7 @@ def _fields(call: ast.Call) -> tuple[str, ...] | None:
 
 
 def _collected(
-    fields: tuple[str, ...], name: str, following: ast.stmt, loop: Loop
+    call: ast.Call, fields: tuple[str, ...], name: str, following: ast.stmt, loop: Loop
 ) -> BulkUpdate | None:
     """``rows = []`` before the loop, ``rows.append(row)`` in it, and nothing else with ``rows``."""
     scope = loop.resolver.scope
@@ -126,23 +130,27 @@ def _collected(
         return None
     places = frozenset(_loads_in(following, name))
     others = [load for load in scope.loads(name) if load not in places]
-    if not all(_is_append(load, loop) for load in others):
+    appends = tuple(append for load in others if (append := _append_to(load, loop)) is not None)
+    if len(appends) < len(others):
         return None
-    return BulkUpdate(fields, name, (statement, following), places)
+    return BulkUpdate(call, fields, name, (statement, following), places, appends)
 
 
 def _loads_in(statement: ast.stmt, name: str) -> Iterator[ast.AST]:
     return (n for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id == name)
 
 
-def _is_append(load: ast.Name, loop: Loop) -> bool:
+def _append_to(load: ast.Name, loop: Loop) -> ast.Call | None:
+    """The call of ``append()`` in the loop, None where the list has another use."""
     parents = loop.resolver.scope.parents
     method = parents[load]
     call = parents.get(method)
-    return (
+    if (
         isinstance(method, ast.Attribute)
         and method.attr == "append"
         and isinstance(call, ast.Call)
         and call.func is method
         and loop.resolver.scope.is_inside(load, loop.node)
-    )
+    ):
+        return call
+    return None

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from migfix.findings import Reason, Refusal
+from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.loops import effects, relations, uses
 from migfix.loops.cursors import (
@@ -28,8 +28,11 @@ _SMALL_TABLES = frozenset(
 
 
 @lru_cache(maxsize=256)  # several codemods ask, each for all states of a loop
-def cannot_stream(loop: Loop) -> Refusal | None:
-    """Why the rows must stay a list, whatever fetches them; None when they may be streamed."""
+def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
+    """Why the rows must stay a list, whatever fetches them; None when they may be streamed.
+
+    ``in_batches`` asks the same of the loop without the list that it fills for ``bulk_update()``.
+    """
     if loop.cursor_query:
         return _cannot_stream_cursor(loop.cursor_query, loop)
     if loop.rows.model is None:
@@ -49,7 +52,17 @@ def cannot_stream(loop: Loop) -> Refusal | None:
         return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
     if loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    return holds_few_rows(loop) or _kept(loop) or _progress(loop) or _prefetch(loop)
+    kept = _kept(loop, in_batches=in_batches)
+    return holds_few_rows(loop) or kept or _progress(loop) or _prefetch(loop)
+
+
+def needs_batches(loop: Loop, part: Part) -> Beside | None:
+    """The condition for a rewrite of a loop that may be streamed in batches: a rewrite of ``part``.
+
+    None where no list for ``bulk_update()`` keeps the rows.
+    """
+    kept = cannot_stream(loop)
+    return Beside(part, kept) if kept and not cannot_stream(loop, in_batches=True) else None
 
 
 def _cannot_stream_cursor(query: CursorQuery, loop: Loop) -> Refusal | None:
@@ -152,7 +165,7 @@ def _by_key(step: Step) -> bool:
     return any(keyword.arg in {"pk", "id"} for keyword in keywords)
 
 
-def _kept(loop: Loop) -> Refusal | None:
+def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
     """Streaming gains nothing, or goes wrong, when rows outlive their turn or leave the function."""
     if set(loop.wrappers) & {"sorted", "reversed", "set"}:
         return Refusal(Reason.KEEPS_ROWS, f"{loop.wrappers[0]}(...) needs all rows at once")
@@ -164,20 +177,46 @@ def _kept(loop: Loop) -> Refusal | None:
         )
     if isinstance(loop.rows, RawRows) and (line := _kept_raw_on(loop)) is not None:
         return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
+    appends = loop.bulk_update.appends if in_batches and loop.bulk_update else ()
     for use in loop.used(uses.Kind.ESCAPE):
+        if loop.resolver.scope.parents.get(use.node) in appends:
+            continue
         if (line := _kept_on(use, loop)) is not None:
             return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
     return None
 
 
 def _kept_on(use: uses.Use, loop: Loop) -> int | None:
-    """The line where the row itself is put into a list or dict, None if it is not."""
+    """The line where the row itself is put into a list or dict, None if it is not.
+
+    A list that the loop empties holds as many rows as the loop wants to write in one go.
+    """
     match loop.resolver.scope.parents.get(use.node):
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append")) if _is_emptied(
+            name, loop
+        ):
+            return None
         case ast.Call(func=ast.Attribute(attr="append" | "add" | "appendleft" | "insert")) as call:
             return call.lineno
         case ast.Assign(targets=[ast.Subscript(), *_]) as assignment:
             return assignment.lineno
     return None
+
+
+def _is_emptied(name: str, loop: Loop) -> bool:
+    """``rows.clear()`` or ``rows = []`` in the loop"""
+    scope = loop.resolver.scope
+    for binding in scope.bindings.get(name, []):
+        new = isinstance(binding.value, ast.List) and not binding.value.elts
+        if new and binding.position is None and scope.is_inside(binding.statement, loop.node):
+            return True
+    methods = [scope.parents[load] for load in scope.loads(name)]
+    return any(
+        isinstance(method, ast.Attribute)
+        and method.attr == "clear"
+        and scope.is_inside(method, loop.node)
+        for method in methods
+    )
 
 
 def _kept_raw_on(loop: Loop) -> int | None:

@@ -7,8 +7,8 @@ nothing else: it works without migfix installed and may stay here for ever. Plea
 A loop over `stream(queryset)` sees the same rows, in the same order and with the same values, as a
 loop over `queryset`: all as they were when the loop started, whatever the loop then writes.
 `stream_sql` does the same for a SELECT statement. `update_in_batches` gives a `save` that waits for
-others, since a round trip to the database takes longer than the update itself; `create_in_batches`
-does the same for new rows.
+others, since a round trip to the database takes longer than the update itself, and an `update` in
+place of a list for `bulk_update()`; `create_in_batches` does the same for new rows.
 """
 
 from __future__ import annotations
@@ -520,6 +520,11 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     the batch is written, not at the `save` that is its cause; the rows before that one are written
     and those after it are not, as with `row.save()`. In autocommit a batch is one transaction.
 
+    The batch's `update(row)` stands for a list of rows that goes to `bulk_update(rows, fields)`
+    of their model: it writes the values as they are, and passes over rows that are gone. The rows
+    are written as they come, not all at the end; but those that have a value which may be another
+    one by then (documents, expressions, rows that are not saved yet) are kept for a `bulk_update()`.
+
     Raises DatabaseError if a saved row is gone, and ValueError for a wrong argument.
     """
     return _UpdateBatch(fields, batch_size)
@@ -597,20 +602,38 @@ class _UpdateBatch(_Batch):
             raise ValueError("name the fields to write")
         self._names = fields
         self._table: _Table | None = None
+        self._kept: dict[type, list[Any]] = {}
+
+    def __exit__(self, error: object, *details: object) -> None:
+        super().__exit__(error, *details)
+        if error is None:
+            for model, rows in self._kept.items():
+                QuerySet(model).bulk_update(rows, self._names)
 
     def save(self, row: Any) -> None:
         """Write the fields of `row` with the next batch, as they are now."""
         alias = router.db_for_write(type(row), instance=row)
-        if self._table is None or not self._table.holds(row, alias):
-            self.flush()
-            self._table = _Table(type(row), alias, self._names)
-        values = self._table.values_of(row)
-        if values is None:
+        if self._waits(row, alias, _Table):
+            row._state.db = alias
+        else:
             self.flush()
             row.save(using=alias, update_fields=self._names)
-            return
-        row._state.db = alias
+
+    def update(self, row: Any) -> None:
+        """Write the fields of `row`, as `bulk_update()` does at the end of the block."""
+        if not self._waits(row, router.db_for_write(type(row)), _BulkTable):
+            self._kept.setdefault(type(row), []).append(row)
+
+    def _waits(self, row: Any, alias: str, kind: type[_Table]) -> bool:
+        """Take the values of `row`; say False of one that is not plainly written."""
+        if type(self._table) is not kind or not self._table.holds(row, alias):
+            self.flush()
+            self._table = kind(type(row), alias, self._names)
+        values = self._table.values_of(row)
+        if values is None:
+            return False
         self._wait(values, _size(values))
+        return True
 
     def _write(self, rows: list[list[Any]]) -> None:
         if self._table is not None:
@@ -622,7 +645,9 @@ _FIXED = (str, bytes, int, float, Decimal, date, time, timedelta, UUID, type(Non
 
 
 class _Table:
-    """The columns that a batch writes, and the statement for one row."""
+    """The columns that a batch writes, and the statement for one row, as `save()` runs it."""
+
+    _misses_rows = True
 
     def __init__(self, model: Any, alias: str, names: Sequence[str]) -> None:
         meta = model._meta
@@ -645,15 +670,15 @@ class _Table:
             return None
         # What save() does first, so that a foreign key has the key of a row that was saved after
         # it was assigned (not documented, since Django 3.2).
-        if self._has_relations:
-            row._prepare_related_fields_for_save(operation_name="save")
+        if self._has_relations and not self._prepares_relations(row):
+            return None
         state = vars(row)
         for field in self._fields:
             if field.attname not in state or _is_computed(state[field.attname]):
                 return None
         sent = []
         for field in self._fields:
-            value = field.pre_save(row, False)
+            value = self._value(field, row)
             prepared = field.get_db_prep_save(value, connection=self._connection)
             if not isinstance(prepared, _FIXED):
                 if hasattr(prepared, "as_sql"):
@@ -665,6 +690,13 @@ class _Table:
             sent.append(prepared)
         return [*sent, self._key.get_db_prep_value(row.pk, connection=self._connection)]
 
+    def _prepares_relations(self, row: Any) -> bool:
+        row._prepare_related_fields_for_save(operation_name="save")
+        return True
+
+    def _value(self, field: Any, row: Any) -> Any:
+        return field.pre_save(row, False)
+
     def update(self, rows: list[list[Any]]) -> None:
         """Run the statement for each row, up to one that cannot be written. Raises its error."""
         _write(self._connection, rows, self._update_together, self._update_one_by_one)
@@ -672,7 +704,9 @@ class _Table:
     def _update_together(self, rows: list[list[Any]]) -> None:
         with self._connection.cursor() as cursor:
             found = _way_to_run_many(self._connection, cursor)(cursor, self._statement, rows)
-            if (len(rows) - found) if found is not None else self._gone(cursor, rows):
+            if self._misses_rows and (
+                self._gone(cursor, rows) if found is None else len(rows) - found
+            ):
                 raise DatabaseError("rows are gone")
 
     def _update_one_by_one(self, rows: list[list[Any]]) -> None:
@@ -680,7 +714,7 @@ class _Table:
         with self._connection.cursor() as cursor:
             for row in rows:
                 cursor.execute(statement, row)
-                if not cursor.rowcount:
+                if self._misses_rows and not cursor.rowcount:
                     error = getattr(self._model, "NotUpdated", DatabaseError)  # since Django 6.0
                     label = self._model._meta.label
                     raise error(f"{label} with the primary key {row[-1]!r} was saved, but is gone")
@@ -701,11 +735,43 @@ class _Table:
     def _statement(self, place: Callable[[int], str]) -> str:
         """Return the UPDATE with `place(1)`, `place(2)`... for its values."""
         quote = self._connection.ops.quote_name
-        *columns, key = (
-            f"{quote(field.column)} = {place(number)}"
-            for number, field in enumerate([*self._fields, self._key], 1)
+        columns = (
+            f"{quote(field.column)} = {self._cast(field, place(number))}"
+            for number, field in enumerate(self._fields, 1)
         )
+        key = f"{quote(self._key.column)} = {place(len(self._fields) + 1)}"
         return f"UPDATE {quote(self._table)} SET {', '.join(columns)} WHERE {key}"
+
+    def _cast(self, field: Any, value: str) -> str:
+        return value
+
+
+class _BulkTable(_Table):
+    """The same as `bulk_update()` does it: no `pre_save`, and nothing is said of rows that are gone."""
+
+    _misses_rows = False
+
+    def values_of(self, row: Any) -> list[Any] | None:
+        state = vars(row)
+        if not all(isinstance(state.get(f.attname), _FIXED) for f in self._fields):
+            return None  # it may change until the end of the block
+        return super().values_of(row)
+
+    def _prepares_relations(self, row: Any) -> bool:
+        try:
+            row._prepare_related_fields_for_save(operation_name="bulk_update", fields=self._fields)
+        except ValueError:  # one that is not saved may be by then
+            return False
+        return True
+
+    def _value(self, field: Any, row: Any) -> Any:
+        return getattr(row, field.attname)
+
+    def _cast(self, field: Any, value: str) -> str:
+        # By which PostgreSQL cuts off what is too long for a column.
+        if not self._connection.features.requires_casted_case_in_updates:
+            return value
+        return f"CAST({value} AS {field.cast_db_type(self._connection)})"
 
 
 def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -> bool:

@@ -37,7 +37,7 @@ def entry_of(url: str | None) -> Entry:
     engine = _ENGINES.get(parts.scheme.partition("+")[0])
     if engine is None:
         raise SettingsError(
-            f"--database-url: {repr(parts.scheme or url)} is no server that verify knows; write "
+            f"--database-url: {parts.scheme or url!r} is no server that verify knows; write "
             "postgresql://user:password@host:port/name or mysql://..."
         )
     options = dict(parse_qsl(parts.query))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from textwrap import indent
 
 import pytest
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 
 from migfix.settings import Settings
 from tests.databases import PARAMETERS
@@ -307,3 +307,156 @@ def test_a_stream_and_a_transaction_around(database):
     before = migration(body, "Post.objects.order_by('pk').iterator()", around=around)
     outcome, _ = run_rewritten(MODELS, before, posts(1_100), ALONE, database=database)
     assert outcome.loops[0].codes == ("MF301",)
+
+
+# --- lists for one bulk_update() after the loop -----------------------------------------------------
+
+EVERY = ["slug", "price", "address", "changed", "writer", "body"]
+LISTS = {
+    "a value from Python": 'post.slug = post.title.lower().replace(" ", "-")\nrows.append(post)',
+    "NULLs, ties and characters": (
+        "post.address = None if post.pk % 2 else '2001:0db8:0000::00ff'\n"
+        "post.writer = None if post.pk % 3 else post.writer\n"
+        "post.body = ['', ' ', 'naïve 中文  ', \"100% %s \\\\ ' \\\"\", post.title][post.pk % 5]\nrows.append(post)"
+    ),
+    "values that are rounded or converted": (
+        "post.price = [post.price / 3, 2.675, '1.005', 7][post.pk % 4]\npost.slug = post.pk\n"
+        "post.body = post.price\nrows.append(post)"
+    ),
+    "a time that is set by hand": (
+        "post.changed = post.changed.replace(microsecond=post.pk)\nrows.append(post)"
+    ),
+    "some rows, by some ways": (
+        "if post.pk % 3 == 0:\n    continue\n"
+        "if post.pk % 3 == 1:\n    post.slug = str(post.pk)\n    rows.append(post)\n"
+        "else:\n    post.body = post.title[::-1]\n    rows.append(post)"
+    ),
+    "what is set later in rows that are not collected": (
+        "if post.pk % 2:\n    post.slug = 'a'\n    rows.append(post)\n    continue\npost.slug = 'b'"
+    ),
+    "twice": 'post.slug = f"a{post.pk}"\nrows.append(post)\nrows.append(post)',
+    "queries of other tables": (
+        'words = Word.objects.filter(post=post).order_by("pk")\n'
+        'post.slug = "-".join(word.text[-2:] for word in words)[:40]\n'
+        "post.body = str(Writer.objects.count())\nrows.append(post)"
+    ),
+    "rows that are made": (
+        "post.writer, _ = Writer.objects.get_or_create(name=post.title)\nrows.append(post)\n"
+        "Word.objects.create(post=post, text=post.title)"
+    ),
+    "an expression": (
+        "post.price = F('pk') / 4 if post.pk % 3 else 7\n"
+        "post.slug = F('title') if post.pk % 4 else post.title\nrows.append(post)"
+    ),
+    "a value that changes in place": (
+        "known.add(post.pk)\npost.body = known if post.pk % 3 else 'x'\nrows.append(post)"
+    ),
+    "break": "post.slug = str(post.pk)\nrows.append(post)\nif post.pk == 4:\n    break",
+    "slugs made distinct in Python": (
+        'slug = post.title\nwhile slug in known:\n    slug += "-"\nknown.add(slug)\n'
+        "post.slug = slug\nrows.append(post)"
+    ),
+    "a column that is not written": 'post.place = 0\npost.slug = "x"\nrows.append(post)',
+}
+
+
+def collecting(
+    body: str, fields: list[str] = EVERY, rows: str = "Post.objects.order_by('pk')"
+) -> str:
+    """A function whose loop fills a list for a bulk_update()."""
+    call = f"Post.objects.bulk_update(rows, {fields!r}, batch_size=4)\n"
+    made = migration(body, rows, before=f"{BEFORE}\nrows = []", after=call + AFTER)
+    return f"from django.db.models import F\n{made}"
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(
+    "settings", [SAFE, ALONE, Settings(SAFE.select, batch_size=7)], ids=["all", "alone", "by 7"]
+)
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_and_its_batches(name, settings, database):
+    outcome, _ = run_rewritten(
+        MODELS, collecting(LISTS[name]), posts(30), settings, database=database
+    )
+    assert "MF301" in outcome.loops[-1].codes, outcome.loops
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_text_that_bulk_update_cuts_off(database):
+    """PostgreSQL cuts off what it is given with a type, SQLite knows no limit, MariaDB refuses."""
+    body = "post.slug = post.title * 10\nrows.append(post)"
+    expect = DataError if database == "mariadb" else "changes"
+    run_rewritten(
+        MODELS, collecting(body, ["slug"]), posts(9), SAFE, database=database, expect=expect
+    )
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_list_of_more_rows_than_a_batch(database):
+    body = 'if post.pk % 5:\n    post.slug = f"{post.pk:x}"\n    rows.append(post)'
+    outcome, _ = run_rewritten(
+        MODELS, collecting(body, ["slug"]), posts(2_300), SAFE, database=database
+    )
+    assert {"MF301"} < {*outcome.loops[0].codes}, outcome.loops
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_list_of_no_rows(database):
+    no_rows = {"Writer": [], "Post": [], "Word": []}
+    body = LISTS["a value from Python"]
+    run_rewritten(MODELS, collecting(body), no_rows, SAFE, database=database, expect="no changes")
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(
+    "line", ["raise ValueError", 'post.price = "x"', 'Writer.objects.create(name="writer 1")']
+)
+def test_a_list_whose_loop_fails_half_way(line, database):
+    body = f'post.slug = f"{{post.pk}}"\nif post.pk == 20:\n    {line}\nrows.append(post)'
+    before = collecting(body, ["slug", "price"]) + (
+        "\n\nclass Migration(migrations.Migration):\n"
+        '    dependencies = [("shop", "0001_initial")]\n'
+        "    operations = [migrations.RunPython(forwards)]\n"
+    )
+    before = before.replace("import IntegrityError", "import migrations, IntegrityError")
+    small = Settings(ALONE.select, batch_size=7)
+    run_rewritten(MODELS, before, posts(30), small, database=database, expect=Exception)
+
+
+WRONG_LISTS = {
+    "a column that is set afterwards": ("post.slug = 'a'\nrows.append(post)\npost.slug = 'b'", "slug"),
+    "the row of the turn before": (
+        "if rows:\n    last.slug += '!'\npost.slug = 'a'\nrows.append(post)\nlast = post",
+        "slug",
+    ),
+    "a count": (
+        "post.slug = str(Post.objects.exclude(slug='').count())\nrows.append(post)", "slug",
+    ),
+    "a row that comes twice": ("turns.append(1)\npost.slug = str(len(turns))\nrows.append(post)", "slug"),
+    "return": ("post.slug = 'a'\nrows.append(post)\nif post.pk == 5:\n    return", "slug"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_LISTS)
+def test_lists_that_batches_would_not_stand_for_are_left_alone(name):
+    body, field = WRONG_LISTS[name]
+    rows = JOINED if "twice" in name else "Post.objects.order_by('pk')"
+    before = collecting(body, [field], rows).replace(
+        "rows = []", "rows = []\n    seen, turns = [], []"
+    )
+    after, outcome = rewritten(MODELS, before, Settings(ALONE.select, unsafe_fixes=True))
+    assert not outcome.changed, after
+    head, _, loop = before.partition("    for post in")
+    loop, _, end = loop.partition("    Post.objects.bulk_update")
+    naive = (
+        f'from ._migfix import update_in_batches\n{head}    with update_in_batches("{field}", batch_size=1) as batch:\n'
+        + indent(
+            f"    for post in{loop}".replace(
+                "rows.append(post)", "rows.append(post); batch.update(post)"
+            ),
+            "    ",
+        )
+        + end.partition("\n")[2]
+    )
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, posts(30), expect="anything")

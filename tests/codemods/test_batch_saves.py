@@ -12,6 +12,8 @@ from tests.checking import (
     EVERYWHERE,
     MODELS,
     PREAMBLE,
+    SHORT,
+    check_refused,
     check_rewritten,
     outcome_of,
     project,
@@ -944,3 +946,409 @@ def test_the_size_of_batches_is_written_where_it_is_not_that_of_the_helper(size,
     source, path = whole(loop(SAVED)).encode(), project() / "0002_fill.py"
     written = run_source(source, path, settings, rewrite=True).edits[-1].after.decode()
     assert f'with update_in_batches("slug"{argument}) as batch:' in written
+
+
+# --- lists for one bulk_update() after the loop -----------------------------------------------------
+
+APPENDED = "post.slug = post.title.lower()\nrows.append(post)\n"
+ALL_OF = ("MF201", "MF202", "MF203", "MF301", "MF401")
+
+
+def listed(
+    body: str,
+    fields: str = '["slug"]',
+    before: str = "",
+    rows: str = "Post.objects.all()",
+    call: str = "Post.objects.bulk_update(rows, {})",
+) -> str:
+    """A loop that fills a list for a bulk_update()."""
+    return f"{before}rows = []\n{loop(body, rows=rows)}{call.format(fields)}\n"
+
+
+def in_batches(body: str, fields: str = '"slug"', before: str = "", **options: str) -> str:
+    return batched(body, fields, before, **options).replace(
+        "rows.append(post)", "batch.update(post)"
+    )
+
+
+LISTS = {
+    "a value from Python": (APPENDED, ["slug"]),
+    "some of the rows": ("if post.live:\n" + indent(APPENDED, "    "), ["slug"]),
+    "rows after continue": ("if post.live:\n    continue\n" + APPENDED, ["slug"]),
+    "two ways": (
+        "if post.live:\n    post.slug = str(post.pk)\n    rows.append(post)\n    continue\n"
+        "elif post.seen:\n    post.slug = post.code\n    rows.append(post)\n"
+        "else:\n    post.slug = post.body\n    rows.append(post)\n",
+        ["slug"],
+    ),
+    "break": (APPENDED + "if post.kind == 3:\n    break\n", ["slug"]),
+    "raise": ("if post.kind == 3:\n    raise ValueError(post.pk)\n" + APPENDED, ["slug"]),
+    "a column that is set and not written": ('post.note = ""\n' + APPENDED, ["slug"]),
+    "a column that is written and not set": (APPENDED, ["slug", "cost"]),
+    "a row that is put in twice": (APPENDED + "rows.append(post)\n", ["slug"]),
+    "a row that is looked at afterwards": (APPENDED + "print(post, post.slug)\n", ["slug"]),
+    "a function that sets a column": ('setattr(post, "slug", post.title)\nrows.append(post)\n', ["slug"]),
+    "columns that are set together": (
+        "post.slug, post.note = post.title.split()\nrows.append(post)\n",
+        ["slug", "note"],
+    ),
+    "columns that are set to a pair": (
+        "post.slug, post.note = post.title, post.body\nrows.append(post)\n",
+        ["slug", "note"],
+    ),
+    "a loop that sets and one that collects": (
+        "for letter in post.title:\n    post.slug += letter\n"
+        "for letter in post.title:\n    rows.append(post)\n",
+        ["slug"],
+    ),
+    "a foreign key by its column": (
+        "post.author_id = len(post.title)\nrows.append(post)\n",
+        ["author"],
+    ),
+    "a foreign key to a row that is there": (
+        "post.author = Person.objects.filter(name=post.title).first()\nrows.append(post)\n",
+        ["author"],
+    ),
+    "a foreign key to a row that is made": (
+        "post.author, _ = Person.objects.get_or_create(name=post.title, defaults={'age': 1})\n"
+        "rows.append(post)\n",
+        ["author"],
+    ),
+    "a row that is made and not pointed to": (
+        APPENDED + "Person.objects.create(name=post.title, age=1)\n",
+        ["slug"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_rows_of_a_list(name):
+    body, fields = LISTS[name]
+    quoted = ", ".join(f'"{field}"' for field in fields)
+    check_batched(listed(body, f"[{quoted}]"), in_batches(body, quoted), databases=EVERYWHERE)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Post.objects.bulk_update(rows, fields=('slug',))",
+        "Post.objects.bulk_update(rows, ['slug'], batch_size=50)",
+        "Post.objects.bulk_update(rows, ['slug'], 50)",
+        "if rows:\n    Post.objects.bulk_update(rows, ['slug'])",
+        "Post.objects.all().bulk_update(rows, ['slug'])",
+    ],
+)
+def test_the_call_of_bulk_update(call):
+    found = outcome_of(whole(listed(APPENDED, call=call)), select=SELECT).loops[0]
+    expected = () if ".all()" in call else ("MF301",)
+    assert found.codes == expected
+
+
+def test_what_bulk_update_writes_is_no_more_than_its_fields():
+    check_batched(
+        "rows = []\nfor s in Stamped.objects.all():\n    s.name = s.other.strip()\n"
+        '    rows.append(s)\nStamped.objects.bulk_update(rows, ["name", "updated"])\n',
+        'with update_in_batches("name", "updated") as batch:\n'
+        "    for s in Stamped.objects.all():\n        s.name = s.other.strip()\n"
+        "        batch.update(s)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("databases", "rows", "codes"),
+    [
+        (
+            ("postgresql",),
+            'stream(Post.objects.only("slug", "title"))',
+            ("MF201", "MF203", "MF301"),
+        ),
+        (EVERYWHERE, 'stream(Post.objects.only("slug", "title"))', ("MF201", "MF203", "MF301")),
+    ],
+)
+def test_rows_that_no_list_keeps_are_streamed(databases, rows, codes):
+    short = SHORT if databases == ("postgresql",) else MODELS
+    if short is SHORT:
+        rows, codes = 'Post.objects.only("slug", "title").iterator()', ("MF201", "MF202", "MF301")
+    check_rewritten(
+        listed(APPENDED),
+        in_batches(APPENDED, rows=rows),
+        *codes,
+        models=short,
+        databases=databases,
+        select=ALL_OF,
+    )
+
+
+def test_rows_that_are_counted_before_they_are_streamed():
+    before = "posts = Post.objects.all()\nif posts:\n    print(1)\n"
+    check_rewritten(
+        listed(APPENDED, before=before, rows="posts"),
+        in_batches(APPENDED, before=before.replace("if posts", "if posts.exists()"), rows="stream(posts)"),
+        "MF203",
+        "MF301",
+        "MF401",
+        databases=EVERYWHERE,
+        select=("MF203", "MF301", "MF401"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("select", [("MF202", "MF203"), ("MF401", "MF203"), ("MF203",)])
+@pytest.mark.parametrize("databases", [("postgresql",), EVERYWHERE])
+def test_without_batches_the_list_keeps_the_rows(select, databases):
+    before = "posts = Post.objects.all()\nif posts:\n    print(1)\n"
+    check_refused(
+        listed(APPENDED, before=before, rows="posts"), "keeps-rows", select=select, databases=databases
+    )  # fmt: skip
+
+
+def test_batches_that_are_refused_or_unsafe_or_ignored_leave_the_rows_in_their_list():
+    changed = listed(APPENDED + 'post.slug = "later"\n')
+    unsafe = listed("post.code = post.title\nrows.append(post)\n", '["code"]')
+    ignored = listed(APPENDED).replace("for post", "# migfix: ignore[MF301]\nfor post")
+    for body in (changed, unsafe, ignored):
+        found = outcome_of(whole(body), select=("MF202", "MF203", "MF301")).loops[0]
+        assert not found.changed, found
+        assert "keeps every row" in found.reason
+    found = outcome_of(whole(unsafe), select=("MF203", "MF301"), unsafe=True, databases=EVERYWHERE)
+    assert found.loops[0].codes == ("MF203", "MF301")
+
+
+EMPTIED = {
+    "a new list": "rows = []",
+    "clear()": "rows.clear()",
+}
+
+
+@pytest.mark.parametrize("name", EMPTIED)
+def test_a_list_that_the_loop_empties_is_a_batch_already(name):
+    flush = (
+        f"if len(rows) > 99:\n    Post.objects.bulk_update(rows, ['slug'])\n    {EMPTIED[name]}\n"
+    )
+    before = listed(APPENDED + flush)
+    assert not outcome_of(whole(before), select=SELECT).loops[0].changed
+    check_rewritten(
+        before,
+        before.replace("Post.objects.all()", "Post.objects.all().iterator()"),
+        "MF202",
+        models=SHORT,
+        select=("MF202", "MF301"),
+    )
+
+
+def test_a_list_that_something_else_empties_keeps_its_rows():
+    check_refused(
+        listed(APPENDED + "more = []\nmore.clear()\n") + "rows.clear()\n",
+        "keeps-rows",
+        select=("MF202",),
+        models=SHORT,
+    )
+    check_refused(
+        listed(APPENDED + "if post.live:\n    rows = [post]\n"), "keeps-rows", select=("MF202",), models=SHORT
+    )  # fmt: skip
+
+
+LISTS_LEFT = {
+    # where rows are put into the list
+    "an append whose errors are caught": (
+        listed("try:\n" + indent(APPENDED, "    ") + "except ValueError:\n    pass\n"),
+        "transaction",
+    ),
+    "an append that is a part of something": (
+        listed("post.slug = post.title\nx = rows.append(post)\n"),
+        "loop-shape",
+    ),
+    "an append in a function": (
+        listed("post.slug = post.title\nput = lambda: rows.append(post)\nput()\n"),
+        "loop-shape",
+    ),
+    "another row": (
+        listed(APPENDED + "rows.append(Post(pk=3))\n"),
+        "row-escapes",
+    ),
+    "the row by another name": (
+        listed("other = post\nother.slug = post.title\nrows.append(other)\n"),
+        "row-escapes",
+    ),
+    "the row is handed on": (listed("imported.run(post)\n" + APPENDED), "row-escapes"),
+    "the row is kept elsewhere, too": (listed("kept.append(post)\n" + APPENDED), "row-escapes"),
+    "the row is saved, too": (listed(APPENDED + "post.save()\n"), "row-escapes"),
+    "the row is deleted": (listed(APPENDED + "post.delete()\n"), "query-in-body"),
+    "the key is set": (listed("post.pk = 3\n" + APPENDED), "primary-key"),
+    # what changes afterwards
+    "a column is set afterwards": (listed(APPENDED + 'post.slug = "x"\n'), "saved-twice"),
+    "a column is set afterwards, by its name": (
+        listed(APPENDED + 'setattr(post, "slug", "x")\n'),
+        "saved-twice",
+    ),
+    "a column is set after a branch": (
+        listed("if post.live:\n    rows.append(post)\n" + 'post.slug = "x"\n'),
+        "saved-twice",
+    ),
+    "a column is set in a branch": (
+        listed(APPENDED + 'if post.live:\n    post.slug = "x"\n'),
+        "saved-twice",
+    ),
+    "a column is set in the next turn of an inner loop": (
+        listed("for letter in post.title:\n    post.slug += letter\n    rows.append(post)\n"),
+        "saved-twice",
+    ),
+    "a column is set by the test of a branch": (
+        listed(APPENDED + "if fill(post):\n    pass\n", before="def fill(p):\n    p.slug = 'x'\n"),
+        "row-escapes",
+    ),
+    "the row of the turn before is changed": (
+        listed("if post.pk > 1:\n    last.slug = 'x'\n" + APPENDED + "last = post\n", before="last = None\n"),
+        "row-escapes",
+    ),
+    "a function inside changes the row": (
+        listed("def fill():\n    post.slug = 'x'\n" + APPENDED + "fill()\n"),
+        "row-escapes",
+    ),
+    "a function before the loop changes the row": (
+        listed(APPENDED + "fill()\n", before="fill = lambda: setattr(post, 'slug', 'x')\n"),
+        "row-escapes",
+    ),
+    # what would be kept
+    "return": (listed(APPENDED + "if post.live:\n    return\n"), "leaves-function"),
+    "an error is caught elsewhere in the file": (
+        listed(APPENDED) + "try:\n    print(1)\nfinally:\n    pass\n",
+        "transaction",
+    ),
+    "an outer loop": (
+        "for number in range(3):\n" + indent(listed(APPENDED), "    "),
+        "per-parent",
+    ),
+    "the loop has an else": (
+        listed(APPENDED).replace("Post.objects.bulk", "else:\n    print(1)\nPost.objects.bulk"),
+        "loop-shape",
+    ),
+    # the rows
+    "rows that were read before": (
+        listed(APPENDED, before="posts = list(Post.objects.all())\nprint(posts)\n", rows="posts"),
+        "queryset-reused",
+    ),
+    "rows that are read again": (
+        listed(APPENDED + "posts[0].slug = 'x'\n", before="posts = Post.objects.all()\n", rows="posts"),
+        "queryset-reused",
+    ),
+    "rows that come twice": (
+        listed(APPENDED, rows="Post.objects.filter(attachments__name='a')"),
+        "queryset-shape",
+    ),
+    # the call
+    "another database": (
+        listed(
+            APPENDED,
+            rows="Post.objects.using(schema_editor.connection.alias)",
+            call="Post.objects.using(schema_editor.connection.alias).bulk_update(rows, {})",
+        ),
+        "queryset-shape",
+    ),
+    # the columns
+    "a name of no column": (listed(APPENDED, '["slug", "nothing"]'), "field-unknown"),
+    "the key": (listed(APPENDED, '["id"]'), "primary-key"),
+    "a document": (
+        "rows = []\nfor t in Token.objects.all():\n    t.data = t.value\n    rows.append(t)\n"
+        'Token.objects.bulk_update(rows, ["data"])\n',
+        "value",
+    ),
+    # the values
+    "a subquery": (
+        listed(
+            "post.kind = newest + 1\nrows.append(post)\n",
+            '["kind"]',
+            "newest = models.Subquery(Post.objects.values('kind')[:1])\n",
+        ),
+        "value",
+    ),
+    # foreign keys
+    "a key of a row that is made later": (
+        listed("post.author_id = post.pk\nrows.append(post)\nPerson.objects.create(pk=post.pk)\n", '["author"]'),
+        "query-in-body",
+    ),
+    "a row that is saved later": (
+        listed(
+            "person = Person(pk=post.pk)\npost.author = person\nrows.append(post)\nperson.save()\n",
+            '["author"]',
+        ),
+        "query-in-body",
+    ),
+    "rows that are made at once later": (
+        listed(
+            "post.author = people[0]\nrows.append(post)\nPerson.objects.bulk_create(people)\n",
+            '["author"]',
+            "people = [Person(pk=7)]\n",
+        ),
+        "query-in-body",
+    ),
+    # what looks
+    "a query of the same table": (listed("print(Post.objects.count())\n" + APPENDED), "query-in-body"),
+    "the helper's name is taken": (listed(APPENDED, before="update_in_batches = 1\n"), "name-clash"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS_LEFT)
+def test_lists_that_stay(name):
+    before, reason = LISTS_LEFT[name]
+    refuse(before, reason, databases=EVERYWHERE)
+
+
+def test_a_list_in_autocommit():
+    source = whole(listed(APPENDED)).replace("(forwards)", "(forwards, atomic=False)")
+    found = outcome_of(source, select=SELECT, unsafe=True).loops[0]
+    assert found.blocked_by == "transaction"
+
+
+def test_a_list_of_rows_that_sqlite_streams():
+    before = listed(APPENDED, rows="Post.objects.iterator()")
+    refuse(before, "already-streams", databases=("sqlite",))
+    check_batched(before, in_batches(APPENDED, rows="Post.objects.iterator()"))
+
+
+@pytest.mark.parametrize("ordering", ['["attachment__name"]', '[models.F("kind")]', "ORDER"])
+def test_a_list_of_rows_that_come_twice_by_the_order_of_the_model(ordering):
+    ordered = MODELS.replace('related_name="+")),\n            ],',
+                             f'related_name="+")),\n            ],\n            {{"ordering": {ordering}}},')  # fmt: skip
+    assert ordered != MODELS
+    refuse(listed(APPENDED), "queryset-shape", models=ordered)
+    sorted_rows = 'Post.objects.order_by("pk")'
+    check_batched(
+        listed(APPENDED, rows=sorted_rows), in_batches(APPENDED, rows=sorted_rows), models=ordered
+    )
+
+
+def test_a_list_for_a_manager_of_the_project():
+    managed = MODELS.replace('related_name="+")),\n            ],',
+                             'related_name="+")),\n            ],\n            managers=[("objects", shop.models.Own())],')  # fmt: skip
+    managed = managed.replace(
+        "from django.db import", "import shop.models\nfrom django.db import", 1
+    )
+    refuse(listed(APPENDED), "custom-manager", models=managed)
+    by_base = listed(APPENDED, rows="Post._base_manager.all()")
+    refuse(by_base, "custom-manager", models=managed)
+
+
+def test_a_list_of_rows_with_columns_in_two_tables():
+    body = "rows = []\nfor sub in X.objects.all():\n    sub.more = sub.slug.lower()\n    rows.append(sub)\n"
+    body += 'X.objects.bulk_update(rows, ["more"])\n'
+    refuse(GET.format("Sub") + body, "multi-table-inheritance", models=PARENT)
+
+
+def test_a_list_whose_unique_column_moves_is_unsafe():
+    before = listed("post.code = post.title\nrows.append(post)\n", '["code"]')
+    assert outcome_of(whole(before), select=SELECT).loops[0].blocked_by == "unique"
+    assert outcome_of(whole(before), select=SELECT, unsafe=True).loops[0].changed
+
+
+def test_a_list_beside_code_that_is_not_known_is_unsafe():
+    before = listed("imported.run(1)\n" + APPENDED)
+    assert outcome_of(whole(before), select=SELECT).loops[0].blocked_by == "unknown-call"
+    assert outcome_of(whole(before), select=SELECT, unsafe=True).loops[0].changed
+
+
+def test_a_function_before_the_loop_that_uses_the_row():
+    before = "fill = lambda: setattr(post, 'note', 'x')\n" + loop("fill()\n" + SAVED)
+    refuse(before, "row-escapes")
+    check_batched(
+        "fill = lambda: print(3)\n" + loop(SAVED), "fill = lambda: print(3)\n" + batched(SAVED)
+    )

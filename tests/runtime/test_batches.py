@@ -313,6 +313,183 @@ def test_all_fields_together(things: BaseDatabaseWrapper) -> None:
     assert not found.at_once
 
 
+# --- update(): rows of a list for bulk_update() -------------------------------------------------
+
+
+@contextmanager
+def in_one_go(*fields: str) -> Iterator[Any]:
+    """What `update()` stands for."""
+    rows: list[Any] = []
+    yield SimpleNamespace(update=rows.append)
+    if rows:
+        type(rows[0]).objects.bulk_update(rows, fields)
+
+
+def both_in_bulk(
+    fill: Callable[[], object], loop: Loop, model: type[models.Model]
+) -> tuple[Outcome, Outcome]:
+    """The outcomes of the loop, with a list and in batches, each from the same rows."""
+    fill()
+    in_a_list = outcome(loop, in_one_go, model, "transaction")
+    fill()
+    return in_a_list, outcome(loop, small_batches, model, "transaction")
+
+
+def test_every_field_is_written_as_by_bulk_update(things: BaseDatabaseWrapper) -> None:
+    for name, values in VALUES.items():
+        if name in {"shouted", "joined"}:  # which take no expression, as bulk_update() gives them
+            continue
+
+        def loop(update: Update, name: str = name, values: list[Any] = values) -> None:
+            with update(name) as batch:
+                for number, thing in enumerate(Thing.objects.order_by("pk")):
+                    setattr(thing, name, values[number % len(values)])
+                    batch.update(thing)
+
+        expected, found = both_in_bulk(fill_things, loop, Thing)
+        assert found == expected, name
+        assert expected.error is None, name
+        assert not found.at_once, name
+
+
+def test_a_text_that_is_too_long_is_cut_off_where_bulk_update_does(
+    things: BaseDatabaseWrapper,
+) -> None:
+    def loop(update: Update) -> None:
+        with update("char") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                thing.char = "x" * 201
+                batch.update(thing)
+
+    expected, found = both_in_bulk(fill_things, loop, Thing)
+    assert found.rows == expected.rows
+    assert (found.error and found.error[0]) == (expected.error and expected.error[0])
+
+
+def test_no_field_computes_a_value_for_update(things: BaseDatabaseWrapper) -> None:
+    past = datetime(2020, 1, 1, tzinfo=timezone.utc)
+    Thing.objects.update(touched=past)
+    with update_in_batches("n", "touched", batch_size=BATCH) as batch:
+        for thing in Thing.objects.all():
+            batch.update(thing)
+    assert {*Thing.objects.values_list("touched", flat=True)} == {past}
+
+
+def test_rows_that_are_gone_are_passed_over_by_update(things: BaseDatabaseWrapper) -> None:
+    def loop(update: Update) -> None:
+        with update("n") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                if thing.pk == BATCH + 2:
+                    Thing.objects.filter(pk=thing.pk).delete()
+                thing.n = 100
+                batch.update(thing)
+
+    expected, found = both_in_bulk(fill_things, loop, Thing)
+    assert found == expected
+    assert expected.error is None
+    assert len(found.rows) == ROWS - 1
+
+
+def test_an_error_after_a_row_that_is_gone(uniques: BaseDatabaseWrapper) -> None:
+    def loop(update: Update) -> None:
+        with update("n") as batch:
+            for row in Unique.objects.order_by("pk"):
+                row.n = row.pk + 100 if row.pk < 4 else 101
+                if row.pk == 2:
+                    Unique.objects.filter(pk=2).delete()
+                batch.update(row)
+
+    expected, found = both_in_bulk(fill_unique, loop, Unique)
+    assert found.rows == expected.rows
+    assert found.error
+    assert expected.error
+    assert found.error[0] is expected.error[0] is IntegrityError
+
+
+def test_expressions_are_written_by_bulk_update(things: BaseDatabaseWrapper) -> None:
+    def loop(update: Update) -> None:
+        with update("n", "char") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                thing.n = F("n") + 1 if thing.pk % 3 else 7
+                thing.char = Concat(Value("x" * 300), Value("y")) if thing.pk % 4 else "z"
+                batch.update(thing)
+
+    expected, found = both_in_bulk(fill_things, loop, Thing)
+    assert found.rows == expected.rows
+    assert (found.error and found.error[0]) == (expected.error and expected.error[0])
+    assert not found.at_once
+
+
+def test_values_that_change_after_update_are_those_of_the_end(
+    things: BaseDatabaseWrapper,
+) -> None:
+    def loop(update: Update) -> None:
+        seen: list[Any] = []
+        shelf = Shelf(code="later")
+        with update("json", "char", "shelf") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                seen.append(thing.pk)
+                thing.json = {"seen": seen} if thing.pk % 2 else None
+                thing.char = seen if thing.pk % 3 else "x"
+                thing.shelf = shelf if thing.pk % 5 else None
+                batch.update(thing)
+            shelf.pk = 9
+            shelf.save()
+
+    expected, found = both_in_bulk(fill_things, loop, Thing)
+    assert found == expected
+    assert expected.error is None
+
+
+def test_rows_that_are_kept_are_not_written_after_an_error(things: BaseDatabaseWrapper) -> None:
+    with suppress(ZeroDivisionError), update_in_batches("json") as batch:
+        for thing in Thing.objects.all():
+            thing.json = {"a": 1}
+            batch.update(thing)
+        raise ZeroDivisionError
+    assert not Thing.objects.exclude(json=None).exists()
+
+
+def test_rows_that_bulk_update_refuses(things: BaseDatabaseWrapper) -> None:
+    thing = Thing.objects.get(pk=1)
+    thing.pk = None
+    with (
+        pytest.raises(ValueError, match="must have a primary key set"),
+        update_in_batches("n") as batch,
+    ):
+        batch.update(thing)
+    thing = Thing.objects.get(pk=2)
+    thing.shelf = Shelf()
+    with pytest.raises(ValueError, match="unsaved related"), update_in_batches("shelf") as batch:
+        batch.update(thing)
+    with update_in_batches("n") as batch:  # which writes no shelf
+        batch.update(thing)
+
+
+def test_save_and_update_in_one_batch_keep_their_order(things: BaseDatabaseWrapper) -> None:
+    thing = Thing.objects.get(pk=1)
+    with update_in_batches("n") as batch:
+        for number in range(1, 8):
+            thing.n = number
+            (batch.save if number % 2 else batch.update)(thing)
+    assert Thing.objects.get(pk=1).n == 7
+
+
+def test_a_router_sends_what_is_updated_where_bulk_update_does(
+    things: BaseDatabaseWrapper,
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    class Router:
+        def db_for_write(self, model: object, **hints: Any) -> str:
+            given.append(hints)
+            return "default"
+
+    with override_settings(DATABASE_ROUTERS=[Router()]), update_in_batches("n") as batch:
+        batch.update(Thing.objects.get(pk=1))
+    assert given == [{}]
+
+
 @only_postgresql
 def test_values_that_the_server_binds(things: BaseDatabaseWrapper) -> None:
     if things.Database.__name__ != "psycopg":
