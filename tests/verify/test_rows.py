@@ -156,9 +156,11 @@ def test_every_kind_of_column_gets_values_that_bite(database: Database) -> None:
         database, model(*((name, field) for name, (field, _) in KINDS.items())), rows=1500
     )
     assert count(apps, "Thing") > 1400
+    # Before Django 5 a connection to MariaDB knows no characters of four bytes.
+    unknown = {"😀"} if database.vendor == "mysql" and django.VERSION < (5,) else set()
     for name, (_, expected) in KINDS.items():
         found = {bytes(x) if isinstance(x, memoryview) else x for x in values(apps, "Thing", name)}
-        assert expected <= found, name
+        assert expected - unknown <= found, name
     assert "::1" not in values(apps, "Thing", "ip4")
 
 

@@ -373,7 +373,7 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
     """Columns whose values may be in one row only, where all of them are of this table."""
     options = model._meta
     sets = [*options.unique_together]
-    sets += [[field.name for field in getattr(options, "pk_fields", ())]]  # of a composite key
+    sets.append([field.name for field in getattr(options, "pk_fields", ())])  # of Django 5.2
     sets += [
         each.fields
         for each in options.constraints
@@ -383,7 +383,7 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
     found = [
         tuple(local[name] for name in names)
         for names in sets
-        if all(name in local for name in names)
+        if names and all(name in local for name in names)
     ]
     return found + [(field.attname,) for field in options.local_concrete_fields if field.unique]
 
