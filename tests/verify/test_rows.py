@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from uuid import UUID
 import django
 import pytest
 from django.apps.registry import Apps
-from django.db import migrations, models
+from django.db import migrations, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.state import ProjectState
 from django.test import override_settings
@@ -26,7 +27,6 @@ from migfix.verify.worker.rows import fill
 from tests.databases import opened
 
 Database = BaseDatabaseWrapper
-Operations = Sequence[migrations.operations.base.Operation]
 
 KEY = ("id", models.BigAutoField(primary_key=True))
 PERSON = migrations.CreateModel("Person", [KEY, ("name", models.CharField(max_length=40))])
@@ -82,6 +82,19 @@ def values(apps: Apps, name: str, column: str) -> list[Any]:
 
 def count(apps: Apps, name: str) -> int:
     return len(values(apps, name, "pk"))
+
+
+@contextmanager
+def recorded(database: Database) -> Iterator[list[str]]:
+    """The statements that are sent."""
+    statements: list[str] = []
+
+    def record(execute: Any, sql: str, *arguments: Any) -> Any:
+        statements.append(str(sql))
+        return execute(sql, *arguments)
+
+    with database.execute_wrapper(record):
+        yield statements
 
 
 def column(database: Database, field: models.Field, **arguments: Any) -> list[Any]:
@@ -156,9 +169,11 @@ def test_every_kind_of_column_gets_values_that_bite(database: Database) -> None:
         database, model(*((name, field) for name, (field, _) in KINDS.items())), rows=1500
     )
     assert count(apps, "Thing") > 1400
+    # Before Django 5 a connection to MariaDB knows no characters of four bytes.
+    unknown = {"😀"} if database.vendor == "mysql" and django.VERSION < (5,) else set()
     for name, (_, expected) in KINDS.items():
         found = {bytes(x) if isinstance(x, memoryview) else x for x in values(apps, "Thing", name)}
-        assert expected <= found, name
+        assert expected - unknown <= found, name
     assert "::1" not in values(apps, "Thing", "ip4")
 
 
@@ -232,6 +247,13 @@ def test_nulls_are_rarer_where_rows_are_not_wild(database: Database) -> None:
     assert any(shares[0])
 
 
+def test_every_column_that_may_be_null_is_where_rows_are_wild(database: Database) -> None:
+    names = "abcdefghijkl"
+    operation = model(*((name, models.IntegerField(null=True)) for name in names))
+    apps = filled(database, operation, rows=4)
+    assert all(None in values(apps, "Thing", name) for name in names)
+
+
 def test_few_values_are_shared_by_several_rows(database: Database) -> None:
     found = Counter(column(database, models.CharField(max_length=30), rows=24))
     assert 2 < len(found) < 12
@@ -293,7 +315,9 @@ def test_every_constant_of_a_field_that_fits_comes_up(
         constants = Constants(by_name={"x": given})
         operation = model(("x", field), name=f"Thing{wild}")
         apps = filled(database, operation, constants=constants, rows=12, wild=wild)
-        assert expected <= {*values(apps, f"Thing{wild}", "x")}
+        found = {*values(apps, f"Thing{wild}", "x")}
+        assert expected <= found
+        assert not found & {"too long for it", "x"}
 
 
 def test_about_half_of_the_values_are_near_to_constants(database: Database) -> None:
@@ -338,7 +362,8 @@ def test_what_the_source_parses_can_be_parsed_unless_rows_are_wild(database: Dat
 
 def test_documents_have_the_keys_that_the_source_asks_for(database: Database) -> None:
     constants = Constants(
-        by_name={"kind": ("a", "b")}, keys={"x": (("kind",), ("size",), ("size", "width"))}
+        by_name={"kind": ("a", "b"), "x": ("text", 5)},
+        keys={"x": (("kind",), ("size",), ("size", "width"))},
     )
     apps = created(
         database, *(model(("x", models.JSONField()), name=name) for name in ("Tame", "Wild"))
@@ -412,16 +437,17 @@ def test_rows_that_differ_only_for_some_databases_are_left_to_them(database: Dat
 )
 def test_columns_may_be_unique_together(database: Database, options: dict[str, Any]) -> None:
     fields = [("x", models.IntegerField()), ("y", models.BooleanField())]
-    statements: list[str] = []
-
-    def record(execute: Any, sql: str, *arguments: Any) -> Any:
-        statements.append(sql)
-        return execute(sql, *arguments)
-
-    with database.execute_wrapper(record):
+    with recorded(database) as statements:
         apps = filled(database, model(*fields, options=options), rows=20)
     assert len({*apps.get_model("shop", "Thing").objects.values_list("x", "y")}) == 20
     assert not any("ROLLBACK" in sql for sql in statements)
+
+
+def test_columns_may_be_unique_in_some_rows_only(database: Database) -> None:
+    constraint = models.UniqueConstraint(fields=["x"], condition=models.Q(y=True), name="some")
+    fields = [("x", models.BooleanField()), ("y", models.BooleanField())]
+    operation = model(*fields, options={"constraints": [constraint]})
+    assert count(filled(database, operation, rows=10), "Thing") > 5
 
 
 def test_rows_that_a_constraint_refuses_are_left_out_and_made_up_for(database: Database) -> None:
@@ -447,6 +473,17 @@ def test_a_constraint_that_waits_refuses_its_row_alone(tmp_path: Path) -> None:
     )
     with opened("postgresql", tmp_path) as database:
         assert values(filled(database, operation, check), "Thing", "x") == [False]
+
+
+@pytest.mark.postgresql
+def test_constraints_wait_again_behind_the_rows(tmp_path: Path) -> None:
+    with opened("postgresql", tmp_path) as database:
+        apps = created(database, PERSON, model(("x", reference("shop.Person"))))
+        person, thing = apps.get_model("shop", "Person"), apps.get_model("shop", "Thing")
+        with transaction.atomic():
+            fill(apps, database, [person], Constants(), seed=1, rows=5, wild=True)
+            thing.objects.create(x_id=1000)
+            person.objects.create(pk=1000)
 
 
 # --- relations -----------------------------------------------------------------------------------
@@ -516,6 +553,12 @@ def test_a_row_that_needs_a_parent_is_its_own(database: Database) -> None:
     assert values(apps, "Node", "x") == values(apps, "Node", "pk")
 
 
+def test_a_key_may_be_declared_behind_a_reference_to_it(database: Database) -> None:
+    fields = [("x", reference("self")), ("id", models.BigAutoField(primary_key=True))]
+    apps = filled(database, migrations.CreateModel("Node", fields))
+    assert count(apps, "Node") == 60
+
+
 @pytest.mark.parametrize("wild", [False, True])
 def test_one_row_may_follow_another(database: Database, wild: bool) -> None:
     field = models.OneToOneField("self", models.CASCADE, related_name="+", null=True)
@@ -524,22 +567,24 @@ def test_one_row_may_follow_another(database: Database, wild: bool) -> None:
     assert len(chosen) == len({*chosen}) > 10
 
 
-def test_tables_may_refer_to_one_another(database: Database) -> None:
+@pytest.mark.parametrize("unique", [False, True])
+def test_tables_may_refer_to_one_another(database: Database, unique: bool) -> None:
     apps = filled(
         database,
         model(name="Head"),
         model(("head", reference("shop.Head")), name="Body"),
-        migrations.AddField("Head", "body", reference("shop.Body", null=True)),
+        migrations.AddField("Head", "body", reference("shop.Body", null=True, unique=unique)),
     )
     assert count(apps, "Body") == 60
     bodies = [each for each in values(apps, "Head", "body") if each is not None]
-    assert 10 < len(bodies) < 60
+    assert 30 < len(bodies) < 60
+    assert (len({*bodies}) == len(bodies)) is unique
 
 
 def test_a_parent_of_a_one_to_one_has_at_most_one_row(database: Database) -> None:
     field = models.OneToOneField("shop.Person", models.CASCADE, related_name="+")
     found = values(filled(database, PERSON, model(("x", field))), "Thing", "x")
-    assert 30 < len(found) == len({*found}) < 60
+    assert len(found) == len({*found}) == 43
 
 
 def test_tables_of_children_get_rows_for_some_of_their_parents(database: Database) -> None:
@@ -601,10 +646,10 @@ def test_generic_keys_are_of_rows_that_there_are(database: Database) -> None:
             (
                 "shop",
                 [
-                    PERSON,
+                    migrations.CreateModel("Person", [("id", models.UUIDField(primary_key=True))]),
                     model(
                         ("content_type", reference("contenttypes.ContentType")),
-                        ("object_id", models.IntegerField()),
+                        ("object_id", models.CharField(max_length=40)),
                     ),
                 ],
             ),
@@ -617,7 +662,8 @@ def test_generic_keys_are_of_rows_that_there_are(database: Database) -> None:
     types = apps.get_model("contenttypes", "ContentType").objects
     assert ("shop", "person") in types.values_list("app_label", "model")
     assert count(apps, "Thing") == 60
-    assert {*values(apps, "Person", "pk")} & {*values(apps, "Thing", "object_id")}
+    keys = {*map(str, values(apps, "Person", "pk"))}
+    assert keys & {*values(apps, "Thing", "object_id")}
 
 
 # --- fields that are not plain -------------------------------------------------------------------
@@ -741,9 +787,47 @@ def test_tables_stay_empty_where_no_rows_are_asked_for(database: Database) -> No
 def test_tables_that_are_not_there_are_left_alone(database: Database) -> None:
     gone = model(name="Gone", options={"managed": False})
     swapped = model(name="Swapped", options={"swappable": "SHOP_MODEL"})
-    with override_settings(SHOP_MODEL="shop.Person"):
+    with override_settings(SHOP_MODEL="shop.Person"), recorded(database) as statements:
         apps = filled(database, gone, swapped, PERSON)
     assert count(apps, "Person") == 60
+    inserts = [sql for sql in statements if sql.startswith("INSERT")]
+    assert not any("gone" in sql or "swapped" in sql for sql in inserts)
+
+
+def test_a_proxy_has_no_rows_of_its_own(database: Database) -> None:
+    proxy = migrations.CreateModel("Reader", [], {"proxy": True}, bases=("shop.person",))
+    apps = created(database, PERSON, proxy)
+    reader = apps.get_model("shop", "Reader")
+    fill(apps, database, [reader], Constants(), seed=1, rows=9, wild=True)
+    assert count(apps, "Person") == 0
+    both = [reader, apps.get_model("shop", "Person")]
+    fill(apps, database, both, Constants(), seed=1, rows=9, wild=True)
+    assert count(apps, "Person") == 9
+
+
+def test_parents_come_first_where_they_can(database: Database) -> None:
+    zoo, yard = reference("shop.Zoo", null=True), reference("shop.Yard")
+    ape = model(("zoo", zoo), ("yard", yard), name="Ape")
+    apps = created(database, model(name="Zoo"), model(name="Yard"), ape)
+    with recorded(database) as statements:
+        fill(apps, database, apps.get_models(), Constants(), seed=1, rows=9, wild=True)
+    assert count(apps, "Ape") == 9
+    assert not any(sql.startswith("UPDATE") for sql in statements)
+
+
+def test_the_order_of_the_models_is_no_matter(tmp_path: Path) -> None:
+    operations = [
+        *(model(name="Head"), model(("head", reference("shop.Head", null=True)), name="Body")),
+        migrations.AddField("Head", "body", reference("shop.Body", null=True)),
+    ]
+    found = []
+    for step in (1, -1):
+        with opened("sqlite-memory", tmp_path) as database:
+            apps = created(database, *operations)
+            chosen = sorted(apps.get_models(), key=lambda each: each.__name__)[::step]
+            fill(apps, database, chosen, Constants(), seed=1, rows=20, wild=True)
+            found.append((values(apps, "Head", "body"), values(apps, "Body", "head")))
+    assert found[0] == found[1]
 
 
 def test_many_rows_are_inserted_in_chunks(database: Database) -> None:

@@ -218,7 +218,7 @@ def _short_enough(field: Field, texts: Iterable[str]) -> list[object]:
 
 
 def _fit_text(field: Field, setting: Setting, value: object) -> object | None:
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+    if isinstance(value, (int, float, Decimal, UUID)) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str) and _short_enough(field, [value]) and "\x00" not in value:
         return _encodable(value)

@@ -58,32 +58,27 @@ def fill(  # noqa: PLR0913 - each is a thing of its own
     if rows <= 0:
         return
     filling = _Filling(apps, connection, constants, seed, rows, wild)
-    tables = _in_order(_tables(connection, models))
+    tables = _in_order(_tables(models))
     with transaction.atomic(using=connection.alias), _checked_at_once(connection):
         for index, table in enumerate(tables):
             filling.waiting = tables[index:]
             filling.fill(table)
         for table, field in filling.late:
             filling.refer(table, field)
-        _reset_sequences(connection, tables)
+        _reset_sequences(connection, filling.filled)
 
 
 # --- tables --------------------------------------------------------------------------------------
 
 
-def _tables(connection: BaseDatabaseWrapper, models: Iterable[type[Model]]) -> list[type[Model]]:
+def _tables(models: Iterable[type[Model]]) -> list[type[Model]]:
     """The models with tables of their own, each table once, with those between many-to-many fields."""
-    with connection.cursor() as cursor:
-        existing = set(connection.introspection.table_names(cursor))
     found: dict[str, type[Model]] = {}
     for model in models:
         between = [field.remote_field.through for field in model._meta.local_many_to_many]
         for each in (model, *between):
-            options = each._meta
-            if not (options.proxy or options.swapped) and (
-                options.managed or options.db_table in existing
-            ):
-                found.setdefault(options.db_table, each)
+            if not each._meta.proxy:
+                found.setdefault(each._meta.db_table, each)
     # Models of a state come in an order that depends on hashes.
     return sorted(found.values(), key=lambda model: model._meta.label_lower)
 
@@ -189,11 +184,22 @@ class _Filling:
     # --- one table
 
     def fill(self, model: type[Model]) -> None:
+        if not self._is_there(model):
+            return
         if model._meta.label_lower == _CONTENT_TYPE:
             self._insert_all(model, _content_types(self.apps, model))
         else:
             self._fill_with_drawn(model)
         self.filled.append(model)
+
+    def _is_there(self, model: type[Model]) -> bool:
+        """Whether a model has a table: one that is swapped, or not managed, may have none."""
+        try:
+            with transaction.atomic(using=self.connection.alias):
+                self.rows_of(model).exists()
+        except DatabaseError:
+            return False
+        return True
 
     def _fill_with_drawn(self, model: type[Model]) -> None:
         table = _Table(self, model)
@@ -373,7 +379,7 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
     """Columns whose values may be in one row only, where all of them are of this table."""
     options = model._meta
     sets = [*options.unique_together]
-    sets += [[field.name for field in getattr(options, "pk_fields", ())]]  # of a composite key
+    sets.append([field.name for field in getattr(options, "pk_fields", ())])  # of Django 5.2
     sets += [
         each.fields
         for each in options.constraints
@@ -383,7 +389,7 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
     found = [
         tuple(local[name] for name in names)
         for names in sets
-        if all(name in local for name in names)
+        if names and all(name in local for name in names)
     ]
     return found + [(field.attname,) for field in options.local_concrete_fields if field.unique]
 
@@ -520,7 +526,7 @@ class _Drawn(_Column):
 
 
 def _share_of_nulls(field: Field, setting: Setting) -> float:
-    if not field.null or field.primary_key:
+    if not field.null:
         return 0
     if setting.wild:
         return 0.2
