@@ -42,12 +42,12 @@ that may join it, querysets made before the loop, deletions, SQL, transactions, 
 in a function, or with other fields on other ways; when other loops may have changed the same objects;
 and for models with columns in two tables.
 
-A list stays when its rows may change after they were put into it (also by a value that changes in place,
-such as a JSON document) or come twice; when the function may return before ``bulk_update()``, or an error
-may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` names a database
-or is the project's own; when a value is an expression, or a foreign key may point to a row that is
-written later; and, unsafe, when a column is unique, since rows are then checked one by one, not all at
-once. Lists that the loop empties by itself are batches already.
+A list stays when its rows may change after they were put into it (also by a value that changes in
+place, such as a JSON document) or come twice; when the function may return before ``bulk_update()``, or
+an error may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` names
+a database or is the project's own; when a value may be a subquery, or a foreign key may point to a row
+that is written later; and, unsafe, when a column is unique, since rows are then checked one by one, not
+all at once. Lists that the loop empties by itself are batches already.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, timezone
 from textwrap import indent
 from uuid import UUID
@@ -387,6 +387,7 @@ class Program:
     source: str
     body: str
     rows: list[dict[str, object]]
+    collected: tuple[str, ...] = ()  # the columns that one bulk_update() writes in place of save()
 
     @property
     def models(self) -> str:
@@ -406,7 +407,13 @@ migrations.CreateModel("Item", [{key}
 
     @property
     def migration(self) -> str:
-        return f"{HEAD}    for p in {self.source}:\n{indent(self.body, ' ' * 8)}\n{ENDING}"
+        body, end = self.body, ""
+        if self.collected:
+            body = body.replace("p.save()", "rows.append(p)")
+            end = f"    P.objects.bulk_update(rows, {list(self.collected)})\n"
+        start = "    rows = []\n" if self.collected else ""
+        loop = f"    for p in {self.source}:\n{indent(body, ' ' * 8)}\n"
+        return f"{HEAD}{start}{loop}{end}{ENDING}"
 
     @property
     def data(self) -> dict[str, list[dict[str, object]]]:
@@ -426,6 +433,15 @@ def programs(draw, body=bodies):
         for number in range(draw(st.sampled_from([0, 1, 4, 5, 6, 6])))
     ]
     return Program(every, draw(sources(every)), draw(body(every)), rows)
+
+
+@st.composite
+def collecting(draw):
+    """Programs whose loop fills a list for one bulk_update()."""
+    program = draw(programs(mixed_bodies))
+    names = [column.name for column in program.columns]
+    fields = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    return replace(program, collected=tuple(fields))
 
 
 COUNTS: Counter[str] = Counter()
@@ -531,6 +547,22 @@ def test_random_batches_on_servers(database):
     each()
 
 
+@few(120)
+@given(collecting(), st.sampled_from([1, 2, 1000]))
+def test_random_lists_on_sqlite(program, size):
+    check(program, "sqlite-memory", *BATCHED, batch_size=size)
+
+
+@pytest.mark.parametrize("database", [p for p in PARAMETERS if p.marks])
+def test_random_lists_on_servers(database):
+    @few(25)
+    @given(collecting(), st.sampled_from([2, 1000]))
+    def each(program, size):
+        check(program, database, *BATCHED, batch_size=size)
+
+    each()
+
+
 NIGHTLY = {"sqlite-memory": 1200, "postgresql": 400, "mariadb": 400}
 
 
@@ -553,8 +585,15 @@ def test_many_random_loops(database):
     def each_in_batches(program, size):
         check(program, database, *BATCHED, batch_size=size)
 
+    @seed(number)
+    @settings(few(NIGHTLY[database]), derandomize=False)
+    @given(collecting(), st.sampled_from([1, 2, 1000]))
+    def each_list(program, size):
+        check(program, database, *BATCHED, batch_size=size)
+
     each()
     each_in_batches()
+    each_list()
     print(dict(COUNTS))
 
 
