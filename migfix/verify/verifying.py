@@ -84,13 +84,17 @@ class Prover:
         first, notes, whole = self._first(task, constants, entry, folder)
         seen = replace(blank, notes=tuple(notes))
         if first["problem"]:
-            return replace(seen, reason=self._with_advice(first["problem"]))
+            return self._failed(seen, first, first["problem"])
         asked, _ = job(task.run, task.after, constants, self.setting, whole=whole)
         specs = [each["spec"] for each in first["rounds"]]
         second = self.processes.answer({**asked, "database": entry, "rounds": specs}, folder)
         if second["problem"]:
-            return replace(seen, reason=self._with_advice(f"as rewritten: {second['problem']}"))
+            return self._failed(seen, second, f"as rewritten: {second['problem']}")
         return self._compared(seen, first, second)
+
+    def _failed(self, seen: Proof, answer: Mapping[str, Any], problem: str) -> Proof:
+        reason = problem if answer["outside"] else self._with_advice(problem)
+        return replace(seen, reason=reason, outside=tuple(answer["outside"]))
 
     def _first(
         self, task: Task, constants: str, entry: Entry, folder: Path

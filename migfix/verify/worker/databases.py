@@ -28,10 +28,6 @@ class Database:
     def is_file(self) -> bool:
         return str(self.entry["ENGINE"]).endswith("sqlite3")
 
-    @property
-    def addresses(self) -> tuple[object, ...]:
-        return tuple(self.entry.get(part) for part in ("NAME", "HOST", "PORT"))
-
     def provide_driver(self) -> None:
         """Let PyMySQL stand for mysqlclient where that is not installed."""
         if not str(self.entry["ENGINE"]).endswith("mysql"):
