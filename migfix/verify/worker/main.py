@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,7 @@ class _Worker:
 
         with Repeatable() as self.world:
             self.world.restart(0)
+            _set_up(self.job)
             self._import()
             self._prepare()
             self.rounds: list[Answer] = []
@@ -307,11 +308,11 @@ def _operations(operations: list[Any]) -> Iterator[Any]:
 
 
 def _configure(job: Mapping[str, Any], database: Database) -> None:
-    """Django, with the project's settings or with none, and no database but ours. Raises CannotRun."""
+    """The settings of the project, or none, with no database but ours. Raises CannotRun."""
     from django.conf import settings
 
     entries = {"default": database.entry}
-    try:
+    with _setting_up(job):
         if job["settings"]:
             os.environ["DJANGO_SETTINGS_MODULE"] = job["settings"]
             settings.DATABASES = entries
@@ -327,11 +328,27 @@ def _configure(job: Mapping[str, Any], database: Database) -> None:
             )
         settings.DEBUG = False
         database.provide_driver()
+        from django.db import connections
+
+        connections["default"]  # imports the driver
+
+
+def _set_up(job: Mapping[str, Any]) -> None:
+    """Django, in a world whose clock is ours: the project may import its functions by name."""
+    from django.conf import settings
+
+    with _setting_up(job):
         import django
 
         django.setup()
         for name, value in job["model_settings"].items():  # of an app that is not installed here
             setattr(settings, name, value)
+
+
+@contextmanager
+def _setting_up(job: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         what = f"the settings {job['settings']}" if job["settings"] else "Django"
         text = f"{what} cannot be set up: {type(error).__name__}: {_line(error)}"

@@ -42,10 +42,11 @@ class _LikeReal(type):
     real: type = object
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.real)
+        return issubclass(type(instance), cls)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.real)
+        stands = "real" in vars(cls)
+        return issubclass(subclass, cls.real) if stands else super().__subclasscheck__(subclass)
 
 
 def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
@@ -53,7 +54,8 @@ def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
 
     class FakeDate(real_date, metaclass=_LikeReal):  # type: ignore[misc, valid-type]
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return real_date(*args, **kwargs)
+            kind = real_date if cls is FakeDate else cls  # a package may derive from it
+            return real_date.__new__(kind, *args, **kwargs)
 
         @classmethod
         def today(cls) -> Any:
@@ -61,7 +63,8 @@ def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
 
     class FakeDateTime(real, metaclass=_LikeReal):  # type: ignore[misc, valid-type]
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return real(*args, **kwargs)
+            kind = real if cls is FakeDateTime else cls
+            return real.__new__(kind, *args, **kwargs)
 
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> Any:
