@@ -43,10 +43,13 @@ def proof_of(  # noqa: PLR0913 - each is a thing of its own
         [path], {path: text.encode()}, {path: text.replace(before, after).encode()}
     )
     assert not failed
-    prover = Prover(
+    (proof,) = prover_of(database, settings).proofs(tasks)
+    return proof
+
+
+def prover_of(database: str = "sqlite", settings: str | None = None) -> Prover:
+    return Prover(
         Processes(with_environment=bool(settings)),
         entry_of(url_of(database)),
         Setting(seed=1, rows=30, settings=settings),
     )
-    (proof,) = prover.proofs(tasks)
-    return proof

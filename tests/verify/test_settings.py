@@ -163,8 +163,14 @@ def test_what_the_projects_code_does_is_seen(what: str, tmp_path: Path) -> None:
     assert blind.verdict is Verdict.EQUAL, blind
 
 
-def test_the_projects_code_has_our_clock(tmp_path: Path) -> None:
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_the_projects_code_has_our_clock(use_tz: bool, tmp_path: Path) -> None:
     _project(tmp_path)
+    settings = (tmp_path / "conf.py").read_text()
+    (tmp_path / "conf.py").write_text(settings.replace("USE_TZ = True", f"USE_TZ = {use_tz}"))
+    code = (tmp_path / "shop" / "code.py").read_text()
+    moment = "datetime.now(timezone.utc)" if use_tz else "datetime.now()"
+    (tmp_path / "shop" / "code.py").write_text(code.replace("datetime.now(timezone.utc)", moment))
     before = _module(_each("Stamped"))
     proof = proof_of(tmp_path, before, f"{before}\n", models=_INITIAL, settings="conf")
     assert proof.verdict is Verdict.EQUAL, proof

@@ -22,7 +22,7 @@ from typing import Any
 from migfix.verify.worker.databases import Database
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
-from migfix.verify.worker.sources import Finder, Probes, Source
+from migfix.verify.worker.sources import Branch, Finder, Probes, Source
 
 Answer = dict[str, Any]
 _CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
@@ -71,6 +71,7 @@ class _Worker:
         self.job = job
         self.database = Database(job["database"], job["folder"])
         self.probes = Probes(job["functions"]) if job["rounds"] is None else None
+        self.finished: set[Branch] = set()  # reached by functions that raised nothing
         self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
         sys.path[:0] = job["path"]
@@ -92,6 +93,7 @@ class _Worker:
             "rounds": self.rounds,
             "branches": [asdict(b) for b in self.probes.branches] if self.probes else [],
             "reached": [asdict(b) for b in sorted(self.probes.reached)] if self.probes else [],
+            "finished": [asdict(b) for b in sorted(self.finished)],
             "outside": self.guard.seen,
         }
 
@@ -197,11 +199,18 @@ class _Worker:
         with self.guard.watched():
             fill(self.state.apps, connection, models, constants, **size)
 
+    def _forget_reached(self) -> set[Branch]:
+        if self.probes is None:
+            return set()
+        before, self.probes.reached = self.probes.reached, set()
+        return before
+
     def _ran(self, way: Callable[..., object], seed: int) -> Ran:
         from migfix.verify.worker.states import single_operation
         from migfix.verify.worker.tables import read_tables
 
         ran, output = Ran(), io.StringIO()
+        before = self._forget_reached()
         with self.database.opened() as connection, redirect_stdout(output):
             calling = _Calling(ran, connection, self.guard)
             migration = single_operation(self.original, self.operation, calling)
@@ -214,6 +223,9 @@ class _Worker:
             except Exception as error:
                 if ran.error is None:  # what ends the transaction may hide what the function raised
                     _note(ran, error)
+        if self.probes:
+            self.finished |= self.probes.reached if ran.error is None else set()
+            self.probes.reached |= before
         ran.output = output.getvalue()
         with self.database.opened() as connection:
             ran.tables = read_tables(connection)
