@@ -130,7 +130,10 @@ def field_state(name: str, value: object, own: ModelKey, place: Place) -> FieldS
             name, "", {"**": Unknown(f"{place.migration}: {name} is not written out")}
         )
     path = field_class(value.path)
-    options = {key: _option(option) for key, option in value.kwargs.items()}
+    options = {
+        key: option if key == "base_field" else _option(option)
+        for key, option in value.kwargs.items()
+    }
     blank = FieldState(name, path)
     if blank.kind in RELATIONS:
         return _relation(name, path, value, options, (own, place))

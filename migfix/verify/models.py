@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from migfix.history.operations import field_class
 from migfix.history.state import (
     Call,
     FieldState,
@@ -29,6 +31,9 @@ _OPTIONS = frozenset(
     "auto_now auto_now_add blank choices db_collation db_column db_constraint db_index db_table "
     "decimal_places default editable height_field max_digits max_length null on_delete parent_link primary_key "
     "related_name symmetrical through_fields to_field unique width_field".split()
+)
+_OF_RELATIONS = frozenset(
+    "db_constraint on_delete parent_link related_name symmetrical through_fields to_field".split()
 )
 _MODEL_OPTIONS = frozenset(
     "constraints db_table default_related_name get_latest_by index_together indexes managed "
@@ -115,7 +120,6 @@ class _Writer:
 
     def model(self, model: ModelState) -> str:
         fields = [text for each in model.fields if (text := self._field(model, each))]
-        bases = [self._base(model, base) for base in model.bases]
         options = {name: v for name, v in model.options.items() if name in _MODEL_OPTIONS}
         for name in ("indexes", "constraints"):
             if isinstance(rules := options.get(name), tuple):
@@ -129,16 +133,18 @@ class _Writer:
         return (
             f"django.db.migrations.state.ModelState({model.app_label!r}, {model.name!r}, "
             f"[{', '.join(fields)}], options={_mapping(kept)}, "
-            f"bases=({', '.join(dict.fromkeys(bases))},), managers={self._managers(model)})"
+            f"bases=({', '.join(self._bases(model))},), managers={self._managers(model)})"
         )
 
-    def _base(self, model: ModelState, base: ModelKey | str | Unknown) -> str:
-        if isinstance(base, tuple):
-            return repr(".".join(base))
-        if base != "django.db.models.Model":
-            name = base.why if isinstance(base, Unknown) else base
-            self.notes.append(f"{model.label} is without its base {name}")
-        return "django.db.models.Model"
+    def _bases(self, model: ModelState) -> list[str]:
+        parents = []
+        for base in model.bases:
+            if isinstance(base, tuple):
+                parents.append(repr(".".join(base)))
+            elif base != "django.db.models.Model":
+                name = base.why if isinstance(base, Unknown) else base
+                self.notes.append(f"{model.label} is without its base {name}")
+        return parents or ["django.db.models.Model"]
 
     def _managers(self, model: ModelState) -> str:
         managers = model.managers
@@ -165,12 +171,16 @@ class _Writer:
         options = {**_NEEDED.get(bare, {}), **_known(each.options)}
         if each.kind is None and bare == "TextField":
             options = {name: v for name, v in options.items() if name in _OF_ANY_FIELD}
+        if bare not in _RELATIONS:  # arguments of a class of the project's own may be called so
+            options = {name: v for name, v in options.items() if name not in _OF_RELATIONS}
         texts = {
             name: text
             for name, value in options.items()
             if (name in _OPTIONS or kind.startswith(_ELSEWHERE))
             and (text := self._value(value)) is not None
         }
+        if "default" in each.options and "default" not in texts:
+            self.notes.append(f"{place} is without its default")
         if each.kind == "NullBooleanField":
             texts["null"] = "True"
         if bare == "BigAutoField":
@@ -181,11 +191,28 @@ class _Writer:
             )
             if each.through in self.known:
                 texts["through"] = repr(".".join(each.through))
+        if bare == "ArrayField":
+            texts["base_field"] = self._base_field(place, each.options.get("base_field"))
         args = ""
         if bare == "CompositePrimaryKey":
             args = ", ".join(map(repr, each.options.get("args", ()))) + ", "  # type: ignore[call-overload]
         given = ", ".join(f"{name}={text}" for name, text in texts.items())
         return f"({each.name!r}, {self._name(kind)}({args}{given}))"
+
+    def _base_field(self, place: str, value: object) -> str:
+        if isinstance(value, Call) and field_class(value.path).startswith("django."):
+            options = {
+                name: text
+                for name, option in value.kwargs.items()
+                if name in _OPTIONS and (text := self._value(option)) is not None
+            }
+            kind = field_class(value.path)
+            if kind.endswith(".ArrayField"):
+                options["base_field"] = self._base_field(place, value.kwargs.get("base_field"))
+            given = ", ".join(f"{name}={text}" for name, text in options.items())
+            return f"{self._name(_TODAY.get(kind, kind))}({given})"
+        self.notes.append(f"{place} is an array of texts: of what is not known")
+        return "django.db.models.TextField()"
 
     def _class(self, place: str, each: FieldState) -> str | None:
         """The class that the field gets; None for one without a column of its own."""
@@ -213,7 +240,7 @@ class _Writer:
             case Unknown():
                 return None
             case Name(path=path):
-                return self._name(path) if self._is_of_django(path) or "." not in path else None
+                return self._name(path) if self._is_importable(path) else None
             case Call():
                 return self._call(value)
             case tuple() | list():
@@ -229,9 +256,14 @@ class _Writer:
     def _is_of_django(self, path: str) -> bool:
         return path.startswith("django.") and not path.startswith("django.conf.settings")
 
+    def _is_importable(self, path: str) -> bool:
+        return "." not in path or self._is_of_django(path) or _is_of_python(path)
+
     def _name(self, path: str) -> str:
         module = path.rpartition(".")[0]
-        if module:
+        if _is_of_python(path):
+            self.modules.add(path.partition(".")[0])
+        elif module:
             while module.rpartition(".")[2][:1].isupper():  # a class inside of which it is
                 module = module.rpartition(".")[0]
             self.modules.add(module)
@@ -255,6 +287,10 @@ class _Writer:
             return None
         given = ", ".join([*map(str, args), *(f"{name}={text}" for name, text in kwargs.items())])
         return f"{self._name(call.path)}({given})"
+
+
+def _is_of_python(path: str) -> bool:
+    return path.partition(".")[0] in sys.stdlib_module_names
 
 
 def _stand_in(each: FieldState) -> str:

@@ -45,6 +45,7 @@ class Processes:
         """What the worker answers to the job. Raises Failed."""
         file, answer = folder / "job.json", folder / "answer.json"
         answer.unlink(missing_ok=True)
+        (folder / "tmp").mkdir(exist_ok=True)  # where a migration may write
         file.write_text(json.dumps({**job, "folder": str(folder), "answer": str(answer)}))
         code, errors = self._run(["run", str(file)], folder, self.timeout)
         if not answer.exists():
@@ -114,7 +115,7 @@ class Processes:
             # Settings that read it need one; what is connected to is set afterwards.
             own["DATABASE_URL"] = "sqlite://:memory:"
         if folder is not None:
-            own["TMPDIR"] = str(folder)
+            own["TMPDIR"] = str(folder / "tmp")
         return {**own, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 
 

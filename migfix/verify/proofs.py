@@ -8,6 +8,8 @@ from pathlib import Path
 
 from migfix.findings import Figures, Verdict, Verified
 
+NOT_REACHED = "no generated row came through the loop"
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -31,7 +33,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class LoopRun:
-    """A loop that migfix rewrote; ``reached``: some row of the data came to its body."""
+    """A loop that migfix rewrote; ``reached``: some row of the data came to its body, in a function
+    that raised nothing.
+    """
 
     path: Path
     line: int
@@ -79,7 +83,7 @@ class Proof:
     def verified(self, loop: LoopRun) -> Verified:
         """What that says of one of its loops: nothing, where no row came to it."""
         if self.verdict is Verdict.EQUAL and not loop.reached:
-            return Verified(Verdict.NOT_RUN, "no generated row came to the loop")
+            return Verified(Verdict.NOT_RUN, NOT_REACHED)
         return Verified(self.verdict, self.reason or self._difference(), self.before, self.after)
 
     def _difference(self) -> str:

@@ -24,10 +24,11 @@ from migfix.verify.jobs import (
     versions,
 )
 from migfix.verify.processes import Failed, Processes
-from migfix.verify.proofs import LoopRun, Proof
+from migfix.verify.proofs import NOT_REACHED, LoopRun, Proof
 from migfix.verify.servers import Entry, database
 from migfix.worlds import ProjectFacts
 
+_ENTERED = "the loop has rows"
 Progress = Callable[[int, int], None]
 
 
@@ -84,13 +85,17 @@ class Prover:
         first, notes, whole = self._first(task, constants, entry, folder)
         seen = replace(blank, notes=tuple(notes))
         if first["problem"]:
-            return replace(seen, reason=self._with_advice(first["problem"]))
+            return self._failed(seen, first, first["problem"])
         asked, _ = job(task.run, task.after, constants, self.setting, whole=whole)
         specs = [each["spec"] for each in first["rounds"]]
         second = self.processes.answer({**asked, "database": entry, "rounds": specs}, folder)
         if second["problem"]:
-            return replace(seen, reason=self._with_advice(f"as rewritten: {second['problem']}"))
+            return self._failed(seen, second, f"as rewritten: {second['problem']}")
         return self._compared(seen, first, second)
+
+    def _failed(self, seen: Proof, answer: Mapping[str, Any], problem: str) -> Proof:
+        reason = problem if answer["outside"] else self._with_advice(problem)
+        return replace(seen, reason=reason, outside=tuple(answer["outside"]))
 
     def _first(
         self, task: Task, constants: str, entry: Entry, folder: Path
@@ -107,7 +112,7 @@ class Prover:
         rounds = first["rounds"]
         reached = {(b["file"], b["line"], b["what"]) for b in first["reached"]}
         ways = [(b["file"], b["line"], b["what"]) for b in first["branches"]]
-        entered = {(file, line) for file, line, what in reached if what == "the loop has rows"}
+        entered = {(b["file"], b["line"]) for b in first["finished"] if b["what"] == _ENTERED}
         loops = tuple(
             replace(each, reached=(str(each.path.resolve()), each.line) in entered)
             for each in seen.loops
@@ -126,13 +131,18 @@ class Prover:
             ),
             outside=tuple(dict.fromkeys([*first["outside"], *second["outside"]])),
         )
+        if [each["start"] for each in rounds] != [each["start"] for each in second["rounds"]]:
+            return replace(seen, reason="the versions did not start from equal rows")
         found = difference(rounds, second["rounds"])
         if found is not None:
             return replace(seen, verdict=Verdict.DIFFERENT, difference=found)
-        if (error := raised_in_all(rounds)) is not None:
+        if (error := raised_in_all(rounds, "forwards")) is not None:
             return replace(seen, reason=self._with_advice(f"raises on all generated data: {error}"))
+        if not any(each.reached for each in loops) and (error := raised_in_all(rounds, "reverse")):
+            text = f"raises in reverse on all generated data: {error}"
+            return replace(seen, reason=self._with_advice(text))
         if loops and not any(each.reached for each in loops):
-            return replace(seen, reason="no generated row came to the loop")
+            return replace(seen, reason=NOT_REACHED)
         return replace(seen, verdict=Verdict.EQUAL)
 
     def _with_advice(self, problem: str) -> str:

@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "migfix_verify_"
+_DROP_SCHEMAS = """
+DO $$
+DECLARE schema text;
+BEGIN
+    FOR schema IN SELECT nspname FROM pg_namespace
+        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+    LOOP EXECUTE format('DROP SCHEMA %I CASCADE', schema); END LOOP;
+END $$
+"""
 _EMPTYING = {
-    "postgresql": ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"),
+    "postgresql": (_DROP_SCHEMAS, "CREATE SCHEMA public"),
     "mysql": ("DROP DATABASE {name}", "CREATE DATABASE {name} CHARACTER SET utf8mb4", "USE {name}"),
 }
 
@@ -27,10 +36,6 @@ class Database:
     @property
     def is_file(self) -> bool:
         return str(self.entry["ENGINE"]).endswith("sqlite3")
-
-    @property
-    def addresses(self) -> tuple[object, ...]:
-        return tuple(self.entry.get(part) for part in ("NAME", "HOST", "PORT"))
 
     def provide_driver(self) -> None:
         """Let PyMySQL stand for mysqlclient where that is not installed."""

@@ -10,21 +10,23 @@ import json
 import os
 import random
 import sys
+import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from migfix.verify.worker.databases import Database
 from migfix.verify.worker.memory import MemoryPeak
-from migfix.verify.worker.outside import Guard, ReachesOutside
-from migfix.verify.worker.sources import Finder, Probes, Source
+from migfix.verify.worker.outside import Guard
+from migfix.verify.worker.sources import Branch, Finder, Probes, Source
 
 Answer = dict[str, Any]
 _CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
+_IN_MEMORY = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 _KEPT_STATEMENTS = 400
 _STATEMENT_LENGTH = 400
 _ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
@@ -54,10 +56,11 @@ class CannotRun(Exception):
 
 def main(path: str) -> None:
     job = json.loads(Path(path).read_text())
+    worker = _Worker(job)
     try:
-        answer = _Worker(job).run()
+        answer = worker.run()
     except CannotRun as error:
-        answer = {"problem": str(error)}
+        answer = {"problem": str(error), "outside": worker.guard.seen}
     temporary = Path(f"{job['answer']}.part")
     temporary.write_text(json.dumps(answer))
     temporary.replace(job["answer"])
@@ -68,7 +71,8 @@ class _Worker:
         self.job = job
         self.database = Database(job["database"], job["folder"])
         self.probes = Probes(job["functions"]) if job["rounds"] is None else None
-        self.guard = Guard(self.database.addresses, Path(job["folder"]))
+        self.finished: set[Branch] = set()  # reached by functions that raised nothing
+        self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
         sys.path[:0] = job["path"]
 
@@ -78,6 +82,7 @@ class _Worker:
 
         with Repeatable() as self.world:
             self.world.restart(0)
+            _set_up(self.job)
             self._import()
             self._prepare()
             self.rounds: list[Answer] = []
@@ -88,6 +93,7 @@ class _Worker:
             "rounds": self.rounds,
             "branches": [asdict(b) for b in self.probes.branches] if self.probes else [],
             "reached": [asdict(b) for b in sorted(self.probes.reached)] if self.probes else [],
+            "finished": [asdict(b) for b in sorted(self.finished)],
             "outside": self.guard.seen,
         }
 
@@ -118,7 +124,12 @@ class _Worker:
         from migfix.verify.worker.constants import constants_of
         from migfix.verify.worker.states import historical_state
 
-        self.state = historical_state(self.job, self.original, self.operation)
+        try:
+            with self.guard.watched():
+                self.state = historical_state(self.job, self.original, self.operation)
+        except Exception as error:
+            text = f"its models cannot be built: {type(error).__name__}: {_line(error)}"
+            raise CannotRun(text) from error
         self.constants = constants_of(self.job["constants"])
 
     # Rounds
@@ -185,13 +196,21 @@ class _Worker:
             numbers = random.Random(spec["seed"])
             models, constants = _thinned(models, numbers), _fewer(constants, numbers)
         size = {key: spec[key] for key in ("seed", "rows", "wild")}
-        fill(self.state.apps, connection, models, constants, **size)
+        with self.guard.watched():
+            fill(self.state.apps, connection, models, constants, **size)
+
+    def _forget_reached(self) -> set[Branch]:
+        if self.probes is None:
+            return set()
+        before, self.probes.reached = self.probes.reached, set()
+        return before
 
     def _ran(self, way: Callable[..., object], seed: int) -> Ran:
         from migfix.verify.worker.states import single_operation
         from migfix.verify.worker.tables import read_tables
 
         ran, output = Ran(), io.StringIO()
+        before = self._forget_reached()
         with self.database.opened() as connection, redirect_stdout(output):
             calling = _Calling(ran, connection, self.guard)
             migration = single_operation(self.original, self.operation, calling)
@@ -204,6 +223,9 @@ class _Worker:
             except Exception as error:
                 if ran.error is None:  # what ends the transaction may hide what the function raised
                     _note(ran, error)
+        if self.probes:
+            self.finished |= self.probes.reached if ran.error is None else set()
+            self.probes.reached |= before
         ran.output = output.getvalue()
         with self.database.opened() as connection:
             ran.tables = read_tables(connection)
@@ -220,7 +242,8 @@ class _Calling:
 
     def __call__(self, code: Callable[..., object], apps: Any, editor: Any) -> None:
         recording = self.connection.execute_wrapper(_Recording(self.ran))
-        with recording, MemoryPeak() as peak, self.guard.watched():
+        self.guard.authorize(self.connection.connection)
+        with recording, MemoryPeak() as peak, self.guard.watched() as attempts:
             start = time.perf_counter()
             try:
                 code(apps, editor)
@@ -229,6 +252,8 @@ class _Calling:
                 raise
             finally:
                 self.ran.seconds = time.perf_counter() - start
+                if attempts:  # what comes of a refusal that is caught is not what would have come
+                    raise CannotRun(_refused(attempts))
         self.ran.memory = peak.bytes
 
 
@@ -271,9 +296,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _STATEMENT_LENGTH else f"{text[:_STATEMENT_LENGTH]}..."
 
 
+def _refused(attempts: Sequence[str]) -> str:
+    return f"the migration {attempts[0]}, which verify does not let it do"
+
+
 def _note(ran: Ran, error: Exception) -> None:
-    if isinstance(error, ReachesOutside):
-        raise CannotRun(_line(error)) from error
     if isinstance(error, ImportError):
         raise CannotRun(f"cannot import what it needs: {_line(error)}") from error
     ran.error = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -293,16 +320,17 @@ def _operations(operations: list[Any]) -> Iterator[Any]:
 
 
 def _configure(job: Mapping[str, Any], database: Database) -> None:
-    """Django, with the project's settings or with none, and no database but ours. Raises CannotRun."""
+    """The settings of the project, or none, with no database but ours. Raises CannotRun."""
     from django.conf import settings
 
     entries = {"default": database.entry}
-    try:
+    with _setting_up(job):
         if job["settings"]:
             os.environ["DJANGO_SETTINGS_MODULE"] = job["settings"]
             settings.DATABASES = entries
             settings.DATABASE_ROUTERS = []
-            settings.MIGRATION_MODULES = getattr(settings, "MIGRATION_MODULES", {})
+            settings.CACHES = dict.fromkeys(settings.CACHES, _IN_MEMORY)
+            settings.LOGGING_CONFIG = None  # its handlers write to files, and to other hosts
         else:
             settings.configure(
                 DATABASES=entries,
@@ -312,11 +340,27 @@ def _configure(job: Mapping[str, Any], database: Database) -> None:
             )
         settings.DEBUG = False
         database.provide_driver()
+        from django.db import connections
+
+        connections["default"]  # imports the driver
+
+
+def _set_up(job: Mapping[str, Any]) -> None:
+    """Django, in a world whose clock is ours: the project may import its functions by name."""
+    from django.conf import settings
+
+    with _setting_up(job):
         import django
 
         django.setup()
         for name, value in job["model_settings"].items():  # of an app that is not installed here
             setattr(settings, name, value)
+
+
+@contextmanager
+def _setting_up(job: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         what = f"the settings {job['settings']}" if job["settings"] else "Django"
         text = f"{what} cannot be set up: {type(error).__name__}: {_line(error)}"

@@ -10,12 +10,15 @@ import datetime
 import functools
 import os
 import random
+import time
 import uuid
 from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
-from django.db.models import DateField, DateTimeField, Model, TimeField
+from django.conf import settings
+from django.db.models import DateField, DateTimeField, Model, TimeField, Value
+from django.db.models.functions import Now
 from django.utils import timezone
 
 _START = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
@@ -25,7 +28,7 @@ class _Clock:
     """Ticks when it is asked. ``save()`` may ask twice for one row (Django 6.0): that is one tick."""
 
     def __init__(self) -> None:
-        self.ticks = 0
+        self.ticks = self.seconds = 0
         self.saving: object = None
         self.saved: object = None
 
@@ -35,6 +38,17 @@ class _Clock:
         self.saved = self.saving
         return _START + datetime.timedelta(seconds=self.ticks)
 
+    def now_of_django(self) -> datetime.datetime:
+        return _as_stored(self.now())
+
+    def time(self) -> float:
+        self.seconds += 1
+        return _START.timestamp() + self.seconds
+
+
+def _as_stored(moment: datetime.datetime) -> datetime.datetime:
+    return moment if settings.USE_TZ else moment.replace(tzinfo=None)
+
 
 class _LikeReal(type):
     """Lets values of the real class pass for instances of the one that stands for it."""
@@ -42,10 +56,11 @@ class _LikeReal(type):
     real: type = object
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.real)
+        return issubclass(type(instance), cls)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.real)
+        stands = "real" in vars(cls)
+        return issubclass(subclass, cls.real) if stands else super().__subclasscheck__(subclass)
 
 
 def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
@@ -53,7 +68,8 @@ def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
 
     class FakeDate(real_date, metaclass=_LikeReal):  # type: ignore[misc, valid-type]
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return real_date(*args, **kwargs)
+            kind = real_date if cls is FakeDate else cls  # a package may derive from it
+            return real_date.__new__(kind, *args, **kwargs)
 
         @classmethod
         def today(cls) -> Any:
@@ -61,7 +77,8 @@ def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
 
     class FakeDateTime(real, metaclass=_LikeReal):  # type: ignore[misc, valid-type]
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return real(*args, **kwargs)
+            kind = real if cls is FakeDateTime else cls
+            return real.__new__(kind, *args, **kwargs)
 
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> Any:
@@ -89,7 +106,7 @@ class Repeatable:
         self._stack = ExitStack()
 
     def restart(self, seed: int) -> None:
-        self._clock.ticks = 0
+        self._clock.ticks = self._clock.seconds = 0
         self._numbers.seed(seed)
         random.seed(seed)
 
@@ -97,7 +114,11 @@ class Repeatable:
         clock, numbers, patch = self._clock, self._numbers, mock.patch.object
         date, moment = _standing_for_datetime(clock)
         patches: list[Any] = [
-            patch(timezone, "now", clock.now),
+            patch(timezone, "now", clock.now_of_django),
+            patch(time, "time", clock.time),
+            patch(time, "time_ns", lambda: int(clock.time()) * 10**9),
+            *(patch(Now, name, _compiled_now) for name in vars(Now) if name.startswith("as_")),
+            patch(Now, "as_sql", _compiled_now),
             patch(datetime, "date", date),
             patch(datetime, "datetime", moment),
             patch(os, "urandom", numbers.randbytes),
@@ -114,6 +135,11 @@ class Repeatable:
 
 
 _STAMPS = (DateField, DateTimeField, TimeField)
+
+
+def _compiled_now(expression: Now, compiler: Any, connection: Any, **more: Any) -> Any:
+    """``Now()`` as a value: the clock of the database is not ours."""
+    return compiler.compile(Value(_as_stored(_START), output_field=DateTimeField()))
 
 
 def _told(clock: _Clock, pre_save: Any) -> Any:
