@@ -22,7 +22,7 @@ from migfix.findings import Part, ReplaceLoop, Rewrite
 from migfix.loops.loop import Loop
 from tests.databases import PARAMETERS, SERVERS
 from tests.running import write_project
-from tests.verify.test_planted import url_of
+from tests.verify.proving import url_of
 
 pytestmark = pytest.mark.behaviour
 
