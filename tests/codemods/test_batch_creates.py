@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from textwrap import indent
 
 import pytest
 
+from migfix.expressions.creating import names_for
+from migfix.history.state import ModelState
 from migfix.pipeline import run_source
 from migfix.settings import Settings
 from tests import checking
@@ -38,6 +41,9 @@ MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("  
             "Child",
             [("token_ptr", models.OneToOneField("Token", models.CASCADE, parent_link=True, primary_key=True))],
             bases=("shop.token",),
+        ),
+        migrations.CreateModel(
+            "Orphan", [("name", models.CharField(max_length=9))], bases=("elsewhere.thing",)
         ),
         migrations.CreateModel("Proxy", [], options={"proxy": True}, bases=("shop.token",)),
         migrations.CreateModel(
@@ -285,6 +291,39 @@ def test_the_model_is_fetched_in_the_loop():
     )
 
 
+def test_a_model_of_the_function_around():
+    check_rewritten(
+        """
+        def inner():
+            for post in Post.objects.all():
+                Tag(name=post.title).save()
+        inner()
+        """,
+        """
+        def inner():
+            with create_in_batches(Tag) as tags:
+                for post in Post.objects.all():
+                    tags.add(Tag(name=post.title))
+        inner()
+        """,
+    )
+
+
+@pytest.mark.parametrize("create", ["Made.objects.create(name='x')", "Made(name='x').save()"])
+def test_a_model_that_has_no_name_before_the_loop(create):
+    """Nor a parameter `apps` to get it from."""
+    lines = body("Made = apps.get_model('shop', 'Tag')", create)
+    check_refused("def inner():\n" + indent(lines, "    ") + "\ninner()", "name-clash")
+
+
+@pytest.mark.parametrize(("model", "name"), [
+    ("Box", "boxes"), ("Category", "categories"), ("Birthday", "birthdays"), ("NewsItem", "items"),
+    ("HTTPStatus", "statuses"), ("Series", "series"), ("New", "new_news"),
+])  # fmt: skip
+def test_what_a_batch_is_called(model, name):
+    assert names_for(ModelState("shop", model, ()))[0] == name
+
+
 def test_rows_that_are_no_instances():
     check_rewritten(
         """
@@ -460,6 +499,17 @@ def test_the_loop_saves_rows_that_may_point_to_new_ones():
     )
 
 
+def test_rows_of_a_model_whose_columns_are_not_known_may_point_to_new_ones():
+    check_refused(
+        body(
+            "Orphan = apps.get_model('shop', 'Orphan')",
+            "Tag.objects.create(id=post.pk, name='x')",
+            "Orphan.objects.create(name=post.title)",
+        ),
+        "query-in-body",
+    )
+
+
 def test_another_model_in_the_same_table():
     check_refused(
         body(
@@ -540,6 +590,16 @@ def test_arguments(line):
     check_refused(body(line), "save-arguments")
 
 
+def test_what_is_saved_is_no_row_of_a_model():
+    before = checking.whole(body("imported.Form(post.title).save()"))
+    outcome = checking.outcome_of(before, models=MODELS, select=("MF302",))
+    assert outcome.loops[0].blocked_by is None
+    assert not outcome.changed
+    check_refused(
+        body("Tag.objects.create(name='x')", "imported.Form(post.title).save()"), "query-in-body"
+    )
+
+
 @pytest.mark.parametrize(("model", "reason"), [
     ("Child", "multi-table-inheritance"),
     ("Proxy", "multi-table-inheritance"),
@@ -547,11 +607,18 @@ def test_arguments(line):
     ("Filled", "field-unknown"),
     ("Managed", "custom-manager"),
     ("Missing", "model-unknown"),
+    ("Orphan", "model-unknown"),
 ])  # fmt: skip
 def test_models_whose_rows_are_completed_elsewhere(model, reason):
     check_refused(
         body(f"Made = apps.get_model('shop', '{model}')", "Made.objects.create(name='x')"), reason
     )
+
+
+def test_a_model_that_stands_for_another():
+    line = "apps.get_model('shop', 'Proxy').objects.create(value='x')"
+    loop = check_refused(body(line), "multi-table-inheritance")
+    assert loop.reason == "shop.Proxy stands for another model"
 
 
 def test_models_of_the_project():
