@@ -42,6 +42,8 @@ MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("  
             [("token_ptr", models.OneToOneField("Token", models.CASCADE, parent_link=True, primary_key=True))],
             bases=("shop.token",),
         ),
+        migrations.CreateModel("Made", [("at", models.DateTimeField(auto_now_add=True))]),
+        migrations.CreateModel("Changed", [("at", models.DateTimeField(auto_now=True))]),
         migrations.CreateModel(
             "Orphan", [("name", models.CharField(max_length=9))], bases=("elsewhere.thing",)
         ),
@@ -384,6 +386,20 @@ def test_a_stream_of_another_table():
     )
 
 
+def test_rows_of_sql_that_the_driver_holds():
+    check_rewritten(
+        """
+        for post in Post.objects.raw("SELECT p.* FROM shop_post p, shop_tag"):
+            Tag.objects.create(name=post.title)
+        """,
+        """
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.raw("SELECT p.* FROM shop_post p, shop_tag"):
+                tags.create(name=post.title)
+        """,
+    )
+
+
 def test_names_that_are_taken():
     check_rewritten(
         """
@@ -487,6 +503,11 @@ def test_the_loop_saves_rows_of_the_same_table():
     )
 
 
+def test_the_loop_saves_rows_of_a_model_that_is_not_known():
+    over = "apps.get_model('shop', schema_editor.name).objects.all()"
+    check_refused(body("Tag.objects.create(name='x')", "post.save()", over=over), "query-in-body")
+
+
 def test_the_loop_saves_rows_that_may_point_to_new_ones():
     check_refused(
         """
@@ -499,12 +520,13 @@ def test_the_loop_saves_rows_that_may_point_to_new_ones():
     )
 
 
-def test_rows_of_a_model_whose_columns_are_not_known_may_point_to_new_ones():
+@pytest.mark.parametrize("write", ["create", "update"])
+def test_rows_of_a_model_whose_columns_are_not_known_may_point_to_new_ones(write):
     check_refused(
         body(
             "Orphan = apps.get_model('shop', 'Orphan')",
             "Tag.objects.create(id=post.pk, name='x')",
-            "Orphan.objects.create(name=post.title)",
+            f"Orphan.objects.{write}(name=post.title)",
         ),
         "query-in-body",
     )
@@ -525,6 +547,8 @@ def test_another_model_in_the_same_table():
     "Tag.objects.iterator()",
     "Post.objects.filter(tags__name='x').iterator()",
     "Post.objects.prefetch_related('tags').iterator(100)",
+    "Post.objects.raw('SELECT p.* FROM shop_post p, shop_tag').iterator()",
+    "apps.get_model('shop', name).objects.iterator()",
 ])  # fmt: skip
 def test_a_stream_that_may_come_to_the_new_rows(over):
     check_refused(
@@ -590,6 +614,22 @@ def test_arguments(line):
     check_refused(body(line), "save-arguments")
 
 
+def test_the_base_manager_of_a_model_with_managers_of_the_project():
+    check_rewritten(
+        """
+        Managed = apps.get_model("shop", "Managed")
+        for post in Post.objects.all():
+            Managed._base_manager.create(name=post.title)
+        """,
+        """
+        Managed = apps.get_model("shop", "Managed")
+        with create_in_batches(Managed._base_manager) as manageds:
+            for post in Post.objects.all():
+                manageds.create(name=post.title)
+        """,
+    )
+
+
 def test_what_is_saved_is_no_row_of_a_model():
     before = checking.whole(body("imported.Form(post.title).save()"))
     outcome = checking.outcome_of(before, models=MODELS, select=("MF302",))
@@ -608,6 +648,7 @@ def test_what_is_saved_is_no_row_of_a_model():
     ("Managed", "custom-manager"),
     ("Missing", "model-unknown"),
     ("Orphan", "model-unknown"),
+    ("' + post.title + '", "model-unknown"),
 ])  # fmt: skip
 def test_models_whose_rows_are_completed_elsewhere(model, reason):
     check_refused(
@@ -629,9 +670,9 @@ def test_models_of_the_project():
     assert loop.blocked_by == "real-model"
 
 
-@pytest.mark.parametrize("owner", ["post.tags", "Tag.objects.filter(name='x')"])
+@pytest.mark.parametrize("owner", ["post.tags", "Tag.live_objects", "Tag.objects.filter(name='x')"])
 def test_managers_that_are_not_the_model_s(owner):
-    reason = "custom-manager" if owner == "post.tags" else "queryset-shape"
+    reason = "queryset-shape" if "filter" in owner else "custom-manager"
     loop = check_refused(body(f"{owner}.create(name='x')"), reason)
     assert "hangs on a row" in loop.reason or owner != "post.tags"
 
@@ -675,6 +716,8 @@ def test_receivers_of_every_model():
         body("Tag.objects.create(name=post.title)"), "signals", models=models, select=("MF302",)
     )
     assert loop.offer
+    sends_none = checking.whole(listed(APPEND))
+    assert checking.outcome_of(sends_none, models=models, select=("MF302",)).changed
 
 
 # Lists for one bulk_create()
@@ -769,9 +812,17 @@ def test_a_size_that_is_not_known(size):
 
 @pytest.mark.parametrize(("before", "reason"), [
     (listed(APPEND, end="Tag.objects.bulk_create(tags, ignore_conflicts=True)"), "save-arguments"),
+    (listed(APPEND, end="Tag.objects.bulk_create(tags, ignore_conflicts=1)"), "save-arguments"),
+    (listed(APPEND, end="Tag.live_objects.bulk_create(tags)"), "custom-manager"),
+    (listed(APPEND, "post.tag_id = 1", "post.save()", over="Attachment.objects.all()"), "query-in-body"),
     (listed(APPEND, end="Tag.objects.bulk_create(tags)\nprint(tags)"), "created-row-used"),
     (listed(APPEND, "print(len(tags))"), "created-row-used"),
     (listed(APPEND, "if len(tags) > 9: tags = []"), "created-row-used"),
+    (listed(APPEND, "tags = []"), "created-row-used"),
+    (listed(APPEND, "made = tags.append(Tag(name='x'))"), "created-row-used"),
+    (listed(APPEND, "others.append(Tag(tags))"), "created-row-used"),
+    (listed(APPEND).replace("\n", "\ntags.append(Tag(name='first'))\n", 1), "created-row-used"),
+    (listed(APPEND) + "\ntags.append(Tag(name='last'))", "created-row-used"),
     (listed("tags.append(post)"), "created-row-used"),
     (listed("tags.append(Token(value='x'))"), "created-row-used"),
     (listed("tag = Tag(name='x')", "tags.append(tag)", "tag.name = 'y'"), "created-row-used"),
@@ -799,6 +850,14 @@ def test_lists_that_are_needed(before, reason):
     check_refused(before, reason)
 
 
+@pytest.mark.parametrize("model", ["Made", "Changed"])
+def test_the_moment_of_bulk_create(model):
+    append, end = f"tags.append({model}())", f"{model}.objects.bulk_create(tags)"
+    before = f"{model} = apps.get_model('shop', '{model}')\n" + listed(append, end=end)
+    loop = check_refused(before, "one-timestamp")
+    assert loop.offer
+
+
 @pytest.mark.parametrize("first", ["print(); tags = []", "global tags\ntags = []"])
 def test_a_list_that_does_not_stand_alone(first):
     outcome = checking.outcome_of(
@@ -814,6 +873,8 @@ def test_a_list_for_a_model_that_is_not_known():
 @pytest.mark.parametrize("before", [
     listed(APPEND, end="print()\nTag.objects.bulk_create(tags)"),
     listed(APPEND, end="made = Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if schema_editor:\n    Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if len(tags):\n    Tag.objects.bulk_create(tags)"),
     listed(APPEND, end="if tags:\n    Tag.objects.bulk_create(tags)\nelse:\n    print()"),
     listed(APPEND).replace("tags = []", "tags = [Tag(name='first')]"),
 ])  # fmt: skip
