@@ -105,11 +105,9 @@ def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
             continue
         method = scope.parents[load]
         match scope.parents.get(method):
-            case ast.Call(func=ast.Attribute(attr="append") as function, args=[row]) as call if (
-                function is method
-                and isinstance(scope.parents[call], ast.Expr)
-                and scope.is_inside(call, loop.node)
-            ):
+            case ast.Call(
+                func=ast.Attribute(attr="append") as function, args=[row]
+            ) as call if function is method and scope.is_inside(call, loop.node):
                 creation = creating.appended(call, row, model, loop)
             case _:
                 creation = None

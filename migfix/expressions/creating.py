@@ -132,7 +132,7 @@ def _check_arguments(creation: Creation, loop: Loop) -> None:
     line = loop.line_of(creation.call)
     if creation.manager is None and (creation.call.args or creation.call.keywords):
         raise Refused(Reason.SAVE_ARGUMENTS, f"save() on line {line} is called with arguments")
-    if creation.manager is not None and creation.call.args:
+    if creation.call.args:
         raise Refused(
             Reason.SAVE_ARGUMENTS, f"create() on line {line} takes no positional arguments"
         )
@@ -292,7 +292,7 @@ def _check_query_of_loop(loop: Loop, model: ModelState) -> None:
 def query_stays_clear(loop: Loop, model: ModelState) -> bool:
     """Does the loop's query certainly read no rows of the model?"""
     key = loop.rows.model.key if isinstance(loop.rows, Rows) else None
-    if key is None or shares_table(loop, model, key):
+    if shares_table(loop, model, key):
         return False
     return stays_in_table(Effect(Kind.READS, loop.queryset, key), loop)
 

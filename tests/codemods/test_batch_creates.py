@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from textwrap import indent
 
 import pytest
 
+from migfix.expressions.creating import names_for
+from migfix.history.state import ModelState
 from migfix.pipeline import run_source
 from migfix.settings import Settings
 from tests import checking
@@ -38,6 +41,11 @@ MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("  
             "Child",
             [("token_ptr", models.OneToOneField("Token", models.CASCADE, parent_link=True, primary_key=True))],
             bases=("shop.token",),
+        ),
+        migrations.CreateModel("Made", [("at", models.DateTimeField(auto_now_add=True))]),
+        migrations.CreateModel("Changed", [("at", models.DateTimeField(auto_now=True))]),
+        migrations.CreateModel(
+            "Orphan", [("name", models.CharField(max_length=9))], bases=("elsewhere.thing",)
         ),
         migrations.CreateModel("Proxy", [], options={"proxy": True}, bases=("shop.token",)),
         migrations.CreateModel(
@@ -285,6 +293,39 @@ def test_the_model_is_fetched_in_the_loop():
     )
 
 
+def test_a_model_of_the_function_around():
+    check_rewritten(
+        """
+        def inner():
+            for post in Post.objects.all():
+                Tag(name=post.title).save()
+        inner()
+        """,
+        """
+        def inner():
+            with create_in_batches(Tag) as tags:
+                for post in Post.objects.all():
+                    tags.add(Tag(name=post.title))
+        inner()
+        """,
+    )
+
+
+@pytest.mark.parametrize("create", ["Made.objects.create(name='x')", "Made(name='x').save()"])
+def test_a_model_that_has_no_name_before_the_loop(create):
+    """Nor a parameter `apps` to get it from."""
+    lines = body("Made = apps.get_model('shop', 'Tag')", create)
+    check_refused("def inner():\n" + indent(lines, "    ") + "\ninner()", "name-clash")
+
+
+@pytest.mark.parametrize(("model", "name"), [
+    ("Box", "boxes"), ("Category", "categories"), ("Birthday", "birthdays"), ("NewsItem", "items"),
+    ("HTTPStatus", "statuses"), ("Series", "series"), ("New", "new_news"),
+])  # fmt: skip
+def test_what_a_batch_is_called(model, name):
+    assert names_for(ModelState("shop", model, ()))[0] == name
+
+
 def test_rows_that_are_no_instances():
     check_rewritten(
         """
@@ -342,6 +383,20 @@ def test_a_stream_of_another_table():
                 tokens.create(value=post.title)
         """,
         databases=EVERYWHERE,
+    )
+
+
+def test_rows_of_sql_that_the_driver_holds():
+    check_rewritten(
+        """
+        for post in Post.objects.raw("SELECT p.* FROM shop_post p, shop_tag"):
+            Tag.objects.create(name=post.title)
+        """,
+        """
+        with create_in_batches(Tag.objects) as tags:
+            for post in Post.objects.raw("SELECT p.* FROM shop_post p, shop_tag"):
+                tags.create(name=post.title)
+        """,
     )
 
 
@@ -486,6 +541,11 @@ def test_the_loop_saves_rows_of_the_same_table():
     )
 
 
+def test_the_loop_saves_rows_of_a_model_that_is_not_known():
+    over = "apps.get_model('shop', schema_editor.name).objects.all()"
+    check_refused(body("Tag.objects.create(name='x')", "post.save()", over=over), "query-in-body")
+
+
 def test_the_loop_saves_rows_that_may_point_to_new_ones():
     check_refused(
         """
@@ -494,6 +554,18 @@ def test_the_loop_saves_rows_that_may_point_to_new_ones():
             tag.tag_id = tag.pk
             tag.save()
         """,
+        "query-in-body",
+    )
+
+
+@pytest.mark.parametrize("write", ["create", "update"])
+def test_rows_of_a_model_whose_columns_are_not_known_may_point_to_new_ones(write):
+    check_refused(
+        body(
+            "Orphan = apps.get_model('shop', 'Orphan')",
+            "Tag.objects.create(id=post.pk, name='x')",
+            f"Orphan.objects.{write}(name=post.title)",
+        ),
         "query-in-body",
     )
 
@@ -513,6 +585,8 @@ def test_another_model_in_the_same_table():
     "Tag.objects.iterator()",
     "Post.objects.filter(tags__name='x').iterator()",
     "Post.objects.prefetch_related('tags').iterator(100)",
+    "Post.objects.raw('SELECT p.* FROM shop_post p, shop_tag').iterator()",
+    "apps.get_model('shop', name).objects.iterator()",
 ])  # fmt: skip
 def test_a_stream_that_may_come_to_the_new_rows(over):
     check_refused(
@@ -578,6 +652,32 @@ def test_arguments(line):
     check_refused(body(line), "save-arguments")
 
 
+def test_the_base_manager_of_a_model_with_managers_of_the_project():
+    check_rewritten(
+        """
+        Managed = apps.get_model("shop", "Managed")
+        for post in Post.objects.all():
+            Managed._base_manager.create(name=post.title)
+        """,
+        """
+        Managed = apps.get_model("shop", "Managed")
+        with create_in_batches(Managed._base_manager) as manageds:
+            for post in Post.objects.all():
+                manageds.create(name=post.title)
+        """,
+    )
+
+
+def test_what_is_saved_is_no_row_of_a_model():
+    before = checking.whole(body("imported.Form(post.title).save()"))
+    outcome = checking.outcome_of(before, models=MODELS, select=("MF302",))
+    assert outcome.loops[0].blocked_by is None
+    assert not outcome.changed
+    check_refused(
+        body("Tag.objects.create(name='x')", "imported.Form(post.title).save()"), "query-in-body"
+    )
+
+
 @pytest.mark.parametrize(("model", "reason"), [
     ("Child", "multi-table-inheritance"),
     ("Proxy", "multi-table-inheritance"),
@@ -585,11 +685,19 @@ def test_arguments(line):
     ("Filled", "field-unknown"),
     ("Managed", "custom-manager"),
     ("Missing", "model-unknown"),
+    ("Orphan", "model-unknown"),
+    ("' + post.title + '", "model-unknown"),
 ])  # fmt: skip
 def test_models_whose_rows_are_completed_elsewhere(model, reason):
     check_refused(
         body(f"Made = apps.get_model('shop', '{model}')", "Made.objects.create(name='x')"), reason
     )
+
+
+def test_a_model_that_stands_for_another():
+    line = "apps.get_model('shop', 'Proxy').objects.create(value='x')"
+    loop = check_refused(body(line), "multi-table-inheritance")
+    assert loop.reason == "shop.Proxy stands for another model"
 
 
 def test_models_of_the_project():
@@ -600,9 +708,9 @@ def test_models_of_the_project():
     assert loop.blocked_by == "real-model"
 
 
-@pytest.mark.parametrize("owner", ["post.tags", "Tag.objects.filter(name='x')"])
+@pytest.mark.parametrize("owner", ["post.tags", "Tag.live_objects", "Tag.objects.filter(name='x')"])
 def test_managers_that_are_not_the_model_s(owner):
-    reason = "custom-manager" if owner == "post.tags" else "queryset-shape"
+    reason = "queryset-shape" if "filter" in owner else "custom-manager"
     loop = check_refused(body(f"{owner}.create(name='x')"), reason)
     assert "hangs on a row" in loop.reason or owner != "post.tags"
 
@@ -646,6 +754,8 @@ def test_receivers_of_every_model():
         body("Tag.objects.create(name=post.title)"), "signals", models=models, select=("MF302",)
     )
     assert loop.offer
+    sends_none = checking.whole(listed(APPEND))
+    assert checking.outcome_of(sends_none, models=models, select=("MF302",)).changed
 
 
 # Lists for one bulk_create()
@@ -740,9 +850,17 @@ def test_a_size_that_is_not_known(size):
 
 @pytest.mark.parametrize(("before", "reason"), [
     (listed(APPEND, end="Tag.objects.bulk_create(tags, ignore_conflicts=True)"), "save-arguments"),
+    (listed(APPEND, end="Tag.objects.bulk_create(tags, ignore_conflicts=1)"), "save-arguments"),
+    (listed(APPEND, end="Tag.live_objects.bulk_create(tags)"), "custom-manager"),
+    (listed(APPEND, "post.tag_id = 1", "post.save()", over="Attachment.objects.all()"), "query-in-body"),
     (listed(APPEND, end="Tag.objects.bulk_create(tags)\nprint(tags)"), "created-row-used"),
     (listed(APPEND, "print(len(tags))"), "created-row-used"),
     (listed(APPEND, "if len(tags) > 9: tags = []"), "created-row-used"),
+    (listed(APPEND, "tags = []"), "created-row-used"),
+    (listed(APPEND, "made = tags.append(Tag(name='x'))"), "created-row-used"),
+    (listed(APPEND, "others.append(Tag(tags))"), "created-row-used"),
+    (listed(APPEND).replace("\n", "\ntags.append(Tag(name='first'))\n", 1), "created-row-used"),
+    (listed(APPEND) + "\ntags.append(Tag(name='last'))", "created-row-used"),
     (listed("tags.append(post)"), "created-row-used"),
     (listed("tags.append(Token(value='x'))"), "created-row-used"),
     (listed("tag = Tag(name='x')", "tags.append(tag)", "tag.name = 'y'"), "created-row-used"),
@@ -770,6 +888,14 @@ def test_lists_that_are_needed(before, reason):
     check_refused(before, reason)
 
 
+@pytest.mark.parametrize("model", ["Made", "Changed"])
+def test_the_moment_of_bulk_create(model):
+    append, end = f"tags.append({model}())", f"{model}.objects.bulk_create(tags)"
+    before = f"{model} = apps.get_model('shop', '{model}')\n" + listed(append, end=end)
+    loop = check_refused(before, "one-timestamp")
+    assert loop.offer
+
+
 @pytest.mark.parametrize("first", ["print(); tags = []", "global tags\ntags = []"])
 def test_a_list_that_does_not_stand_alone(first):
     outcome = checking.outcome_of(
@@ -785,6 +911,8 @@ def test_a_list_for_a_model_that_is_not_known():
 @pytest.mark.parametrize("before", [
     listed(APPEND, end="print()\nTag.objects.bulk_create(tags)"),
     listed(APPEND, end="made = Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if schema_editor:\n    Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if len(tags):\n    Tag.objects.bulk_create(tags)"),
     listed(APPEND, end="if tags:\n    Tag.objects.bulk_create(tags)\nelse:\n    print()"),
     listed(APPEND).replace("tags = []", "tags = [Tag(name='first')]"),
 ])  # fmt: skip
