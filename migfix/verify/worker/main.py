@@ -71,6 +71,7 @@ class _Worker:
         self.job = job
         self.database = Database(job["database"], job["folder"])
         self.probes = Probes(job["functions"]) if job["rounds"] is None else None
+        self.notes: dict[str, None] = {}  # on what is not as in the project
         self.finished: set[Branch] = set()  # reached by functions that raised nothing
         self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
@@ -95,6 +96,7 @@ class _Worker:
             "reached": [asdict(b) for b in sorted(self.probes.reached)] if self.probes else [],
             "finished": [asdict(b) for b in sorted(self.finished)],
             "outside": self.guard.seen,
+            "notes": [*self.notes],
         }
 
     def _import(self) -> None:
@@ -177,7 +179,7 @@ class _Worker:
         from migfix.verify.worker.states import create_tables
 
         try:
-            create_tables(self.state.apps, connection)
+            self.notes |= dict.fromkeys(create_tables(self.state.apps, connection))
         except Exception as error:
             why = f"its tables cannot be created on {connection.vendor}: {_line(error)}"
             raise CannotRun(why) from error
