@@ -383,7 +383,7 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
     found = [
         tuple(local[name] for name in names)
         for names in sets
-        if all(name in local for name in names)
+        if names and all(name in local for name in names)
     ]
     return found + [(field.attname,) for field in options.local_concrete_fields if field.unique]
 
