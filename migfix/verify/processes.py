@@ -49,7 +49,7 @@ class Processes:
         file.write_text(json.dumps({**job, "folder": str(folder), "answer": str(answer)}))
         code, errors = self._run(["run", str(file)], folder, self.timeout)
         if not answer.exists():
-            raise Failed(_last_line(errors) or f"its process ended with {code}")
+            raise Failed(f"its process ended with {code}: {_last_line(errors)}".removesuffix(": "))
         found: dict[str, Any] = json.loads(answer.read_text())
         return found
 

@@ -119,6 +119,7 @@ class Prover:
         )
         seen = replace(
             seen,
+            notes=(*seen.notes, *first["notes"]),
             rounds=len(rounds),
             raised=sum(each["forwards"]["error"] is not None for each in rounds),
             ways=ways_of(rounds, second["rounds"]),
@@ -149,6 +150,8 @@ class Prover:
         advice = []
         if self.setting.settings is None:
             advice.append("--settings takes the project's own models")
+        if "cannot be created on sqlite" in problem:
+            advice.append("--database-url a server of the kind that the project runs on")
         if "No module named" in problem and self.processes.python is None:
             advice.append("--python an interpreter that has its packages")
         return f"{problem} ({'; '.join(advice)})" if advice else problem

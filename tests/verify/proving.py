@@ -27,7 +27,7 @@ def url_of(database: str) -> str | None:
     return os.environ.get(variable, default)
 
 
-def proof_of(  # noqa: PLR0913 - each is a thing of its own
+def proof_of(
     folder: Path,
     before: str,
     after: str,

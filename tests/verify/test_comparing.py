@@ -106,3 +106,12 @@ def test_what_always_raises_in_reverse_is_said(line: str, tmp_path: Path) -> Non
     proof = prover_of().proof(with_loop(task, 6))
     assert proof.verdict is Verdict.NOT_RUN
     assert proof.reason.startswith("raises in reverse on all generated data: ZeroDivisionError")
+
+
+def test_an_exit_is_an_error_like_others(tmp_path: Path) -> None:
+    before = "if Book.objects.count() > 3:\n    raise SystemExit(1)"
+    assert _proof(tmp_path, before).verdict is Verdict.EQUAL
+    proof = _proof(tmp_path, before, "Book.objects.count() > 3")
+    assert proof.verdict is Verdict.DIFFERENT
+    assert proof.difference is not None
+    assert "SystemExit" in proof.difference.lines[0]

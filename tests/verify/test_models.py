@@ -112,3 +112,24 @@ def test_arrays_keep_what_they_are_of(of: str, known: bool, tmp_path: Path) -> N
     assert proof.verdict is Verdict.EQUAL, proof
     note = "shop.Book.items is an array of texts: of what is not known"
     assert (note not in proof.notes) == known
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])
+def test_a_collation_that_migrations_create_is_missed(database: str, tmp_path: Path) -> None:
+    field = '("name", models.CharField(max_length=20, db_collation="natural_sort")),'
+    proof = _proof(tmp_path, field, database=database)
+    assert proof.verdict is Verdict.EQUAL, proof
+    assert "shop.Book.name is without its collation natural_sort" in proof.notes
+
+
+def test_a_collation_of_the_database_is_kept(tmp_path: Path) -> None:
+    field = '("name", models.CharField(max_length=20, db_collation="NoCase", unique=True)),'
+    assert not _proof(tmp_path, field).notes
+
+
+def test_another_database_is_advised_where_sqlite_has_no_such_tables(tmp_path: Path) -> None:
+    of = "models.CharField(max_length=3)"
+    field = f'("items", django.contrib.postgres.fields.ArrayField(base_field={of}, null=True)),'
+    proof = _proof(tmp_path, field)
+    assert proof.verdict is Verdict.NOT_RUN
+    assert "--database-url" in proof.reason

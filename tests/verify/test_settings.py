@@ -176,6 +176,16 @@ def test_the_projects_code_has_our_clock(use_tz: bool, tmp_path: Path) -> None:
     assert proof.verdict is Verdict.EQUAL, proof
 
 
+def test_settings_that_ask_for_their_connection_do_not_keep_it(tmp_path: Path) -> None:
+    _project(tmp_path)
+    with (tmp_path / "conf.py").open("a") as settings:
+        settings.write("from django.db import connection\nVENDOR = connection.vendor\n")
+    before = _module(_each("Heard"))
+    proof = proof_of(tmp_path, before, f"{before}\n", models=_INITIAL, settings="conf")
+    assert proof.verdict is Verdict.EQUAL, proof
+    assert not (tmp_path / "project.sqlite3").exists()
+
+
 @pytest.mark.parametrize(
     ("ready", "refused"),
     [

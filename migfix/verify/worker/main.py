@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class _Worker:
         self.job = job
         self.database = Database(job["database"], job["folder"])
         self.probes = Probes(job["functions"]) if job["rounds"] is None else None
+        self.notes: dict[str, None] = {}  # on what is not as in the project
         self.finished: set[Branch] = set()  # reached by functions that raised nothing
         self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
@@ -95,6 +96,7 @@ class _Worker:
             "reached": [asdict(b) for b in sorted(self.probes.reached)] if self.probes else [],
             "finished": [asdict(b) for b in sorted(self.finished)],
             "outside": self.guard.seen,
+            "notes": [*self.notes],
         }
 
     def _import(self) -> None:
@@ -177,7 +179,7 @@ class _Worker:
         from migfix.verify.worker.states import create_tables
 
         try:
-            create_tables(self.state.apps, connection)
+            self.notes |= dict.fromkeys(create_tables(self.state.apps, connection))
         except Exception as error:
             why = f"its tables cannot be created on {connection.vendor}: {_line(error)}"
             raise CannotRun(why) from error
@@ -220,7 +222,7 @@ class _Worker:
                     way(migration, self.state.clone(), editor)
             except CannotRun:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if ran.error is None:  # what ends the transaction may hide what the function raised
                     _note(ran, error)
         if self.probes:
@@ -247,7 +249,7 @@ class _Calling:
             start = time.perf_counter()
             try:
                 code(apps, editor)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 _note(self.ran, error)
                 raise
             finally:
@@ -300,7 +302,7 @@ def _refused(attempts: Sequence[str]) -> str:
     return f"the migration {attempts[0]}, which verify does not let it do"
 
 
-def _note(ran: Ran, error: Exception) -> None:
+def _note(ran: Ran, error: BaseException) -> None:
     if isinstance(error, ImportError):
         raise CannotRun(f"cannot import what it needs: {_line(error)}") from error
     ran.error = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -340,9 +342,20 @@ def _configure(job: Mapping[str, Any], database: Database) -> None:
             )
         settings.DEBUG = False
         database.provide_driver()
-        from django.db import connections
+        _forget_connections(entries)
 
-        connections["default"]  # imports the driver
+
+def _forget_connections(entries: Mapping[str, Any]) -> None:
+    """Those that the settings themselves may have asked for know of the project's databases."""
+    from django.db import connections
+
+    for alias in connections:
+        with suppress(AttributeError):
+            del connections[alias]
+    connections._settings = None  # what `settings` is made of, and cached, since Django 3.2
+    vars(connections).pop("settings", None)
+    if connections["default"].settings_dict["NAME"] != entries["default"]["NAME"]:
+        raise ValueError("they keep to databases of their own")
 
 
 def _set_up(job: Mapping[str, Any]) -> None:

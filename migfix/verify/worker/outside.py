@@ -186,13 +186,13 @@ def _address(parts: Any) -> str:
 
 
 def _wrap_psycopg2(guard: Guard) -> None:
-    import psycopg2
-
-    psycopg2.connect = guard.connecting(psycopg2.connect, _name_among_keywords)
+    driver: Any = importlib.import_module("psycopg2")
+    driver.connect = guard.connecting(driver.connect, _name_among_keywords)
 
 
 def _wrap_psycopg(guard: Guard) -> None:
-    from psycopg import conninfo, generators
+    conninfo: Any = importlib.import_module("psycopg.conninfo")
+    generators: Any = importlib.import_module("psycopg.generators")
 
     def name_of(given: str, **kwargs: object) -> object:
         return conninfo.conninfo_to_dict(given).get("dbname")
@@ -201,13 +201,12 @@ def _wrap_psycopg(guard: Guard) -> None:
 
 
 def _wrap_mysqlclient(guard: Guard) -> None:
-    from MySQLdb.connections import Connection
-
+    Connection: Any = importlib.import_module("MySQLdb.connections").Connection
     Connection.__init__ = guard.connecting(Connection.__init__, _name_among_keywords)
 
 
 def _wrap_pymysql(guard: Guard) -> None:
-    from pymysql.connections import Connection
+    Connection: Any = importlib.import_module("pymysql.connections").Connection
 
     def name_of(connection: Any, *args: object) -> object:
         name = connection.db

@@ -55,10 +55,31 @@ def single_operation(
     return found
 
 
-def create_tables(apps: Any, connection: Any = default_connection) -> None:
-    """A table for each model, also for those that Django does not manage."""
+def create_tables(apps: Any, connection: Any = default_connection) -> list[str]:
+    """A table for each model, also for those that Django does not manage; notes on what they lack."""
+    notes = []
+    known = _collations(connection)
     with connection.schema_editor() as editor:
         for model in apps.get_models():
             if not model._meta.proxy and not model._meta.swapped:
                 model._meta.managed = True
+                for field in model._meta.local_concrete_fields:
+                    collation = getattr(field, "db_collation", None)
+                    if collation and collation.lower() not in known:  # that a migration creates
+                        notes.append(f"{field} is without its collation {collation}")
+                        field.db_collation = None
                 editor.create_model(model)
+    return notes
+
+
+_COLLATIONS = {
+    "sqlite": "SELECT name FROM pragma_collation_list",
+    "postgresql": "SELECT collname FROM pg_collation",
+    "mysql": "SELECT collation_name FROM information_schema.collations",
+}
+
+
+def _collations(connection: Any) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COLLATIONS[connection.vendor])
+        return {str(name).lower() for (name,) in cursor.fetchall()}
