@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from migfix.cli import app
 from migfix.codemod import Codemod, Decision
 from migfix.findings import Part, ReplaceLoop, Rewrite
 from migfix.loops.loop import Loop
-from tests.databases import PARAMETERS, SERVERS
+from migfix.verify.proofs import NOT_REACHED
+from tests.databases import PARAMETERS, SERVERS, connected, server
 from tests.running import write_project
 from tests.verify.proving import url_of
 
@@ -166,7 +168,7 @@ def test_a_loop_that_no_row_comes_to_is_not_verified(
     )
     result = invoke("verify", path)
     assert result.exit_code == 2
-    assert "no generated row came to the loop" in result.stdout
+    assert NOT_REACHED in result.stdout
     assert f"{path}:6: no data for which the loop has rows" in result.stdout
 
 
@@ -266,7 +268,8 @@ def test_an_interrupt_leaves_no_process_and_no_database(
     data = (
         "import os, time\n\n\n"
         + one_loop("book.n = 1")
-        + "    os.environ['TMPDIR'] and open(os.environ['TMPDIR'] + '/pid', 'w').write(str(os.getpid()))\n"
+        + "    with open(os.environ['TMPDIR'] + '/started', 'w') as file:\n"
+        "        print(os.getpid(), schema_editor.connection.settings_dict['NAME'], file=file)\n"
         "    time.sleep(300)\n"
     )
     path = project(tmp_path, data, monkeypatch)
@@ -280,7 +283,7 @@ def test_an_interrupt_leaves_no_process_and_no_database(
         text=True,
     )
     try:
-        worker = _awaited_pid(tmp_path, run)
+        worker, own = _awaited(tmp_path, run)
         run.send_signal(number)
         time.sleep(0.05)
         run.send_signal(number)  # an impatient second one
@@ -290,30 +293,25 @@ def test_an_interrupt_leaves_no_process_and_no_database(
     assert run.returncode == 130
     assert "interrupted" in errors
     assert not Path(f"/proc/{worker}").exists()
-    assert _own_databases(database) == set()
+    assert own not in _databases(database)
 
 
-def _awaited_pid(folder: Path, run: subprocess.Popen[str]) -> int:
+def _awaited(folder: Path, run: subprocess.Popen[str]) -> tuple[str, str]:
+    """The process that runs the migration, and its database."""
     for _ in range(600):
-        for found in folder.glob("migfix-verify-*/pid"):
-            if text := found.read_text():
-                return int(text)
+        for found in folder.glob("migfix-verify-*/tmp/started"):
+            if (text := found.read_text()).endswith("\n"):
+                process, name = text.split()
+                return process, name
         assert run.poll() is None, run.communicate()
         time.sleep(0.1)
     raise AssertionError("the migration never ran")
 
 
-def _own_databases(name: str) -> set[str]:
-    from contextlib import closing
-
-    from tests.databases import connected, server
-
-    query = {
-        "postgresql": "SELECT datname FROM pg_database WHERE datname LIKE 'migfix_verify_%%'",
-        "mariadb": "SHOW DATABASES LIKE 'migfix_verify_%%'",
-    }[name]
+def _databases(name: str) -> set[str]:
+    query = {"postgresql": "SELECT datname FROM pg_database", "mariadb": "SHOW DATABASES"}[name]
     with closing(connected(server(name))) as connection, connection.cursor() as cursor:
-        cursor.execute(query, ())
+        cursor.execute(query)
         return {row[0] for row in cursor.fetchall()}
 
 
