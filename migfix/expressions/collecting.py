@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from migfix.expressions import creating
-from migfix.expressions.batching import check_all_or_nothing
+from migfix.expressions.batching import check_all_or_nothing, check_place
 from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.creating import Creation
@@ -117,6 +117,7 @@ def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
                 f"line {load.lineno} does more with `{found.name}` than collect new rows",
             )
         creating.check_unused(creation, loop)
+        check_place(creation.call, loop, "bulk_create()")  # of which a part is done by append()
         made.append(creation.made)
         yield creation
     for node in loop.nodes:

@@ -21,6 +21,7 @@ MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("  
         migrations.AddField("Attachment", "tag", models.ForeignKey("Tag", models.CASCADE, null=True)),
         migrations.AddField("Stamped", "made", models.DateTimeField(auto_now_add=True)),
         migrations.AddField("Stamped", "data", models.JSONField(default=dict)),
+        migrations.AddField("Stamped", "blob", models.BinaryField(null=True)),
         migrations.AddField("Stamped", "code", models.UUIDField(default=uuid.uuid4)),
         migrations.CreateModel(
             "Membership",
@@ -320,7 +321,7 @@ def test_a_model_that_has_no_name_before_the_loop(create):
 
 @pytest.mark.parametrize(("model", "name"), [
     ("Box", "boxes"), ("Category", "categories"), ("Birthday", "birthdays"), ("NewsItem", "items"),
-    ("HTTPStatus", "statuses"), ("Series", "series"), ("New", "new_news"),
+    ("HTTPStatus", "statuses"), ("Series", "series"), ("New", "new_news"), ("Ж", "жs"),
 ])  # fmt: skip
 def test_what_a_batch_is_called(model, name):
     assert names_for(ModelState("shop", model, ()))[0] == name
@@ -570,6 +571,17 @@ def test_rows_of_a_model_whose_columns_are_not_known_may_point_to_new_ones(write
     )
 
 
+def test_a_field_that_is_not_known_may_point_to_new_rows():
+    check_refused(
+        body(
+            "Odd = apps.get_model('shop', 'Odd')",
+            "Tag.objects.create(id=post.pk, name='x')",
+            "Odd.objects.update(slug=post.title)",
+        ),
+        "query-in-body",
+    )
+
+
 def test_another_model_in_the_same_table():
     check_refused(
         body(
@@ -788,6 +800,14 @@ def test_a_list_for_bulk_create():
     )
 
 
+def test_a_list_in_a_loop_that_catches_other_errors():
+    lines = ("try:", "    n = int(post.title)", "except ValueError:", "    n = 0")
+    assert (
+        header(listed(*lines, "tags.append(Tag(name=n))"))
+        == "with create_in_batches(Tag.objects) as tags:"
+    )
+
+
 def test_a_list_of_rows_with_names():
     check_rewritten(
         """
@@ -882,6 +902,10 @@ def test_a_size_that_is_not_known(size):
     (listed("tag = Stamped(name='x')", "tag.data = other", "tags.append(tag)",
             end="Stamped.objects.bulk_create(tags)"), "value"),
     (listed("tags.append(Tag(None, 'x'))"), "value"),
+    (listed("tags.append(Stamped(blob=post.title))", end="Stamped.objects.bulk_create(tags)"), "value"),
+    (listed("tags.append(Stamped(data=None))", end="Stamped.objects.bulk_create(tags)"), "one-timestamp"),
+    (listed("try:", f"    {APPEND}", "except Exception:", "    pass"), "transaction"),
+    (listed("with suppress(Exception):", f"    {APPEND}"), "transaction"),
     (listed("tags.append(Tag(**values))"), "value"),
 ])  # fmt: skip
 def test_lists_that_are_needed(before, reason):
@@ -911,6 +935,7 @@ def test_a_list_for_a_model_that_is_not_known():
 @pytest.mark.parametrize("before", [
     listed(APPEND, end="print()\nTag.objects.bulk_create(tags)"),
     listed(APPEND, end="made = Tag.objects.bulk_create(tags)"),
+    listed(APPEND, end="if tags:\n    Tag.objects.bulk_create(tags)\n    print()"),
     listed(APPEND, end="if schema_editor:\n    Tag.objects.bulk_create(tags)"),
     listed(APPEND, end="if len(tags):\n    Tag.objects.bulk_create(tags)"),
     listed(APPEND, end="if tags:\n    Tag.objects.bulk_create(tags)\nelse:\n    print()"),
