@@ -12,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from migfix.findings import FileEdit, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import FileEdit, FileOutcome, LoopOutcome, Outcome, Verdict
 from migfix.pipeline import run
 from migfix.settings import Settings, known_codes
+from migfix.verify.jobs import Setting
+from migfix.verify.processes import Processes
+from migfix.verify.report import as_text
+from migfix.verify.servers import entry_of
+from migfix.verify.verifying import Prover, tasks_of
 from migfix.writing import write
 from tests.corpus.fetch import CorpusUnavailable, corpus
 from tests.golden import claim, golden
@@ -94,6 +99,16 @@ def test_files_that_change_are_those_with_changed_loops(runs: Runs) -> None:
 
 def test_a_second_run_changes_nothing(runs: Runs) -> None:
     assert not [path for path, outcome in runs.again.items() if outcome.edits or outcome.changed]
+
+
+def test_what_runs_without_its_project_does_the_same(runs: Runs) -> None:
+    tasks, _ = tasks_of(runs.applied.values())
+    prover = Prover(Processes(timeout=120), entry_of(None), Setting(seed=1, rows=30), parallel=2)
+    proofs = prover.proofs(tasks)
+    verdicts = Counter(verdict for proof in proofs for verdict in proof.verdicts)
+    different = [proof for proof in proofs if proof.verdict is Verdict.DIFFERENT]
+    assert not different, as_text(different, [])
+    assert verdicts[Verdict.EQUAL] > 100, verdicts
 
 
 def test_what_is_written_parses(runs: Runs) -> None:

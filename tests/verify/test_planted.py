@@ -10,7 +10,7 @@ from migfix.findings import Verdict
 from tests.verify.planted import PLANTED, Planted
 from tests.verify.proving import proof_of
 
-pytestmark = pytest.mark.behaviour
+pytestmark = [pytest.mark.behaviour, pytest.mark.thorough]
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
