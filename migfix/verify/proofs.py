@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migfix.findings import Figures, Verdict, Verified
 
-NOT_REACHED = "no generated row came through the loop"
+NOT_REACHED = "no generated row came to the loop in a run that raised nothing"
 
 
 @dataclass(frozen=True, slots=True)

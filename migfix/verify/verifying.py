@@ -26,9 +26,9 @@ from migfix.verify.jobs import (
 from migfix.verify.processes import Failed, Processes
 from migfix.verify.proofs import NOT_REACHED, LoopRun, Proof
 from migfix.verify.servers import Entry, database
+from migfix.verify.worker.sources import ENTERED
 from migfix.worlds import ProjectFacts
 
-_ENTERED = "the loop has rows"
 Progress = Callable[[int, int], None]
 
 
@@ -112,7 +112,7 @@ class Prover:
         rounds = first["rounds"]
         reached = {(b["file"], b["line"], b["what"]) for b in first["reached"]}
         ways = [(b["file"], b["line"], b["what"]) for b in first["branches"]]
-        entered = {(b["file"], b["line"]) for b in first["finished"] if b["what"] == _ENTERED}
+        entered = {(b["file"], b["line"]) for b in first["finished"] if b["what"] == ENTERED}
         loops = tuple(
             replace(each, reached=(str(each.path.resolve()), each.line) in entered)
             for each in seen.loops

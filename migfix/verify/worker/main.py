@@ -22,7 +22,7 @@ from typing import Any
 from migfix.verify.worker.databases import Database
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
-from migfix.verify.worker.sources import Branch, Finder, Probes, Source
+from migfix.verify.worker.sources import ENTERED, Branch, Finder, Probes, Source
 
 Answer = dict[str, Any]
 _CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
@@ -158,7 +158,8 @@ class _Worker:
         assert self.probes is not None
         fine = [r for r in self.rounds if r["spec"]["rows"] and not r["forwards"]["error"]]
         every = self.probes.reached >= set(self.probes.branches)
-        return every and len(fine) >= _ENOUGH_WITHOUT_ERRORS
+        loops = {b for b in self.probes.branches if b.what == ENTERED}
+        return every and self.finished >= loops and len(fine) >= _ENOUGH_WITHOUT_ERRORS
 
     def _round(self, spec: Mapping[str, Any]) -> Answer:
         from django.db.migrations import Migration

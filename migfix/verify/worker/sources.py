@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+ENTERED = "the loop has rows"
 _PROBE = "__migfix_probe__"
 
 
@@ -73,7 +74,7 @@ class _Instrumenting(ast.NodeTransformer):
         return self._tested(node)
 
     def visit_For(self, node: ast.For) -> ast.AST:
-        return self._entered(node, node.lineno, "the loop has rows")
+        return self._entered(node, node.lineno, ENTERED)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         return self._entered(node, node.lineno, "the error is caught")
