@@ -18,23 +18,10 @@ keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes
 and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row
 by row and in order, as ``save()`` does, but without a round trip for each.
 
-A list that the loop fills for one ``bulk_update()`` right after it goes as well. Before:
-
-    rows = []
-    for post in Post.objects.all():
-        post.slug = slugify(post.title)
-        rows.append(post)
-    Post.objects.bulk_update(rows, ["slug"])
-
-After:
-
-    with update_in_batches("slug") as batch:
-        for post in Post.objects.all():
-            post.slug = slugify(post.title)
-            batch.update(post)
-
-``batch.update(post)`` writes what ``bulk_update()`` would, and since no list keeps the rows, they can be
-streamed. ``batch_size`` goes: the helper knows how much may wait.
+A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_update(rows, ["slug"])``
+right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what
+``bulk_update()`` would. Since no list keeps the rows, they can be streamed. ``batch_size`` goes, too: the
+helper knows how much may wait.
 
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known
