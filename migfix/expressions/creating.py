@@ -158,7 +158,7 @@ def check_unused(creation: Creation, loop: Loop) -> None:
         on_it = isinstance(scope.parents[load], ast.Attribute)
         calls = isinstance(scope.parents.get(scope.parents[load]), ast.Call) and on_it
         method = calls and scope.parents[scope.parents[load]].func is scope.parents[load]  # type: ignore[attr-defined]
-        known = scope.binding(creation.name, load) is made and scope.is_inside(load, loop.node)
+        known = scope.binding(creation.name, load) is made  # so that it is in the loop, too
         if not known or not before or not on_it or method:
             raise Refused(
                 Reason.CREATED_ROW_USED,

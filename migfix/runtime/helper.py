@@ -30,7 +30,8 @@ from contextlib import (
 from copy import copy, deepcopy
 from datetime import date, time, timedelta
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
@@ -573,7 +574,7 @@ def _write(
 ) -> None:
     """Write the rows in one go or, where that fails, up to the first that fails. Raises its error."""
     forget_statements = _after_chunk(connection, None)
-    if not _does_all(connection, together, rows):
+    if len(rows) == 1 or not _does_all(connection, together, rows):
         with transaction.mark_for_rollback_on_error(using=connection.alias):  # as by save()
             one_by_one(rows)
     forget_statements(len(rows))
@@ -932,6 +933,9 @@ def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
     return _CreateBatch(source, batch_size)
 
 
+_New = tuple[list[Any], SimpleNamespace]  # the fields to write, and their values
+
+
 class _CreateBatch(_Batch):
     """New rows of one model that wait to be inserted, see `create_in_batches`."""
 
@@ -939,11 +943,10 @@ class _CreateBatch(_Batch):
         super().__init__(batch_size)
         self._source = source._default_manager if isinstance(source, type) else source
         self._model = self._source.model
-        self._kind: tuple[str, list[Any], bool] = ("", [], False)
+        self._alias, self._is_list = "", False
 
     def __exit__(self, error: object, *details: object) -> None:
-        *_, as_a_whole = self._kind
-        if error and as_a_whole:
+        if error and self._is_list:
             self._waiting.clear()
         super().__exit__(error, *details)
 
@@ -973,32 +976,32 @@ class _CreateBatch(_Batch):
     def append(self, row: Any) -> None:
         """Insert `row` with the next batch, as it is now, without signals and `save()`."""
         own = self._is_own_of_django("bulk_create") and type(row) is self._model
-        if not own or not self._waits(row, self._alias_of_source(), as_a_whole=True):
+        if not own or not self._waits(row, self._alias_of_source(), is_list=True):
             self.flush()
             self._source.bulk_create([row])
 
-    def _write(self, rows: list[SimpleNamespace]) -> None:
-        alias, _, as_a_whole = self._kind
-        if as_a_whole:
-            with transaction.atomic(using=alias, savepoint=False):  # as by bulk_create()
+    def _write(self, rows: list[_New]) -> None:
+        if self._is_list:
+            with transaction.atomic(using=self._alias, savepoint=False):  # as by bulk_create()
                 self._insert(rows)
         else:
-            _write(connections[alias], rows, self._insert, self._insert_one_by_one)
+            _write(connections[self._alias], rows, self._insert, self._insert_one_by_one)
 
-    def _insert(self, rows: list[SimpleNamespace]) -> None:
-        alias, fields, _ = self._kind
-        size = max(connections[alias].ops.bulk_batch_size(fields, rows), 1)
-        for start in range(0, len(rows), size):
-            # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
-            self._model._base_manager._insert(
-                rows[start : start + size], fields=fields, using=alias, raw=True
-            )
+    def _insert(self, rows: list[_New]) -> None:
+        for fields, run in groupby(rows, key=itemgetter(0)):  # rows with a key and without
+            alike = [row for _, row in run]
+            size = max(connections[self._alias].ops.bulk_batch_size(fields, alike), 1)
+            for start in range(0, len(alike), size):
+                # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
+                self._model._base_manager._insert(
+                    alike[start : start + size], fields=fields, using=self._alias, raw=True
+                )
 
-    def _insert_one_by_one(self, rows: list[SimpleNamespace]) -> None:
+    def _insert_one_by_one(self, rows: list[_New]) -> None:
         for row in rows:
             self._insert([row])
 
-    def _waits(self, row: Any, alias: str, *, as_a_whole: bool = False) -> bool:
+    def _waits(self, row: Any, alias: str, *, is_list: bool = False) -> bool:
         """Take the values that `save()` would send; say False of a row that must save itself."""
         meta = row._meta.concrete_model._meta  # of what a proxy stands for
         if meta.order_with_respect_to or not all(
@@ -1020,11 +1023,10 @@ class _CreateBatch(_Batch):
         values = {field.attname: _snapshot(field.pre_save(row, True)) for field in fields}
         for field in fields:  # raises here, not in the batch, for what cannot be stored
             field.get_db_prep_save(values[field.attname], connection=connections[alias])
-        kind = (alias, fields, as_a_whole)
-        if kind != self._kind:  # rows with a key and without
+        if (alias, is_list) != (self._alias, self._is_list):
             self.flush()
-            self._kind = kind
-        self._wait(SimpleNamespace(**values), _size([*values.values()]))
+            self._alias, self._is_list = alias, is_list
+        self._wait((fields, SimpleNamespace(**values)), _size([*values.values()]))
         return True
 
     def _alias_of_source(self) -> str:

@@ -43,6 +43,9 @@ MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("  
             [("token_ptr", models.OneToOneField("Token", models.CASCADE, parent_link=True, primary_key=True))],
             bases=("shop.token",),
         ),
+        migrations.CreateModel(
+            "Hidden", [("name", models.CharField(max_length=9, **shop.codes.OPTIONS))]
+        ),
         migrations.CreateModel("Made", [("at", models.DateTimeField(auto_now_add=True))]),
         migrations.CreateModel("Changed", [("at", models.DateTimeField(auto_now=True))]),
         migrations.CreateModel(
@@ -143,6 +146,7 @@ def test_save_of_a_new_row_with_a_name():
         for post in Post.objects.all():
             tag = Tag(name=post.title)
             tag.name += "x"
+            tag.name = str(tag.name)
             tag.post = post
             tag.save()
         """,
@@ -151,6 +155,7 @@ def test_save_of_a_new_row_with_a_name():
             for post in Post.objects.all():
                 tag = Tag(name=post.title)
                 tag.name += "x"
+                tag.name = str(tag.name)
                 tag.post = post
                 tags.add(tag)
         """,
@@ -445,6 +450,7 @@ def test_a_default_that_is_never_called():
     ("tag = Tag(name=post.title)", "tag.save()", "tag.save()"),
     ("tag = Tag(name=post.title)", "last = tag", "tag.save()"),
     ("tag = Tag(name=post.title)", "tag.full_clean()", "tag.save()"),
+    ("if post.title: print(tag.pk)", "tag = Tag(name=post.title)", "tag.save()"),
     ("tag = Tag(name=post.title)", "for name in post.title:", "    tag.name = name", "    tag.save()"),
 ])  # fmt: skip
 def test_a_new_row_that_is_used(lines):
@@ -695,6 +701,7 @@ def test_what_is_saved_is_no_row_of_a_model():
     ("Proxy", "multi-table-inheritance"),
     ("Page", "save-side-effect"),
     ("Filled", "field-unknown"),
+    ("Hidden", "field-unknown"),
     ("Managed", "custom-manager"),
     ("Missing", "model-unknown"),
     ("Orphan", "model-unknown"),
@@ -732,6 +739,14 @@ def test_several_managers():
         body("Tag.objects.create(name='x')", "Tag.objects.using('other').create(name='x')"),
         "loop-shape",
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Tag.objects.using(imported.pick()).create(name='x')", "Tag(name=post.title). save()"],
+)
+def test_what_cannot_be_written_before_the_loop_or_beside_the_row(line):
+    check_refused(body(line), "loop-shape")
 
 
 def test_a_manager_made_in_the_loop():

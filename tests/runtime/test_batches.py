@@ -1095,6 +1095,7 @@ def test_an_error_that_ends_the_transaction_comes_out(
     def loop() -> None:
         with transaction.atomic(), update_in_batches("n") as batch:
             batch.save(Thing.objects.get(pk=1))
+            batch.save(Thing.objects.get(pk=2))
 
     with pytest.raises(OperationalError, match="deadlock"):
         loop()
