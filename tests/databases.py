@@ -12,7 +12,7 @@ import atexit
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
+
+from migfix.verify.worker.databases import provide_mysqldb
 
 if not settings.configured:
     settings.configure(
@@ -139,22 +141,10 @@ def unavailable(name: str) -> str | None:
 def connected(entry: Configuration, alias: str = "default") -> BaseDatabaseWrapper:
     """Return a connection for an entry of DATABASES, not yet open and not yet among `connections`."""
     if entry["ENGINE"] == ENGINES["mariadb"]:
-        _provide_mysqldb()
+        provide_mysqldb()
     full = connections.configure_settings({"default": entry})["default"]
     connection: BaseDatabaseWrapper = load_backend(full["ENGINE"]).DatabaseWrapper(full, alias)
     return connection
-
-
-def _provide_mysqldb() -> None:
-    """Let PyMySQL stand for mysqlclient where that is not installed."""
-    with suppress(ImportError):
-        import MySQLdb  # noqa: F401
-
-        return
-    import pymysql
-
-    pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
-    pymysql.install_as_MySQLdb()
 
 
 @cache

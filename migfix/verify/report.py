@@ -100,8 +100,12 @@ def _difference(proof: Proof, arguments: Sequence[str]) -> Iterator[str]:
     yield f"  To repeat: {shlex.join(['migfix', 'verify', shown(proof.path), *arguments])}"
 
 
+def _counts(proofs: Sequence[Proof]) -> Counter[Verdict]:
+    return Counter(verdict for proof in proofs for verdict in proof.verdicts)
+
+
 def _totals(proofs: Sequence[Proof]) -> str:
-    counts = Counter(verdict for proof in proofs for verdict in proof.verdicts)
+    counts = _counts(proofs)
     parts = [f"{counts[verdict]} {verdict.value.replace('-', ' ')}" for verdict in Verdict]
     what = "loops" if any(proof.loops for proof in proofs) else "operations"
     return f"Verified {sum(counts.values())} {what}: {', '.join(parts)}."
@@ -109,7 +113,7 @@ def _totals(proofs: Sequence[Proof]) -> str:
 
 def as_json(proofs: Sequence[Proof]) -> str:
     """One JSON document: keys and meanings stay, ``schema`` counts incompatible changes."""
-    counts = Counter(verdict for proof in proofs for verdict in proof.verdicts)
+    counts = _counts(proofs)
     report = {
         "schema": SCHEMA,
         "migfix": __version__,

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from migfix.settings import SettingsError
 from migfix.verify.processes import Processes
+from migfix.verify.worker.databases import PREFIX
 
 Entry = Mapping[str, Any]
 SQLITE: Entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": ""}
@@ -58,7 +59,7 @@ def database(entry: Entry, processes: Processes) -> Iterator[Entry]:
     if entry is SQLITE:
         yield entry
         return
-    own = {**entry, "NAME": f"migfix_verify_{uuid4().hex[:12]}"}
+    own = {**entry, "NAME": f"{PREFIX}{uuid4().hex[:12]}"}
     try:
         if problem := processes.server("create", own):
             raise SettingsError(f"--database-url: {problem}")

@@ -23,6 +23,18 @@ _EMPTYING = {
 }
 
 
+def provide_mysqldb() -> None:
+    """Let PyMySQL stand for mysqlclient where that is not installed."""
+    with suppress(ImportError):
+        import MySQLdb  # noqa: F401
+
+        return
+    import pymysql
+
+    pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
+    pymysql.install_as_MySQLdb()
+
+
 class Database:
     """``entry`` is that of Django's DATABASES. What it names must be ours: see PREFIX."""
 
@@ -38,17 +50,8 @@ class Database:
         return str(self.entry["ENGINE"]).endswith("sqlite3")
 
     def provide_driver(self) -> None:
-        """Let PyMySQL stand for mysqlclient where that is not installed."""
-        if not str(self.entry["ENGINE"]).endswith("mysql"):
-            return
-        with suppress(ImportError):
-            import MySQLdb  # noqa: F401
-
-            return
-        import pymysql
-
-        pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
-        pymysql.install_as_MySQLdb()
+        if str(self.entry["ENGINE"]).endswith("mysql"):
+            provide_mysqldb()
 
     @contextmanager
     def emptied(self) -> Iterator[Any]:
