@@ -65,7 +65,11 @@ def main() -> int:
 
 def _corpus() -> Path:
     fetch = [sys.executable, str(ROOT / "tests" / "corpus" / "fetch.py")]
-    return Path(subprocess.run(fetch, check=True, capture_output=True, text=True).stdout.strip())
+    return Path(
+        subprocess.run(
+            fetch, check=True, capture_output=True, text=True, timeout=600
+        ).stdout.strip()
+    )
 
 
 def _compare_check(corpus: Path, rounds: int, limit: float) -> Comparison:
@@ -80,7 +84,7 @@ def _compare_check(corpus: Path, rounds: int, limit: float) -> Comparison:
             return _cpu([*DJANGO_UPGRADE, "--target-version", "5.2", *names])
 
     def ours() -> float:
-        return _cpu([*MIGFIX, "check", str(corpus)])
+        return _cpu([*MIGFIX, "check", "--no-cache", str(corpus)])
 
     return Comparison(f"check, {len(files)} migrations", *_in_turns(ours, theirs, rounds), limit)
 
@@ -105,7 +109,7 @@ def _in_turns(
 
 def _cpu(command: Sequence[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1):  # 1: there is something to rewrite
         sys.exit(f"{' '.join(command[:4])} failed:\n{done.stderr[-2000:]}")

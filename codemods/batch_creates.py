@@ -29,14 +29,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import batching, collecting, creating
-from migfix.expressions.collecting import Collected
 from migfix.expressions.context import Refused
-from migfix.expressions.creating import Creation
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import already_streams, holds_few_rows
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
-from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams, holds_few_rows
-from migfix.loops.values import Rows
+from migfix.reading.values import Rows
+from migfix.writes import batching, collecting, creating
+from migfix.writes.collecting import Collected
+from migfix.writes.creating import Creation
 
 
 def decide(loop: Loop) -> Decision:

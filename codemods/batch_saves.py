@@ -43,20 +43,22 @@ import ast
 from dataclasses import dataclass
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import batching, bulk_updates, gates, saves
-from migfix.expressions.waiting import check_nothing_looks
+from migfix.columns.narrow_saves import listing
+from migfix.expressions import failing, gates, saves
+from migfix.facts import uses
+from migfix.facts.bulk import BulkUpdate
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import already_streams, holds_few_rows
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
-from migfix.loops import uses
-from migfix.loops.bulk import BulkUpdate
-from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams, holds_few_rows
-from migfix.loops.values import Rows
+from migfix.reading.values import Rows
+from migfix.writes import batching, bulk_updates
+from migfix.writes.waiting import check_nothing_looks
 
 
 @dataclass(frozen=True)
 class Writes:
     """The calls that write a row, each with the row, the batch's method in their place, and what else
-    is to say. ``drops`` are the statements that go with them.
+    is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets.
     """
 
     fields: list[str]
@@ -64,6 +66,7 @@ class Writes:
     method: str
     caveats: list[Refusal]
     drops: tuple[ast.stmt, ...] = ()
+    back: tuple[str, ...] = ()
 
 
 def decide(loop: Loop) -> Decision:
@@ -89,8 +92,11 @@ def _saves(loop: Loop) -> Writes:
     batching.check_source(loop, fields)
     caveats += batching.written_caveats(fields, columns)
     caveats += check_nothing_looks(loop, model)
-    caveats += [*gates.signal_caveats(loop), *saves.connected(columns)]
-    return Writes(fields, calls, "save", caveats)
+    caveats += [*gates.save_caveats(loop), *saves.connected(columns)]
+    fails = failing.of_assignments(loop, model, columns, fields)
+    caveats += failing.later_turns(loop, [call for call, _ in calls], fails)
+    back = batching.written_back_fields(loop, fields, columns)
+    return Writes(fields, calls, "save", caveats, back=back)
 
 
 def _of_list(collected: BulkUpdate, loop: Loop) -> Writes:
@@ -116,7 +122,7 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
             ),
             writes.drops,
         ),
-        message=f"writes {', '.join(writes.fields)} in batches",
+        message=f"writes {listing(writes.fields, writes.back)} in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
         caveats=tuple(dict.fromkeys(writes.caveats)),
         imports=(in_batches.import_,) if in_batches.import_ else (),

@@ -21,6 +21,7 @@ After:
         post.save()
 
 Every such place in front of a loop would load the whole table, and keep the loop from streaming.
+Where one ``update()`` or ``delete()`` takes the place of the loop, a test on which nothing else depends goes with it.
 
 Refuses when something between the place and the loop may change the table, since the list was made
 at the first place; when rows are needed elsewhere, too; and when ``count()`` would not count what the
@@ -29,21 +30,29 @@ queryset gives: it leaves out the joins of ``select_related`` and of an order by
 
 from __future__ import annotations
 
-import ast
-
 from migfix.codemod import Codemod, Decision
-from migfix.findings import Outcome, Part, ReplaceExpressions, Rewrite
-from migfix.loops.counts import Count
-from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams, cannot_stream, needs_batches
+from migfix.expressions import gates
+from migfix.facts.counts import Count, filling
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import already_streams, cannot_stream, needs_batches
+from migfix.findings import (
+    Beside,
+    Outcome,
+    Part,
+    Reason,
+    Refusal,
+    ReplaceExpressions,
+    Rewrite,
+)
+from migfix.fragments import as_receiver
 
 
 def decide(loop: Loop) -> Decision:
     held = cannot_stream(loop, in_batches=True) is not None
-    counts = [count for count in loop.counts if not (held and _fills_cache(count, loop))]
+    fills = filling(loop)
+    counts = [count for count in loop.counts if not (held and count in fills)]
     if not counts:
         return None
-    fills = any(_fills_cache(count, loop) for count in counts)
     methods = ", ".join(sorted({f".{count.method}()" for count in counts}))
     lines = sorted({loop.line_of(count.node) for count in counts})
     where = f"line{'s' if len(lines) > 1 else ''} {' and '.join(map(str, lines))}"
@@ -52,21 +61,23 @@ def decide(loop: Loop) -> Decision:
         edit=ReplaceExpressions(tuple((count.node, _asked(count, loop)) for count in counts)),
         message=f"asks the database ({methods}) on {where} instead of loading the rows",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
-        beside=needs_batches(loop, Part.SOURCE) if fills else None,
+        caveats=tuple(gates.init_caveats(loop, "rows that are only counted are not made")),
+        beside=() if held or not fills else _needs_stream(fills[0], loop),
     )
 
 
-def _fills_cache(count: Count, loop: Loop) -> bool:
-    """Does it load the very rows that the loop then goes over, and would have to load itself?"""
-    name = loop.queryset
-    return (
-        isinstance(name, ast.Name) and isinstance(count.rows, ast.Name) and count.rows.id == name.id
+def _needs_stream(count: Count, loop: Loop) -> tuple[Beside, ...]:
+    """A query more pays where the loop then streams, and does not need the list that was made before."""
+    line = loop.line_of(count.node)
+    why = f"the rows that line {line} reads are those of the loop, which holds them all anyway"
+    return needs_batches(loop, Part.SOURCE) or (
+        Beside(Part.SOURCE, Refusal(Reason.QUERYSET_REUSED, why)),
     )
 
 
 def _asked(count: Count, loop: Loop) -> str:
     """``not posts.exists()``"""
-    return f"{'not ' if count.negated else ''}{loop.text(count.rows)}.{count.method}()"
+    return f"{'not ' if count.negated else ''}{as_receiver(loop.text(count.rows))}.{count.method}()"
 
 
 codemod = Codemod(__name__, "MF401", Part.COUNTS, decide)

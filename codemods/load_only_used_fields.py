@@ -13,23 +13,27 @@ After:
         post.save()
 
 A ``save()`` of such a row writes the listed columns and no others, so a column that ``save()``
-computes (``auto_now``) is always in the list. Rows that ``select_related()`` joins are narrowed with
+computes (``auto_now``) is always in the list, and so is one that it may store in another form (JSON,
+files that may be NULL, decimals on SQLite). Rows that ``select_related()`` joins are narrowed with
 it: ``.only("author", "author__name", "title")``.
 
 Refuses when the row is handed to code that is not in the file; when every column is needed, or all
 but one or two small ones; when a full ``save()`` follows and the body may change the same rows in
-other ways; and when the rows are not sorted and an index holds all that is left to load, since
-databases then answer in the order of that index. Rows of ``distinct()``, of an aggregate and of
-multi-table inheritance must be sorted by something unique, for the same reason.
+other ways; and when what the loop leaves depends on the order of its rows (the last one wins, they
+are numbered, printed or make new rows), these are not sorted by something unique, and loading less may
+bring ties in another order: after any sort, and where an index holds all that is left to load. A slice
+then takes other rows, and a window function numbers others, whatever the loop does.
 """
 
 from __future__ import annotations
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions.narrowing import narrowing
+from migfix.columns.narrow_saves import listing
+from migfix.columns.narrowing import narrowing
+from migfix.facts.counts import needs_counts
+from migfix.facts.loop import Loop
 from migfix.findings import ChainCall, Outcome, Part, Rewrite
-from migfix.loops.loop import Loop
-from migfix.loops.values import Rows
+from migfix.reading.values import Rows
 
 
 def decide(loop: Loop) -> Decision:
@@ -44,10 +48,11 @@ def decide(loop: Loop) -> Decision:
         edit=ChainCall(
             found.method, ", ".join(map(loop.names.quoted, found.names)), replaces_all=True
         ),
-        message=f"{'loads only' if only else 'does not load'} {', '.join(found.names)}",
+        message=f"{'loads only' if only else 'does not load'} {listing(found.names, found.back)}",
         outcome=Outcome.STREAM,
         only=found.names if only else None,
         defer=None if only else found.names,
+        beside=needs_counts(loop),
     )
 
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates, sources
+from migfix.expressions import failing, gates, sources
 from migfix.expressions.body import compile_body
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.decisions import decide as decided
 from migfix.expressions.decisions import where
-from migfix.expressions.deletes import relation_caveats
+from migfix.expressions.deletes import failing_relation, relation_caveats
 from migfix.expressions.logic import (
     Condition,
     alias_call,
@@ -34,10 +34,10 @@ from migfix.expressions.logic import (
     imports_of,
 )
 from migfix.expressions.path import Path
+from migfix.facts import uses
+from migfix.facts.loop import Loop
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
-from migfix.loops import uses
-from migfix.loops.loop import Loop
-from migfix.loops.values import Rows
+from migfix.reading.values import Rows
 
 
 def decide(loop: Loop) -> Decision:
@@ -47,7 +47,9 @@ def decide(loop: Loop) -> Decision:
     context = Context.of(loop, columns, sources.not_null_by_source(loop, columns))
     paths = compile_body(loop.node.body, context)
     condition = _deleted(paths)
-    caveats += [*sources.source_caveats(loop), *relation_caveats(loop, model)]
+    caveats += [*sources.source_caveats(loop, "delete"), *relation_caveats(loop, model)]
+    caveats += gates.delete_caveats(loop)
+    caveats += failing.partly(loop, failing_relation(loop, model), "delete() deletes none")
     caveats += [caveat for path in paths for caveat in path.caveats]
     return _built(loop, condition, tuple(dict.fromkeys(caveats)))
 

@@ -17,7 +17,8 @@ is collected for ``bulk_update()`` and an inner loop over the rows of each row g
 Refuses when a value or condition has no exact form in SQL on every database of the project; when the
 body does anything else than set fields of the row and save it; when ``save()`` would do more than write
 what it read (``auto_now``, file, JSON and third-party fields); when an assigned column is unique; when
-output would be lost; and when the queryset's rows or the row itself are used elsewhere.
+output would be lost; when a query inside of the queryset may read the table that is updated, which
+SQLite and MySQL cannot do alike; and when the queryset's rows or the row itself are used elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates, sources, tables
+from migfix.expressions import failing, gates, sources, tables
 from migfix.expressions.body import compile_body
 from migfix.expressions.context import Context
 from migfix.expressions.counting import (
@@ -39,9 +40,9 @@ from migfix.expressions.outer import OuterUpdate, outer_updates
 from migfix.expressions.real import real_update
 from migfix.expressions.shapes import Update, statement_of, updates_of
 from migfix.expressions.storing import stored_paths, storing_caveats, with_clocks
+from migfix.facts import uses
+from migfix.facts.loop import Loop
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
-from migfix.loops import uses
-from migfix.loops.loop import Loop
 
 
 def decide(loop: Loop) -> Decision:
@@ -61,7 +62,10 @@ def decide(loop: Loop) -> Decision:
     caveats += [caveat for path in paths for caveat in path.caveats]
     if loop.bulk_update is None:  # which calls no save() and sends no signals
         caveats += gates.signal_caveats(loop)
+        fails = failing.of_paths(loop, model, columns, paths)
+        caveats += [*failing.partly(loop, fails), *failing.counted(loop, fails)]
     else:
+        caveats += gates.init_caveats(loop, "update() makes no rows")
         caveats = [caveat for caveat in caveats if caveat.reason is not Reason.CUSTOM_BASE]
     caveats += [c for path in paths for v in (path.saved or {}).values() for c in v.caveats]
     caveats += storing_caveats(loop, model, columns, paths)

@@ -32,7 +32,19 @@ import ast
 from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions.widths import too_wide
+from migfix.columns.ordering import cursor_refusal
+from migfix.columns.widths import too_wide
+from migfix.expressions import gates
+from migfix.facts import effects
+from migfix.facts.cursors import CursorQuery, superfluous, superfluous_with
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import (
+    already_streams,
+    cannot_stream,
+    needs_batches,
+    plain_iterator_falls_short,
+    streams_already,
+)
 from migfix.findings import (
     Edit,
     Outcome,
@@ -43,18 +55,9 @@ from migfix.findings import (
     Rewrite,
     WrapRows,
 )
-from migfix.loops import effects
-from migfix.loops.cursors import CursorQuery, superfluous, superfluous_with
-from migfix.loops.loop import Loop
-from migfix.loops.names import Reference
-from migfix.loops.streaming import (
-    already_streams,
-    cannot_stream,
-    needs_batches,
-    plain_iterator_falls_short,
-    streams_already,
-)
-from migfix.loops.values import RawRows
+from migfix.reading.names import Reference
+from migfix.reading.values import RawRows
+from migfix.source import parsed_expression, shape
 
 
 def decide(loop: Loop) -> Decision:
@@ -64,11 +67,14 @@ def decide(loop: Loop) -> Decision:
         return _of_cursor(loop.cursor_query, loop)
     if isinstance(loop.rows, RawRows):
         return _wrapped(loop)
-    if plain_iterator_falls_short(loop) is None and too_wide(loop) is None:
-        return cannot_stream(loop)
+    short = plain_iterator_falls_short(loop) or too_wide(loop) or cursor_refusal(loop)
+    if short is None:
+        return cannot_stream(loop) or _spare(loop)
     buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
     if loop.is_over_iterator or (already_streams(loop) and not buffered):
         return streams_already(loop)
+    if already_streams(loop) and (refusal := cursor_refusal(loop)):
+        return refusal
     return _wrapped(loop)
 
 
@@ -79,8 +85,15 @@ def _wrapped(loop: Loop) -> Decision:
         return Refusal(Reason.NAME_CLASH, "`stream` means something else in this file")
     return replace(
         _streamed(WrapRows(stream.text, _mode(loop)), stream),
+        caveats=tuple(gates.init_caveats(loop, gates.MADE_LATER)),
         beside=needs_batches(loop, Part.WRITES),
     )
+
+
+def _spare(loop: Loop) -> Rewrite | None:
+    """The same where ``.iterator()`` is enough, for a loop of which that is not certain in every state."""
+    wrapped = _wrapped(loop)
+    return replace(wrapped, spare=True) if isinstance(wrapped, Rewrite) else None
 
 
 def _of_cursor(query: CursorQuery, loop: Loop) -> Decision:
@@ -102,8 +115,7 @@ def _of_cursor(query: CursorQuery, loop: Loop) -> Decision:
 
 def _keeps_its_meaning(node: ast.expr, loop: Loop) -> bool:
     """Does the text on one line say what the node says? Layout matters in some f-strings."""
-    moved = ast.parse(loop.text(node), mode="eval").body
-    return ast.dump(moved) == ast.dump(node)
+    return shape(parsed_expression(loop.text(node))) == shape(node)
 
 
 def _streamed(edit: Edit, function: Reference) -> Rewrite:

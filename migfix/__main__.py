@@ -9,15 +9,22 @@ from migfix import __version__
 
 
 def main() -> None:
-    """Answers ``--version`` at once; anything else is worth importing the command line for."""
+    """Answers ``--version`` at once, and prints a report that was kept; anything else is worth importing
+    the command line for.
+    """
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"migfix {__version__}")
         return
+    from migfix.cache import Cache
+
+    cache = Cache(sys.argv[1:])
+    if (code := cache.printed()) is not None:
+        sys.exit(code)
     # What is read lives until the end: looking for garbage in it is a tenth of a run.
     gc.set_threshold(100_000, 50, 1_000)
     from migfix.cli import app
 
-    app()
+    app(obj=cache)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,19 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from enum import Enum
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 
 import typer
 
 from migfix import __version__
+from migfix.cache import VARIABLE, Cache
+from migfix.discovery import project_of
+from migfix.files import Files
 from migfix.findings import FileEdit, Verdict
+from migfix.printing import write
+from migfix.quoting import quoted
 from migfix.settings import (
     ExitCode,
     Overrides,
@@ -30,6 +35,7 @@ from migfix.settings import (
     settings_for,
     shown,
 )
+from migfix.stamps import CACHE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -118,11 +124,45 @@ class Options:
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print rewrites and errors only.")
     ] = False
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither print a report that was kept nor keep one.")
+    ] = False
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            envvar=VARIABLE,
+            help=f"Where reports are kept. [default: {CACHE_FOLDER} beside the configuration]",
+        ),
+    ] = None
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks.")] = False
+
+    @cached_property
+    def files(self) -> Files:
+        """What the run sees of the disk."""
+        return Files()
 
     @property
     def reads_stdin(self) -> bool:
         return self.paths == ["-"]
+
+    @cached_property
+    def stdin(self) -> bytes:
+        """The file on standard input."""
+        return sys.stdin.buffer.read()
+
+    @cached_property
+    def cache_folder(self) -> Path:
+        """Where reports are kept: as it is said, else beside the configuration or at the top of the project."""
+        if self.cache_dir:
+            return Path(self.cache_dir)
+        first = self.paths[0] if not self.reads_stdin else self.stdin_filename or "."
+        settings = settings_for(Path(first), self.overrides(), self.files)
+        if settings.cache:
+            return settings.cache
+        if settings.config:
+            return settings.config.parent / CACHE_FOLDER
+        return project_of(Path(first), self.files).root / CACHE_FOLDER
 
     def overrides(self) -> Overrides:
         return Overrides(
@@ -209,7 +249,11 @@ def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
     """
     hints = get_type_hints(run, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if hint in (Options, Proving)}
-    own = [each for name, each in inspect.signature(run).parameters.items() if name not in groups]
+    own = [
+        each.replace(annotation=hints[name])
+        for name, each in inspect.signature(run).parameters.items()
+        if name not in groups
+    ]
 
     @wraps(run)
     def with_options(**values: Any) -> None:
@@ -224,7 +268,7 @@ def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
         for group in groups.values()
         for shared in [get_type_hints(group, include_extras=True)]
         for each in inspect.signature(group).parameters.values()
-    ] + [each.replace(annotation=hints[each.name]) for each in own]
+    ] + own
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {each.name: each.annotation for each in parameters}
     return with_options
@@ -241,7 +285,7 @@ def _guarded(options: Options, run: Callable[[], ExitCode]) -> ExitCode:
         return ExitCode.INTERRUPTED
     except Exception as error:
         if options.debug:
-            _write(sys.stderr, _encoded(traceback.format_exc(), sys.stderr))
+            write(sys.stderr, _encoded(_traceback(traceback.format_exc()), sys.stderr))
         _complain(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
     return ExitCode.ERROR
 
@@ -318,20 +362,36 @@ def check(
     options: Options,
     proving: Proving,
     *,
+    context: typer.Context,
     output_format: Annotated[OutputFormat, typer.Option(help="How to print.")] = OutputFormat.TEXT,
     verify: Annotated[
         bool, typer.Option("--verify", help="Run each migration in both versions and say so.")
     ] = False,
 ) -> ExitCode:
     """Print what apply would rewrite, what it would leave alone, and why."""
+    cache: Cache = context.obj or Cache()
+    stdin = options.stdin if options.reads_stdin else None
+    if stdin is not None and (code := cache.printed(stdin)) is not None:
+        return ExitCode(code)
+    if cache.is_on:
+        cache.prepare(str(options.cache_folder))
+        options.files.leave_out(options.cache_folder)
     outcomes = _checked(options, proving) if verify else _run(options, rewrite=False)
     if output_format is OutputFormat.JSON:
         from migfix.reports import as_json
 
-        _print(as_json.render(outcomes))
+        text = as_json.render(outcomes)
     else:
-        _print_text(outcomes, options, applied=False)
-    return _finish(outcomes, options, wanted=True)
+        text = _text(outcomes, options, applied=False)
+    complaints = _complaints(outcomes, options)
+    report = (_encoded(text, sys.stdout), _encoded(complaints, sys.stderr))
+    write(sys.stdout, report[0])
+    write(sys.stderr, report[1])
+    end = _end(outcomes, wanted=True)
+    # A bug, or a stack that was too small, is worth another look.
+    if cache.is_on and not any(outcome.traceback for outcome in outcomes):
+        cache.keep(str(options.cache_folder), options.files.seen(), (*report, end), stdin)
+    return end
 
 
 @app.command()
@@ -363,8 +423,9 @@ def verify(
         tasks, failed = tasks_of(outcomes)
     else:
         paths = [Path(path) for path in options.paths]
-        exclude = settings_for(paths[0], options.overrides()).exclude
-        tasks, failed = tasks_against(against, paths, exclude)
+        files = options.files
+        exclude = settings_for(paths[0], options.overrides(), files).exclude
+        tasks, failed = tasks_against(against, paths, exclude, files)
     with (
         _Progress(options, "migrations", after=0.0) as progress,
         _proving(proving, options) as prover,
@@ -385,7 +446,7 @@ _SEVERITY = [ExitCode.OK, ExitCode.ERROR, ExitCode.CHANGES]
 
 def _exit_code(proofs: Sequence[Proof]) -> ExitCode:
     verdicts = {verdict for proof in proofs for verdict in proof.verdicts}
-    if Verdict.DIFFERENT in verdicts:
+    if verdicts & {Verdict.DIFFERENT, Verdict.MORE_QUERIES}:
         return ExitCode.CHANGES
     return ExitCode.ERROR if Verdict.NOT_RUN in verdicts else ExitCode.OK
 
@@ -456,14 +517,14 @@ def _verified(options: Options, proving: Proving) -> list[FileOutcome]:
         )
     if found.different:
         text = report.as_text(found.different, proving.repeated(), color=_colored(options.color))
-        _write(sys.stderr, _encoded(text, sys.stderr))
+        write(sys.stderr, _encoded(text, sys.stderr))
     return found.outcomes
 
 
 def _apply(options: Options, proving: Proving | None) -> ExitCode:
     found = _verified(options, proving) if proving else _run(options, rewrite=True)
     outcomes = [_written(outcome) for outcome in found]
-    _print_text(outcomes, options, applied=True)
+    _print(_text(outcomes, options, applied=True))
     return _finish(outcomes, options, wanted=False)
 
 
@@ -483,19 +544,20 @@ def _print_diff(options: Options, proving: Proving | None = None) -> ExitCode:
 
     outcomes = _verified(options, proving) if proving else _run(options, rewrite=True)
     here = Path.cwd()
-    _print(as_diff.render(outcomes, root=here, color=_colored(options.color)))
-    for path in as_diff.outside(outcomes, root=here):
+    files = options.files
+    _print(as_diff.render(outcomes, files, root=here, color=_colored(options.color)))
+    for path in as_diff.outside(outcomes, files, root=here):
         _complain(f"{shown(path)}: is outside of the working folder, so git apply refuses it here")
     return _finish(outcomes, options, wanted=True)
 
 
 def _filter_stdin(options: Options) -> ExitCode:
-    source = sys.stdin.buffer.read()
+    source = options.stdin
     outcome = _run_source(source, options, rewrite=True)
     *helpers, own = outcome.edits or (FileEdit(outcome.path, source, source),)
     _print(own.after)
     for helper in helpers:
-        if not helper.path.exists():
+        if not options.files.has(helper.path):
             path = shown(outcome.path) if options.stdin_filename else "on the file itself"
             _complain(
                 f"the result needs {shown(helper.path)}, which is not there; "
@@ -512,16 +574,21 @@ def _run(options: Options, *, rewrite: bool, dropped: Dropped | None = None) -> 
     from migfix import pipeline
 
     if options.reads_stdin:
-        return [_run_source(sys.stdin.buffer.read(), options, rewrite=rewrite)]
+        return [_run_source(options.stdin, options, rewrite=rewrite)]
     overrides = options.overrides()
     paths = [Path(path) for path in options.paths]
     found: dict[str, FileOutcome] = {}
     with _Progress(options) as progress:
         for settings, group in grouped_by_settings(
-            paths, lambda path: settings_for(path, overrides)
+            paths, lambda path: settings_for(path, overrides, options.files)
         ):
             for outcome in pipeline.run(
-                group, settings, rewrite=rewrite, on_progress=progress, dropped=dropped
+                group,
+                settings,
+                options.files,
+                rewrite=rewrite,
+                on_progress=progress,
+                dropped=dropped,
             ):
                 found.setdefault(os.path.abspath(outcome.path), outcome)
     return sorted(found.values(), key=lambda outcome: outcome.path)
@@ -531,8 +598,8 @@ def _run_source(source: bytes, options: Options, *, rewrite: bool) -> FileOutcom
     from migfix import pipeline
 
     path = Path(options.stdin_filename) if options.stdin_filename else None
-    settings = settings_for(path or Path(), options.overrides())
-    return pipeline.run_source(source, path, settings, rewrite=rewrite)
+    settings = settings_for(path or Path(), options.overrides(), options.files)
+    return pipeline.run_source(source, path, settings, options.files, rewrite=rewrite)
 
 
 class _Progress:
@@ -564,32 +631,51 @@ class _Progress:
 # -- printing
 
 
-def _print_text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> None:
+def _text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> str:
     from migfix.reports import as_text
 
     color = _colored(options.color)
-    _print(as_text.render(outcomes, applied=applied, quiet=options.quiet, color=color))
+    return as_text.render(outcomes, applied=applied, quiet=options.quiet, color=color)
 
 
 def _finish(outcomes: list[FileOutcome], options: Options, *, wanted: bool) -> ExitCode:
     """Prints the errors; the exit code, with 1 for changes where they are only ``wanted``."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed:
-        _complain(f"{shown(outcome.path)}: {outcome.error}")
-        if options.debug and outcome.traceback:
-            _write(sys.stderr, outcome.traceback.encode())
-    if failed:
+    write(sys.stderr, _encoded(_complaints(outcomes, options), sys.stderr))
+    return _end(outcomes, wanted=wanted)
+
+
+def _complaints(outcomes: list[FileOutcome], options: Options) -> str:
+    """A line for each file that failed, with a traceback where that is asked for."""
+    lines: list[str] = []
+    for outcome in outcomes:
+        if outcome.error is not None:
+            lines.append(_complaint(f"{shown(outcome.path)}: {outcome.error}"))
+            if options.debug and outcome.traceback:
+                lines.append(_traceback(outcome.traceback))
+    return "".join(lines)
+
+
+def _end(outcomes: list[FileOutcome], *, wanted: bool) -> ExitCode:
+    if any(outcome.error is not None for outcome in outcomes):
         return ExitCode.ERROR
     changed = any(outcome.changed for outcome in outcomes)
     return ExitCode.CHANGES if wanted and changed else ExitCode.OK
 
 
 def _complain(message: str) -> None:
-    _write(sys.stderr, _encoded(f"migfix: {message}\n", sys.stderr))
+    write(sys.stderr, _encoded(_complaint(message), sys.stderr))
+
+
+def _complaint(message: str) -> str:
+    return f"migfix: {quoted(message)}\n"
+
+
+def _traceback(text: str) -> str:
+    return "".join(f"{quoted(line)}\n" for line in text.splitlines())
 
 
 def _print(report: str | bytes) -> None:
-    _write(sys.stdout, report if isinstance(report, bytes) else _encoded(report, sys.stdout))
+    write(sys.stdout, report if isinstance(report, bytes) else _encoded(report, sys.stdout))
 
 
 def _encoded(text: str, stream: TextIO) -> bytes:
@@ -599,17 +685,6 @@ def _encoded(text: str, stream: TextIO) -> bytes:
         return text.encode(encoding, "surrogateescape")
     except UnicodeEncodeError:
         return text.encode(encoding, "backslashreplace")
-
-
-def _write(stream: TextIO, content: bytes) -> None:
-    rest = memoryview(content)
-    try:
-        stream.flush()
-        while rest:  # unbuffered, as with PYTHONUNBUFFERED, one write may not take it all
-            rest = rest[stream.buffer.write(rest) or 0 :]
-        stream.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _colored(choice: ColorChoice) -> bool:

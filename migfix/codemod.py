@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from migfix.expressions.context import Refused
-from migfix.findings import Part, Refusal, Rewrite
-from migfix.loops.loop import Loop
+from migfix.facts.loop import Databases, Loop
+from migfix.findings import Part, Reason, Refusal, Rewrite
+from migfix.settings import DATABASES
 
 if TYPE_CHECKING:
     from libcst.codemod import CodemodCommand
 
 Decision: TypeAlias = Rewrite | Refusal | None
 """A rewrite of one part of the loop, a refusal with its reason, or nothing: not this codemod's matter."""
+
+
+# Parts that rest on what Django does on any database, and on the helper, which has a way for any.
+_OF_DJANGO = frozenset({Part.COLUMNS, Part.SOURCE, Part.COUNTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,33 @@ class Codemod:
         return self.module.rpartition(".")[2].replace("_", "-")
 
     def decision(self, loop: Loop) -> Decision:
-        """What ``decide`` says of the loop."""
+        """What ``decide`` says of the loop, on a database of which nothing is known too."""
+        decision = self._decided(loop)
+        unknown = loop.databases.unknown
+        if decision is None or unknown is None:
+            return decision
+        if isinstance(decision, Refusal):
+            turned_down = any(isinstance(each, Rewrite) for each in self._on_each(loop))
+            why = f"{decision.message} ({unknown})"
+            return replace(decision, message=why) if turned_down else decision
+        if self.part in _OF_DJANGO or (self.part is Part.WHOLE and self._is_alike(decision, loop)):
+            return decision
+        caveat = Refusal(Reason.DATABASE_UNKNOWN, f"{unknown}, where this may do something else")
+        return replace(decision, caveats=(*decision.caveats, caveat))
+
+    def _decided(self, loop: Loop) -> Decision:
         try:
             return self.decide(loop)
         except Refused as refused:
             return refused.refusal
+
+    def _is_alike(self, decision: Decision, loop: Loop) -> bool:
+        return all(each == decision for each in self._on_each(loop))
+
+    def _on_each(self, loop: Loop) -> Iterator[Decision]:
+        """What is decided where the project runs on one known database alone, for each of these."""
+        for name in DATABASES:
+            yield self._decided(replace(loop, databases=Databases(frozenset({name}))))
 
     @property
     def documentation(self) -> str:
@@ -49,7 +76,7 @@ class Codemod:
         return (sys.modules[self.module].__doc__ or "").strip()
 
     def module_attribute(self, name: str) -> type[CodemodCommand]:
-        """``Command``, for ``python -m libcst.tool codemod codemods.<file>.Command``; made when asked for.
+        """``Command``, for ``python -m libcst.tool codemod migfix.codemods.<file>.Command``; made when asked for.
 
         Serves as the module's ``__getattr__`` (PEP 562), so that LibCST is not imported before.
         """

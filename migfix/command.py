@@ -1,4 +1,4 @@
-"""Any codemod as a stock LibCST command: ``python -m libcst.tool codemod codemods.<file>.Command FILE``."""
+"""Any codemod as a stock LibCST command: ``python -m libcst.tool codemod migfix.codemods.<file>.Command FILE``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import libcst as cst
 from libcst.codemod import CodemodCommand, SkipFile
 
 from migfix.codemod import Codemod
+from migfix.files import Files
 from migfix.settings import Overrides, settings_for
 
 
@@ -25,8 +26,9 @@ def command_for(codemod: Codemod) -> type[CodemodCommand]:
             from migfix import pipeline
 
             path = Path(self.context.filename or "stdin.py")
-            settings = settings_for(path, Overrides(select=(codemod.code,)))
-            outcome = pipeline.run_source(tree.bytes, path, settings, rewrite=True)
+            files = Files()
+            settings = settings_for(path, Overrides(select=(codemod.code,)), files)
+            outcome = pipeline.run_source(tree.bytes, path, settings, files, rewrite=True)
             if outcome.error:
                 raise SkipFile(outcome.error)
             for loop in outcome.loops:

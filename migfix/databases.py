@@ -2,6 +2,9 @@
 
 A rewrite must be right on each of them, so a database is left out only on good evidence:
 
+An engine or URL that they name, and that is not on the lists below, is none of those: what is exact on them
+may not be on it (``Databases.unknown`` of ``migfix.facts.loop``).
+
 1. The project has a ``manage.py`` outside of its tests and is not published for other projects to
    install (no ``Framework :: Django`` classifier).
 2. Its own settings name engines, all of them literal and known, and no settings, those for tests
@@ -19,13 +22,15 @@ serves MariaDB too and so names both (https://docs.djangoproject.com/en/stable/r
 from __future__ import annotations
 
 import ast
-import os
 import re
-import warnings
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from migfix.discovery import Project
+from migfix.files import Unreadable
+from migfix.source import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,20 +84,29 @@ DRIVERS = {
 DEPENDENCY_FILES = re.compile(
     r"pyproject\.toml|setup\.(py|cfg)|Pipfile|[\w.-]*requirements[\w.-]*\.(txt|in)"
 )
-SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__", "migrations", "build", "dist"}
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "site-packages", "__pycache__", "migrations", "build", "dist"}
+)
 READS_MORE_SETTINGS = {"exec", "optional"}  # exec(open(...)), include(optional("local.py"))
 READING_METHODS = {"copy", "get", "items", "keys", "values"}
 
 
-def detect(root: Path) -> Databases:
-    """The databases that the project in ``root`` may run on; never empty, never raises."""
-    project = _Project(root)
-    evidence = {file: _Settings(project, file).databases() for file in project.settings_files()}
+def detect(project: Project) -> tuple[Databases, str | None]:
+    """The databases that the project may run on; never empty, never raises.
+
+    Where settings name an engine of which nothing is known, these are all, and it is said where.
+    """
+    root = project.root
+    named_files = _Files(project)
+    read = [_Settings(named_files, file) for file in named_files.settings_files()]
+    evidence = {settings.file: settings.databases() for settings in read}
+    if unknown := next((each for settings in read for each in settings.unknown), None):
+        return ALL_BUT_ORACLE | ORACLE, unknown
     named = NONE.union(*evidence.values())
     own = NONE.union(*(found for file, found in evidence.items() if not _is_for_tests(root, file)))
-    if not own or named >= IN_DOUBT or not project.is_run_by_its_owner():
+    if not own or named >= IN_DOUBT or not named_files.is_run_by_its_owner():
         named |= ALL_BUT_ORACLE
-    return (named | project.drivers()) - IN_DOUBT
+    return (named | named_files.drivers()) - IN_DOUBT, None
 
 
 def _is_for_tests(root: Path, file: Path) -> bool:
@@ -102,34 +116,28 @@ def _is_for_tests(root: Path, file: Path) -> bool:
     )
 
 
-class _Project:
+class _Files:
     """The files of a project that say something about its databases."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, project: Project) -> None:
+        self.root = project.root
+        self.project = project
+        self.disk = project.files
 
     @cached_property
     def files(self) -> list[Path]:
         return sorted(self._walk())
 
     def _walk(self) -> Iterator[Path]:
-        for folder, subfolders, names in os.walk(self.root):
-            if "pyvenv.cfg" in names:
-                subfolders.clear()
-                continue
-            subfolders[:] = [
-                name
-                for name in subfolders
-                if name not in SKIPPED_FOLDERS and not name.startswith(".")
-            ]
-            yield from (Path(folder, name) for name in names)
+        for folder, names in self.project.walk(SKIPPED_FOLDERS):
+            yield from (folder / name for name in names)
 
     def settings_files(self) -> Iterator[Path]:
         above = len(str(self.root))
         for file in self.files:
             name = str(file)
             if name.endswith(".py") and (
-                "settings" in name[above:] or b"DATABASES" in _content(file)
+                "settings" in name[above:] or self._may_hold(file, b"DATABASES")
             ):
                 yield file
 
@@ -138,11 +146,16 @@ class _Project:
             file.name == "manage.py" and not _is_for_tests(self.root, file) for file in self.files
         )
         packaging = (self.root / name for name in ("pyproject.toml", "setup.cfg", "setup.py"))
-        return runs and not any(b"Framework :: Django" in _content(file) for file in packaging)
+        there = (file for file in packaging if self.disk.has_file(file))
+        return runs and not any(self._may_hold(file, b"Framework :: Django") for file in there)
 
     def drivers(self) -> Databases:
         listings = [file for file in self.files if self._lists_dependencies(file)]
-        return NONE.union(*(_drivers_in(_content(file)) for file in listings))
+        return NONE.union(*(_drivers_in(self.disk.read(file)) for file in listings))
+
+    def _may_hold(self, file: Path, text: bytes) -> bool:
+        data = self.disk.read(file)
+        return isinstance(data, Unreadable) or text in data
 
     def _lists_dependencies(self, file: Path) -> bool:
         in_folder = file.parent.name == "requirements" and file.suffix in (".txt", ".in")
@@ -152,19 +165,15 @@ class _Project:
         tail = dotted.replace(".", "/")
         if level:
             base = importer.parents[level - 1] / tail
-            return base.with_suffix(".py").is_file() or (base / "__init__.py").is_file()
+            package = base / "__init__.py"
+            return self.disk.has_file(base.with_suffix(".py")) or self.disk.has_file(package)
         ends = (f"/{tail}.py", f"/{tail}/__init__.py")
         return any(file.as_posix().endswith(ends) for file in self.files)
 
 
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""
-
-
-def _drivers_in(content: bytes) -> Databases:
+def _drivers_in(content: bytes | Unreadable) -> Databases:
+    if isinstance(content, Unreadable):
+        return NONE.union(*DRIVERS.values())
     found = (
         databases
         for driver, databases in DRIVERS.items()
@@ -179,17 +188,18 @@ def _drivers_in(content: bytes) -> Databases:
 class _Settings:
     """What one file says about DATABASES: databases, or doubt."""
 
-    def __init__(self, project: _Project, file: Path) -> None:
+    def __init__(self, project: _Files, file: Path) -> None:
         self.project = project
         self.file = file
         self.assigned: dict[str, list[ast.expr]] = defaultdict(list)
         self.followed: list[str] = []
         self.settled_at = 0
+        self.unknown: list[str] = []
 
     def databases(self) -> Databases:
-        try:
-            tree = _parsed(self.file)
-        except (SyntaxError, ValueError, OSError, RecursionError):
+        data = self.project.disk.read(self.file)
+        tree = None if isinstance(data, Unreadable) else tree_of(data)
+        if tree is None:
             return IN_DOUBT
         nodes = list(ast.walk(tree))
         self.settled_at = max(_lines_that_settle(tree), default=0)
@@ -281,7 +291,7 @@ class _Settings:
             case ast.Call(
                 func=ast.Attribute(attr="parse"), args=[ast.Constant(value=str(url)), *_]
             ):
-                return _of_url(url)
+                return self._named(url, node)
         return self._followed(node, self._one)
 
     def _pair(self, key: ast.expr | None, value: ast.expr) -> Databases:
@@ -297,8 +307,20 @@ class _Settings:
     def _engine(self, node: ast.expr) -> Databases:
         match node:
             case ast.Constant(value=str(engine)):
-                return _of_engine(engine)
+                return self._named(engine, node)
         return self._followed(node, self._engine)
+
+    def _named(self, text: str, node: ast.expr) -> Databases:
+        """The databases of an engine, or of the URL of a database, which the settings surely name."""
+        found = _of_text(text)
+        if found == IN_DOUBT and text:
+            named = "a URL of" if "://" in text else "the engine"
+            what = text.partition("://")[0]
+            where = self.file.relative_to(self.project.root).as_posix()
+            self.unknown.append(
+                f"{where}:{node.lineno} names {named} {what!r}, of which migfix knows nothing"
+            )
+        return found
 
     def _followed(self, node: ast.expr, read: Callable[[ast.expr], Databases]) -> Databases:
         """What stands behind a name or a choice, else doubt and what the defaults name."""
@@ -310,13 +332,13 @@ class _Settings:
                 return found
             case ast.IfExp(body=left, orelse=right) | ast.BinOp(left, ast.BitOr(), right):
                 return read(left) | read(right)
+            case ast.BoolOp(values=values):
+                return IN_DOUBT.union(*map(read, values))
+            case ast.Call():
+                for default, text in _defaults(node):
+                    if "://" in text or (read == self._engine and text.islower()):
+                        self._named(text, default)
         return IN_DOUBT.union(*(_of_text(text) for text in _texts(node)))
-
-
-def _parsed(file: Path) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of invalid escapes in the user's file
-        return ast.parse(file.read_bytes())
 
 
 def _lines_that_settle(tree: ast.Module) -> Iterator[int]:
@@ -379,6 +401,14 @@ def _texts(node: ast.expr) -> Iterator[str]:
     for each in ast.walk(node):
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield each.value
+
+
+def _defaults(call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
+    """The texts that ``env("NAME", "text")`` or ``env("NAME", default="text")`` falls back on."""
+    given = [*call.args[1:], *(k.value for k in call.keywords if k.arg == "default")]
+    for each in given:
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each, each.value
 
 
 def _of_text(text: str) -> Databases:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import ast
 import os
 import re
-import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migfix.files import Files
+from migfix.ignored import Rules, rules_above
+from migfix.source import tree_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages"})
 MARKERS = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -26,60 +29,110 @@ _MIGRATION_CLASS = b"class Migration("
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """``files``: the Python files to look at, sorted, each once. ``missing``: paths that are not there."""
+    """``files``: the Python files to look at, sorted, each once. ``problems``: paths that are not there or
+    cannot be looked into, and why.
+    """
 
     files: tuple[Path, ...]
-    missing: tuple[Path, ...]
+    problems: tuple[tuple[Path, str], ...]
 
 
-def discover(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Discovery:
+def discover(paths: Sequence[Path], files: Files, exclude: Sequence[str] = ()) -> Discovery:
     """The files that a user means by ``paths``.
 
     A file is taken whatever its name, even if excluded. A folder gives the ``.py`` files of each
     folder below it that is called ``migrations`` or holds a file with a class Migration, without
-    hidden folders, virtual environments, node_modules and what ``exclude`` matches: patterns for a
-    name (``legacy``, ``0001_*.py``) or for a path relative to the working folder (``shop/old/*``).
+    hidden folders, virtual environments, node_modules, what git ignores (but for ``migrations`` in a
+    folder that it does not ignore) and what ``exclude`` matches: patterns for a name (``legacy``,
+    ``0001_*.py``) or for a path relative to the working folder (``shop/old/*``). A folder that is named is taken, even if git ignores it.
     """
-    files: set[Path] = set()
-    missing: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            for folder, names in walk(path, exclude):
-                files.update(folder / name for name in _migration_files(folder, names))
-        elif path.exists():
-            files.add(path)
-        else:
-            missing.append(path)
-    return Discovery(tuple(sorted(files)), tuple(missing))
-
-
-def walk(top: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder at and below ``top`` with the names of its Python files, in order."""
     patterns = [pattern.rstrip("/").removeprefix("./") for pattern in exclude]
-    for folder, folders, names in os.walk(top):
-        if folder != str(top) and "pyvenv.cfg" in names:
-            folders.clear()
+    found: set[Path] = set()
+    problems: list[tuple[Path, str]] = []
+    for path in paths:
+        if files.has_folder(path):
+            if problem := files.listing(path).problem:
+                problems.append((path, f"cannot be read: {problem}"))
+            rules = rules_above(files.real(path), files)
+            for folder, names in _walk(path, files, rules, is_left_out=_excluding(patterns)):
+                found.update(folder / name for name in _migration_files(folder, names, files))
+        elif files.has(path):
+            found.add(path)
+        else:
+            problems.append((path, "no such file or folder"))
+    return Discovery(tuple(sorted(found)), tuple(problems))
+
+
+_TEST = re.compile(r"(^|/)(tests?|testing)(/|$)|(^|/)(test_\w*|conftest)\.py$")
+
+
+def _walk(
+    top: Path,
+    files: Files,
+    rules: Rules | None,
+    *,
+    is_left_out: Callable[[str, str], bool] | None = None,
+    skipped: frozenset[str] = SKIPPED_FOLDERS,
+    packages: bool = False,
+) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Each folder at and below ``top`` with the names of its files, in order.
+
+    Without what git ignores, by ``rules``; with those ``packages`` among it that Python could import.
+    """
+    waiting = [(str(top), str(files.real(top)), rules)]
+    while waiting:
+        folder, real, rules = waiting.pop()
+        listing = files.listing(folder)
+        if folder != str(top) and "pyvenv.cfg" in listing.files:
             continue
-        kept = (name for name in sorted(folders) if name[0] != "." and name not in SKIPPED_FOLDERS)
-        folders[:] = [name for name in kept if not _excluded(folder, name, patterns)]
-        python = [name for name in names if name.endswith(".py")]
-        yield Path(folder), sorted(name for name in python if not _excluded(folder, name, patterns))
+        names = listing.files
+        yield Path(folder), (
+            tuple(n for n in names if not is_left_out(folder, n)) if is_left_out else names
+        )
+        rules = rules and rules.inside(real, files)
+        inner = []
+        for name in listing.folders:
+            if name[0] == "." or name in skipped or name in listing.links:
+                continue
+            path = os.path.join(real, name)
+            ignored = rules is not None and rules.ignore(path)
+            if ignored and name == "migrations":  # Django runs them all the same
+                ignored = False
+            if ignored and packages:
+                ignored = not files.has_file(os.path.join(path, "__init__.py"))
+            if not ignored and not (is_left_out and is_left_out(folder, name)):
+                inner.append((os.path.join(folder, name), path, rules))
+        waiting += reversed(inner)
 
 
-def _excluded(folder: str, name: str, patterns: Sequence[str]) -> bool:
-    if not patterns:
-        return False
-    relative = os.path.relpath(os.path.join(folder, name)).replace(os.sep, "/")
-    return any(
-        fnmatch(name, pattern) or fnmatch(relative, pattern.lstrip("/")) for pattern in patterns
-    )
+def own_code(project: Project) -> Iterator[Path]:
+    """The Python files of a project that belong to no test."""
+    above = len(str(project.root)) + 1
+    for folder, names in project.walk():
+        for name in names:
+            path = folder / name
+            if name.endswith(".py") and not _TEST.search(path.as_posix()[above:]):
+                yield path
 
 
-def _migration_files(folder: Path, names: list[str]) -> list[str]:
+def _excluding(patterns: Sequence[str]) -> Callable[[str, str], bool] | None:
+    """Does a name in a folder match one of the patterns? None if there are none."""
+
+    def excluded(folder: str, name: str) -> bool:
+        relative = os.path.relpath(os.path.join(folder, name)).replace(os.sep, "/")
+        return any(
+            fnmatch(name, pattern) or fnmatch(relative, pattern.lstrip("/")) for pattern in patterns
+        )
+
+    return excluded if patterns else None
+
+
+def _migration_files(folder: Path, names: Sequence[str], files: Files) -> list[str]:
+    python = [name for name in names if name.endswith(".py")]
     named = folder.name == "migrations"
-    if not named and not any(_has_class(f"{folder}/{name}") for name in names):
+    if not named and not any(_has_class(f"{folder}/{name}", files) for name in python):
         return []
-    return [name for name in names if name != "__init__.py"]
+    return [name for name in python if name != "__init__.py"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,39 +150,57 @@ class MigrationPackage:
 
     folder: Path
     app_label: str
+    disk: Files = field(repr=False, compare=False)
 
     @cached_property
     def files(self) -> tuple[MigrationFile, ...]:
         """As Django lists them: every module whose name does not begin with ``_`` or ``~``."""
-        modules = (name for name in os.listdir(self.folder) if name.endswith(".py"))
-        names = sorted(name for name in modules if name[0] not in "_~.")
+        modules = (name for name in self.disk.listing(self.folder).files if name.endswith(".py"))
+        names = [name for name in modules if name[0] not in "_~."]
         return tuple(MigrationFile(self.folder / name, name[:-3], self.app_label) for name in names)
 
 
 @dataclass(frozen=True)
 class Project:
-    """A Django project: the folder at its top, and lazily what migrations and settings are below."""
+    """A Django project: the folder at its top, and lazily what migrations and settings are below.
+
+    ``whole``: what git ignores belongs to it, too.
+    """
 
     root: Path
+    files: Files = field(repr=False, compare=False)
+    whole: bool = False
+
+    def walk(
+        self, skipped: frozenset[str] = SKIPPED_FOLDERS
+    ) -> Iterator[tuple[Path, tuple[str, ...]]]:
+        """The folders of the project with the names of their files.
+
+        A folder that git ignores is none of it, unless it is a package: that may be tracked all the
+        same, or be made on each machine, and receivers and settings in there count.
+        """
+        rules = None if self.whole else rules_above(self.root, self.files)
+        return _walk(self.root, self.files, rules, skipped=skipped, packages=True)
 
     @cached_property
     def _folders(self) -> tuple[tuple[Path, tuple[str, ...]], ...]:
         found = []
         inner: list[Path] = []
-        for folder, names in walk(self.root):
-            if folder != self.root and "manage.py" in names and (self.root / "manage.py").exists():
+        has_manage = self.files.has(self.root / "manage.py")
+        for folder, names in self.walk():
+            if folder != self.root and "manage.py" in names and has_manage:
                 inner.append(folder)  # another project, with apps of its own
             if not any(other in (folder, *folder.parents) for other in inner):
-                found.append((folder, tuple(names)))
+                found.append((folder, tuple(n for n in names if n.endswith(".py"))))
         return tuple(found)
 
     @cached_property
     def packages(self) -> tuple[MigrationPackage, ...]:
         """The migrations packages below the root, by folder."""
         return tuple(
-            MigrationPackage(folder, app_label(folder))
+            MigrationPackage(folder, app_label(folder, self.files), self.files)
             for folder, names in self._folders
-            if _holds_migrations(folder, names)
+            if _holds_migrations(folder, names, self.files)
         )
 
     @property
@@ -162,20 +233,20 @@ class Project:
                 top.joinpath(*parts).with_suffix(".py"),
                 top.joinpath(*parts, "__init__.py"),
             ):
-                if path.is_file():
+                if self.files.has_file(path):
                     return path
         return None
 
     @cached_property
     def _tops(self) -> tuple[Path, ...]:
         return tuple(
-            dict.fromkeys([self.root, *(top_folder(package.folder) for package in self.packages)])
+            dict.fromkeys([self.root, *(top_folder(p.folder, self.files) for p in self.packages)])
         )
 
     def migration(self, path: Path) -> MigrationFile:
         """The migration that a file holds; its folder need not be below the root."""
-        resolved = path.resolve()
-        label = self._labels.get(resolved.parent) or app_label(resolved.parent)
+        resolved = self.files.real(path)
+        label = self._labels.get(resolved.parent) or app_label(resolved.parent, self.files)
         return MigrationFile(resolved, path.stem, label)
 
     @cached_property
@@ -183,19 +254,18 @@ class Project:
         return {package.folder: package.app_label for package in self.packages}
 
 
-def _holds_migrations(folder: Path, names: Sequence[str]) -> bool:
+def _holds_migrations(folder: Path, names: Sequence[str], files: Files) -> bool:
     """MIGRATION_MODULES may name any folder; one not called migrations shows by its numbered files."""
     if folder.name != "migrations":
         names = [name for name in names if name[:4].isdigit()]
-    return any(_has_class(f"{folder}/{name}") for name in names if name[0] not in "_~")
+    return any(_has_class(f"{folder}/{name}", files) for name in names if name[0] not in "_~")
 
 
-def _has_class(path: str) -> bool:
-    with open(path, "rb") as file:
-        return _MIGRATION_CLASS in file.read()
+def _has_class(path: str, files: Files) -> bool:
+    return _MIGRATION_CLASS in files.read_if_there(path)
 
 
-def project_of(path: Path) -> Project:
+def project_of(path: Path, files: Files) -> Project:
     """The project of a file or folder.
 
     The nearest folder upwards with a ``manage.py`` is a Django project, and its apps lie below it.
@@ -205,79 +275,81 @@ def project_of(path: Path) -> Project:
     ``setup.cfg``. Nothing above ``.git`` and no home folder is looked at. With none of these the
     root is the folder that holds the top package.
     """
-    folder = path.resolve() if path.is_dir() else path.resolve().parent
-    ancestors = _inside_repository(folder)
+    folder = files.real(path) if files.has_folder(path) else files.real(path).parent
+    return Project(_root(folder, files), files, whole=rules_above(folder, files) is None)
+
+
+def _root(folder: Path, files: Files) -> Path:
+    ancestors = _inside_repository(folder, files)
     for ancestor in ancestors:
-        if (ancestor / "manage.py").is_file():
-            return Project(ancestor)
-    if (ancestors[-1] / ".git").exists():
-        return Project(ancestors[-1])
-    marked = [each for each in ancestors if any((each / name).is_file() for name in MARKERS)]
-    return Project(marked[-1] if marked else top_folder(folder))
+        if files.has_file(ancestor / "manage.py"):
+            return ancestor
+    if files.has(ancestors[-1] / ".git"):
+        return ancestors[-1]
+    marked = [each for each in ancestors if any(files.has_file(each / name) for name in MARKERS)]
+    return marked[-1] if marked else top_folder(folder, files)
 
 
-def _inside_repository(folder: Path) -> list[Path]:
+def _inside_repository(folder: Path, files: Files) -> list[Path]:
     found = [folder]
     for ancestor in folder.parents:
-        if (found[-1] / ".git").exists() or ancestor == Path.home() or ancestor == ancestor.parent:
+        if files.has(found[-1] / ".git") or ancestor == Path.home() or ancestor == ancestor.parent:
             break
         found.append(ancestor)
     return found
 
 
-def top_folder(folder: Path) -> Path:
+def top_folder(folder: Path, files: Files) -> Path:
     """The folder that holds the top package of ``folder``: upwards as long as there is ``__init__.py``."""
     top = folder
-    while (top / "__init__.py").exists() and top != top.parent:
+    while files.has_file(top / "__init__.py") and top != top.parent:
         top = top.parent
     return top.parent if top == folder and folder.name == "migrations" else top
 
 
-def module_name(path: Path) -> str:
+def module_name(path: Path, files: Files) -> str:
     """The dotted name under which Python would import the file."""
-    inner = path.relative_to(top_folder(path.parent)).with_suffix("")
+    inner = path.relative_to(top_folder(path.parent, files)).with_suffix("")
     return ".".join(inner.parts)
 
 
-_REFERENCE = re.compile(rb"""\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*,?\s*\)""")
+_REFERENCE = re.compile(rb"""\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*(?:,\s*)?\)""")
 _FILES_TO_ASK = 6
+_MODULE = re.compile(r"[0-9a-zA-Z].*\.py\Z", re.DOTALL)
 
 
-def app_label(folder: Path) -> str:
+def app_label(folder: Path, files: Files) -> str:
     """The label of the app whose migrations the folder holds.
 
     The files know best: ``dependencies`` name files of the same folder together with the label. Else
     the AppConfig of the ``apps.py`` beside the folder, else the name of the folder above.
     """
-    declared = _declared_label(folder.parent)
-    votes = _votes(folder)
+    declared = _declared_label(folder.parent, files)
+    votes = _votes(folder, files)
     if not votes or votes[declared] == max(votes.values()):
         return declared
     return votes.most_common(1)[0][0]
 
 
-def _votes(folder: Path) -> Counter[str]:
-    files = sorted(folder.glob("[0-9a-zA-Z]*.py"))
-    names = {path.stem.encode() for path in files}
+def _votes(folder: Path, files: Files) -> Counter[str]:
+    paths = [folder / name for name in files.listing(folder).files if _MODULE.match(name)]
+    names = {os.fsencode(path.stem) for path in paths}
     votes: Counter[str] = Counter()
-    for path in files[:_FILES_TO_ASK]:
-        found = _REFERENCE.findall(path.read_bytes())
+    for path in paths[:_FILES_TO_ASK]:
+        found = _REFERENCE.findall(files.read_if_there(path))
         votes.update(
             {
                 label.decode()
                 for label, name in found
-                if name in names and name != path.stem.encode()
+                if name in names and name != os.fsencode(path.stem)
             }
         )
     return votes
 
 
-def _declared_label(app: Path) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse((app / "apps.py").read_bytes())
-    except (OSError, SyntaxError, ValueError):
+def _declared_label(app: Path, files: Files) -> str:
+    tree = tree_of(files.read_if_there(app / "apps.py"))
+    if tree is None:
         return app.name
     configs = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     values = [_literal_attributes(config) for config in configs]

@@ -33,6 +33,7 @@ class Reason(Enum):
     SIGNALS = "signals"
     MODEL_UNKNOWN = "model-unknown"
     MODEL_UNVERIFIED = "model-unverified"
+    DATABASE_UNKNOWN = "database-unknown"
     CUSTOM_BASE = "custom-base"
     INHERITANCE = "multi-table-inheritance"
     CUSTOM_MANAGER = "custom-manager"
@@ -78,12 +79,14 @@ class Reason(Enum):
     PREFETCH = "prefetch"
     FEW_ROWS = "few-rows"
     PER_PARENT = "per-parent"
+    ROW_ORDER = "row-order"
     ALREADY_STREAMS = "already-streams"
     DOES_NOT_STREAM = "does-not-stream"
     STATES_DIFFER = "states-differ"
     NAME_CLASH = "name-clash"
     SUPPRESSED = "suppressed"
     NOT_VERIFIED = "not-verified"
+    NOT_WRITTEN = "not-written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,14 @@ class Refusal:
 
     reason: Reason
     message: str
+
+
+class Refused(Exception):
+    """Raised where something stands in the way, caught by the codemod that asked."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(reason, message)
 
 
 class Part(Enum):
@@ -183,7 +194,11 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What a codemod would do to one part of a loop. It is safe if there are no caveats."""
+    """What a codemod would do to one part of a loop. It is safe if there are no caveats.
+
+    It is ``spare`` where something lighter does as well: then it counts only if it is not in another state of
+    the history.
+    """
 
     part: Part
     edit: Edit
@@ -194,7 +209,8 @@ class Rewrite:
     needs_helper: bool = False
     only: tuple[str, ...] | None = None
     defer: tuple[str, ...] | None = None
-    beside: Beside | None = None
+    beside: tuple[Beside, ...] = ()
+    spare: bool = False
 
     @property
     def applicability(self) -> Applicability:
@@ -202,10 +218,13 @@ class Rewrite:
 
 
 class Verdict(Enum):
-    """EQUAL: both versions left the same on all data. DIFFERENT: not on some. NOT_RUN: nothing is proved."""
+    """EQUAL: both versions left the same on all data. DIFFERENT: not on some. MORE_QUERIES: they did, but
+    the second sent more queries on some. NOT_RUN: nothing is proved.
+    """
 
     EQUAL = "equal"
     DIFFERENT = "different"
+    MORE_QUERIES = "more-queries"
     NOT_RUN = "not-run"
 
 
@@ -229,6 +248,21 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What one codemod says of a loop: it rewrites its part, would if unsafe rewrites were allowed, or does not.
+
+    ``reason`` says what it does, or why not; ``blocked_by`` is the refusal's reason, None for a rewrite.
+    """
+
+    code: str
+    part: Part
+    applied: bool
+    applicability: Applicability | None
+    reason: str
+    blocked_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoopOutcome:
     """One loop over database rows and what became of it. Lines and columns count from 1."""
 
@@ -249,6 +283,7 @@ class LoopOutcome:
     offer: str | None = None  # what --unsafe-fixes would do here, one sentence
     logged: bool = False  # under DEBUG, Django keeps statements of its body
     verified: Verified | None = None
+    answers: tuple[Answer, ...] = ()  # of the codemods that have something to say, by their codes
 
     @property
     def changed(self) -> bool:

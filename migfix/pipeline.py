@@ -11,25 +11,26 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
 from migfix import catalog
 from migfix.codemod import Codemod
-from migfix.discovery import discover
-from migfix.findings import FileEdit, FileOutcome
-from migfix.loops.functions import Reach
-from migfix.loops.loop import Databases, Loop, Surroundings, loops_in
-from migfix.loops.module import Module
-from migfix.loops.names import Names
-from migfix.loops.scopes import FunctionNode
+from migfix.discovery import Project, discover
+from migfix.facts.loop import Databases, Loop, Surroundings, loops_at
+from migfix.files import Files, Seen, Unreadable
+from migfix.findings import FileEdit, FileOutcome, Reason
 from migfix.plan import PlannedLoop, Policy, plan
+from migfix.reading.module import Module
+from migfix.reading.names import Names
+from migfix.reading.scopes import FunctionNode
+from migfix.receivers import hearing
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
-from migfix.source import Source, UnreadableSource
-from migfix.worlds import ProjectFacts
+from migfix.source import TOO_DEEP, Source, UnreadableSource
+from migfix.worlds import ProjectFacts, World
 
 Progress = Callable[[int, int], None]
 Dropped = Mapping[tuple[Path, int], str]
@@ -39,6 +40,7 @@ _FILES_FOR_PROCESSES = 5000
 def run(
     paths: Sequence[Path],
     settings: Settings,
+    files: Files | None = None,
     *,
     rewrite: bool,
     on_progress: Progress | None = None,
@@ -48,11 +50,12 @@ def run(
 
     ``dropped`` are loops to leave as they are, each by its file and line, and why.
     """
-    found = discover(paths, settings.exclude)
-    named = {path for path in paths if path.is_file()}
-    outcomes = [FileOutcome(path, error="no such file or folder") for path in found.missing]
+    files = files or Files()
+    found = discover(paths, files, settings.exclude)
+    named = {path for path in paths if not files.has_folder(path)}
+    outcomes = [FileOutcome(path, error=problem) for path, problem in found.problems]
     jobs = settings.jobs or _processes_for(len(found.files))
-    engine = Engine(settings, rewrite, dropped or {})
+    engine = Engine(settings, rewrite, files, dropped or {})
     for done, some in enumerate(_looked_at(found.files, named, engine, jobs), 1):
         outcomes += some
         if on_progress:
@@ -83,21 +86,29 @@ def _looked_at(
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         runs = [pool.submit(_run_stretch, some, named, engine) for some in stretches]
         for finished in as_completed(runs):
-            yield from finished.result()
+            found, seen = finished.result()
+            engine.files.also(seen)
+            yield from found
 
 
 def _run_stretch(
     files: Sequence[Path], named: set[Path], engine: Engine
-) -> list[list[FileOutcome]]:
-    return [engine.file(path, path in named) for path in files]
+) -> tuple[list[list[FileOutcome]], Seen]:
+    return [engine.file(path, path in named) for path in files], engine.files.seen()
 
 
 def run_source(
-    source: bytes, path: Path | None, settings: Settings, *, rewrite: bool
+    source: bytes,
+    path: Path | None,
+    settings: Settings,
+    files: Files | None = None,
+    *,
+    rewrite: bool,
 ) -> FileOutcome:
     """The outcome for ``source``, taken for the contents of ``path``."""
     place = path or Path("stdin.py")
-    return next(o for o in Engine(settings, rewrite).data(place, source, True) if o.path == place)
+    engine = Engine(settings, rewrite, files or Files())
+    return next(o for o in engine.data(place, source, True) if o.path == place)
 
 
 def _merged(outcomes: Iterable[FileOutcome]) -> list[FileOutcome]:
@@ -116,8 +127,9 @@ class Engine:
 
     settings: Settings
     rewrite: bool
+    files: Files
     dropped: Dropped = field(default_factory=dict)
-    projects: dict[Path, ProjectFacts] = field(default_factory=dict)
+    projects: dict[Project, ProjectFacts] = field(default_factory=dict)
     folders: dict[Path, ProjectFacts] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
 
@@ -127,10 +139,9 @@ class Engine:
 
     def file(self, path: Path, named: bool) -> list[FileOutcome]:
         """The outcomes of a file and of the helper modules that its migration imports."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            return [FileOutcome(path, error=f"cannot be read: {error.strerror}")]
+        data = self.files.read(path)
+        if isinstance(data, Unreadable):
+            return [FileOutcome(path, error=f"cannot be read: {data.why}")]
         return self.data(path, data, named)
 
     def data(self, path: Path, data: bytes, named: bool) -> list[FileOutcome]:
@@ -140,6 +151,8 @@ class Engine:
             return self._looked_into(Source.of(path, data), named)
         except (UnreadableSource, SettingsError) as error:
             return [FileOutcome(path, error=str(error))]
+        except RecursionError:
+            return [FileOutcome(path, error=TOO_DEEP, traceback=traceback.format_exc(limit=-3))]
         except Exception as error:  # the one boundary: a bug must not stop the other files
             return [
                 FileOutcome(
@@ -160,102 +173,166 @@ class Engine:
         return [self._outcome(module, worlds, facts), *self._helpers(module, worlds, facts)]
 
     def _helpers(
-        self, module: Module, worlds: Sequence[Reach], facts: ProjectFacts
+        self, module: Module, worlds: Sequence[World], facts: ProjectFacts
     ) -> Iterator[FileOutcome]:
         """The helper modules in migrations packages that the file's functions call into."""
-        calls = [call for world in worlds for call in world.imported]
+        reaches = dict.fromkeys(world.reach for world in worlds)
+        calls = [call for reach in reaches for call in reach.imported]
         for path in {p for call in calls if (p := facts.helper_file(call, module))}:
             if path not in self.helpers:
                 self.helpers.add(path)
-                helper = Module(
-                    Source.of(_shown(path, module.source.path), path.read_bytes()), facts.library
-                )
+                shown = self._shown(path, module.source.path)
+                data = self.files.read(path)
+                if isinstance(data, Unreadable):
+                    yield FileOutcome(shown, error=f"cannot be read: {data.why}")
+                    continue
+                helper = Module(Source.of(shown, data), facts.library)
                 yield self._outcome(helper, facts.worlds_of_helper(helper), facts)
 
+    def _shown(self, helper: Path, importer: Path) -> Path:
+        """As the user would write it: beside the importer, else relative to the working folder."""
+        if helper.parent == self.files.real(importer).parent:
+            return importer.parent / helper.name
+        try:
+            return helper.relative_to(Path.cwd())
+        except ValueError:
+            return helper
+
     def _facts(self, path: Path) -> ProjectFacts:
-        folder = path.resolve().parent
+        folder = self.files.real(path).parent
         if folder not in self.folders:
-            facts = ProjectFacts(path)
-            self.folders[folder] = self.projects.setdefault(facts.project.root, facts)
+            facts = ProjectFacts(path, self.files)
+            self.folders[folder] = self.projects.setdefault(facts.project, facts)
         return self.folders[folder]
 
     # One file
 
-    def _outcome(self, module: Module, worlds: Sequence[Reach], facts: ProjectFacts) -> FileOutcome:
+    def _outcome(self, module: Module, worlds: Sequence[World], facts: ProjectFacts) -> FileOutcome:
         source = module.source
         named = self.settings.helper
         place = (
-            helper_of_project(named, facts.project) if named else helper_place(source.path.parent)
+            helper_of_project(named, facts.project)
+            if named
+            else helper_place(source.path.parent, self.files)
         )
         planned = [
             self._kept(each, source.path)
             for each in self._planned(worlds, Names(module, place.module), facts)
         ]
+        edits: tuple[FileEdit, ...] = ()
+        if any(each.rewrites for each in planned):
+            planned, edits = self._written(source, planned, place)
         logged = any(p.outcome.logged for p in planned)
-        outcome = FileOutcome(
+        return FileOutcome(
             source.path,
             loops=tuple(p.outcome for p in planned),
+            edits=edits if self.rewrite else (),
             debug_setting=facts.debug_setting if logged else None,
         )
-        if not self.rewrite or not outcome.changed:
-            return outcome
-        return replace(outcome, edits=tuple(_edits(source, planned, place)))
 
     def _kept(self, planned: PlannedLoop, path: Path) -> PlannedLoop:
         why = self.dropped.get((path, planned.outcome.line))
-        return planned if why is None else planned.left(why)
+        return planned if why is None else planned.left(why, Reason.NOT_VERIFIED)
 
     def _planned(
-        self, worlds: Sequence[Reach], names: Names, facts: ProjectFacts
+        self, worlds: Sequence[World], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
-        found: dict[ast.For, list[Loop]] = {}
-        elsewhere: set[ast.For] = set()  # reached, and not known to go over rows
         known = self.settings.databases
         running_on = Databases(known, certain=True) if known else facts.databases
         size = self.settings.batch_size
         surroundings = Surroundings(
-            running_on, lambda: facts.receiver_of_all, None if size == BATCH_SIZE else size
+            running_on,
+            lambda signals: hearing(facts.receivers, signals),
+            facts.modules_importing,
+            None if size == BATCH_SIZE else size,
         )
-        for world in worlds:
-            for function in world.functions.values():
-                loops = list(loops_in(function, world, names, surroundings))
-                for loop in loops:
-                    found.setdefault(loop.node, []).append(loop)
-                elsewhere |= _loops_of(function.node, world) - {loop.node for loop in loops}
         policy = Policy(self.settings.codes, self.settings.unsafe_fixes)
-        planned = [
-            plan(loops, self.codemods, policy, everywhere=node not in elsewhere)
-            for node, loops in found.items()
-        ]
-        return sorted(planned, key=lambda p: (p.outcome.line, p.outcome.column))
+        planned = (
+            plan(_in_each(node, function, worlds, names, surroundings), self.codemods, policy)
+            for node, function in _loops_in(worlds).items()
+        )
+        return sorted(filter(None, planned), key=lambda p: (p.outcome.line, p.outcome.column))
+
+    def _written(
+        self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
+    ) -> tuple[list[PlannedLoop], tuple[FileEdit, ...]]:
+        """The loops and the edits that rewrite them; those that cannot be written well stay as they are."""
+        after, why = self._attempt(source, planned, place)
+        if after is None:
+            alone = [self._attempt(source, [each], place) for each in planned]
+            planned = [
+                each if written is not None else each.left(failure, Reason.NOT_WRITTEN)
+                for each, (written, failure) in zip(planned, alone, strict=True)
+            ]
+            after, why = self._attempt(source, planned, place)
+        if after is None:
+            return [p.left(why, Reason.NOT_WRITTEN) if p.rewrites else p for p in planned], ()
+        helps = any(rewrite.needs_helper for p in planned for rewrite in p.rewrites)
+        helper = place.edit() if helps else None
+        own = FileEdit(source.path, source.data, after)
+        return list(planned), (helper, own) if helper else (own,)
+
+    def _attempt(
+        self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
+    ) -> tuple[bytes | None, str]:
+        """The file's new bytes; None, and why, where they cannot be trusted."""
+        from migfix.rewriting.apply import LoopEdits, rewritten
+        from migfix.rewriting.lines import RewriteError
+
+        loops = {
+            p.loop.node: LoopEdits(
+                p.rewrites, p.loop.wrappers, p.loop.needless_list, p.loop.needless_guard
+            )
+            for p in planned
+            if p.rewrites
+        }
+        try:
+            return rewritten(source, loops, style_of(source.path, self.files), place.module), ""
+        except SettingsError:
+            raise
+        except RewriteError as error:
+            return None, f"the rewrite cannot be written: {error}"
+        except UnicodeEncodeError as error:
+            return None, f"the rewrite does not fit the encoding of the file: {error}"
+        except RecursionError:
+            return None, "the rewrite cannot be written: the code around it is nested too deeply"
+        except Exception as error:  # a bug must not cost the other loops of the file
+            return None, (
+                "the rewrite cannot be written, please report it: "
+                f"{type(error).__name__}: {error}"
+            )
 
 
-def _loops_of(function: FunctionNode, world: Reach) -> set[ast.For]:
-    return {node for node in world.module.nodes_of(function) if isinstance(node, ast.For)}
-
-
-def _shown(helper: Path, importer: Path) -> Path:
-    """As the user would write it: beside the importer, else relative to the working folder."""
-    if helper.parent == importer.resolve().parent:
-        return importer.parent / helper.name
-    try:
-        return helper.relative_to(Path.cwd())
-    except ValueError:
-        return helper
-
-
-def _edits(
-    source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
-) -> Iterator[FileEdit]:
-    from migfix.rewriting.apply import LoopEdits, rewritten
-
-    needs_helper = any(rewrite.needs_helper for p in planned for rewrite in p.rewrites)
-    if needs_helper and (helper := place.edit()) is not None:
-        yield helper
-    loops = {
-        p.loop.node: LoopEdits(p.rewrites, p.loop.wrappers, p.loop.needless_list)
-        for p in planned
-        if p.rewrites
+def _loops_in(worlds: Sequence[World]) -> dict[ast.For, FunctionNode]:
+    """Every ``for`` that is reached, with its function."""
+    return {
+        node: function
+        for reach in dict.fromkeys(world.reach for world in worlds)
+        for function in reach.functions
+        for node in reach.module.nodes_of(function)
+        if isinstance(node, ast.For)
     }
-    after = rewritten(source, loops, style_of(source.path))
-    yield FileEdit(source.path, source.data, after)
+
+
+def _in_each(
+    node: ast.For,
+    function: FunctionNode,
+    worlds: Sequence[World],
+    names: Names,
+    surroundings: Surroundings,
+) -> Iterator[list[Loop]]:
+    """The loop as each world sees it that reaches its function; nothing where it is not known to go over rows.
+
+    Those are left out that answer alike all that was asked of an earlier one, for this loop or another, up to
+    the moment at which the next one is taken.
+    """
+    taken: list[World] = []
+    for world in worlds:
+        if function not in world.reach.functions:
+            continue
+        alike = (other for other in taken if other.entries is world.entries)
+        if any(other.state.is_answered_alike_by(world.state) for other in alike):
+            continue
+        taken.append(world)
+        reach = world.own_reach
+        yield loops_at(node, reach.functions[function], reach, names, surroundings)

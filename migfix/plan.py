@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from migfix.codemod import Codemod, Decision
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import already_streams, sends_queries
 from migfix.findings import (
+    Answer,
     Applicability,
+    Edit,
     LoopOutcome,
     Outcome,
     Part,
     Reason,
     Refusal,
+    ReplaceExpressions,
     Rewrite,
 )
-from migfix.loops.loop import Loop
-from migfix.loops.streaming import already_streams, sends_queries
 
 _IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 
@@ -55,18 +59,26 @@ class PlannedLoop:
     rewrites: tuple[Rewrite, ...]
     outcome: LoopOutcome
 
-    def left(self, why: str) -> PlannedLoop:
-        """The same loop as it is, because its rewrite was not seen to do the same."""
+    def left(self, why: str, reason: Reason) -> PlannedLoop:
+        """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""
         outcome = replace(
             self.outcome,
             outcome=Outcome.LEFT,
             applicability=None,
             codes=(),
             reason=why,
-            blocked_by=Reason.NOT_VERIFIED.value,
+            blocked_by=reason.value,
             only=None,
             defer=None,
             batched=False,
+            answers=tuple(
+                (
+                    replace(each, applied=False, reason=why, blocked_by=reason.value)
+                    if each.applied
+                    else each
+                )
+                for each in self.outcome.answers
+            ),
         )
         return PlannedLoop(self.loop, (), outcome)
 
@@ -80,39 +92,52 @@ class Policy:
 
 
 def plan(
-    worlds: Sequence[Loop], codemods: Sequence[Codemod], policy: Policy, *, everywhere: bool = True
-) -> PlannedLoop:
-    """Decide on one loop as every state in ``worlds`` sees it. Raises ``ConflictError``.
+    worlds: Iterable[Sequence[Loop]], codemods: Sequence[Codemod], policy: Policy
+) -> PlannedLoop | None:
+    """Decide on one loop as every state sees it. Raises ``ConflictError``.
 
-    ``everywhere`` is False where in some other state it is not known to go over rows.
+    ``worlds`` are taken one after the other, each when the one before is decided on. A world is empty where the
+    loop is not known to go over rows. None where none of them is known to.
     """
-    loop = worlds[0]
     in_order = sorted(codemods, key=lambda codemod: _LADDER.index(codemod.part))
-    decisions = {codemod.code: _decided(codemod, worlds, policy) for codemod in in_order}
+    part_of = {codemod.code: codemod.part for codemod in codemods}
+    in_force = [codemod for codemod in in_order if codemod.code in policy.codes]
+    first: Loop | None = None
+    decisions: dict[str, Decision] = dict.fromkeys(codemod.code for codemod in in_order)
+    everywhere = True
+    for ways in worlds:
+        everywhere = everywhere and bool(ways)
+        for loop in ways:
+            for codemod in in_force:
+                decisions[codemod.code] = (
+                    codemod.decision(loop)
+                    if first is None
+                    else _also(decisions[codemod.code], codemod, loop, first)
+                )
+            first = first or loop
+    if first is None:
+        return None
+    for code, decision in decisions.items():
+        if decision is not None and _is_ignored(first, code):
+            decisions[code] = Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
+    decisions = {code: None if _is_spare(d) else d for code, d in decisions.items()}
     if not everywhere:
         decisions = {code: _withheld(decision) for code, decision in decisions.items()}
     decisions = _with_what_they_need(decisions, policy)
-    accepted = _composed(decisions, policy)
+    accepted = _without_needless(_composed(decisions, policy), first)
     composed = sorted(accepted.values(), key=lambda rewrite: _COMPOSITION.index(rewrite.part))
-    return PlannedLoop(loop, tuple(composed), _outcome(loop, decisions, accepted))
+    return PlannedLoop(first, tuple(composed), _outcome(first, decisions, accepted, part_of))
 
 
-def _decided(codemod: Codemod, worlds: Sequence[Loop], policy: Policy) -> Decision:
-    """The decision that holds in every state; a refusal in one of them holds for all."""
-    if codemod.code not in policy.codes:
-        return None
-    decision = codemod.decision(worlds[0])
-    for world in worlds[1:]:
-        if isinstance(decision, Refusal):
-            break
-        other = codemod.decision(world)
-        agreed = _agreed(decision, other)
-        if agreed is None and other != decision:
-            agreed = Refusal(Reason.STATES_DIFFER, _difference(worlds[0], world))
-        decision = agreed
-    if decision is not None and _is_ignored(worlds[0], codemod.code):
-        return Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
-    return decision
+def _also(decision: Decision, codemod: Codemod, loop: Loop, first: Loop) -> Decision:
+    """The decision that holds in one more state; a refusal in one of them holds for all."""
+    if isinstance(decision, Refusal):
+        return decision
+    other = codemod.decision(loop)
+    agreed = _agreed(decision, other)
+    if agreed is None and other != decision:
+        return Refusal(Reason.STATES_DIFFER, _difference(first, loop))
+    return agreed
 
 
 def _withheld(decision: Decision) -> Decision:
@@ -132,8 +157,13 @@ def _agreed(decision: Decision, other: Decision) -> Decision:
     if not isinstance(decision, Rewrite) or not isinstance(other, Rewrite):
         return None
     caveats = tuple(dict.fromkeys((*decision.caveats, *other.caveats)))
-    one = replace(decision, caveats=caveats)
-    return one if one == replace(other, caveats=caveats) else None
+    spare = decision.spare and other.spare
+    one = replace(decision, caveats=caveats, spare=spare)
+    return one if one == replace(other, caveats=caveats, spare=spare) else None
+
+
+def _is_spare(decision: Decision) -> bool:
+    return isinstance(decision, Rewrite) and decision.spare
 
 
 def _difference(one: Loop, other: Loop) -> str:
@@ -161,10 +191,12 @@ def _is_ignored(loop: Loop, code: str) -> bool:
 def _with_what_they_need(decisions: dict[str, Decision], policy: Policy) -> dict[str, Decision]:
     """The decisions, where a rewrite that needs another to be applied is refused without it."""
     parts = {d.part for d in decisions.values() if isinstance(d, Rewrite) and _allows(policy, d)}
+    if Part.WHOLE in parts:  # no other part of the loop is left to need one
+        return decisions
     for code, decision in decisions.items():
-        beside = decision.beside if isinstance(decision, Rewrite) else None
-        if beside is not None and beside.part not in parts:
-            return _with_what_they_need({**decisions, code: beside.refusal}, policy)
+        for beside in decision.beside if isinstance(decision, Rewrite) else ():
+            if beside.part not in parts:
+                return _with_what_they_need({**decisions, code: beside.refusal}, policy)
     return decisions
 
 
@@ -186,11 +218,28 @@ def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewri
     return allowed
 
 
+def _without_needless(accepted: dict[str, Rewrite], loop: Loop) -> dict[str, Rewrite]:
+    """The rewrites but one of a test that goes with the whole loop."""
+    guard = loop.needless_guard
+    if guard is None or not any(r.part is Part.WHOLE for r in accepted.values()):
+        return accepted
+    return {code: r for code, r in accepted.items() if not _is_within(r.edit, guard.test)}
+
+
+def _is_within(edit: Edit, test: ast.expr) -> bool:
+    """Does it change nothing but expressions of the test?"""
+    inside = set(ast.walk(test))
+    return isinstance(edit, ReplaceExpressions) and all(node in inside for node, _ in edit.pairs)
+
+
 def _outcome(
-    loop: Loop, decisions: dict[str, Decision], accepted: dict[str, Rewrite]
+    loop: Loop,
+    decisions: dict[str, Decision],
+    accepted: dict[str, Rewrite],
+    part_of: Mapping[str, Part],
 ) -> LoopOutcome:
     rewrites = [accepted[code] for code in sorted(accepted)]
-    refusals = list(_not_applied(decisions, accepted))
+    refusals = list(_not_applied(decisions, accepted, part_of))
     outcome = _kind(rewrites)
     caveats = [caveat for rewrite in rewrites for caveat in rewrite.caveats]
     withheld = [d for c, d in decisions.items() if isinstance(d, Rewrite) and c not in accepted]
@@ -215,7 +264,21 @@ def _outcome(
         already_streams=already_streams(loop),
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
         logged=outcome not in {*_GONE, Outcome.CURSOR} and sends_queries(loop),
+        answers=tuple(_answers(decisions, accepted, part_of)),
     )
+
+
+def _answers(
+    decisions: Mapping[str, Decision], accepted: Mapping[str, Rewrite], part_of: Mapping[str, Part]
+) -> Iterable[Answer]:
+    """What each codemod says, a part that goes with the whole loop included."""
+    for code, decision in sorted(decisions.items()):
+        match decision:
+            case Rewrite():
+                applied, said = code in accepted, _with_doubts(decision)
+                yield Answer(code, decision.part, applied, decision.applicability, said)
+            case Refusal(reason=reason, message=message):
+                yield Answer(code, part_of[code], False, None, message, reason.value)
 
 
 _GONE = {Outcome.UPDATE, Outcome.DELETE}
@@ -237,21 +300,18 @@ def _kind(rewrites: Sequence[Rewrite]) -> Outcome:
     return Outcome.LEFT
 
 
-def _not_applied(decisions: dict[str, Decision], accepted: dict[str, Rewrite]) -> Iterable[Refusal]:
-    """Why the rewrites that did not happen did not, best first; one for each part of the loop."""
+def _not_applied(
+    decisions: dict[str, Decision], accepted: dict[str, Rewrite], part_of: Mapping[str, Part]
+) -> Iterable[Refusal]:
+    """Why the rewrites that did not happen did not, best first; none of a part that another codemod rewrites."""
     parts = {rewrite.part for rewrite in accepted.values()}
     if Part.WHOLE in parts:
         return
     for code, decision in decisions.items():
         if isinstance(decision, Rewrite) and code not in accepted and decision.caveats:
             yield decision.caveats[0]
-        elif isinstance(decision, Refusal) and not _superseded(code, parts):
+        elif isinstance(decision, Refusal) and part_of[code] not in parts:
             yield decision
-
-
-def _superseded(code: str, parts: set[Part]) -> bool:
-    """A refusal to stream in one way does not matter when the rows stream in the other."""
-    return code in {"MF202", "MF203"} and Part.SOURCE in parts
 
 
 def _why_left(refusals: Sequence[Refusal]) -> str:
@@ -262,10 +322,11 @@ def _why_left(refusals: Sequence[Refusal]) -> str:
 
 
 def _offer(withheld: Sequence[Rewrite]) -> str | None:
-    if not withheld:
-        return None
-    best = withheld[0]
-    return _sentence([best.message, *(f"but {caveat.message}" for caveat in best.caveats)])
+    return _with_doubts(withheld[0]) if withheld else None
+
+
+def _with_doubts(rewrite: Rewrite) -> str:
+    return _sentence([rewrite.message, *(f"but {caveat.message}" for caveat in rewrite.caveats)])
 
 
 def _sentence(parts: Sequence[str]) -> str:

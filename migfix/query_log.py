@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from migfix.discovery import Project
+from migfix.source import tree_of
 
 _NAMED_BY_MANAGE = re.compile(rb"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 _PLAIN_NAMES = frozenset({"settings.py", "base.py", "common.py", "__init__.py"})
@@ -24,29 +24,25 @@ def debug_setting(project: Project) -> str | None:
     These are the ones that ``manage.py`` names, or else those that no machine or task has for itself.
     """
     for path in _settings(project):
-        if (line := _line_in(path)) is not None:
+        if (line := _line_in(project.files.read_if_there(path))) is not None:
             return f"{_shown(path, project.root)}:{line}"
     return None
 
 
 def _settings(project: Project) -> Iterable[Path]:
     manage = project.root / "manage.py"
-    named = _NAMED_BY_MANAGE.search(manage.read_bytes()) if manage.is_file() else None
+    named = _NAMED_BY_MANAGE.search(project.files.read_if_there(manage))
     if named and (path := project.module_file(named[1].decode())):
         return [path]
     return [path for path in project.settings_files if path.name in _PLAIN_NAMES]
 
 
-def _line_in(path: Path) -> int | None:
+def _line_in(data: bytes) -> int | None:
     """The line that sets DEBUG, where it is the only one and says True."""
-    data = path.read_bytes()
     if b"DEBUG" not in data:
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data)
-    except (SyntaxError, ValueError):
+    tree = tree_of(data)
+    if tree is None:
         return None
     match list(_assigned(tree)):
         case [(line, ast.Constant(value=True))]:

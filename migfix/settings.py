@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +13,9 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+from migfix.files import Files, Unreadable
+from migfix.quoting import quoted
 
 T = TypeVar("T")
 
@@ -34,18 +40,19 @@ class SettingsError(Exception):
     """A setting that makes no sense, as one line that names where it is and what would be right."""
 
 
+_CODE = re.compile(rb"""^codemod = Codemod\(\s*__name__,\s*["'](\w+)["']""", re.MULTILINE)
+
+
+@cache
 def known_codes() -> Mapping[str, str]:
-    """The codes of the codemods and their names."""
-    return {
-        "MF101": "loop-to-update",
-        "MF102": "loop-to-delete",
-        "MF201": "load-only-used-fields",
-        "MF202": "stream-rows",
-        "MF203": "server-side-cursor",
-        "MF301": "batch-saves",
-        "MF302": "batch-creates",
-        "MF401": "count-in-database",
-    }
+    """The codes of the codemods and their names, as their files say them, in the order of the codes."""
+    package = importlib.import_module("migfix.codemods")
+    found: dict[str, str] = {}
+    for each in pkgutil.iter_modules(package.__path__):
+        code = _CODE.search(pkgutil.get_data(package.__name__, f"{each.name}.py") or b"")
+        if code is not None:
+            found[code[1].decode()] = each.name.replace("_", "-")
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class Settings:
     are then to be detected. ``jobs`` 0 leaves the number of processes to the run. ``config`` is
     the file the settings come from. The globs of ``exclude`` are names or paths from the working
     folder. ``helper`` is the module that holds the helper for the whole project; by default each
-    migrations folder has its own. ``batch_size`` is the number of rows that a rewritten loop writes in
+    migrations folder has its own. ``cache`` is the folder for kept reports, where the
+    file names one. ``batch_size`` is the number of rows that a rewritten loop writes in
     one go.
     """
 
@@ -82,6 +90,7 @@ class Settings:
     jobs: int = 0
     config: Path | None = None
     helper: str | None = None
+    cache: Path | None = None
 
     @property
     def codes(self) -> frozenset[str]:
@@ -89,19 +98,20 @@ class Settings:
         return self.select - self.ignore
 
 
-def settings_for(path: Path, overrides: Overrides) -> Settings:
+def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
     """The settings for ``path``: the command line, else the nearest [tool.migfix], else defaults.
 
     A ``--select`` replaces both ``select`` and ``ignore`` of the file, since it names what is
     wanted now; an ``--ignore`` adds to what the file ignores. Raises SettingsError.
     """
-    config, said = _nearest_config(_folder_of(path))
+    config, said = files.once(_nearest_config, _folder_of(path, files))
     reading = _Reading(config, said)
     select, ignore = reading.codes("select"), reading.codes("ignore")
     unsafe, databases = reading.flag("unsafe-fixes"), reading.databases("databases")
     exclude = _from_here(reading.strings("exclude"), config)
     batch_size = reading.number("batch-size")
     helper = reading.module("helper")
+    cache = reading.folder("cache-dir")
     reading.reject_unknown_keys()
     if overrides.select is not None:
         select, ignore = codes_of(overrides.select, "--select"), None
@@ -118,6 +128,7 @@ def settings_for(path: Path, overrides: Overrides) -> Settings:
         jobs=overrides.jobs,
         config=config,
         helper=helper,
+        cache=cache,
     )
 
 
@@ -213,6 +224,14 @@ class _Reading:
             )
         return value
 
+    def folder(self, key: str) -> Path | None:
+        value = self._value(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value:
+            raise SettingsError(f"{self._place(key)} must be the path of a folder, in quotes")
+        return (self.file or Path()).parent / value
+
     def flag(self, key: str) -> bool | None:
         value = self._value(key)
         if value is not None and not isinstance(value, bool):
@@ -240,7 +259,7 @@ class _Reading:
         return f"{shown(self.file or Path())}: [tool.migfix] {key}".rstrip()
 
 
-def shown(path: Path) -> str:
+def from_here(path: Path) -> str:
     """``path`` as a user in the working folder would write it."""
     try:
         return path.relative_to(Path.cwd()).as_posix()
@@ -248,43 +267,46 @@ def shown(path: Path) -> str:
         return path.as_posix()
 
 
+def shown(path: Path) -> str:
+    """The same for people to read."""
+    return quoted(from_here(path))
+
+
 # -- files of settings
 
 
-def _folder_of(path: Path) -> Path:
+def _folder_of(path: Path, files: Files) -> Path:
     path = path.absolute()
-    return path if path.is_dir() else path.parent
+    return path if files.has_folder(path) else path.parent
 
 
-def _folders_up(folder: Path) -> Iterator[Path]:
+def _folders_up(folder: Path, files: Files) -> Iterator[Path]:
     """``folder`` and its parents, to the root of the repository or else of the disk."""
     for each in (folder, *folder.parents):
         yield each
-        if (each / ".git").exists() or (each / ".hg").exists():
+        if files.has(each / ".git") or files.has(each / ".hg"):
             return
 
 
-@cache
-def _nearest_config(folder: Path) -> tuple[Path | None, Mapping[str, Any]]:
-    for each in _folders_up(folder):
+def _nearest_config(files: Files, folder: Path) -> tuple[Path | None, Mapping[str, Any]]:
+    for each in _folders_up(folder, files):
         file = each / "pyproject.toml"
-        table = _table(_read_toml(file, "migfix"), "tool", "migfix")
+        table = _table(_read_toml(file, "migfix", files), "tool", "migfix")
         if table is not None:
             return file, table
     return None, {}
 
 
-def _read_toml(file: Path, mentioning: str) -> Mapping[str, Any]:
+def _read_toml(file: Path, mentioning: str, files: Files) -> Mapping[str, Any]:
     """The content of a TOML file; empty when it is not there or does not mention the word.
 
     The word spares the parser, and its import, the many files that do not concern us.
     """
-    try:
-        content = file.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    if not files.has_file(file):
         return {}
-    except OSError as error:
-        raise SettingsError(f"{shown(file)}: cannot be read: {error.strerror}") from None
+    content = files.read(file)
+    if isinstance(content, Unreadable):
+        raise SettingsError(f"{shown(file)}: cannot be read: {content.why}")
     return _parse_toml(file, content) if mentioning.encode() in content else {}
 
 
@@ -295,8 +317,21 @@ def _parse_toml(file: Path, content: bytes) -> Mapping[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also of letters and of numbers
         raise SettingsError(f"{shown(file)}: is not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{shown(file)}: its values are nested too deeply") from None
+
+
+def cache_folder_in(data: bytes, folder: str) -> str | None:
+    """The ``cache-dir`` that a ``pyproject.toml`` in ``folder`` names, if it makes sense."""
+    file = Path(folder, "pyproject.toml")
+    try:
+        table = _table(_parse_toml(file, data), "tool", "migfix")
+        named = _Reading(file, table or {}).folder("cache-dir")
+    except SettingsError:
+        return None
+    return None if named is None else str(named)
 
 
 def _table(content: Any, *keys: str) -> Mapping[str, Any] | None:
@@ -325,28 +360,27 @@ class Style:
     preview: bool = False
 
 
-def style_of(path: Path) -> Style:
+def style_of(path: Path, files: Files) -> Style:
     """The style of the project that ``path`` belongs to: of black, else ruff, else flake8.
 
     The nearest folder that configures black or ruff counts, and black before ruff there. Values
     that make no sense count as absent. Raises SettingsError for a file that is not TOML.
     """
-    return _style_in(_folder_of(path))
+    return files.once(_style_in, _folder_of(path, files))
 
 
-@cache
-def _style_in(folder: Path) -> Style:
-    for each in _folders_up(folder):
-        if style := _black_style(each) or _ruff_style(each):
+def _style_in(files: Files, folder: Path) -> Style:
+    for each in _folders_up(folder, files):
+        if style := _black_style(each, files) or _ruff_style(each, files):
             return style
-    for each in _folders_up(folder):
-        if length := _flake8_line_length(each):
+    for each in _folders_up(folder, files):
+        if length := _flake8_line_length(each, files):
             return Style(line_length=length)
     return Style()
 
 
-def _black_style(folder: Path) -> Style | None:
-    table = _table(_read_toml(folder / "pyproject.toml", "black"), "tool", "black")
+def _black_style(folder: Path, files: Files) -> Style | None:
+    table = _table(_read_toml(folder / "pyproject.toml", "black", files), "tool", "black")
     if table is None:
         return None
     return Style(
@@ -359,8 +393,8 @@ def _black_style(folder: Path) -> Style | None:
     )
 
 
-def _ruff_style(folder: Path) -> Style | None:
-    table = _ruff_table(folder)
+def _ruff_style(folder: Path, files: Files) -> Style | None:
+    table = _ruff_table(folder, files)
     if table is None:
         return None
     formatting = _table(table, "format")
@@ -373,11 +407,11 @@ def _ruff_style(folder: Path) -> Style | None:
     )
 
 
-def _ruff_table(folder: Path) -> Mapping[str, Any] | None:
+def _ruff_table(folder: Path, files: Files) -> Mapping[str, Any] | None:
     for name in (".ruff.toml", "ruff.toml"):
-        if (folder / name).is_file():
-            return _read_toml(folder / name, "")
-    return _table(_read_toml(folder / "pyproject.toml", "ruff"), "tool", "ruff")
+        if files.has_file(folder / name):
+            return _read_toml(folder / name, "", files)
+    return _table(_read_toml(folder / "pyproject.toml", "ruff", files), "tool", "ruff")
 
 
 def _line_length(table: Mapping[str, Any]) -> int:
@@ -390,15 +424,18 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(map(str, words)) if isinstance(words, list) else ()
 
 
-def _flake8_line_length(folder: Path) -> int | None:
+def _flake8_line_length(folder: Path, files: Files) -> int | None:
     from configparser import ConfigParser, Error
 
     for name in ("setup.cfg", "tox.ini", ".flake8"):
+        content = files.read(folder / name)
+        if isinstance(content, Unreadable):
+            continue
         parser = ConfigParser(interpolation=None)
         try:
-            parser.read(folder / name, encoding="utf-8")
+            parser.read_string(content.decode())
             length = parser.getint("flake8", "max-line-length", fallback=0)
-        except (Error, ValueError, OSError):
+        except (Error, ValueError):
             continue
         if 0 < length <= LONGEST_FLAKE8_LINE:
             return length

@@ -8,11 +8,36 @@ import re
 import sys
 import tokenize
 import warnings
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
+
+def tree_of(data: bytes) -> ast.Module | None:
+    """The tree of a neighbour; None for one that cannot be parsed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def nodes_of(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """``ast.walk`` once for all who look through one file after the other."""
+    return tuple(ast.walk(tree))
+
+
+def last_name(node: ast.AST) -> str:
+    """``post_save`` of ``signals.post_save`` and of ``post_save``; nothing of what is no such name."""
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    return name if isinstance(name, str) else ""
+
+
 BOM = b"\xef\xbb\xbf"
+TOO_DEEP = "its expressions or blocks are nested too deeply to be followed"
 
 
 class UnreadableSource(Exception):
@@ -42,27 +67,41 @@ class Source:
     def tree(self) -> ast.Module:
         """The syntax tree. Raises ``UnreadableSource`` with line and column."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SyntaxWarning)
-                warnings.simplefilter("ignore", DeprecationWarning)
-                return ast.parse(self.text)
+            return parsed(self.text)
         except SyntaxError as error:
             running = f"{sys.version_info.major}.{sys.version_info.minor}"
+            place = f"line {error.lineno}, column {error.offset}: " if error.lineno else ""
             raise UnreadableSource(
-                f"line {error.lineno}, column {error.offset}: {error.msg} "
+                f"{place}{error.msg} "
                 f"(read by Python {running}; if the file is for a newer one, run migfix with that)"
             ) from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise UnreadableSource(f"cannot be parsed: {error}") from error
+        except (RecursionError, MemoryError) as error:  # the parser's own stack, since Python 3.9
+            raise UnreadableSource(TOO_DEEP) from error
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
         return split_lines(self.text)
 
-    @property
-    def newline(self) -> str:
-        match = re.search("\r\n|\n|\r", self.text)
-        return match[0] if match else "\n"
+    @cached_property
+    def plain(self) -> str:
+        """The text with line feeds alone, as the parser and ``tokenize`` see it."""
+        return _plain(self.text)
+
+    @cached_property
+    def rows(self) -> tuple[tuple[int, int], ...]:
+        """The logical lines: the first line of each from 0, and the one after its last.
+
+        Several statements may share one, and a backslash or an open bracket carries it on.
+        https://docs.python.org/3/reference/lexical_analysis.html#line-structure
+        """
+        return tuple(logical_lines(self.plain))
+
+    @cached_property
+    def lines_in_strings(self) -> frozenset[int]:
+        """The lines, from 0, that begin inside of a string."""
+        return frozenset(_lines_in_strings(self.plain))
 
     def encoded(self, text: str) -> bytes:
         """``text`` as this file would hold it. Raises ``UnicodeEncodeError``."""
@@ -84,6 +123,87 @@ class Source:
         return text if "\n" not in text and "\r" not in text else flattened(text)
 
 
+def parsed(text: str) -> ast.Module:
+    """The tree of a whole file, without the warnings that its own author is to see."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def parsed_expression(text: str) -> ast.expr:
+    """The tree of one expression."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, mode="eval").body
+
+
+def shape(node: ast.AST) -> tuple[Hashable, ...]:
+    """What tells apart two trees that do not mean the same, as ``ast.dump`` does, at any depth."""
+    found: list[Hashable] = []
+    waiting: list[object] = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, ast.AST):
+            found.append(type(each).__name__)
+            waiting += [getattr(each, name, None) for name in each._fields]
+        elif isinstance(each, list):
+            found.append(len(each))
+            waiting += each
+        else:
+            assert isinstance(each, Hashable)
+            found.append((type(each).__name__, each))
+    return tuple(found)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def tokens_of(text: str) -> Iterator[tokenize.TokenInfo]:
+    """The tokens of a whole file or of statements cut out of one."""
+    return tokenize.generate_tokens(io.StringIO(_plain(text)).readline)
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, int]]:
+    """See ``Source.rows``."""
+    first: int | None = None
+    for token in tokens_of(text):
+        if token.type == tokenize.NEWLINE and first is not None:
+            yield first, token.end[0] if token.string else token.start[0]
+            first = None
+        elif first is None and token.type not in _BETWEEN_LINES:
+            first = token.start[0] - 1
+
+
+def _lines_in_strings(text: str) -> Iterator[int]:
+    depth: list[int] = []
+    for token in tokens_of(text):
+        name = tokenize.tok_name[token.type]
+        if token.type == tokenize.STRING:
+            yield from range(token.start[0], token.end[0])
+        elif name.endswith("STRING_START"):  # of f-strings, since Python 3.12
+            depth.append(token.start[0])
+        elif name.endswith("STRING_END"):
+            yield from range(depth.pop(), token.end[0])
+
+
+_BETWEEN_LINES = frozenset(
+    {
+        tokenize.NL,
+        tokenize.COMMENT,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.NEWLINE,
+        tokenize.ENDMARKER,
+    }
+)
+
+
+def comments_in(text: str) -> list[str]:
+    """The comments of a whole file or of statements cut out of one, in order."""
+    return [token.string for token in tokens_of(text) if token.type == tokenize.COMMENT]
+
+
 def split_lines(text: str) -> tuple[str, ...]:
     """Lines with their ends, split where Python splits them (not at form feeds)."""
     return tuple(io.StringIO(text, newline=""))
@@ -97,7 +217,7 @@ def shortened(text: str) -> str:
 
 def flattened(expression: str) -> str:
     """``expression`` without comments and line breaks between its tokens; strings are kept as they are."""
-    text = expression.replace("\r\n", "\n").replace("\r", "\n")
+    text = _plain(expression)
     parts: list[str] = []
     previous: tokenize.TokenInfo | None = None
     skipped = (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.ENDMARKER)
@@ -121,4 +241,4 @@ def _gap(before: tokenize.TokenInfo, after: tokenize.TokenInfo) -> str:
 
 
 def _ends_in_call(text: str) -> bool:
-    return text.endswith(",)") and isinstance(ast.parse(text, mode="eval").body, ast.Call)
+    return text.endswith(",)") and isinstance(parsed_expression(text), ast.Call)

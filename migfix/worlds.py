@@ -3,44 +3,103 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from migfix import databases
-from migfix.discovery import Project, project_of
+from migfix.discovery import Project, own_code, project_of
+from migfix.facts.loop import Databases
+from migfix.files import Files
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, RunPythonCall
+from migfix.history.recorded import Recorded
 from migfix.history.state import ModelKey, ProjectState, Unknown
-from migfix.loops.functions import Entry, ImportedCall, Reach, runpython_like
-from migfix.loops.loop import Databases
-from migfix.loops.module import Library, Module, relative_file
-from migfix.loops.scopes import walk
 from migfix.query_log import debug_setting
-from migfix.receivers import receiver_of_all
+from migfix.reading.functions import Entry, ImportedCall, Reach, runpython_like
+from migfix.reading.library import Library, relative_file
+from migfix.reading.module import Module
+from migfix.reading.scopes import walk
+from migfix.receivers import Receiver, receivers
 from migfix.source import Source, UnreadableSource
+
+_FEW = 8  # modules whose importers are looked for one by one
+# A dependency names a migration in quotes, an import without or after a dot: ".0001_initial".
+_UNQUOTED = re.compile(rb"(?<![\"'\w])\w+")
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """The functions of a file that run, and the state of the models that they find.
+
+    ``reach`` is of this state, or of another of ``entries`` that answers alike all that it takes to find it.
+    """
+
+    state: Recorded
+    entries: Sequence[Entry]
+    reach: Reach
+
+    @cached_property
+    def own_reach(self) -> Reach:
+        """The same in this very state."""
+        if self.reach.state is self.state:
+            return self.reach
+        return _reached(self.reach.module, self.state, self.entries)
+
+
+def worlds_in(
+    states: Iterable[ProjectState], module: Module, entries: Sequence[Entry]
+) -> Iterator[World]:
+    """One world for each state."""
+    found: list[tuple[Reach, Recorded]] = []
+    for each in states:
+        state = Recorded.beginning(each)
+        reach = next((r for r, asked in found if asked.is_answered_alike_by(state)), None)
+        if reach is None:
+            reach = _reached(module, state, entries)
+            found.append((reach, replace(state, answers=dict(state.answers))))
+        yield World(state, entries, reach)
+
+
+def _by_reach(worlds: Iterable[World]) -> list[tuple[Reach, list[World]]]:
+    """The worlds that reach the same, in order."""
+    found: dict[int, tuple[Reach, list[World]]] = {}
+    for world in worlds:
+        found.setdefault(id(world.reach), (world.reach, []))[1].append(world)
+    return list(found.values())
 
 
 class ProjectFacts:
     """What is read once for all files of one project."""
 
-    def __init__(self, path: Path) -> None:
-        self.project: Project = project_of(path)
+    def __init__(self, path: Path, files: Files) -> None:
+        self.files = files
+        self.project: Project = project_of(path, files)
         self.history = History(self.project)
+        self._looked_for = 0
 
     @cached_property
     def databases(self) -> Databases:
-        found = databases.detect(self.project.root)
-        return Databases(found, certain=not found >= databases.ALL_BUT_ORACLE)
+        found, unknown = databases.detect(self.project)
+        certain = unknown is None and not found >= databases.ALL_BUT_ORACLE
+        return Databases(found, certain, unknown)
 
     @cached_property
     def library(self) -> Library:
-        return Library(self.project.module_file, self.history.model_setting)
+        return Library(
+            self.files,
+            self.project.module_file,
+            self.history.model_setting,
+            lambda name: self.history.environment.module_file(name),
+        )
 
     @cached_property
-    def receiver_of_all(self) -> str | None:
-        """Where the project listens to the signals of every model; None where it does not."""
-        return receiver_of_all(self.project.root)
+    def receivers(self) -> list[Receiver]:
+        """Where the project listens to the signals of historical models."""
+        return receivers(self.project)
 
     @cached_property
     def debug_setting(self) -> str | None:
@@ -49,51 +108,52 @@ class ProjectFacts:
 
     @cached_property
     def _migration_folders(self) -> frozenset[Path]:
-        return frozenset(package.folder.resolve() for package in self.project.packages)
+        return frozenset(self.files.real(package.folder) for package in self.project.packages)
 
-    def worlds(self, module: Module) -> list[Reach]:
+    def worlds(self, module: Module) -> list[World]:
         """The functions that the RunPythons of a migration reach, once for each state they may find.
 
         Empty for a file that is no migration, or has no RunPython.
         """
         return self._worlds(module)
 
-    def worlds_of_helper(self, module: Module) -> list[Reach]:
+    def worlds_of_helper(self, module: Module) -> list[World]:
         """For a module that migrations import: what each of them reaches in it, in its own states."""
-        worlds: list[Reach] = []
-        for importer in self.importers(module.source.path.resolve()):
-            for world in self._worlds(importer, module):
-                if entries := self._entries_of_helper(module, world):
-                    worlds.append(_reached(module, world.state, entries))
-        return worlds
+        found: list[World] = []
+        for importer in self.importers(self.files.real(module.source.path)):
+            for reach, alike in _by_reach(self._worlds(importer, module)):
+                if entries := self._entries_of_helper(module, reach):
+                    found += worlds_in((world.state for world in alike), module, entries)
+        return found
 
     def _entries_of_helper(self, helper: Module, world: Reach) -> list[Entry]:
         """What the functions of an importing migration call in the helper module."""
-        path = helper.source.path.resolve()
+        path = self.files.real(helper.source.path)
         return [
             Entry(ast.Name(id=call.path.rpartition(".")[2], ctx=ast.Load()), call.arguments)
             for call in world.imported
             if self.helper_file(call, world.module) == path
         ]
 
-    def worlds_of_stray(self, module: Module) -> list[Reach]:
+    def worlds_of_stray(self, module: Module) -> list[World]:
         """For a file that no migration reaches: its ``(apps, schema_editor)`` functions, no model known."""
         state = ProjectState(everything_unknown="no RunPython of a migration reaches this function")
-        return [_reached(module, state, list(runpython_like(module)))]
+        return list(worlds_in([state], module, list(runpython_like(module))))
 
     def helper_file(self, call: ImportedCall, importer: Module) -> Path | None:
         """The file of an imported function, where it lies in a migrations package of the project."""
         module = call.path.rpartition(".")[0]
         if module.startswith("."):
-            path = relative_file(module, importer.source.path)
+            path = relative_file(module, importer.source.path, self.files)
         else:
             path = self.project.module_file(module) if "migrations" in module else None
-        if path is None or not path.is_file():
+        if path is None or not self.files.has_file(path):
             return None
-        return path.resolve() if path.resolve().parent in self._migration_folders else None
+        path = self.files.real(path)
+        return path if path.parent in self._migration_folders else None
 
     def reached_by(
-        self, call: RunPythonCall, module: Module, read: Callable[[Path], bytes] = Path.read_bytes
+        self, call: RunPythonCall, module: Module, read: Callable[[Path], bytes]
     ) -> list[Reach]:
         """What one RunPython of a migration reaches in its file, and in the helper modules that it imports,
         whose bytes ``read`` gives. No model is known in there.
@@ -115,17 +175,49 @@ class ProjectFacts:
         It is the first in which all of these are known, with as few other migrations as may be.
         """
         models = frozenset().union(*map(_named_models, reaches))
-        migration = self.project.migration(module.source.path.resolve())
+        migration = self.project.migration(module.source.path)
         labels = {key[0] for key in models}
         states = self.history.states_at(migration, call.index, labels, models)
         known = (s for s in states if not any(isinstance(s.model(*key), Unknown) for key in models))
         return next(known, states[-1]), models
 
+    def modules_importing(self, path: Path) -> list[Module]:
+        """The project's modules, tests left out, that import the one in ``path``, by a text too."""
+        path = self.files.real(path)
+        named = map(self.library.file, self._files_naming(_module_name(path)))
+        return [m for m in named if m is not None and self.library.imports(m, path)]
+
+    def _files_naming(self, name: bytes) -> Sequence[Path]:
+        """The files that may import a module of this name: the first are looked for, then all are listed."""
+        if self._looked_for < _FEW:
+            self._looked_for += 1
+            return [file for file in self._own_code if self._may_import(name, file)]
+        return self._naming.get(name, ())
+
+    def _may_import(self, name: bytes, file: Path) -> bool:
+        data = self.files.read_if_there(file)
+        return name in data and b"import" in data and name in _UNQUOTED.findall(data)
+
+    @cached_property
+    def _own_code(self) -> list[Path]:
+        return list(own_code(self.project))
+
+    @cached_property
+    def _naming(self) -> Mapping[bytes, tuple[Path, ...]]:
+        """The files that may import a module, by its name without those of its packages."""
+        names = set(map(_module_name, self._own_code))
+        found: dict[bytes, tuple[Path, ...]] = {}
+        for file in self._own_code:
+            data = self.files.read_if_there(file)
+            for name in names.intersection(_UNQUOTED.findall(data)) if b"import" in data else ():
+                found[name] = (*found.get(name, ()), file)
+        return found
+
     def importers(self, helper: Path) -> Iterator[Module]:
         """The project's migrations whose text names the helper module."""
         for file in self.project.migrations:
-            data = file.path.read_bytes()
-            if helper.stem.encode() in data and b"RunPython" in data and file.path != helper:
+            data = self.files.read_if_there(file.path)
+            if os.fsencode(helper.stem) in data and b"RunPython" in data and file.path != helper:
                 try:
                     yield Module(Source.of(file.path, data), self.library)
                 except UnreadableSource:
@@ -139,17 +231,20 @@ class ProjectFacts:
             self.helper_file(call, module) for call in reach.imported
         )
 
-    def _worlds(self, module: Module, helper: Module | None = None) -> list[Reach]:
-        migration = self.project.migration(module.source.path.resolve())
+    def _worlds(self, module: Module, helper: Module | None = None) -> list[World]:
+        migration = self.project.migration(module.source.path)
         self.history.provide(migration.path, module.source.data, module.tree)
         read = self.history.source(migration)
         if isinstance(read, Unknown):
             return []
         entries = _entries(read)
         # No state is needed to tell what is reached and which models are named.
-        reaches = [_reached(module, ProjectState(), ways) for ways in entries.values()]
+        stateless = [
+            w for ways in entries.values() for w in worlds_in([ProjectState()], module, ways)
+        ]
+        reaches = [world.reach for world in stateless]
         if not any(map(self._worth_a_look, reaches)):
-            return []
+            return [world for world in stateless if world.reach.functions]
         if helper is not None:
             reaches += [
                 _reached(helper, ProjectState(), self._entries_of_helper(helper, reach))
@@ -161,10 +256,18 @@ class ProjectFacts:
         if deletes:
             labels = labels.union(*(self.history.apps_naming(key) for key in models))
         return [
-            _reached(module, state, ways)
+            world
             for index, ways in entries.items()
-            for state in self.history.states_at(migration, index, labels, models, pointing=deletes)
+            for world in worlds_in(
+                self.history.states_at(migration, index, labels, models, pointing=deletes),
+                module,
+                ways,
+            )
         ]
+
+
+def _module_name(path: Path) -> bytes:
+    return os.fsencode(path.parent.name if path.stem == "__init__" else path.stem)
 
 
 def _may_delete_rows(module: Module) -> bool:

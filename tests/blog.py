@@ -15,12 +15,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.measuring import MEASURED
+from tests.measuring import ALLOWED, MEASURED
+from tests.processes import LIMIT, started
 
 ROOT = Path(__file__).parents[1]
 DATA_MIGRATION = Path("blog/migrations/0002_data.py")
@@ -138,6 +142,7 @@ POSTS = {
         " SELECT md5(cast(n AS text)), md5(cast(-n AS text)) FROM numbers"
     ),
 }
+OUT_OF_MEMORY = "takes more memory than it may"
 EMPTYING = {"postgresql": "TRUNCATE {}", "mysql": "TRUNCATE TABLE {}", "sqlite": "DELETE FROM {}"}
 
 
@@ -199,7 +204,7 @@ class Blog:
         """
         Run the data migration of a project; it may be run again.
 
-        `limit`: by how many MiB the address space may grow, or 0. Raises Failed.
+        `limit`: by how many MiB the memory may grow, or 0: then the process is ended. Raises Failed.
         """
         measuring = ["-m", "tests.measuring", str(limit)]
         printed = self._manage(project, "migrate", "blog", "0002", measuring=measuring)
@@ -223,8 +228,37 @@ def rewritten(project: Path, name: str, *options: str) -> Path:
 
 def _python(folder: Path, *arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"{done.stderr}\nended with {done.returncode}")
-    return done.stdout
+    (folder / ALLOWED).unlink(missing_ok=True)
+    with (
+        TemporaryFile("w+") as output,
+        TemporaryFile("w+") as errors,
+        started(
+            [sys.executable, *arguments], cwd=folder, env=environment, stdout=output, stderr=errors
+        ) as process,
+    ):
+        died = _watched(process, folder / ALLOWED)
+        for file in (output, errors):
+            file.seek(0)
+        if died or process.returncode:
+            raise Failed(f"{errors.read()}\n{died or f'ended with {process.returncode}'}")
+        return output.read()
+
+
+def _watched(process: subprocess.Popen[bytes], allowed: Path) -> str:
+    """Wait for the process, unless it takes too much memory or time: then say so."""
+    deadline = time.monotonic() + LIMIT
+    while process.poll() is None:
+        with suppress(FileNotFoundError):
+            if resident(process.pid) > int(allowed.read_text()):
+                return OUT_OF_MEMORY
+        if time.monotonic() > deadline:
+            return f"took more than {LIMIT:g} s"
+        time.sleep(0.005)
+    return ""
+
+
+def resident(pid: int) -> int:
+    """The memory of a process in bytes; 0 where it has ended. Linux only."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(found[0]) * 1024 if found else 0

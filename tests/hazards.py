@@ -19,13 +19,15 @@ from textwrap import indent
 class Example:
     """A loop over ``Post`` or ``Token`` and what it becomes, both without indentation.
 
-    ``drops``: statements beside the loop go or change as well.
+    ``drops``: statements beside the loop go or change as well. ``beside``: other codemods without which
+    this one does nothing.
     """
 
     before: str
     after: str
     databases: tuple[str, ...] = ("postgresql",)
     drops: bool = False
+    beside: tuple[str, ...] = ()
 
     def file(self, loop: str) -> str:
         return TEMPLATE.replace("    LOOP\n", indent(loop, "    ") + "\n")
@@ -99,8 +101,10 @@ EXAMPLES = {
     ),
     "MF401": Example(
         'posts = Post.objects.filter(title="ab")\nprint(len(posts))\nfor post in posts:\n    tidy(post.title)',
-        'posts = Post.objects.filter(title="ab")\nprint(posts.count())\nfor post in posts:\n    tidy(post.title)',
+        'posts = Post.objects.filter(title="ab")\nprint(posts.count())\n'
+        "for post in posts.iterator():\n    tidy(post.title)",
         drops=True,
+        beside=("MF202",),
     ),
 }
 SHAPES = {

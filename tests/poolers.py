@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.databases import Configuration
+from tests.processes import LIMIT, started
 
 _TO_START = 10.0  # seconds
 
@@ -37,7 +38,7 @@ def pooled(entry: Configuration, size: int) -> Iterator[Configuration]:
         config.chmod(0o644)
         Path(folder).chmod(0o755)
         with _running(config, port):
-            yield {**entry, "HOST": "127.0.0.1", "PORT": str(port), "PASSWORD": ""}
+            yield {**entry, "HOST": "127.0.0.1", "PORT": str(port), "PASSWORD": "", "OPTIONS": {}}
 
 
 def _config(entry: Configuration, port: int, size: int) -> str:
@@ -63,15 +64,9 @@ def _running(config: Path, port: int) -> Iterator[None]:
     command = [_executable(), "-q", str(config)]
     # It refuses to run as root.
     user = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
-    process = subprocess.Popen(
-        command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
+    with started(command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         _wait_for(process, port)
         yield
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 def _executable() -> str:
@@ -88,7 +83,8 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
             return
         time.sleep(0.02)
     process.kill()
-    pytest.fail(f"pgbouncer does not start: {process.communicate()[1].decode()}")
+    errors = process.communicate(timeout=LIMIT)[1]
+    pytest.fail(f"pgbouncer does not start: {errors.decode()}")
 
 
 def _free_port() -> int:

@@ -10,6 +10,7 @@ each call, so a loop that stamps each row differs from one statement that stamps
 
 from __future__ import annotations
 
+import importlib
 import io
 import itertools
 import linecache
@@ -29,6 +30,8 @@ from types import ModuleType
 from typing import Literal
 from unittest import mock
 
+from django.apps import AppConfig
+from django.apps import apps as global_apps
 from django.apps.registry import Apps
 from django.core.management.color import no_style
 from django.db import connections, migrations, transaction
@@ -36,12 +39,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
-from django.db.models import Model
+from django.db.models import Model, signals
+from django.dispatch import Signal
 
 from tests.databases import opened
 
 HELPER = Path(__file__).parents[1] / "migfix" / "runtime" / "helper.py"
 DATA = "0002_data"
+SIGNALS = [each for each in vars(signals).values() if isinstance(each, Signal)]
 
 Row = Mapping[str, object]
 Rows = Mapping[str, Sequence[Row]] | Callable[[Apps, BaseDatabaseWrapper], None]
@@ -72,11 +77,14 @@ class Case:
     ``rows``: by model name (``"Order"``, ``"blog.Post"``) attributes for ``bulk_create``, or by table
     name (``"shop_order"``) columns for raw SQL, which may be what the ORM would never write; or a
     function that is called with the apps and the connection.
+    ``files``: other modules of the project by their path (``"shop/models.py"``), which the migrations may
+    import; the ``models`` and the ``apps`` of an app are imported first, as Django does.
     """
 
     models: Models
     rows: Rows
     database: str = "sqlite-memory"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def apps(self) -> Mapping[str, str]:
@@ -156,6 +164,7 @@ def run(case: Case, data: str, *, limit: int = 100_000) -> Run:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         connection = stack.enter_context(opened(case.database, folder))
         stack.enter_context(_repeatable())
+        stack.enter_context(_installed(folder / "project", case.files))
         loaded = stack.enter_context(_imported(case.modules(data)))
         executor = _executor(connection, loaded)
         *initial, last = loaded
@@ -179,9 +188,12 @@ def read_tables(connection: BaseDatabaseWrapper) -> dict[str, list[str]]:
         return {name: _read_table(connection, cursor, name) for name in sorted(names)}
 
 
-def write_project(folder: Path, models: Models, data: str) -> Path:
-    """Writes the migrations of a case to ``folder`` as a project; returns the data migration."""
+def write_project(
+    folder: Path, models: Models, data: str, files: Mapping[str, str] | None = None
+) -> Path:
+    """Writes the migrations and files of a case to ``folder`` as a project; returns the data migration."""
     (folder / "manage.py").touch()
+    _write_files(folder, files or {})
     for (label, name), source in Case(models, {}).modules(data).items():
         package = folder / label / "migrations"
         package.mkdir(parents=True, exist_ok=True)
@@ -216,6 +228,44 @@ def _data_module(text: str, dependencies: Sequence[tuple[str, str]]) -> str:
         f"    dependencies = {dependencies!r}\n"
         "    operations = [migrations.RunPython(forwards)]\n"
     )
+
+
+def _write_files(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@contextmanager
+def _installed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
+    """The project's own modules can be imported, and its apps are ready, until the exit."""
+    labels = sorted({name.partition("/")[0] for name in files})
+    receivers = {signal: list(signal.receivers) for signal in SIGNALS}
+    _write_files(folder, files)
+    sys.path.insert(0, str(folder))
+    try:
+        for label in labels:
+            _make_ready(label, files)
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        importlib.invalidate_caches()
+        for name in [name for name in sys.modules if name.partition(".")[0] in labels]:
+            del sys.modules[name]
+        for label in labels:
+            global_apps.all_models.pop(label, None)
+        global_apps.clear_cache()
+        for signal, known in receivers.items():
+            signal.receivers[:] = known
+            signal.sender_receivers_cache.clear()
+
+
+def _make_ready(label: str, files: Mapping[str, str]) -> None:
+    if f"{label}/models.py" in files or f"{label}/models/__init__.py" in files:
+        importlib.import_module(f"{label}.models")
+    if f"{label}/apps.py" in files:
+        AppConfig.create(label).ready()
 
 
 @contextmanager
@@ -348,7 +398,8 @@ def _repeatable() -> Iterator[None]:
 
 
 def _insert(case: Case, apps: Apps, connection: BaseDatabaseWrapper) -> None:
-    with transaction.atomic(), connection.constraint_checks_disabled():
+    quiet = redirect_stdout(io.StringIO())  # receivers of the project may print
+    with quiet, transaction.atomic(), connection.constraint_checks_disabled():
         if callable(case.rows):
             case.rows(apps, connection)
         else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from migfix import catalog
 from migfix.findings import Reason
 from tests import checking
+from tests.processes import ran
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +58,76 @@ def test_every_reason_is_given_somewhere():
     assert not unused
 
 
+NEW = '''"""Says what it sees."""
+
+from migfix.codemod import Codemod, Decision
+from migfix.findings import Part, Reason, Refusal
+from migfix.facts.loop import Loop
+
+
+def decide(loop: Loop) -> Decision:
+    return Refusal(Reason.NOT_WRITTEN, f"seen: {loop.model_label}")
+
+
+codemod = Codemod(__name__, "MF501", Part.WHOLE, decide)
+'''
+
+
+def test_a_new_codemod_is_known_by_its_file(tmp_path):
+    for package in ("migfix", "codemods"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    (tmp_path / "codemods" / "say_what_is_seen.py").write_text(NEW)
+    migrations = checking.project()
+    file = migrations / "0002_fill.py"
+    file.write_text(checking.whole("for post in Post.objects.all():\n    print(post.kind)"))
+    for selected in ("MF501", "MF5", "say-what-is-seen"):
+        done = ran(
+            [sys.executable, "-m", "migfix", "check", "--select", selected, str(file)],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+        )
+        assert "left: seen: shop.Post (not-written)" in done.stdout, done.stdout + done.stderr
+    file.unlink()
+
+
+def test_installed_codemods_are_a_part_of_migfix(tmp_path):
+    """Another distribution's package called ``codemods`` can neither hide them nor take them along."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "-q",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    built = ran(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    assert {name.partition("/")[0] for name in names} == {
+        "migfix",
+        f"{wheel.stem.split('-py3')[0]}.dist-info",
+    }
+    (tmp_path / "site" / "codemods.py").write_text("raise SystemExit('another codemods')")
+    listed = "import migfix.catalog as c; print(len(c.load()), c.FOLDER)"
+    done = ran(
+        [sys.executable, "-c", listed],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    folder = tmp_path / "site" / "migfix" / "codemods"
+    assert done.stdout == f"{len(catalog.load())} {folder}\n", done.stderr
+
+
 @pytest.mark.parametrize("start", ["-m migfix", "-c 'import migfix.cli; migfix.cli.app()'"])
 def test_a_codemods_folder_of_the_users_is_never_loaded(start, tmp_path):
     decoy = tmp_path / "codemods"
@@ -67,14 +139,13 @@ def test_a_codemods_folder_of_the_users_is_never_loaded(start, tmp_path):
         checking.whole("for post in Post.objects.all():\n    post.kind = 1\n    post.save()")
     )
     command = f"{sys.executable} {start} diff {migrations / '0002_fill.py'}"
-    done = subprocess.run(
+    done = ran(
         command,
         shell=True,
         cwd=tmp_path,
         env={"PYTHONPATH": f".:{ROOT}", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        check=False,
     )
     (migrations / "0002_fill.py").unlink()
     assert "+    Post.objects.update(kind=1)" in done.stdout, done.stderr
@@ -89,15 +160,14 @@ def test_a_codemod_runs_as_a_command_of_libcst(tmp_path):
     file.write_text(
         checking.whole("for post in Post.objects.all():\n    post.kind = 1\n    post.save()")
     )
-    done = subprocess.run(
+    done = ran(
         [
             *(sys.executable, "-m", "libcst.tool", "codemod", "-x"),
-            *("codemods.loop_to_update.Command", "-j", "1", "--no-format", str(file)),
+            *("migfix.codemods.loop_to_update.Command", "-j", "1", "--no-format", str(file)),
         ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        check=False,
     )
     assert "    Post.objects.update(kind=1)\n" in file.read_text(), done.stderr

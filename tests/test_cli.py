@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +17,12 @@ from typer.testing import CliRunner, Result
 import migfix
 from migfix.cli import ColorChoice, Options, _colored, _run, app
 from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+from tests.processes import LIMIT, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from migfix.files import Files
     from migfix.settings import Settings
 
 ROOT = Path(migfix.__file__).parents[1]
@@ -41,6 +43,7 @@ class Pipeline:
         self,
         paths: Sequence[Path],
         settings: Settings,
+        files: Files,
         *,
         rewrite: bool,
         on_progress: Callable[[int, int], None] | None = None,
@@ -74,7 +77,7 @@ class Pipeline:
         return FileOutcome(file, (loop,), edits if rewrite else ())
 
     def run_source(
-        self, source: bytes, path: Path | None, settings: Settings, *, rewrite: bool
+        self, source: bytes, path: Path | None, settings: Settings, files: Files, *, rewrite: bool
     ) -> FileOutcome:
         self.runs.append(([path or Path("-")], settings, rewrite))
         if b"broken" in source:
@@ -400,16 +403,16 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path, unbuffered: str) -> None:
         "main()\n"
     )
     command = [sys.executable, "-c", script]
-    with subprocess.Popen(
+    with started(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=PIPE, stderr=PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 0
+        assert process.wait(LIMIT) == 0
 
 
 def test_a_path_that_is_no_text_is_printed_as_its_bytes(pipeline: Pipeline) -> None:

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migfix.databases import detect
+from migfix import databases as read
+from migfix.discovery import Project
+from migfix.files import Files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ALL_BUT_ORACLE = {"postgresql", "mysql", "mariadb", "sqlite"}
 POSTGRESQL = '"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}'
+
+
+def detect(root: Path) -> frozenset[str]:
+    found, unknown = read.detect(Project(root, Files()))
+    assert unknown is None
+    return found
 
 
 def project(root: Path, settings: str) -> Path:
@@ -145,11 +153,6 @@ DOUBTFUL = {
     "a parsed URL from the environment": (
         "DATABASES = {'default': dj_database_url.parse(os.environ['DATABASE_URL'])}"
     ),
-    "an unknown engine": 'DATABASES = {"default": {"ENGINE": "mssql"}}',
-    "an unknown engine beside a known one": (
-        f'DATABASES = {{{POSTGRESQL}, "x": {{"ENGINE": "django_cockroachdb"}}}}'
-    ),
-    "an unknown URL": 'DATABASES = {"default": dj_database_url.parse("redshift://h/n")}',
     "an f-string": 'DATABASES = {"default": {"ENGINE": f"django.db.backends.{DB}"}}',
     "a value from elsewhere": f"from .x import Y\nDATABASES = {{{POSTGRESQL}, **Y}}",
     "a call": "DATABASES = databases()",
@@ -182,6 +185,79 @@ DOUBTFUL = {
 @pytest.mark.parametrize("settings", DOUBTFUL.values(), ids=DOUBTFUL)
 def test_any_doubt_means_all_but_oracle(tmp_path: Path, settings: str) -> None:
     write(tmp_path, "shop/local.py", "")
+    assert detect(project(tmp_path, settings)) == ALL_BUT_ORACLE
+
+
+UNKNOWN = {
+    "an engine": ('DATABASES = {"default": {"ENGINE": "mssql"}}', "1 names the engine 'mssql'"),
+    "an engine of the project": (
+        'DATABASES = {"default": {"ENGINE": "shop.db.postgresql"}}',
+        "1 names the engine 'shop.db.postgresql'",
+    ),
+    "an engine of a known package": (
+        'DATABASES = {"default": {"ENGINE": "django_prometheus.db.backends.mssql"}}',
+        "1 names the engine 'django_prometheus.db.backends.mssql'",
+    ),
+    "one beside a known one": (
+        f'DATABASES = {{{POSTGRESQL},\n"x": {{"ENGINE": "django_cockroachdb"}}}}',
+        "2 names the engine 'django_cockroachdb'",
+    ),
+    "one that is set later": (
+        f"DATABASES = {{{POSTGRESQL}}}\nDATABASES['x'] = {{}}\nDATABASES['x']['ENGINE'] = 'mssql'",
+        "3 names the engine 'mssql'",
+    ),
+    "one behind a name": (
+        "ENGINE = 'mssql'\nDATABASES = {'default': {'ENGINE': ENGINE}}",
+        "1 names the engine 'mssql'",
+    ),
+    "one of two": (
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.mysql' if X else 'mssql'}}",
+        "1 names the engine 'mssql'",
+    ),
+    "a default": (
+        "DATABASES = {'default': {'ENGINE': os.environ.get('ENGINE', 'mssql')}}",
+        "1 names the engine 'mssql'",
+    ),
+    "a default by name": (
+        "DATABASES = {'default': {'ENGINE': config('ENGINE', default='mssql')}}",
+        "1 names the engine 'mssql'",
+    ),
+    "what is taken without one": (
+        "DATABASES = {'default': {'ENGINE': os.environ.get('ENGINE') or 'mssql'}}",
+        "1 names the engine 'mssql'",
+    ),
+    "a URL": (
+        'DATABASES = {"default": dj_database_url.parse("redshift://h/n")}',
+        "1 names a URL of 'redshift'",
+    ),
+    "a default URL": (
+        "DATABASES = {'default': dj_database_url.config(default='mssql://h/n')}",
+        "1 names a URL of 'mssql'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "said"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_engine_that_nobody_knows_is_every_doubt(
+    tmp_path: Path, settings: str, said: str
+) -> None:
+    found, unknown = read.detect(Project(project(tmp_path, settings), Files()))
+    assert found == ALL_BUT_ORACLE | {"oracle"}
+    assert unknown == f"shop/settings.py:{said}, of which migfix knows nothing"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "DATABASES = {'default': {'ENGINE': ''}}",
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.dummy'}}",
+        "DATABASES = {'default': get('default', 'shop')}",
+        "DATABASES = {'default': {'ENGINE': os.environ['engine']}}",
+        "DATABASES = {'default': {'ENGINE': get('engine', 'ENGINE_OF_SHOP')}}",
+        "DATABASES = {'default': {'ENGINE': f'{PACKAGE}.mssql'}}",
+    ],
+)
+def test_what_names_no_engine(tmp_path: Path, settings: str) -> None:
     assert detect(project(tmp_path, settings)) == ALL_BUT_ORACLE
 
 

@@ -6,9 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from migfix.discovery import app_label, discover, module_name, project_of
+from migfix import discovery
+from migfix.discovery import Discovery, Project
+from migfix.files import Files
 
 MIGRATION = "from django.db import migrations\n\nclass Migration(migrations.Migration):\n    dependencies = [{}]\n"
+
+
+def discover(paths: list[Path], exclude: list[str] = ()) -> Discovery:
+    return discovery.discover(paths, Files(), exclude)
+
+
+def project_of(path: Path) -> Project:
+    return discovery.project_of(path, Files())
+
+
+def app_label(folder: Path) -> str:
+    return discovery.app_label(folder, Files())
 
 
 @pytest.fixture
@@ -37,7 +51,9 @@ def test_a_file_is_taken_whatever_its_name_and_once(tmp_path, write):
 
 
 def test_a_path_that_is_not_there_is_reported(tmp_path):
-    assert discover([tmp_path / "gone"]).missing == (tmp_path / "gone",)
+    assert discover([tmp_path / "gone"]).problems == (
+        (tmp_path / "gone", "no such file or folder"),
+    )
 
 
 @pytest.mark.parametrize("folder", [".hidden", "node_modules", "__pycache__", "env"])
@@ -82,7 +98,7 @@ def test_the_top_package_decides_where_no_file_marks_a_project(tmp_path, write):
         write(f"{folder}/__init__.py")
     path = write("site/shop/migrations/0001_initial.py")
     assert project_of(path).root == tmp_path
-    assert module_name(path) == "site.shop.migrations.0001_initial"
+    assert discovery.module_name(path, Files()) == "site.shop.migrations.0001_initial"
 
 
 def test_a_project_inside_the_project_keeps_its_apps_to_itself(tmp_path, write):

@@ -195,7 +195,7 @@ def test_an_imported_function_that_only_computes_lets_the_columns_be_narrowed(mi
     [
         "from shop.models import Post\n\ndef credit(slug):\n    Post.objects.update(body='')\n",
         "from elsewhere import credit\n",
-        "import functools\n\n@functools.cache\ndef credit(slug):\n    return slug\n",
+        "import functools\n\n@functools.singledispatch\ndef credit(slug):\n    return slug\n",
         "def credit(slug):\n    return helper(slug)\n",
         "class credit:\n    pass\n",
         "def credit(slug\n",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 import migfix
 from migfix import __version__
+from tests.processes import ran
 
 ROOT = Path(migfix.__file__).parents[1]
 DRIVER = """\
@@ -28,9 +28,7 @@ def run(*arguments: str, folder: Path) -> tuple[str, set[str]]:
     """What migfix prints, and the modules it has imported by then."""
     command = [sys.executable, "-c", DRIVER, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    done = ran(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, set(done.stderr.splitlines()[-1].split())
 

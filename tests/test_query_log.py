@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from migfix.cli import app
 from migfix.discovery import project_of
+from migfix.files import Files
 from migfix.query_log import debug_setting
 from tests import checking
 
@@ -30,7 +31,7 @@ def write(folder, files):
 )
 def test_debug_is_found(files, tmp_path):
     write(tmp_path, files)
-    found = debug_setting(project_of(tmp_path))
+    found = debug_setting(project_of(tmp_path, Files()))
     assert found == f"{list(files)[1]}:2"
 
 
@@ -52,7 +53,7 @@ def test_debug_is_found(files, tmp_path):
 )
 def test_debug_may_be_off(files, tmp_path):
     write(tmp_path, files)
-    assert debug_setting(project_of(tmp_path)) is None
+    assert debug_setting(project_of(tmp_path, Files())) is None
 
 
 NOTE = "site/settings.py:1 sets DEBUG = True: Django keeps the last 9,000 statements"

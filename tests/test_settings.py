@@ -4,18 +4,27 @@ from pathlib import Path
 
 import pytest
 
+from migfix import settings as read
+from migfix.files import Files
 from migfix.settings import (
     Overrides,
+    Settings,
     SettingsError,
     Style,
     codes_of,
     grouped_by_settings,
     known_codes,
-    settings_for,
-    style_of,
 )
 
 NO_OVERRIDES = Overrides()
+
+
+def settings_for(path: Path, overrides: Overrides) -> Settings:
+    return read.settings_for(path, overrides, Files())
+
+
+def style_of(path: Path) -> Style:
+    return read.style_of(path, Files())
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from migfix.expressions.conditions import compile_test
 from migfix.expressions.path import Path, branches
-from migfix.loops.scopes import children, walk
+from migfix.reading.scopes import children, walk
 
 Alternative: TypeAlias = tuple[Path, ast.expr]
 """A path and the expression whose value it gives there."""

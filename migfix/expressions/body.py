@@ -11,21 +11,23 @@ from migfix.expressions.conditions import compile_test
 from migfix.expressions.context import Bound, Context, Refused, SqlValue, Target
 from migfix.expressions.desugaring import as_if
 from migfix.expressions.elsewhere import exists, query_of
-from migfix.expressions.kinds import FILES
 from migfix.expressions.output import local_caveat, output_caveat
 from migfix.expressions.path import Path, branches
-from migfix.expressions.references import column_value
 from migfix.expressions.sources import are_atomic
 from migfix.expressions.totality import is_total
 from migfix.expressions.values import check_target, compile_value, increment
 from migfix.findings import Reason
 from migfix.history.state import ModelKey
-from migfix.loops.scopes import FunctionNode
-from migfix.loops.values import Manager, Model, Rows
+from migfix.reading.scopes import FunctionNode, walk
+from migfix.reading.values import Manager, Model, Rows
 from migfix.source import shortened
+from migfix.sql.kinds import FILES
 
 _MAX_PATHS = 64
 _MAX_CALLS = 4
+# By how much a value may outgrow the body in which names keep it short: ``a = row.n; b = a + a``...
+_MAX_GROWTH = 4
+_SMALL = 100
 
 
 def compile_body(statements: Sequence[ast.stmt], context: Context) -> tuple[Path, ...]:
@@ -125,7 +127,7 @@ def _augmented(statement: ast.stmt, path: Path) -> list[Path]:
 def _counted(name: str, statement: ast.AugAssign, path: Path) -> Path:
     """``count += 1``"""
     step = path.context.constant(statement.value)
-    if type(step) is not int or path.context.depth or name in path.context.resolver.scope.shared:
+    if type(step) is not int or path.context.depth or name not in path.context.loop.counters:
         raise _refused_statement(statement, path)
     grown = path.counted.get(name, 0) + step
     return dataclasses.replace(path, counted={**path.counted, name: grown})
@@ -169,6 +171,7 @@ def _values(node: ast.expr, path: Path) -> list[tuple[Path, Bound]]:
 
 
 def _set(target: ast.expr, bound: Bound, statement: ast.stmt, path: Path) -> Path:
+    _check_size(target, bound, path)
     match target:
         case ast.Name(id=name) if name not in path.context.resolver.scope.shared:
             if not is_total(bound.node, path.context.when(bound)):
@@ -180,6 +183,17 @@ def _set(target: ast.expr, bound: Bound, statement: ast.stmt, path: Path) -> Pat
     raise _refused_statement(statement, path)
 
 
+def _check_size(target: ast.expr, bound: Bound, path: Path) -> None:
+    """Each name of a value is written out: sums of sums of sums would have no end. Raises ``Refused``."""
+    body = sum(len(walk(statement)) for statement in path.context.loop.node.body)
+    if bound.size > max(_SMALL, _MAX_GROWTH * body):
+        raise Refused(
+            Reason.VALUE,
+            f"`{path.context.loop.text(target)}` would be written out as an expression of "
+            f"{bound.size} parts",
+        )
+
+
 def _set_column(target: ast.Attribute, bound: Bound, path: Path) -> Path:
     column_target = _target(target, path)
     name = column_target.column.name
@@ -187,7 +201,7 @@ def _set_column(target: ast.Attribute, bound: Bound, path: Path) -> Path:
     value = compile_value(bound.node, column_target, context)
     values = {key: v for key, v in path.values.items() if key != name}
     assigned = {key: b for key, b in path.context.assigned.items() if key != name}
-    if not _is_own_value(value, column_target, path.context):
+    if not _is_own_value(value, column_target):
         values, assigned = {**values, name: value}, {**assigned, name: bound}
     return dataclasses.replace(
         path,
@@ -197,9 +211,9 @@ def _set_column(target: ast.Attribute, bound: Bound, path: Path) -> Path:
     )
 
 
-def _is_own_value(value: SqlValue, target: Target, context: Context) -> bool:
+def _is_own_value(value: SqlValue, target: Target) -> bool:
     """``row.a = row.a``: the stored value comes back."""
-    return value.text == column_value(target.column, context).text
+    return value.copied == target.column.name and not value.explicit
 
 
 def _target(target: ast.Attribute, path: Path) -> Target:

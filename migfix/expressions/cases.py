@@ -14,7 +14,6 @@ from uuid import UUID
 from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.expressions.decisions import Decision, Fork
-from migfix.expressions.kinds import FOREIGN_KEYS
 from migfix.expressions.logic import (
     Condition,
     aliases_of,
@@ -29,6 +28,7 @@ from migfix.expressions.references import imports, model_class
 from migfix.expressions.types import is_value_of
 from migfix.findings import Reason
 from migfix.history.state import FieldState
+from migfix.sql.kinds import FOREIGN_KEYS
 
 # The field that ``Value`` takes a constant for.
 _VALUE_KINDS: dict[type, str] = {

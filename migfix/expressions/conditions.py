@@ -11,10 +11,10 @@ import operator
 from collections.abc import Callable
 
 from migfix.expressions import textual
+from migfix.expressions.computed import column_value
 from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.elsewhere import Query, existence_caveats, exists
-from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, is_rounded
 from migfix.expressions.logic import (
     ALWAYS,
     NEVER,
@@ -28,12 +28,12 @@ from migfix.expressions.logic import (
 )
 from migfix.expressions.maps import frozen_collection
 from migfix.expressions.operands import Operand, found_operand, operand_of, refused_test
-from migfix.expressions.references import column_value
 from migfix.expressions.tables import membership, row_query
-from migfix.expressions.types import drift_caveats, has_type_of
+from migfix.expressions.types import drift_caveats, has_type_of, is_below, is_rounded
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
-from migfix.loops.values import Row
+from migfix.reading.values import Row
+from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
 
 
 def compile_test(node: ast.expr, context: Context) -> Test:
@@ -249,6 +249,8 @@ def _with_constant(
 
 def _equals(operand: Operand, right: ast.expr, context: Context) -> Test:
     value = _constant(operand, right, context)
+    if is_below(context.constant(right), operand.column):
+        return Test(NEVER)
     if operand.column.kind in TEXTS:
         return Test(*textual.equals(operand, value, context.constant(right), context))
     return Test(operand.by_attribute(value), drift_caveats(operand.column, context))
@@ -261,12 +263,12 @@ def _member(operand: Operand, right: ast.expr, context: Context) -> Test:
     if not right.elts:
         return Test(NEVER)
     nones = [e for e in right.elts if isinstance(e, ast.Constant) and e.value is None]
-    given = [e for e in right.elts if e not in nones]
-    tests = [_equals(operand, each, context) for each in given]
-    caveats = tuple(dict.fromkeys(caveat for test in tests for caveat in test.caveats))
-    conditions = [test.condition for test in tests]
+    tests = {e: _equals(operand, e, context) for e in right.elts if e not in nones}
+    caveats = tuple(dict.fromkeys(caveat for test in tests.values() for caveat in test.caveats))
+    possible = {e: test.condition for e, test in tests.items() if test.condition != NEVER}
+    conditions = list(possible.values())
     if not any(textual.is_exact_form(condition) for condition in conditions) and conditions:
-        values = ", ".join(_constant(operand, each, context) for each in given)
+        values = ", ".join(_constant(operand, each, context) for each in possible)
         conditions = [operand.lookup("in", f"[{values}]")]
     if nones:
         return Test(any_of(*conditions, operand.absent), caveats + _json_null_caveats(operand))
@@ -278,8 +280,11 @@ def _named_member(operand: Operand, right: ast.expr, context: Context) -> Test:
     known = frozen_collection(right, context)
     if known is None or not known or operand.is_instance:
         raise refused_test(right, context)
-    if any(not has_type_of(value, operand.column, context) for value in known):
+    column = operand.column
+    if not all(has_type_of(value, column, context) for value in known):
         raise refused_test(right, context)
+    if all(is_below(value, column) for value in known):
+        return Test(NEVER)
     text = context.text(right)
     lookup = operand.lookup("in", text if not isinstance(known, dict) else f"list({text})")
     caveats = drift_caveats(operand.column, context)
@@ -292,6 +297,8 @@ def _ordered(operand: Operand, kind: type[ast.cmpop], right: ast.expr, context: 
         raise refused_test(right, context)
     operand.check_not_null()
     value = _constant(operand, right, context)
+    if is_below(context.constant(right), column):
+        return Test(ALWAYS if kind in {ast.Gt, ast.GtE} else NEVER)
     caveats = drift_caveats(column, context)
     if column.kind == "FloatField" and kind in {ast.Gt, ast.GtE}:
         caveats += _nan_caveats(column, context)

@@ -12,13 +12,14 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Context as Precision
 from decimal import Decimal
 
-from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, bits_of
+from migfix.facts.loop import Loop
 from migfix.history.state import FieldState
-from migfix.loops.constants import UNKNOWN as UNKNOWN
-from migfix.loops.constants import constant_at, constant_in, dotted_names
-from migfix.loops.loop import Loop
-from migfix.loops.module import Module
-from migfix.loops.scopes import Binding, walk
+from migfix.reading.constants import UNKNOWN as UNKNOWN
+from migfix.reading.constants import constant_at, constant_in
+from migfix.reading.library import dotted_names
+from migfix.reading.module import Module, path_by
+from migfix.reading.scopes import Binding, walk
+from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, bits_of
 
 _MAKERS: dict[str, Callable[..., object]] = {
     "decimal.Decimal": Decimal,
@@ -58,14 +59,22 @@ def _given(name: ast.Name, loop: Loop) -> ast.expr | None:
 def _named(node: ast.Name | ast.Attribute, loop: Loop) -> object:
     """What a dotted name stands for by an import, or by a class of the file."""
     names = dotted_names(node)
-    binding = _certain_binding(names[0], node, loop) if names else None
-    if names is None or binding is None:
+    if names is None:
         return UNKNOWN
-    if not isinstance(binding.statement, (ast.Import, ast.ImportFrom)):
-        known = isinstance(binding.statement, ast.ClassDef) and len(names) > 1
-        return constant_in(names, loop.module) if known else UNKNOWN
-    path = loop.module.imports.get(names[0])
-    return constant_at(".".join([path, *names[1:]]), loop.module) if path else UNKNOWN
+    binding = _certain_binding(names[0], node, loop)
+    path = path_by(binding, names[0]) or _starred(names[0], node, loop)
+    if path is not None:
+        return constant_at(".".join([path, *names[1:]]), loop.module)
+    known = binding is not None and isinstance(binding.statement, ast.ClassDef) and len(names) > 1
+    return constant_in(names, loop.module) if known else UNKNOWN
+
+
+def _starred(name: str, node: ast.expr, loop: Loop) -> str | None:
+    """The path of a name that the file has by ``from x import *`` and the loop's function does not bind."""
+    scope = loop.resolver.scope
+    root = next(n for n in walk(node) if isinstance(n, ast.Name))
+    is_local = name in scope.bindings or scope.binds_around(name) or scope.is_of_inner(root)
+    return None if is_local else loop.module.starred(name)
 
 
 def _certain_binding(name: str, node: ast.expr, loop: Loop) -> Binding | None:

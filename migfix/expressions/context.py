@@ -6,27 +6,23 @@ import ast
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migfix.expressions.constants import UNKNOWN, constant_of
-from migfix.expressions.kinds import FILES, FOREIGN_KEYS
+from migfix.facts import changes
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
+from migfix.findings import Refused as Refused
 from migfix.history.state import FieldState, Unknown
-from migfix.loops.loop import Loop
-from migfix.loops.querysets import Resolver
-from migfix.loops.scopes import walk
+from migfix.reading.querysets import Resolver
+from migfix.reading.scopes import walk
 from migfix.source import shortened
+from migfix.sql.kinds import FILES, FOREIGN_KEYS
+from migfix.sql.nodes import Column, Value, bare
 
 if TYPE_CHECKING:
     from migfix.expressions.logic import Condition
-
-
-class Refused(Exception):
-    """Raised inside a compiler, caught by the codemod that called it."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.refusal = Refusal(reason, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,8 @@ class SqlValue:
     Django gives the text where that is an expression (``F("n") + 1``); None for a Python value.
     ``attribute`` is the keyword that ``update()`` takes it by. ``aliases`` are names and texts of
     what ``.alias()`` has to compute first. ``typed`` says the same as ``kind`` of a Python value that is
-    not known, such as the time. ``explicit``: the body itself says it in SQL.
+    not known, such as the time. ``explicit``: the body itself says it in SQL. ``node`` is what the text was
+    written of, where that is so.
     """
 
     text: str
@@ -62,6 +59,13 @@ class SqlValue:
     aliases: tuple[tuple[str, str], ...] = ()
     explicit: bool = False
     typed: str | None = None
+    node: Value | None = field(default=None, compare=False)
+
+    @property
+    def copied(self) -> str | None:
+        """The name of the row's own column that the value is, as it is stored."""
+        column = bare(self.node) if self.node else None
+        return column.name if isinstance(column, Column) and not column.links else None
 
     def but(self, reason: Reason, message: str) -> SqlValue:
         """The value with one more thing that may differ."""
@@ -74,6 +78,21 @@ class Bound:
 
     node: ast.expr
     context: Context
+
+    @cached_property
+    def size(self) -> int:
+        """How many nodes the expression has with what stands behind its names written out."""
+        return sum(self._size_of(node) for node in walk(self.node))
+
+    def _size_of(self, node: ast.AST) -> int:
+        context = self.context
+        behind: Bound | None = None
+        if isinstance(node, ast.Name):
+            behind = context.local.get(node.id)
+        elif isinstance(node, ast.Attribute) and context.is_row(node.value):
+            column = context.columns.get(node.attr)
+            behind = context.assigned.get(column.name) if column else None
+        return behind.size if behind else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +162,17 @@ class Context:
 
     def check_link(self, column: FieldState) -> None:
         """``row.fk`` fetches the row it points to: that must be there, and be seen."""
+        if changes.prefetches_objects(self.loop):
+            raise Refused(
+                Reason.PREFETCH, f"`{column.name}` may hold what a Prefetch chose, not its own row"
+            )
+        owner = changes.known_owner(self.loop, column.name)
+        if owner is not None and changes.may_differ_from_row(owner, self.loop):
+            raise Refused(
+                Reason.VALUE,
+                f"`{column.name}` of each row is the object `{self.loop.text(owner)}` itself, which "
+                "may hold other values than the table does",
+            )
         target = self.loop.state.model(*column.target) if isinstance(column.target, tuple) else None
         if target is None or isinstance(target, Unknown):
             raise Refused(Reason.MODEL_UNKNOWN, f"where `{column.name}` points is not known")

@@ -11,10 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.path import Path
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
-from migfix.history.state import FieldState, Unknown
-from migfix.loops.loop import Loop, by_name
-from migfix.loops.values import Rows, Step
+from migfix.history.state import Unknown
+from migfix.reading.lookups import Route, route
+from migfix.reading.values import Rows, Step
+
+# Of several rows, in whatever order these are read.
+AGGREGATES = frozenset({"Count", "Min", "Max", "Sum", "Avg"})
 
 
 def counter_of(loop: Loop, paths: Sequence[Path]) -> str | None:
@@ -84,40 +88,65 @@ def may_repeat_rows(loop: Loop) -> bool:
 
 def _ordering_may_join(loop: Loop) -> bool:
     """The same for the order that the model gives its rows by itself."""
-    if isinstance(loop.model, Unknown) or isinstance(loop.columns, Unknown):
+    if isinstance(loop.model, Unknown):
         return True
-    ordering, columns = loop.model.options.get("ordering", ()), by_name(loop.columns)
-    if not isinstance(ordering, tuple) or not all(isinstance(name, str) for name in ordering):
-        return True
-    names = [str(name).removeprefix("-") for name in ordering]
-    return not all(_is_single(name, columns, loop) for name in names if name != "?")
+    ordering = loop.model.options.get("ordering", ())
+    return not isinstance(ordering, tuple) or not all(_is_single(name, loop) for name in ordering)
 
 
 def _may_join(step: Step, loop: Loop) -> bool:
     if step.name in {"all", "only", "defer", "using", "iterator", "list()", "reverse", "exclude"}:
         return False
+    if step.name in {"annotate", "alias"} and step.call is not None:
+        values = [keyword.value for keyword in step.call.keywords]
+        return bool(step.call.args) or any(_may_join_by(value, loop) for value in values)
+    if step.name == "extra" and step.call is not None:
+        given = {keyword.arg for keyword in step.call.keywords}
+        return bool(step.call.args) or not given <= {"where", "params"}
+    if step.name in {"values", "values_list"} and step.call is not None:
+        names = [a.value if isinstance(a, ast.Constant) else None for a in step.call.args]
+        given = {keyword.arg for keyword in step.call.keywords}
+        return not given <= {"flat", "named"} or not all(_is_single(name, loop) for name in names)
     if step.name not in {"filter", "order_by"}:
         return step.name not in {"select_related", "prefetch_related", "select_for_update"}
-    columns = {} if isinstance(loop.columns, Unknown) else by_name(loop.columns)
-    names = [str(name).removeprefix("-") for name in step.lookups if name is not None]
-    unclear = None in step.lookups and step.name == "filter"
-    return unclear or not all(_is_single(name, columns, loop) for name in names if name != "?")
+    if step.name == "order_by":
+        return not all(_is_single(name, loop) for name in step.lookups if name is not None)
+    return not all(_is_single(n, loop) or _is_annotated(n, step, loop) for n in step.lookups)
 
 
-def _is_single(name: str, columns: Mapping[str, FieldState], loop: Loop) -> bool:
-    """Does the lookup stay in the row, or go over foreign keys alone?"""
-    first, _, rest = name.partition("__")
-    column = columns.get(first)
-    if column is None:
-        return first == "pk" and bool(columns)
-    if not rest or not isinstance(column.target, tuple):
+def _may_join_by(value: ast.expr, loop: Loop) -> bool:
+    """The same for an annotation: a column or function of each row does not, nor does one of a group.
+
+    https://docs.djangoproject.com/en/stable/topics/db/aggregation/
+    """
+    if not isinstance(value, ast.Call):
+        return not isinstance(value, ast.Constant)
+    package, _, name = (loop.resolver.path_of(value.func) or "").rpartition(".")
+    if package == "django.db.models" and name in AGGREGATES | {"Value"}:
+        return False
+    if package != "django.db.models.functions" and (package, name) != ("django.db.models", "F"):
         return True
-    further = loop.columns_of(column.target) or {}
-    part = rest.partition("__")[0]
-    return part in _LOOKUPS if part not in further else _is_single(rest, further, loop)
+    named = [argument for argument in value.args if isinstance(argument, ast.Constant)]
+    others = [a for a in value.args if a not in named] + [k.value for k in value.keywords]
+    return not all(_is_single(n.value, loop) for n in named if isinstance(n.value, str)) or any(
+        _may_join_by(other, loop) for other in others
+    )
 
 
-_LOOKUPS = frozenset(
-    "exact iexact in isnull gt gte lt lte contains icontains startswith istartswith endswith "
-    "iendswith range regex iregex pk".split()
-)
+def _is_annotated(name: object, step: Step, loop: Loop) -> bool:
+    """Does the lookup begin with a name that an annotation before gives? What that joins, it joins itself."""
+    assert isinstance(loop.rows, Rows)
+    if not isinstance(name, str):
+        return False
+    before = loop.rows.steps[: loop.rows.steps.index(step)]
+    calls = [each.call for each in before if each.name in {"annotate", "alias"} and each.call]
+    return name.partition("__")[0] in {k.arg for call in calls for k in call.keywords}
+
+
+def _is_single(name: object, loop: Loop) -> bool:
+    """Does the lookup stay in the row, or go over foreign keys alone?"""
+    key = loop.rows.model.key if loop.rows.model else None
+    if not isinstance(name, str) or key is None:
+        return False
+    found = route(name, key, loop.state)
+    return isinstance(found, Route) and not found.is_multiple

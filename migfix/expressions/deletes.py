@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migfix.expressions.context import Refused
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState
-from migfix.loops.loop import Loop
 
 _CASCADE = "django.db.models.CASCADE"
 # What may happen to rows of other tables without the order of the deletes showing.
@@ -20,16 +20,36 @@ _HARMLESS = frozenset({_CASCADE, "django.db.models.SET_NULL"})
 def relation_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
     """What pointing rows undergo. Raises ``Refused`` where the order of the deletes decides."""
     first = _table(loop.state, model.key)
-    tables, waiting = {first}, [first]
-    while waiting:
-        table = waiting.pop()
+    for table in _reached(loop.state, model):
         for key in _sharing(loop.state, table):
             if why := loop.state.relations_to(key).incomplete:
                 yield Refusal(Reason.DELETE_RELATIONS, why)
         for other, field in _pointing(loop.state, table):
-            reached = _table(loop.state, other.key)
             if field is not None:
-                yield from _doubts(other, field, is_own=reached == first)
+                yield from _doubts(other, field, is_own=_table(loop.state, other.key) == first)
+
+
+def failing_relation(loop: Loop, model: ModelState) -> str | None:
+    """How deleting a row may fail: NULL is not what a row that points to it may hold; None if it cannot."""
+    for table in _reached(loop.state, model):
+        for other, field in _pointing(loop.state, table):
+            if field is None or field.on_delete == _CASCADE:
+                continue
+            checked = "constraints" in other.options or other.unverified
+            if field.null is not True or not field.verified or checked:
+                return f"setting {other.label}.{field.name} to NULL may break a rule"
+    return None
+
+
+def _reached(state: ProjectState, model: ModelState) -> Iterator[ModelKey]:
+    """The table of the model and those whose rows are deleted with its rows."""
+    first = _table(state, model.key)
+    tables, waiting = {first}, [first]
+    while waiting:
+        table = waiting.pop()
+        yield table
+        for other, field in _pointing(state, table):
+            reached = _table(state, other.key)
             if (field is None or field.on_delete == _CASCADE) and reached not in tables:
                 tables.add(reached)
                 waiting.append(reached)

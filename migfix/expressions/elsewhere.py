@@ -9,20 +9,21 @@ https://docs.djangoproject.com/en/stable/ref/models/expressions/#subquery-expres
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, Refused, SqlValue
-from migfix.expressions.kinds import FOREIGN_KEYS, INTEGERS, TEXTS
 from migfix.expressions.logic import Expression, Import, Test
 from migfix.expressions.operands import Operand, found_operand
 from migfix.expressions.references import function, imports, model_class
-from migfix.expressions.related import updated_models
+from migfix.expressions.related import may_be_updated
+from migfix.facts import changes
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
-from migfix.loops.scopes import walk
-from migfix.loops.values import Manager, Rows
+from migfix.reading.lookups import stays_in_table
+from migfix.reading.scopes import walk
+from migfix.reading.values import Manager, Rows
+from migfix.sql.kinds import FOREIGN_KEYS, INTEGERS, TEXTS
 
 _ENDS = frozenset({"get", "first", "exists", "count"})
 
@@ -31,7 +32,8 @@ _ENDS = frozenset({"get", "first", "exists", "count"})
 class Query:
     """A query for rows of ``model`` that belong to the row. ``text`` is its queryset.
 
-    ``reads`` are the row's columns that it compares; ``is_one``: no two rows can match;
+    ``reads`` are the row's columns that it compares, ``compared`` its own columns that are like these;
+    ``is_one``: no two rows can match;
     ``ordered`` tells that ``order_by`` was called; ``end`` is the method that runs it.
     """
 
@@ -42,6 +44,7 @@ class Query:
     is_one: bool = False
     ordered: bool = False
     end: str = ""
+    compared: tuple[str, ...] = ()
 
     @property
     def first(self) -> str:
@@ -116,7 +119,7 @@ def _manager(node: ast.Attribute, context: Context) -> Query | None:
 def _related(node: ast.Attribute, context: Context) -> Query | None:
     """``row.items``: the rows whose foreign key points to the row."""
     row = context.loop.model
-    if isinstance(row, Unknown):
+    if isinstance(row, Unknown) or changes.prefetches_objects(context.loop):
         return None
     found = [
         (model, field)
@@ -134,7 +137,8 @@ def _related(node: ast.Attribute, context: Context) -> Query | None:
     key = to_field if isinstance(to_field, str) else "pk"
     quoted = context.loop.names.quoted(key)
     text = f"{name}.objects.filter({found[0][1].name}={outer.text}({quoted}))"
-    return Query(model, text, frozenset({key}), imports(outer))
+    compared = (found[0][1].name,)
+    return Query(model, text, frozenset({key}), imports(outer), compared=compared)
 
 
 def _accessor(model: ModelState, field: FieldState) -> str | None:
@@ -150,7 +154,7 @@ def _other_model(key: ModelKey | None, context: Context) -> ModelState | None:
     model = context.loop.state.model(*key) if key else Unknown("")
     if isinstance(model, Unknown) or not model.has_plain_managers:
         return None
-    return None if model.key in updated_models(context) else model
+    return None if may_be_updated(model.key, context) else model
 
 
 def _filtered(found: Query, call: ast.expr, context: Context) -> Query | None:
@@ -174,7 +178,7 @@ def _condition(
 ) -> tuple[str, Query] | None:
     assert isinstance(columns, dict)
     if not context.reads_row(value):
-        fixed = is_own_column(name, columns) and _is_fixed(value, context)
+        fixed = stays_in_table(name, columns) and _is_fixed(value, context)
         return (f"{name}={context.text(value)}", found) if fixed else None
     column = columns.get(name)
     if name in {"pk", "id"} and column is None:
@@ -185,19 +189,13 @@ def _condition(
     outer = model_class("OuterRef", context)
     text = f"{name}={outer.text}({context.loop.names.quoted(reference)})"
     is_one = found.is_one or column.unique is True
-    reads = found.reads | {reference}
     return text, replace(
-        found, reads=reads, imports=(*found.imports, *imports(outer)), is_one=is_one
+        found,
+        reads=found.reads | {reference},
+        imports=(*found.imports, *imports(outer)),
+        is_one=is_one,
+        compared=(*found.compared, column.name),
     )
-
-
-def is_own_column(name: str, columns: Mapping[str, FieldState]) -> bool:
-    """Does the lookup stay in its table? Other tables may change with the loop's rows."""
-    first, _, lookup = name.partition("__")
-    column = columns.get(first)
-    if column is None:
-        return name in {"pk", "id"}
-    return column.kind not in FOREIGN_KEYS or lookup in {"", "in", "isnull"}
 
 
 def _is_fixed(value: ast.expr, context: Context) -> bool:
@@ -314,6 +312,5 @@ def count(query: Query, context: Context) -> SqlValue | None:
 
 def _grouping(query: Query, row: ModelState) -> str | None:
     """The foreign key by which the counted rows belong to the row."""
-    names: Iterator[str] = (f.name for f in query.model.fields if f.target == row.key)
-    found: Sequence[str] = [name for name in names if f"({name}=" in query.text]
-    return found[0] if len(found) == 1 else None
+    names = (f.name for f in query.model.fields if f.target == row.key)
+    return next((name for name in names if name in query.compared), None)

@@ -12,9 +12,10 @@ import ast
 from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, SqlValue, Target
 from migfix.expressions.counting import may_repeat_rows
-from migfix.expressions.kinds import INTEGERS
+from migfix.expressions.lifting import own_column
 from migfix.findings import Reason
 from migfix.history.state import FieldState
+from migfix.sql.kinds import INTEGERS
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 
@@ -32,6 +33,7 @@ def compile_explicit(node: ast.expr, target: Target, context: Context) -> SqlVal
         frozenset(column.name for column in columns),
         kind=target.column.kind,
         explicit=True,
+        node=own_column(columns[0]) if isinstance(node, ast.Call) else None,
     )
     if not may_repeat_rows(context.loop):
         return value

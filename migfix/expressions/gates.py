@@ -6,26 +6,34 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.expressions import sources
 from migfix.expressions.context import Refused, SqlValue
+from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.loops.loop import Loop, by_name
-from migfix.loops.querysets import PLAIN_MANAGERS
-from migfix.loops.scopes import walk
-from migfix.loops.values import Rows
+from migfix.reading.querysets import PLAIN_MANAGERS, row_of
+from migfix.reading.scopes import walk
+from migfix.reading.values import Rows
+from migfix.receivers import ALL, DELETE, INIT, SAVE
 
 
 def check_all(loop: Loop, verb: str) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
     """What ``update()`` and ``delete()`` both ask of a loop: see ``check_model``. Raises ``Refused``."""
+    check_rows(loop)
     sources.check_source(loop, verb)
     model, columns, caveats = check_model(loop)
     check_manager(loop, model)
     return model, columns, caveats
 
 
-def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
-    """The loop's model, its columns and what may differ because of them. Raises ``Refused``."""
+def check_rows(loop: Loop) -> None:
+    """The rows must come from a queryset, as only that has ``update()`` and ``delete()``. Raises ``Refused``."""
     if not isinstance(loop.rows, Rows):
         raise Refused(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
+
+
+def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
+    """The loop's model, its columns and what may differ because of them. Raises ``Refused``."""
+    check_rows(loop)
+    assert isinstance(loop.rows, Rows)
     if loop.rows.model.real:
         raise Refused(
             Reason.REAL_MODEL,
@@ -114,13 +122,43 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
     )
 
 
+MADE_LATER = "rows are then made in turns of the loop, not all before it"
+
+
 def signal_caveats(loop: Loop) -> Iterator[Refusal]:
-    """``update()`` sends no signals, and those of a historical model reach receivers without a sender."""
-    if (receiver := loop.receiver_of_all()) is not None:
-        yield Refusal(
-            Reason.SIGNALS,
-            f"{receiver} connects a receiver without a sender: save() sends it signals, update() none",
-        )
+    """``update()`` makes no instances and sends no signals, those of historical models neither."""
+    yield from _heard(
+        loop, INIT | SAVE, "what save() and the making of rows send it, update() does not"
+    )
+
+
+def init_caveats(loop: Loop, otherwise: str) -> Iterator[Refusal]:
+    """What happens ``otherwise`` to those who hear of each row that is made."""
+    if row_of(loop.rows) is not None:
+        yield from _heard(loop, INIT, otherwise)
+
+
+def delete_caveats(loop: Loop) -> Iterator[Refusal]:
+    """A ``delete()`` of several rows sends ``pre_delete`` for all before any is gone, and tests its
+    conditions on rows as they are stored.
+    """
+    yield from _heard(loop, INIT | DELETE, "one delete() sends it signals in another order")
+
+
+def save_caveats(loop: Loop) -> Iterator[Refusal]:
+    """Batches send no signals."""
+    yield from _heard(loop, SAVE, "each save() sends it signals, a batch none")
+
+
+def check_unheard(loop: Loop) -> None:
+    """Nobody is handed the row who may read all of it. Raises ``Refused``."""
+    for heard in _heard(loop, ALL, "it may read any column"):
+        raise Refused(heard.reason, heard.message)
+
+
+def _heard(loop: Loop, signals: frozenset[str], why: str) -> Iterator[Refusal]:
+    if (hears := loop.listener(signals)) is not None:
+        yield Refusal(Reason.SIGNALS, f"{hears}: {why}")
 
 
 def check_manager(loop: Loop, model: ModelState) -> None:

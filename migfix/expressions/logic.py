@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from migfix.expressions.context import Refused
 from migfix.findings import Reason, Refusal
+from migfix.fragments import elements_of
 
 Import: TypeAlias = tuple[str, str]
 Alias: TypeAlias = tuple[str, str]
@@ -145,8 +146,7 @@ def _values(term: Lookup) -> list[str] | None:
     if term.alias or term.joins or term.imports or term.others:
         return None
     if term.key.endswith("__in"):
-        listed = term.value.startswith("[") and not any(c in term.value for c in "'\"(")
-        return term.value[1:-1].split(", ") if listed else None
+        return elements_of(term.value)
     return None if "__" in term.key else [term.value]
 
 

@@ -8,17 +8,17 @@ from collections.abc import Collection, Mapping
 
 from migfix.expressions import textual
 from migfix.expressions.cases import as_expression, output_field, value_kind
+from migfix.expressions.computed import column_value
 from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Context, Refused, SqlValue, Target
-from migfix.expressions.kinds import FOREIGN_KEYS
 from migfix.expressions.logic import WHEN_PARAMETERS, Import, Lookup
 from migfix.expressions.operands import Operand, found_operand
-from migfix.expressions.references import column_value, imports, model_class
-from migfix.expressions.types import drift_caveats, has_type_of, is_value_of
+from migfix.expressions.references import imports, model_class
+from migfix.expressions.types import drift_caveats, has_type_of, is_below, is_value_of
+from migfix.facts.changes import holds_what_was_written
 from migfix.findings import Reason
-from migfix.loops.scopes import Scope
-
-_READING = frozenset({"get", "items", "keys", "values", "index", "count", "copy"})
+from migfix.reading.querysets import Resolver
+from migfix.sql.kinds import FOREIGN_KEYS
 
 
 def frozen_collection(node: ast.expr, context: Context) -> Collection[object] | None:
@@ -43,42 +43,21 @@ def _display(node: ast.expr, context: Context) -> ast.expr | None:
         return inner if isinstance(inner, ast.Dict) else None
     if not isinstance(node, ast.Name) or node.id in context.local:
         return None
-    scope = context.resolver.scope
+    resolver, scope = context.resolver, context.resolver.scope
     if node.id not in scope.bindings:
         if scope.outer is not None and node.id in scope.outer.bindings:
             return None
         scope = context.loop.module.scope
+        resolver = Resolver(context.loop.module, scope, {}, context.loop.state)
     binding = scope.bound_once(node.id)
-    if binding is None or binding.position is not None or not is_only_read(node.id, scope):
+    if binding is None or binding.position is not None:
+        return None
+    if not holds_what_was_written(node.id, resolver):
         return None
     if scope is context.loop.resolver.scope and scope.binding(node.id, context.loop.node) is None:
         return None
     known = isinstance(binding.value, (ast.List, ast.Tuple, ast.Set, ast.Dict))
     return binding.value if known else None
-
-
-def is_only_read(name: str, scope: Scope) -> bool:
-    """Is the name used only in ways that leave what it holds as it is?"""
-    return all(_reads(load, scope) for load in scope.loads(name))
-
-
-def _reads(load: ast.Name, scope: Scope) -> bool:
-    parent = scope.parents[load]
-    match parent:
-        case ast.Compare():
-            return True
-        case ast.Subscript(value=value, ctx=ast.Load()):
-            return value is load
-        case ast.Attribute(attr=attribute):
-            called = scope.parents.get(parent)
-            return attribute in _READING and isinstance(called, ast.Call) and called.func is parent
-        case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
-            return iterated is load
-        case ast.Call(func=ast.Name(id="len" | "sorted" | "list" | "set" | "tuple")):
-            return True
-        case ast.keyword(arg=str(lookup)):
-            return lookup.endswith("__in")
-    return False
 
 
 def compile_lookup(node: ast.expr, target: Target, context: Context) -> SqlValue | None:
@@ -119,7 +98,9 @@ def _are_typed(
     found: Mapping[object, object], operand: Operand, target: Target, context: Context
 ) -> bool:
     """Keys that SQL compares as Python does, values that a ``Case`` gives as they are stored."""
-    keys = all(has_type_of(key, operand.column, context) for key in found)
+    keyed = operand.column
+    keys = all(has_type_of(key, keyed, context) for key in found)
+    keys = keys and not all(is_below(key, keyed) for key in found)
     column = target.column
     values = all(
         is_value_of(value, column, context) and fits(value, column, context.key_of)

@@ -7,12 +7,12 @@ import dataclasses
 from dataclasses import dataclass
 
 from migfix.expressions.context import Context, Refused
-from migfix.expressions.kinds import FOREIGN_KEYS
 from migfix.expressions.logic import Lookup
 from migfix.expressions.related import Linked, linked_column
 from migfix.findings import Reason
 from migfix.history.state import FieldState
 from migfix.source import shortened
+from migfix.sql.kinds import FOREIGN_KEYS
 
 
 @dataclass(frozen=True, slots=True)

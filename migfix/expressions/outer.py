@@ -12,10 +12,9 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from migfix.expressions import gates, saves, sources
+from migfix.expressions import failing, gates, saves, sources
 from migfix.expressions.conditions import compile_test
 from migfix.expressions.context import Context, Refused, SqlValue, Target
-from migfix.expressions.kinds import FILES, FOREIGN_KEYS
 from migfix.expressions.logic import (
     ALWAYS,
     Condition,
@@ -28,14 +27,17 @@ from migfix.expressions.logic import (
     lookups_of,
     not_null_fields,
 )
-from migfix.expressions.references import column_value, imports, model_class
-from migfix.expressions.related import updated_models
+from migfix.expressions.references import imports, model_class
+from migfix.expressions.related import may_be_updated
 from migfix.expressions.values import compile_value
+from migfix.facts import changes
+from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.loops.loop import Loop, by_name
-from migfix.loops.scopes import walk
-from migfix.loops.values import Manager, Row, Rows, Step
+from migfix.reading.lookups import stays_in_table
+from migfix.reading.scopes import walk
+from migfix.reading.values import Manager, Row, Rows, Step
+from migfix.sql.kinds import FILES, FOREIGN_KEYS
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def _of_queries(queries: Sequence[_Query], loop: Loop) -> Iterator[OuterUpdate]:
     _, columns, caveats = gates.check_all(loop, "update")
     context = Context.of(loop, columns)
     caveats += [*sources.source_caveats(loop), *_caveats_of_subquery(loop)]
+    caveats += gates.init_caveats(loop, "update() makes no rows")
     links = {(query.model.db_table, query.link.name) for query in queries}
     if len(links) != len({table for table, _ in links}):
         raise Refused(
@@ -197,8 +200,13 @@ def _of_queries(queries: Sequence[_Query], loop: Loop) -> Iterator[OuterUpdate]:
         _check_other(query.model, context)
         values = [_value(query, keyword, context) for keyword in query.values]
         known = {value.attribute: value for value in values}
+        others = loop.columns_of(query.model.key) or {}
+        fails = failing.of_constants(loop, query.model, others, values)
+        if fails is None and len(queries) > 1:
+            fails = f"an update of {query.model.label} may fail"
         more = [
             *saves.unique_caveats(loop, query.model, known),
+            *failing.partly(loop, fails),
             *(c for v in values for c in v.caveats),
         ]
         given = ", ".join(f"{value.attribute}={value.text}" for value in values)
@@ -241,11 +249,9 @@ def _reads_more(step: Step, loop: Loop) -> bool:
 
 def _is_own(keyword: ast.keyword, loop: Loop) -> bool:
     """``name=1``, ``name__gt=1``: a test of the row's own column with a value that is no query."""
-    first, _, lookup = str(keyword.arg).partition("__")
     columns = by_name(loop.columns) if not isinstance(loop.columns, Unknown) else {}
-    column = columns.get(first)
-    if column is None or (column.kind in FOREIGN_KEYS and lookup not in {"", "in", "isnull"}):
-        return first == "pk" and not lookup
+    if not stays_in_table(keyword.arg, columns):
+        return False
     inside = [n for n in walk(keyword.value) if isinstance(n, ast.expr)]
     return not any(isinstance(loop.resolver.value(n), (Manager, Rows)) for n in inside)
 
@@ -253,7 +259,7 @@ def _is_own(keyword: ast.keyword, loop: Loop) -> bool:
 def _check_other(model: ModelState, context: Context) -> None:
     if not model.has_plain_managers:
         raise Refused(Reason.CUSTOM_MANAGER, f"{model.label} has managers of its own")
-    if model.key in updated_models(context) or any(isinstance(b, tuple) for b in model.bases):
+    if may_be_updated(model.key, context) or any(isinstance(b, tuple) for b in model.bases):
         raise Refused(Reason.INHERITANCE, f"{model.label} shares its table with the loop's rows")
 
 
@@ -269,7 +275,7 @@ def _value(query: _Query, keyword: ast.keyword, context: Context) -> SqlValue:
     if not value.reads:
         return value
     read = context.row_column(keyword.value)
-    if read is None or value.text != column_value(read, context).text:
+    if read is None or value.copied != read.name:
         raise Refused(
             Reason.VALUE, f"`{context.loop.text(keyword.value)}` is computed of another table's row"
         )
@@ -289,7 +295,11 @@ def _through_link(query: _Query, read: FieldState, value: SqlValue, context: Con
         f".values({quoted(read.name)})[:1])"
     )
     return SqlValue(
-        text, caveats=value.caveats, imports=imports(outer, subquery), attribute=value.attribute
+        text,
+        reads=value.reads,
+        caveats=value.caveats,
+        imports=imports(outer, subquery),
+        attribute=value.attribute,
     )
 
 
@@ -388,6 +398,10 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
         known = context.not_null | not_null_fields(condition)
         context = replace(context, not_null=known)
     link = context.column(parent.link)
+    if changes.known_owner(loop, link.name) is not None:
+        raise Refused(
+            Reason.VALUE, f"`{link.name}` of each row is an object that the function has, too"
+        )
     context.check_link(link)
     if not context.is_not_null(link):
         raise Refused(
@@ -408,6 +422,8 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     caveats += _caveats_of_subquery(loop, condition)
     caveats += _caveats_of_save(saved, model, values, loop)
     values |= saves.clocks_of(saved, loop)
+    others = loop.columns_of(model.key) or {}
+    caveats += failing.partly(loop, failing.of_constants(loop, model, others, [*values.values()]))
     return OuterUpdate(
         _parents_text(link, model, condition, values, context),
         (*imports_of(condition), *(i for v in values.values() for i in v.imports)),

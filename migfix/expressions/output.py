@@ -6,9 +6,9 @@ import ast
 from collections.abc import Collection, Iterable
 
 from migfix.expressions.context import Context
+from migfix.facts import effects, uses
 from migfix.findings import Reason, Refusal
-from migfix.loops import effects, uses
-from migfix.loops.scopes import walk
+from migfix.reading.scopes import walk
 
 
 def output_caveat(statement: ast.stmt, context: Context) -> Refusal | None:
@@ -80,6 +80,4 @@ def _is_logged(node: ast.AST, told: Collection[ast.AST], context: Context) -> bo
     call = context.resolver.scope.parents.get(node)
     if not isinstance(call, ast.Call) or call not in told:
         return False
-    path = context.loop.module.path_of(call.func)
-    of_project = path is not None and context.loop.module.imported_function(path) is not None
-    return context.resolver.function(call.func) is None and not of_project
+    return context.resolver.called(call) is None

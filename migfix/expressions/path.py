@@ -52,7 +52,9 @@ class Path:
 def under(path: Path, test: Test) -> Path | None:
     """The path where the test holds too; None where it cannot."""
     condition, context = test.condition, path.context
-    if condition == NEVER or negated(condition) in context.facts:
+    # What is denied twice may be written in another way: each is compared with the other's denial.
+    denied = (negated(fact) for fact in context.facts)
+    if condition == NEVER or negated(condition) in context.facts or condition in denied:
         return None
     if condition in context.facts or negated(condition) == NEVER:
         return path

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from migfix.expressions.constants import UNKNOWN, constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.sources import check_source, source_text
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
-from migfix.loops.loop import Loop
-from migfix.loops.values import Rows
+from migfix.reading.values import Rows
 
 _REFUSED = "the model is imported, not taken from apps: its own save() and signals run"
 

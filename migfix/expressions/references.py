@@ -1,18 +1,10 @@
-"""How a rewrite writes ``F("name")``, ``models.Value`` and the functions of Django's ORM."""
+"""How a rewrite writes ``models.Value`` and the functions of Django's ORM."""
 
 from __future__ import annotations
 
-from migfix.expressions.context import Context, Refused, SqlValue
+from migfix.expressions.context import Context, Refused
 from migfix.findings import Reason
-from migfix.history.state import FieldState
-from migfix.loops.names import Reference
-
-
-def column_value(column: FieldState, context: Context) -> SqlValue:
-    """The column itself as a value. Raises ``Refused`` when ``F`` cannot be called by any name."""
-    reference = model_class("F", context)
-    text = f"{reference.text}({context.loop.names.quoted(column.name)})"
-    return SqlValue(text, frozenset({column.name}), imports=imports(reference), kind=column.kind)
+from migfix.reading.names import Reference
 
 
 def model_class(name: str, context: Context) -> Reference:

@@ -11,11 +11,11 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migfix.expressions.context import Context, Refused, SqlValue
-from migfix.expressions.kinds import FOREIGN_KEYS
-from migfix.expressions.references import imports, model_class
+from migfix.expressions.context import Context, Refused
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
+from migfix.reading.lookups import share_table
+from migfix.sql.kinds import FOREIGN_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,53 +77,24 @@ def _check_link(column: FieldState, before: Sequence[FieldState], context: Conte
             Reason.NULLABLE,
             f"`{column.name}` may be NULL: the loop would stop there, SQL would not",
         )
-    if column.target in updated_models(context):
+    assert isinstance(column.target, tuple)  # check_link has found the model
+    if may_be_updated(column.target, context):
         raise Refused(
             Reason.VALUE, f"`{column.name}` leads to rows of the table that the loop itself changes"
         )
 
 
-def updated_models(context: Context) -> set[ModelKey]:
-    """The models whose tables hold the loop's rows."""
+def may_be_updated(key: ModelKey, context: Context) -> bool:
+    """May the table of the model hold rows of the loop, which it changes as it goes?"""
     model = context.loop.model
-    if isinstance(model, Unknown):
-        return set()
-    state = context.loop.state
-    own = {model.key, *_ancestors(model, context)}
-    others = (other for other in state.models.values() if isinstance(other, ModelState))
-    return own | {other.key for other in others if own & _ancestors(other, context)}
+    return isinstance(model, Unknown) or share_table(key, model.key, context.loop.state)
 
 
-def _ancestors(model: ModelState, context: Context) -> set[ModelKey]:
-    parents = context.loop.state.parents(model)
-    return set() if isinstance(parents, Unknown) else {parent.key for parent in parents}
-
-
-def _manager_of(key: ModelKey, context: Context) -> str:
-    """What sees every row of the model, as a foreign key does."""
+def rows_of(key: ModelKey, context: Context) -> str:
+    """All rows of the model, as a foreign key sees them. Raises ``Refused``."""
+    name = context.loop.model_text(key)
+    if name is None:
+        raise Refused(Reason.NAME_CLASH, f"the function has no name for the model {'.'.join(key)}")
     model = context.loop.state.model(*key)
     plain = isinstance(model, ModelState) and model.has_plain_managers
-    return "objects" if plain else "_base_manager"
-
-
-def subquery(linked: Linked, context: Context) -> SqlValue:
-    """The column as a ``Subquery``. Raises ``Refused``."""
-    first, *further = linked.links
-    assert isinstance(first.target, tuple)
-    model = context.loop.model_text(first.target)
-    if model is None:
-        raise Refused(
-            Reason.NAME_CLASH, f"the function has no name for the model {'.'.join(first.target)}"
-        )
-    outer, query = model_class("OuterRef", context), model_class("Subquery", context)
-    quoted = context.loop.names.quoted
-    manager = _manager_of(first.target, context)
-    to_field = first.options.get("to_field")
-    key = to_field if isinstance(to_field, str) else "pk"
-    path = "__".join([*(link.name for link in further), linked.column.name])
-    text = (
-        f"{query.text}({model}.{manager}.filter({key}={outer.text}({quoted(str(first.attname))}))"
-        f".values({quoted(path)})[:1])"
-    )
-    reads = frozenset({first.name})
-    return SqlValue(text, reads, imports=imports(outer, query), kind=linked.column.kind)
+    return f"{name}.{'objects' if plain else '_base_manager'}"

@@ -11,15 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.gates import lineage
-from migfix.expressions.kinds import FILES, INERT, is_rounded
+from migfix.expressions.loading import loaded_later
 from migfix.expressions.path import Path
+from migfix.expressions.types import is_rounded
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.loops import uses
-from migfix.loops.loop import Loop
-from migfix.loops.names import Names, Reference
-from migfix.loops.scopes import walk
-from migfix.loops.values import Manager, Rows, Step
+from migfix.reading.names import Names, Reference
+from migfix.reading.scopes import walk
+from migfix.reading.values import Manager, Rows, Step
+from migfix.sql.kinds import FILES, INERT
 
 _WRITES_BACK = {
     "JSONField": "a stored JSON null becomes SQL NULL when save() writes it back",
@@ -82,7 +83,7 @@ def saved_columns(
 def _loaded(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
     """What ``.only()`` and ``.defer()`` leave to load; save() of such a row writes no other column.
 
-    A column that the body reads is loaded then, and written as well.
+    A column that the body reads before is loaded then, and written as well.
     https://docs.djangoproject.com/en/stable/ref/models/querysets/#defer
     """
     assert isinstance(loop.rows, Rows)
@@ -96,8 +97,8 @@ def _loaded(loop: Loop, columns: Mapping[str, FieldState]) -> frozenset[str]:
     only_the_key = all(columns[name].primary_key is True for name in known)
     if others or only_the_key or len(known) != len(names):
         raise Refused(Reason.QUERYSET_SHAPE, f"which columns `.{step.name}()` loads is not certain")
-    read = {columns[use.field].name for use in loop.used(uses.Kind.READ) if use.field in columns}
-    return (frozenset(known) if step.name == "only" else loaded - set(known)) | read
+    at_once = frozenset(known) if step.name == "only" else loaded - set(known)
+    return at_once | loaded_later(loop, columns, loaded - at_once)
 
 
 def _left_out(column: FieldState, loop: Loop) -> Iterator[Refusal]:

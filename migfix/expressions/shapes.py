@@ -9,9 +9,9 @@ from operator import eq
 
 from migfix.expressions import saves, sources
 from migfix.expressions.cases import case_value, check_own_columns
+from migfix.expressions.computed import column_value
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.expressions.decisions import Decision, Fork, among, answers, conditions, decide, where
-from migfix.expressions.kinds import FOREIGN_KEYS
 from migfix.expressions.logic import (
     NEVER,
     Condition,
@@ -24,11 +24,11 @@ from migfix.expressions.logic import (
     imports_of,
 )
 from migfix.expressions.path import Path
-from migfix.expressions.references import column_value
+from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState
-from migfix.loops.loop import Loop
-from migfix.loops.values import Rows
+from migfix.reading.values import Rows
+from migfix.sql.kinds import FOREIGN_KEYS
 
 _MAX_UPDATES = 4
 

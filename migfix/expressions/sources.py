@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 
 from migfix.expressions.context import Refused
+from migfix.facts.loop import Loop
+from migfix.facts.subqueries import Inner, inner_queries
 from migfix.findings import Reason, Refusal
-from migfix.history.state import FieldState
-from migfix.loops.loop import Loop
-from migfix.loops.scopes import walk
-from migfix.loops.values import Rows, Step
+from migfix.fragments import as_receiver
+from migfix.history.state import FieldState, Unknown
+from migfix.reading.lookups import tables_of
+from migfix.reading.scopes import walk
+from migfix.reading.values import Rows, Step
 
 # Steps that do not change which rows there are; at the end of a chain they only matter to a loop.
 _DROPPED = frozenset(
@@ -33,7 +35,7 @@ def check_source(loop: Loop, verb: str) -> None:
     check_wrappers(loop)
     if loop.rows.has("[]") and loop.rows.has("using", "db_manager"):
         raise Refused(Reason.QUERYSET_SHAPE, "the queryset is sliced and of another database")
-    if _has(source(loop), loop, "list()"):
+    if _has(source(loop), loop, "list()") and not loop.needless_list:
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     if _has(source(loop), loop, "iterator"):
         raise Refused(Reason.QUERYSET_REUSED, "the rows come from an iterator made before the loop")
@@ -89,10 +91,8 @@ def source_text(loop: Loop) -> str:
     update() at all: its rows are named by their keys.
     """
     kept = source(loop)
-    text = loop.text(kept)
+    text = as_receiver(loop.text(kept))
     assert isinstance(loop.rows, Rows)
-    if isinstance(kept, ast.BinOp) and not text.startswith("("):
-        text = f"({text})"
     if loop.rows.has("[]"):
         return _by_keys(text, loop)
     return f"{text}.order_by()" if _has(kept, loop, "order_by") else text
@@ -148,47 +148,55 @@ def _has(node: ast.expr, loop: Loop, step: str) -> bool:
     return isinstance(rows, Rows) and rows.has(step)
 
 
-def source_caveats(loop: Loop) -> Iterator[Refusal]:
+def source_caveats(loop: Loop, verb: str = "update") -> Iterator[Refusal]:
     """What may differ because of where the rows come from and what surrounds the loop."""
     assert isinstance(loop.rows, Rows)
-    if loop.databases.any("mysql") and any(_reads_table(s, loop) for s in loop.rows.steps):
-        yield Refusal(
-            Reason.QUERYSET_SHAPE, "MySQL cannot update a table that its own filter reads"
-        )
+    yield from _inner_caveats(loop, verb)
     if loop.rows.has("[]"):
         yield Refusal(
             Reason.QUERYSET_SHAPE, "the keys of the slice are read first, all of them at once"
         )
     if "tqdm" in loop.wrappers:
         yield Refusal(Reason.OUTPUT, "the progress is no longer shown")
-    if swallows_errors(loop):
-        yield Refusal(
-            Reason.TRANSACTION,
-            "an error in the middle is caught: the loop keeps the rows before it, one query keeps none",
-        )
 
 
-def _reads_table(step: Step, loop: Loop) -> bool:
-    """MySQL rejects an UPDATE or DELETE whose WHERE selects from the same table (error 1093)."""
+def _inner_caveats(loop: Loop, verb: str) -> Iterator[Refusal]:
+    """Queries in the WHERE of the statement that may look at the table that it changes.
+
+    MySQL rejects them all (error 1093). SQLite runs those that depend on the row while it goes over
+    the rows, and those of an ``UPDATE`` before 3.51 see what it has changed by then; it has found the
+    rows of a ``DELETE`` by the time when it deletes the first.
+    """
     assert isinstance(loop.rows, Rows)
-    given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
-    inner = (loop.resolver.value(n) for v in given for n in walk(v) if isinstance(n, ast.expr))
-    return any(isinstance(i, Rows) and i.model.key == loop.rows.model.key for i in inner)
+    key = loop.rows.model.key
+    own = tables_of(loop.state.model(*key), loop.state) if key else Unknown("")
+    for inner in inner_queries(loop.rows, loop.resolver):
+        per_row = verb == "update" and not inner.is_list
+        if loop.databases.only(*_READING_FIRST, *(() if per_row else ("sqlite",))):
+            continue
+        if isinstance(inner.tables, Unknown) or isinstance(own, Unknown) or own & inner.tables:
+            yield _inner_caveat(inner, loop, verb, per_row=per_row)
+            return
 
 
-def swallows_errors(loop: Loop) -> bool:
-    """Is the loop in a ``try`` with an ``except``, or in a ``with suppress(...)``?"""
-    around = [loop.node, *loop.resolver.scope.ancestors(loop.node)]
-    return any(catches(outer, inner, loop) for inner, outer in pairwise(around))
+# Databases that find all rows of a statement as they were before it.
+# https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+# https://docs.oracle.com/en/database/oracle/oracle-database/19/cncpt/data-concurrency-and-consistency.html
+# https://mariadb.com/kb/en/update/#update-statements-with-the-same-source-and-target
+_READING_FIRST = ("postgresql", "mariadb", "oracle")
 
 
-def catches(outer: ast.AST, inner: ast.AST, loop: Loop) -> bool:
-    """May ``outer`` catch an error of ``inner``, which stands directly in it?"""
-    if isinstance(outer, ast.Try):
-        return bool(outer.handlers) and inner in outer.body
-    if isinstance(outer, (ast.With, ast.AsyncWith)):
-        return inner in outer.body and not are_atomic(outer, loop)
-    return False
+def _inner_caveat(inner: Inner, loop: Loop, verb: str, *, per_row: bool) -> Refusal:
+    reads = f"the query on line {loop.line_of(inner.node)}, inside of that for the rows, "
+    if isinstance(inner.tables, Unknown):
+        reads += f"may read {loop.model_label} ({inner.tables.why} is not known)"
+    else:
+        reads += f"reads {loop.model_label}"
+    sees = "SQLite before 3.51 would see rows that are changed already, and "
+    return Refusal(
+        Reason.QUERYSET_SHAPE,
+        f"{reads}, which {verb}() changes: {sees if per_row else ''}MySQL rejects that",
+    )
 
 
 def are_atomic(statement: ast.With | ast.AsyncWith, loop: Loop) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from migfix.expressions import saves
 from migfix.expressions.context import Refused
 from migfix.expressions.path import Path
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
-from migfix.loops.loop import Loop
 
 
 def stored_paths(paths: Sequence[Path], loop: Loop) -> list[Path]:

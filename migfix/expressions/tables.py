@@ -1,7 +1,8 @@
 """Dicts that a migration builds of a table to look rows up in: ``{t.code: t for t in T.objects.all()}``.
 
 What such a dict gives for ``row.code`` is what ``T.objects.filter(code=row.code).first()`` would
-give, as long as the column is unique and nothing writes the table before the loop.
+give, as long as the column is unique, nothing writes the table before the loop, and nothing changes
+the objects that the dict holds.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from migfix.expressions.context import Context, Refused
-from migfix.expressions.elsewhere import Query, is_own_column, query_by_column, query_of
-from migfix.expressions.kinds import TEXTS
-from migfix.expressions.maps import is_only_read
+from migfix.expressions.elsewhere import Query, query_by_column, query_of
+from migfix.facts import changes
+from migfix.facts.loop import Loop
 from migfix.findings import Reason
-from migfix.history.state import FieldState
-from migfix.loops.effects import Kind, effects_of
-from migfix.loops.loop import Loop
-from migfix.loops.scopes import Binding, walk
-from migfix.loops.values import Manager, Rows, Step
+from migfix.history.state import FieldState, ModelState
+from migfix.reading.lookups import stays_in_table
+from migfix.reading.scopes import Binding, walk
+from migfix.reading.values import Manager, Rows, Step
+from migfix.sql.kinds import TEXTS
 
 _NARROWING = frozenset({"all", "iterator", "only", "defer", "order_by", "select_related"})
 
@@ -37,9 +39,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
+    """The queryset, and which columns of its rows are the keys and the values. ``value`` is empty for
+    the rows themselves; ``of_rows``: they are gone over one by one, not by ``values_list()``.
+    """
+
     rows: ast.expr
     key: str
     value: str
+    of_rows: bool = True
 
 
 def entry_of(node: ast.expr, context: Context) -> Entry | None:
@@ -113,9 +120,7 @@ def _entry(name: ast.Name, key: ast.expr, end: str, context: Context) -> Entry |
 
 def _is_plain(node: ast.expr, found: object, context: Context) -> bool:
     """Does the queryset choose rows by their own columns, and by what still is the same at the loop?"""
-    scope = context.resolver.scope
-    names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
-    if any(name in scope.bindings and scope.bound_once(name) is None for name in names):
+    if not changes.means_the_same(node, context.loop):
         return False
     if not isinstance(found, Rows):
         return True
@@ -129,7 +134,7 @@ def _chooses(step: Step, columns: Mapping[str, FieldState]) -> bool:
     if step.name not in {"filter", "exclude"} or step.call is None or step.call.args:
         return False
     calls = any(isinstance(n, ast.Call) for k in step.call.keywords for n in walk(k.value))
-    return not calls and all(is_own_column(str(k.arg), columns) for k in step.call.keywords)
+    return not calls and all(stays_in_table(k.arg, columns) for k in step.call.keywords)
 
 
 def _rows_text(node: ast.expr, context: Context) -> str:
@@ -147,14 +152,14 @@ def _table(name: ast.Name, context: Context) -> _Table | None:
     """What the dict of that name holds, where it is as it was built when the loop begins."""
     scope = context.loop.resolver.scope
     binding = scope.bound_once(name.id) if not context.depth else None
-    if (
-        binding is None
-        or binding.value is None
-        or scope.binding(name.id, context.loop.node) is None
-    ):
+    if binding is None or scope.binding(name.id, context.loop.node) is None:
         return None
-    if not is_only_read(name.id, scope) or not _nothing_between(binding, context):
-        return None
+    table = _built_by(binding, context.loop)
+    kept = table is not None and _is_as_built(name.id, table, binding, context.loop)
+    return table if kept else None
+
+
+def _built_by(binding: Binding, loop: Loop) -> _Table | None:
     match binding.value:
         case ast.DictComp(
             key=ast.Attribute(value=ast.Name(id=row), attr=key),
@@ -175,9 +180,38 @@ def _table(name: ast.Name, context: Context) -> _Table | None:
                 )
             ],
             keywords=[],
-        ) if context.loop.module.is_builtin("dict"):
-            return _Table(rows, key, attribute)
+        ) if loop.module.is_builtin("dict"):
+            return _Table(rows, key, attribute, of_rows=False)
     return None
+
+
+def _is_as_built(name: str, table: _Table, binding: Binding, loop: Loop) -> bool:
+    """Was the dict built beside the loop, of rows that nobody else has, and does nothing change it since?"""
+    statement = binding.statement
+    model = _model_of(table, binding, loop)
+    if model is None or not _is_the_only_name(statement):
+        return False
+    if table.of_rows and not changes.is_read_anew(table.rows, loop.resolver):
+        return False
+    if table.of_rows and table.value not in {"", *changes.immutable_attributes(model, loop)}:
+        return False
+    if not changes.holds_what_was_read(name, statement, None if table.value else model, loop):
+        return False
+    return changes.is_quiet(statement, loop)
+
+
+def _is_the_only_name(statement: ast.AST) -> TypeGuard[ast.stmt]:
+    """``name = ...``, not ``name = other = ...``"""
+    return isinstance(statement, ast.AnnAssign) or (
+        isinstance(statement, ast.Assign) and len(statement.targets) == 1
+    )
+
+
+def _model_of(table: _Table, binding: Binding, loop: Loop) -> ModelState | None:
+    found = loop.resolver.value(table.rows, binding.statement)
+    key = found.model.key if isinstance(found, (Manager, Rows)) else None
+    model = loop.state.model(*key) if key else None
+    return model if isinstance(model, ModelState) else None
 
 
 def _attribute_of(node: ast.expr, row: str) -> str | None:
@@ -187,13 +221,3 @@ def _attribute_of(node: ast.expr, row: str) -> str | None:
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == row:
             return attribute
     return None
-
-
-def _nothing_between(binding: Binding, context: Context) -> bool:
-    """Is the dict built beside the loop, with nothing in between that may write?"""
-    block = context.loop.block
-    if binding.statement not in block:
-        return False
-    between = block[block.index(binding.statement) + 1 : block.index(context.loop.node)]
-    found = effects_of(between, None, context.loop.resolver)
-    return all(effect.kind in {Kind.OUTPUT, Kind.READS} for effect in found)

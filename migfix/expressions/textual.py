@@ -13,7 +13,6 @@ import ast
 from dataclasses import replace
 
 from migfix.expressions.context import Context, Refused
-from migfix.expressions.kinds import TEXTS
 from migfix.expressions.logic import (
     Alias,
     Condition,
@@ -28,6 +27,7 @@ from migfix.expressions.operands import Operand, refused_test
 from migfix.expressions.references import function, model_class
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
+from migfix.sql.kinds import TEXTS
 
 Textual = tuple[Condition, tuple[Refusal, ...]]
 _FOLDING = ("mysql", "mariadb")

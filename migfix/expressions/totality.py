@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from migfix.expressions.computed import is_text
 from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context
 from migfix.expressions.elsewhere import exists, query_of
-from migfix.expressions.kinds import INTEGERS
 from migfix.expressions.maps import frozen_collection
 from migfix.expressions.operands import found_operand
 from migfix.expressions.tables import entry_of
-from migfix.expressions.texts import piece_of
+from migfix.sql.kinds import INTEGERS
 
 
 def is_total(node: ast.expr, context: Context) -> bool:
@@ -34,12 +34,12 @@ def is_total(node: ast.expr, context: Context) -> bool:
             return found_operand(node, context) is not None or _is_constant_of_class(owner, context)
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult()):
             sides = (node.left, node.right)
-            return piece_of(node, context) is not None or all(_is_number(s, context) for s in sides)
+            return is_text(node, context) or all(_is_number(s, context) for s in sides)
         case ast.Call(func=ast.Attribute(value=owner, attr="get"), args=[key, *default]):
             found = frozen_collection(owner, context) is not None
             return found and all(is_total(each, context) for each in [key, *default])
         case ast.JoinedStr() | ast.Call() | ast.Subscript():
-            return piece_of(node, context) is not None
+            return is_text(node, context)
     return False
 
 

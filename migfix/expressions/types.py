@@ -8,9 +8,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from migfix.expressions.context import Context
-from migfix.expressions.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS, bits_of
+from migfix.facts.loop import Databases
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
+from migfix.sql.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS, UNSIGNED, bits_of
 
 _EXACT: dict[str, type] = {
     "DateField": date,
@@ -43,10 +44,27 @@ def has_type_of(value: object, column: FieldState, context: Context) -> bool:
     return isinstance(value, int) and -limit <= value < limit
 
 
+def is_below(value: object, column: FieldState) -> bool:
+    """Is the number less than every value of the column? Whoever compares them then knows the answer.
+
+    Django knows it as well, and from 6.1 on casts what is left of a ``Case`` to the type of its
+    answer, which is no SQL for all types on MySQL and MariaDB.
+    """
+    return column.kind in UNSIGNED and isinstance(value, int) and value < 0
+
+
 def is_value_of(value: object, column: FieldState, context: Context) -> bool:
     """Does ``Value(constant)`` give what the column takes? PostgreSQL turns no boolean into a number."""
     alike = isinstance(value, bool) == (column.kind in BOOLEANS)
     return alike and has_type_of(value, column, context)
+
+
+def is_rounded(decimal: FieldState, databases: Databases) -> bool:
+    """SQLite keeps decimals as floats, of which Django before 6.0 reads 15 digits."""
+    if decimal.kind != "DecimalField" or not databases.any("sqlite"):
+        return False
+    digits = decimal.options.get("max_digits")
+    return not isinstance(digits, int) or digits > 15
 
 
 def _is_float(value: object) -> bool:

@@ -6,24 +6,22 @@ import ast
 import dataclasses
 from collections.abc import Callable
 
-from migfix.expressions.arithmetic import compile_arithmetic
+from migfix.expressions.computed import column_value, compile_computed, written
 from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Context, Refused, SqlValue, Target
-from migfix.expressions.decimals import compile_decimal
 from migfix.expressions.elsewhere import Query, count, exists, looked_up, query_of
 from migfix.expressions.explicit import compile_explicit
-from migfix.expressions.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS, is_rounded
+from migfix.expressions.lifting import linked_value
 from migfix.expressions.maps import compile_lookup
-from migfix.expressions.moments import compile_moment
-from migfix.expressions.references import column_value
-from migfix.expressions.related import Linked, linked_column, subquery
+from migfix.expressions.related import Linked, linked_column
 from migfix.expressions.tables import entry_of, row_query
-from migfix.expressions.texts import compile_text
+from migfix.expressions.types import is_rounded
 from migfix.findings import Reason
 from migfix.history.state import FieldState
-from migfix.loops.scopes import walk
-from migfix.loops.values import Manager, Model, Row, Rows
+from migfix.reading.scopes import walk
+from migfix.reading.values import Manager, Model, Row, Rows
 from migfix.source import shortened
+from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
 
 # What gives the time, and the kind of column whose own type that is, where it is certain.
 _CLOCKS: dict[str, str | None] = {
@@ -149,7 +147,9 @@ def _may_be_unbound(name: str, context: Context) -> bool:
         return binding is None or isinstance(binding.statement, ast.Delete)
     if scope.outer is not None and name in scope.outer.bindings:
         return scope.outer.bound_once(name) is None
-    return name not in module.scope.bindings and not module.is_builtin(name)
+    if module.is_builtin(name) or module.starred(name):
+        return False
+    return name not in module.scope.bindings
 
 
 def _holds_expression(name: str, context: Context) -> bool:
@@ -168,8 +168,8 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
         return _copy(column, node, target, context)
     if (linked := linked_column(node, context)) is not None:
         return _linked(linked, node, target, context)
-    if (moment := compile_moment(node, target, context)) is not None:
-        return moment
+    if (computed := compile_computed(node, target, context)) is not None:
+        return computed
     if (query := row_query(node.value, context)) is not None:
         value = _found_column(query, node.attr, node, target, context)
         if query.end == "first" and exists(query, context).condition not in context.facts:
@@ -240,7 +240,7 @@ def _linked(linked: Linked, node: ast.Attribute, target: Target, context: Contex
     if linked.is_instance != target.takes_instance:
         raise refused_value(node, context)
     _check_copy(linked.column, target, context)
-    return subquery(linked, context)
+    return written(linked_value(linked), context)
 
 
 def _from_elsewhere(node: ast.expr, target: Target, context: Context) -> SqlValue | None:
@@ -321,18 +321,14 @@ def _copies(source: FieldState, target: FieldState) -> bool:
 
 def _computed(node: ast.expr, target: Target, context: Context) -> SqlValue:
     """A constant, a text, a number or a moment that is computed of the row."""
-    compilers = [compile_explicit, compile_arithmetic, compile_decimal, compile_moment]
     if context.constant(node) is not UNKNOWN:
         return _constant(node, target, context)
     if (found := _from_elsewhere(node, target, context)) is not None:
         return found
-    value = compile_text(node, context) if target.column.kind in TEXTS else None
-    for compiler in compilers:
-        value = value or compiler(node, target, context)
-    value = value or compile_lookup(node, target, context)
-    if value is None:
-        raise refused_value(node, context)
-    return value
+    for compiler in (compile_explicit, compile_computed, compile_lookup):
+        if (value := compiler(node, target, context)) is not None:
+            return value
+    raise refused_value(node, context)
 
 
 def _call(node: ast.expr, target: Target, context: Context) -> SqlValue:

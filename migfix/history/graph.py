@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
+from migfix.files import Unreadable
 from migfix.history.classes import Classes
 from migfix.history.environment import Environment
 from migfix.history.operations import Place
@@ -56,7 +57,7 @@ class History:
         self._settings = SwappableSettings(project)
         self._given_environment = environment
         self._apps: dict[str, _App] = {}
-        self._data: dict[Path, bytes] = {}
+        self._data: dict[Path, bytes] = {}  # provided, whatever the disk holds
         self._tree: tuple[Path | None, ast.Module | None] = (None, None)  # the last one provided
         self._sources: dict[Path, MigrationSource | Unknown] = {}
         self._scopes: dict[str, Scope | None] = {}
@@ -69,7 +70,7 @@ class History:
 
     @cached_property
     def environment(self) -> Environment:
-        return self._given_environment or Environment.of(self.project.root)
+        return self._given_environment or Environment.of(self.project.root, self.project.files)
 
     @cached_property
     def project_apps(self) -> frozenset[str]:
@@ -151,33 +152,39 @@ class History:
 
         ``tree`` is what they parse to, where the caller has it already.
         """
-        self._data[path.resolve()] = data
-        self._tree = (path.resolve(), tree)
+        path = self.project.files.real(path)
+        self._data[path] = data
+        self._tree = (path, tree)
 
     # Files
 
     def _read(self, migration: MigrationFile) -> MigrationSource | Unknown:
+        module = f"{self._package_name(migration.path.parent)}.{migration.path.stem}"
+        path, tree = self._tree
+        known = tree if path == migration.path else None
+        data = self._bytes(migration.path)
+        if isinstance(data, Unreadable):
+            return Unknown(f"{migration.path} cannot be read: {data.why}")
         try:
-            module = f"{self._package_name(migration.path.parent)}.{migration.path.stem}"
-            path, tree = self._tree
-            known = tree if path == migration.path else None
-            return read_migration(self._bytes(migration.path), module, self._find_class, known)
-        except (UnreadableMigration, OSError) as error:
+            return read_migration(data, module, self._find_class, known)
+        except UnreadableMigration as error:
             return Unknown(f"{migration.path} cannot be read: {error}")
 
     def _package_name(self, folder: Path) -> str:
         if folder not in self._package_names:
-            self._package_names[folder] = module_name(folder / "__init__.py")
+            self._package_names[folder] = module_name(folder / "__init__.py", self.project.files)
         return self._package_names[folder].removesuffix(".__init__")
 
     @cached_property
     def _package_names(self) -> dict[Path, str]:
         return {}
 
-    def _bytes(self, path: Path) -> bytes:
-        if path not in self._data:
-            self._data[path] = path.read_bytes()
-        return self._data[path]
+    def _bytes(self, path: Path) -> bytes | Unreadable:
+        return self._data[path] if path in self._data else self.project.files.read(path)
+
+    def _bytes_if_there(self, path: Path) -> bytes:
+        data = self._bytes(path)
+        return b"" if isinstance(data, Unreadable) else data
 
     def _find_class(self, path: str) -> tuple[ast.ClassDef, Scope] | None:
         module, _, name = path.rpartition(".")
@@ -199,12 +206,12 @@ class History:
 
     def _scope(self, module: str) -> Scope | None:
         path = self.project.module_file(module) or self.environment.module_file(module)
-        if path is None:
+        data = None if path is None else self.project.files.read(path)
+        if data is None or isinstance(data, Unreadable):
             return None
         try:
-            data = path.read_bytes()
             return Scope.of(parse(data), module, data)
-        except (UnreadableMigration, OSError):
+        except UnreadableMigration:
             return None
 
     def _app(self, label: str) -> _App:
@@ -270,7 +277,7 @@ class History:
         if label not in self._squashes_of:
             found = []
             for name, file in self._app(label).files.items():
-                if b"replaces" in self._bytes(file.path):
+                if b"replaces" in self._bytes_if_there(file.path):
                     source = self.source(file)
                     keys = () if isinstance(source, Unknown) else source.replaces
                     replaced = tuple(key for key in keys if not isinstance(key, Unknown))
@@ -327,7 +334,7 @@ class History:
         """Migrations of the project that ask to run before another one, by that other one."""
         found: dict[MigrationKey, tuple[MigrationKey, ...]] = {}
         for file in self.project.migrations:
-            if b"run_before" not in self._bytes(file.path):
+            if b"run_before" not in self._bytes_if_there(file.path):
                 continue
             source = self.source(file)
             for key in () if isinstance(source, Unknown) else source.run_before:
@@ -537,6 +544,8 @@ class History:
 
     def _names(self, file: MigrationFile, key: ModelKey, written: bytes) -> bool:
         data = self._bytes(file.path)
+        if isinstance(data, Unreadable):
+            return True  # for all that is known
         if written in data.lower():
             found = ((a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data))
             if key in found:
@@ -547,7 +556,7 @@ class History:
     def _settings_in(self, path: Path) -> frozenset[str]:
         """The settings that a file names, looked for once."""
         if path not in self._setting_names:
-            found = _SETTING_TEXT.findall(self._bytes(path))
+            found = _SETTING_TEXT.findall(self._bytes_if_there(path))
             self._setting_names[path] = frozenset(name.decode() for name in found)
         return self._setting_names[path]
 

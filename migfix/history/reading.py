@@ -128,11 +128,15 @@ def read_migration(
 
     ``module`` is the dotted name of the file's module, for relative imports and the paths of what
     the file itself defines. ``find_class`` lets subclasses of operations in other modules be looked
-    at; ``tree`` is that of the source, where it is known. Raises UnreadableMigration when the file does not parse or has no class Migration.
+    at; ``tree`` is that of the source, where it is known. Raises UnreadableMigration when the file does not parse,
+    is nested too deeply to be followed, or has no class Migration.
     """
     tree = tree or parse(source)
-    scope = Scope.of(tree, module, source)
-    return _Reader(scope, find_class).read(tree)
+    try:
+        scope = Scope.of(tree, module, source)
+        return _Reader(scope, find_class).read(tree)
+    except RecursionError as error:
+        raise UnreadableMigration("it is nested too deeply to be followed") from error
 
 
 def parse(source: str | bytes) -> ast.Module:

@@ -71,12 +71,14 @@ class Replay:
         self._owners: dict[ModelKey, dict[ModelKey, None]] = {}  # what may point to a model
         self._states: dict[frozenset[ModelKey], dict[int, ProjectState]] = {}
         self._ends: dict[tuple[frozenset[ModelKey], Tail], dict[int, ProjectState]] = {}
+        self._on_apps: tuple[frozenset[ModelKey], int] | None = None  # until more is read
         self._whole: dict[int, ProjectState] = {0: ProjectState()}
 
     # What is known
 
     def steps(self, operations: Iterable[Operation], place: Place) -> tuple[Step, ...]:
         """The operations as steps, from now on counted in when a model's past is looked for."""
+        self._on_apps = None
         steps = tuple(Step(each, place, touch(each, place)) for each in operations)
         for step in steps:
             if step.touch.needs:
@@ -92,6 +94,7 @@ class Replay:
     def number(self, steps: tuple[Step, ...]) -> int:
         """Adds the next migration, and returns its number."""
         number = len(self._steps)
+        self._on_apps = None
         self._steps.append(steps)
         for step in steps:
             label = step.place.app_label
@@ -118,18 +121,25 @@ class Replay:
 
     @property
     def relevant_to_unknown_apps(self) -> int:
-        mask = self._changing_all
-        for changing in self._changing_app.values():
-            mask |= changing
-        for name in self._with_older_names(set().union(*self._needed.values())):
-            mask |= self._naming.get(name, 0)
-        return mask
+        return self._deciding_on_apps[1]
+
+    @property
+    def _deciding_on_apps(self) -> tuple[frozenset[ModelKey], int]:
+        """The models by whose existence an operation may say too little, and the migrations that matter to it."""
+        if self._on_apps is None:
+            names = self._with_older_names(set().union(*self._needed.values()))
+            mask = self._changing_all
+            for changing in self._changing_app.values():
+                mask |= changing
+            for name in names:
+                mask |= self._naming.get(name, 0)
+            self._on_apps = names, mask
+        return self._on_apps
 
     def unknown_apps(self, moment: Moment) -> Mapping[str, str]:
         """The apps of which some operation says too little, and why."""
-        names = self._with_older_names(set().union(*self._needed.values()))
-        mask = moment.mask & self.relevant_to_unknown_apps
-        return self._at(names, Moment(mask, moment.tail)).unknown_apps
+        names, relevant = self._deciding_on_apps
+        return self._at(names, Moment(moment.mask & relevant, moment.tail)).unknown_apps
 
     def may_point_to(self, key: ModelKey) -> tuple[ModelKey, ...]:
         """The models with a field that was written with this target, or with an older name of it."""

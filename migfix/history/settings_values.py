@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from migfix.files import Unreadable
 from migfix.history.reading import UnreadableMigration, parse
 from migfix.history.state import ModelKey, Unknown
 
@@ -35,7 +36,8 @@ class SwappableSettings:
 
     def named_models(self) -> frozenset[ModelKey]:
         """Everything in the settings files that is written like a model, ``app.Model``."""
-        texts = [path.read_bytes() for path in self.project.settings_files]
+        read = self.project.files.read_if_there
+        texts = [read(path) for path in self.project.settings_files]
         return frozenset(
             (label.decode().lower(), name.decode().lower())
             for text in texts
@@ -45,7 +47,9 @@ class SwappableSettings:
     def _find(self, name: str) -> str | Unknown:
         found: set[str] = set()
         for path in self.project.settings_files:
-            data = path.read_bytes()
+            data = self.project.files.read(path)
+            if isinstance(data, Unreadable):
+                return Unknown(f"{path} cannot be read: {data.why}")
             if name.encode() not in data:
                 continue
             for value in _assigned(data, name):

@@ -7,11 +7,13 @@ is ``Unknown``, never a default.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+Answer = TypeVar("Answer")
 ModelKey: TypeAlias = tuple[str, str]
 """(app label, model name in lower case), as Django keys its project state."""
 
@@ -107,10 +109,8 @@ class FieldState:
         """``CharField`` for Django's own field classes and those whose values go the same way, None
         for any other class.
         """
-        package, _, bare = self.class_path.rpartition(".")
-        if package in _DJANGO_FIELD_PACKAGES:
-            return bare
-        return self.behind.kind if self.behind else None
+        own = _kind_of_django(self.class_path)
+        return own or (self.behind.kind if self.behind else None)
 
     @property
     def saved_as(self) -> str | None:
@@ -202,6 +202,12 @@ RELATIONS = frozenset({"ForeignKey", "OneToOneField", "ManyToManyField", "Foreig
 _DJANGO_FIELD_PACKAGES = frozenset(
     {"django.db.models", "django.contrib.gis.db.models", "django.contrib.postgres.fields"}
 )
+
+
+@cache
+def _kind_of_django(class_path: str) -> str | None:
+    package, _, bare = class_path.rpartition(".")
+    return bare if package in _DJANGO_FIELD_PACKAGES else None
 
 
 # Managers of Django itself that neither filter nor have an update() or delete() of their own.
@@ -459,6 +465,10 @@ class ProjectState:
     field_class: Callable[[str], FieldClass] = field(default=_no_field_class, compare=False)
     base_class: Callable[[str], BaseClass] = field(default=_no_base_class, compare=False)
 
+    def ask(self, question: Callable[..., Answer], *given: object) -> Answer:
+        """What ``question(state, *given)`` says: one about all models, or about many, is asked by this."""
+        return question(self, *given)
+
     def model(self, app_label: str, name: str) -> ModelState | Unknown:
         """The model, or why it is not known. Never raises.
 
@@ -468,7 +478,7 @@ class ProjectState:
             return Unknown(why)
         found = self.models.get((app_label, name.lower()))
         if isinstance(found, ModelState):
-            return self._with_classes(found)
+            return self._with_managers(self._with_classes(found))
         return found or Unknown(f"no migration before this one creates {app_label}.{name}")
 
     def _with_classes(self, model: ModelState) -> ModelState:
@@ -479,6 +489,24 @@ class ProjectState:
             for each in model.fields
         )
         return replace(model, fields=tuple(fields))
+
+    def _with_managers(self, model: ModelState) -> ModelState:
+        """The model with the managers that it inherits: https://docs.djangoproject.com/en/stable/topics/db/managers/#custom-managers-and-model-inheritance"""
+        waiting = [base for base in model.bases if isinstance(base, tuple)]
+        managers = model.managers
+        seen: set[ModelKey] = set()
+        while waiting and not isinstance(managers, Unknown):
+            key = waiting.pop(0)
+            above = self.models.get(key)
+            if key in seen:
+                continue
+            if not isinstance(above, ModelState) or isinstance(above.managers, Unknown):
+                managers = Unknown(f"the managers of {'.'.join(key)} are not known")
+                break
+            seen.add(key)
+            waiting += [base for base in above.bases if isinstance(base, tuple)]
+            managers = {**above.managers, **managers}
+        return model if managers == model.managers else replace(model, managers=managers)
 
     def parents(self, model: ModelState) -> tuple[ModelState, ...] | Unknown:
         """The models that this one inherits from, the furthest first. Plain classes are left out."""

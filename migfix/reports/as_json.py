@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from migfix import __version__
-from migfix.findings import Figures, FileOutcome, LoopOutcome, Outcome, Verified
+from migfix.findings import Answer, Figures, FileOutcome, LoopOutcome, Outcome, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,20 @@ def _loop(loop: LoopOutcome) -> dict[str, Any]:
         "already_streams": loop.already_streams,
         "reason": loop.reason,
         "blocked_by": loop.blocked_by,
+        "offer": loop.offer,
+        "parts": [_answer(answer) for answer in loop.answers],
         **({"verified": _verified(loop.verified)} if loop.verified else {}),
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "code": answer.code,
+        "part": answer.part.value,
+        "applied": answer.applied,
+        "applicability": answer.applicability.value if answer.applicability else None,
+        "reason": answer.reason,
+        "blocked_by": answer.blocked_by,
     }
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from migfix.findings import Applicability, FileOutcome, LoopOutcome, Verdict, Verified
+from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class _Report:
         self.color = color
 
     def path(self, outcome: FileOutcome) -> str:
-        return paint(outcome.path.as_posix(), Color.BOLD, enabled=self.color)
+        return paint(quoted(outcome.path.as_posix()), Color.BOLD, enabled=self.color)
 
     def loop(self, outcome: FileOutcome, loop: LoopOutcome, verdict: str, color: Color) -> str:
         place = f"{self.path(outcome)}:{loop.line}:{loop.column}:"
@@ -69,7 +70,7 @@ def _explained(loop: LoopOutcome) -> str:
     blocked = f" ({loop.blocked_by})" if loop.blocked_by and not loop.changed else ""
     offer = f" [--unsafe-fixes: {loop.offer}]" if loop.offer else ""
     seen = f" [{_seen(loop.verified)}]" if loop.verified else ""
-    return f"{unsafe}{' '.join(loop.reason.split())}{blocked}{offer}{seen}"
+    return quoted(f"{unsafe}{' '.join(loop.reason.split())}{blocked}{offer}{seen}")
 
 
 def _seen(verified: Verified) -> str:
@@ -109,7 +110,7 @@ def _logged(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
             found[outcome.debug_setting] += sum(loop.logged for loop in outcome.loops)
     for place, loops in found.items():
         yield (
-            f"{place} sets DEBUG = True: Django keeps the last 9,000 statements of "
+            f"{quoted(place)} sets DEBUG = True: Django keeps the last 9,000 statements of "
             f"{_count(loops, 'loop')} in memory, with their values; run migrate without DEBUG."
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -18,29 +19,46 @@ from migfix.findings import (
     Rewrite,
     WrapRows,
 )
+from migfix.rewriting.checking import check, loops_of
+from migfix.rewriting.ends import with_line_ends
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.imports import with_imports
-from migfix.rewriting.lines import RewriteError, drop, line_range, put_in_blocks, replace
+from migfix.rewriting.lines import (
+    RewriteError,
+    drop,
+    line_range,
+    put_above,
+    put_in_blocks,
+    replace,
+)
 from migfix.settings import Style
-from migfix.source import Source
+from migfix.source import Source, split_lines
 
 
 @dataclass(frozen=True, slots=True)
 class LoopEdits:
     """What to do to one loop. ``wrappers`` are the calls around its queryset, outermost first.
 
-    ``needless_list`` is ``list(queryset)`` in front of it, which goes where the loop gets a new header.
+    ``needless_list`` is ``list(queryset)`` in front of it, which goes where the loop is replaced or gets
+    a new header; ``needless_guard`` is the ``if`` around or before it that goes where the loop is replaced.
     """
 
     rewrites: tuple[Rewrite, ...]
     wrappers: tuple[str, ...] = ()
     needless_list: ast.Call | None = None
+    needless_guard: ast.If | None = None
 
     @property
     def of_loop(self) -> list[Edit]:
         """The edits of the loop itself."""
         edits = [rewrite.edit for rewrite in self.rewrites]
         return [edit for edit in edits if not isinstance(edit, (ReplaceExpressions, InBlock))]
+
+    @property
+    def guard(self) -> ast.If | None:
+        """The ``if`` that goes."""
+        replaced = any(isinstance(edit, ReplaceLoop) for edit in self.of_loop)
+        return self.needless_guard if replaced else None
 
     @property
     def block(self) -> str | None:
@@ -54,34 +72,41 @@ class LoopEdits:
         for rewrite in self.rewrites:
             if isinstance(rewrite.edit, (ReplaceExpressions, InBlock)):
                 yield from rewrite.edit.pairs
-        if self.needless_list and not any(isinstance(e, ReplaceLoop) for e in self.of_loop):
+        if self.needless_list and self.of_loop:
             yield self.needless_list, None
 
 
-def rewritten(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style) -> bytes:
-    """The file's new bytes. Raises ``RewriteError`` when they cannot be trusted."""
+def rewritten(
+    source: Source, loops: Mapping[ast.For, LoopEdits], style: Style, helper: str
+) -> bytes:
+    """The file's new bytes. Raises ``RewriteError`` when they cannot be trusted.
+
+    ``helper`` is the module from which the file would import the helper's functions.
+    """
     text = _with_edits(source, loops, style)
     rewrites = [rewrite for each in loops.values() for rewrite in each.rewrites]
-    imports = [import_ for rewrite in rewrites for import_ in rewrite.imports]
-    text = with_imports(text, source, dict.fromkeys(imports), style)
-    _verify(source, text, loops)
-    return source.encoded(text)
+    imports = dict.fromkeys(import_ for rewrite in rewrites for import_ in rewrite.imports)
+    text = with_imports(text, imports, style)
+    check(source, text, loops.keys(), imports, helper)
+    return source.encoded(with_line_ends(text, source))
 
 
 def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style) -> str:
-    lines = list(source.lines)
+    lines = list(split_lines(source.plain))
     for statement in reversed(source.tree.body):
-        held = _loops_of(statement)
+        held = loops_of(statement)
         edits = {
             i: loops[loop]
             for i, loop in enumerate(held)
             if isinstance(loop, ast.For) and loop in loops
         }
         if edits:
-            first, last = line_range(statement)
-            replace(lines, dict(pair for each in edits.values() for pair in each.replaced))
+            first, last = line_range(statement, source.rows)
+            pairs = dict(pair for each in edits.values() for pair in each.replaced)
+            said = replace(lines, pairs, source.rows)
             drops = set(_drops(edits.values()))
-            drop(lines, drops)
+            drop(lines, drops, source.rows)
+            put_above(lines, said)
             blocks = {
                 held[i]: _block_header(each.block, source.column(held[i]) - 1, style)
                 for i, each in edits.items()
@@ -89,12 +114,13 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             }
             put_in_blocks(lines, blocks, source)
             text = "".join(lines[first:last])
-            gone = [*drops, *(held[i].iter for i, each in edits.items() if _replaces_rows(each))]
+            rows = [held[i].iter for i, each in edits.items() if _replaces_rows(each)]
+            gone = {node for each in (*drops, *rows) for node in ast.walk(each)}
             unwraps = {each for each in _unwraps(edits.values()) if not _is_needed(each, gone)}
-            indents = [_depth(source, loop, unwraps, blocks) for loop in held]
-            withs = [each for each in _withs_of(statement, blocks) if each not in drops]
-            unwrapped = {i for i, each in enumerate(withs) if each in unwraps}
-            lines[first:last] = [_edited(text, edits, indents, unwrapped, style, source.newline)]
+            indents = _depths(source, held, unwraps, blocks)
+            around = [each for each in _blocks_of(statement, blocks) if each not in gone]
+            unwrapped = {i for i, each in enumerate(around) if each in unwraps}
+            lines[first:last] = [_edited(text, edits, indents, unwrapped, style)]
     return "".join(lines)
 
 
@@ -109,11 +135,15 @@ def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
         for rewrite in each.rewrites:
             if isinstance(rewrite.edit, (ReplaceLoop, ReplaceRows, InBlock)):
                 yield from rewrite.edit.drops
+        if each.guard and not loops_of(each.guard):
+            yield each.guard
 
 
-def _unwraps(edits: Iterable[LoopEdits]) -> Iterator[ast.With]:
-    """The ``with`` statements that may go and leave what stands in them."""
+def _unwraps(edits: Iterable[LoopEdits]) -> Iterator[ast.With | ast.If]:
+    """The ``with`` and ``if`` statements that may go and leave what stands in them."""
     for each in edits:
+        if each.guard and loops_of(each.guard):
+            yield each.guard
         for rewrite in each.rewrites:
             if isinstance(rewrite.edit, ReplaceRows) and rewrite.edit.unwraps:
                 yield rewrite.edit.unwraps
@@ -123,39 +153,38 @@ def _replaces_rows(edits: LoopEdits) -> bool:
     return any(isinstance(rewrite.edit, ReplaceRows) for rewrite in edits.rewrites)
 
 
-def _is_needed(block: ast.With, gone: Iterable[ast.AST]) -> bool:
+def _is_needed(block: ast.With | ast.If, gone: Set[ast.AST]) -> bool:
     """Does anything in the block that does not go read the name that the block binds?"""
+    if isinstance(block, ast.If):
+        return False
     bound = block.items[0].optional_vars
-    kept = set(ast.walk(block)).difference(*map(ast.walk, gone))
-    names = {n.id for n in kept if isinstance(n, ast.Name) and n is not bound}
+    kept = (node for node in ast.walk(block) if node not in gone and node is not bound)
+    names = {node.id for node in kept if isinstance(node, ast.Name)}
     return not isinstance(bound, ast.Name) or bound.id in names
 
 
-def _loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
-    """The statement's loops in the order of the source, which is LibCST's order of visiting too."""
-    loops = [n for n in ast.walk(statement) if isinstance(n, (ast.For, ast.AsyncFor))]
-    return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
+def _blocks_of(statement: ast.stmt, blocks: Iterable[ast.stmt]) -> list[ast.stmt]:
+    """The statement's ``with`` and ``if`` in the order of the source, and the loops that are put in a ``with``."""
+    around = [n for n in ast.walk(statement) if isinstance(n, (ast.With, ast.AsyncWith, ast.If))]
+    return sorted([*around, *blocks], key=lambda each: (each.lineno, each.col_offset))
 
 
-def _withs_of(statement: ast.stmt, blocks: Iterable[ast.stmt]) -> list[ast.stmt]:
-    """The statement's ``with`` blocks in the order of the source, and the loops that are put in one."""
-    withs = [n for n in ast.walk(statement) if isinstance(n, (ast.With, ast.AsyncWith))]
-    return sorted([*withs, *blocks], key=lambda each: (each.lineno, each.col_offset))
-
-
-def _depth(
+def _depths(
     source: Source,
-    loop: ast.For | ast.AsyncFor,
-    unwraps: Iterable[ast.With],
+    loops: Sequence[ast.For | ast.AsyncFor],
+    unwraps: Iterable[ast.With | ast.If],
     blocks: Iterable[ast.For | ast.AsyncFor],
-) -> int:
-    """How deep the loop stands when these blocks are gone, and these loops are in new ones."""
-    column = loop.col_offset
+) -> list[int]:
+    """How deep each loop stands when these blocks are gone, and these loops are in new ones."""
+    columns = {loop: loop.col_offset for loop in loops}
     for without in unwraps:
-        if loop in ast.walk(without):
-            column -= without.body[0].col_offset - without.col_offset
-    deeper = sum(loop in ast.walk(block) for block in blocks)
-    return len(source.lines[loop.lineno - 1][:column].expandtabs(4)) + 4 * deeper
+        for loop in columns.keys() & set(ast.walk(without)):
+            columns[loop] -= without.body[0].col_offset - without.col_offset
+    deeper = Counter(node for block in blocks for node in ast.walk(block))
+    return [
+        len(source.lines[loop.lineno - 1][:column].expandtabs(4)) + 4 * deeper[loop]
+        for loop, column in columns.items()
+    ]
 
 
 def _edited(
@@ -164,7 +193,6 @@ def _edited(
     indents: Sequence[int],
     unwrapped: Set[int],
     style: Style,
-    newline: str,
 ) -> str:
     module = cst.parse_module(text)
     found = _Loops()
@@ -173,23 +201,28 @@ def _edited(
         raise RewriteError("the two parsers do not see the same loops")
     rewriter = _Rewriter(
         {id(found.loops[i]): (each, indents[i]) for i, each in edits.items()},
-        {id(found.withs[i]) for i in unwrapped},
+        {id(found.blocks[i]) for i in unwrapped},
         style,
     )
-    code = module.visit(rewriter).code
-    return code if newline == "\n" else code.replace(newline, "\n").replace("\n", newline)
+    return module.visit(rewriter).code
 
 
 class _Loops(cst.CSTVisitor):
     def __init__(self) -> None:
         self.loops: list[cst.For] = []
-        self.withs: list[cst.With] = []
+        self.blocks: list[cst.With | cst.If] = []
 
     def visit_For(self, node: cst.For) -> None:
         self.loops.append(node)
 
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
+        return False  # which holds no loop
+
     def visit_With(self, node: cst.With) -> None:
-        self.withs.append(node)
+        self.blocks.append(node)
+
+    def visit_If(self, node: cst.If) -> None:
+        self.blocks.append(node)
 
 
 class _Rewriter(cst.CSTTransformer):
@@ -200,6 +233,9 @@ class _Rewriter(cst.CSTTransformer):
         self.edits = edits
         self.unwrapped = unwrapped
         self.style = style
+
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
+        return False  # which holds no loop
 
     def leave_For(
         self, original_node: cst.For, updated_node: cst.For
@@ -214,8 +250,7 @@ class _Rewriter(cst.CSTTransformer):
             return cst.FlattenSentinel(_replacement(edits[0], original_node, self.style, indent))
         rows = _in_wrappers(updated_node.iter, loop.wrappers, edits)
         new = _with_new_header(updated_node, rows, self.style, indent)
-        said = _comments(updated_node.iter) if _replaces_rows(loop) else []
-        kept = [cst.EmptyLine(comment=comment) for comment in said]
+        kept = [cst.EmptyLine(comment=comment) for comment in _lost(updated_node, new)]
         return new.with_changes(leading_lines=[*new.leading_lines, *kept])
 
     def leave_With(
@@ -223,18 +258,26 @@ class _Rewriter(cst.CSTTransformer):
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         if id(original_node) not in self.unwrapped:
             return updated_node
-        return cst.FlattenSentinel(_unwrapped(updated_node))
+        header = [*updated_node.items, updated_node.lpar, updated_node.rpar]
+        return cst.FlattenSentinel(_unwrapped(updated_node, header))
+
+    def leave_If(
+        self, original_node: cst.If, updated_node: cst.If
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        if id(original_node) not in self.unwrapped:
+            return updated_node
+        return cst.FlattenSentinel(_unwrapped(updated_node, [updated_node.test]))
 
 
-def _unwrapped(block: cst.With) -> list[cst.BaseStatement]:
-    """What stands in the ``with``; the comments around it stay."""
+def _unwrapped(block: cst.With | cst.If, header: Sequence[object]) -> list[cst.BaseStatement]:
+    """What stands in the block; the comments around it stay."""
     body = block.body
-    if not isinstance(body, cst.IndentedBlock) or _comments_in(body.footer):
+    if not isinstance(body, cst.IndentedBlock):
         return [block]
     first, *rest = [
         s for s in body.body if isinstance(s, (cst.SimpleStatementLine, cst.BaseCompoundStatement))
     ]
-    said = _comments_in([*block.items, block.lpar, block.rpar, body.header])
+    said = _comments_in([*header, body.header, *body.footer])
     kept = [cst.EmptyLine(comment=comment) for comment in said]
     above = [*block.leading_lines, *kept, *first.leading_lines]
     return [first.with_changes(leading_lines=above), *rest]
@@ -256,6 +299,27 @@ def _replacement(
     kept = [cst.EmptyLine(comment=comment) for comment in _comments(below)]
     first = statements[0].with_changes(leading_lines=[*loop.leading_lines, *kept])
     return [first, *statements[1:]]
+
+
+def _lost(before: cst.For, after: cst.For) -> list[cst.Comment]:
+    """The comments in the header of the loop that its new header lacks."""
+    kept = Counter(_words(comment) for comment in _comments_in([after.target, after.iter]))
+    lost: list[cst.Comment] = []
+    for comment in _comments_in(_header_of(before)):
+        if not kept[_words(comment)]:
+            lost.append(comment)
+        kept[_words(comment)] -= 1
+    return lost
+
+
+def _header_of(loop: cst.For) -> list[cst.CSTNode]:
+    spaces = [loop.whitespace_after_for, loop.whitespace_before_in, loop.whitespace_after_in]
+    return [loop.target, loop.iter, *spaces, loop.whitespace_before_colon]
+
+
+def _words(comment: cst.Comment) -> str:
+    """What a comment says, however black lays it out."""
+    return comment.value.lstrip("#!:").strip()
 
 
 def _comments(node: cst.CSTNode) -> list[cst.Comment]:
@@ -334,11 +398,14 @@ def _arguments(text: str) -> list[cst.Arg]:
     return list(call.args)
 
 
+_PRIMARIES = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.List, cst.Dict, cst.Set)
+
+
 def _as_receiver(node: cst.BaseExpression) -> cst.BaseExpression:
-    """``a | b`` needs parentheses before a method is called on it."""
-    if isinstance(node, (cst.BinaryOperation, cst.BooleanOperation, cst.IfExp)) and not node.lpar:
-        return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-    return node
+    """``a | b`` needs parentheses before a method is called on it, as all but primaries do."""
+    if isinstance(node, _PRIMARIES) or node.lpar:
+        return node
+    return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
 
 def _bare(node: cst.BaseExpression) -> cst.BaseExpression:
@@ -356,23 +423,3 @@ def _is_call_of(node: cst.BaseExpression, method: str) -> bool:
 def _receiver(node: cst.BaseExpression) -> cst.BaseExpression:
     assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
     return node.func.value
-
-
-def _verify(source: Source, text: str, loops: Mapping[ast.For, LoopEdits]) -> None:
-    """The new text parses, and no statement without a rewritten loop has changed."""
-    try:
-        after = ast.parse(text)
-    except SyntaxError as error:
-        raise RewriteError(f"the new text does not parse: {error}") from error
-    untouched = [
-        ast.dump(statement)
-        for statement in source.tree.body
-        if not isinstance(statement, (ast.Import, ast.ImportFrom))
-        and not any(loop in loops for loop in _loops_of(statement))
-    ]
-    remaining = [ast.dump(statement) for statement in after.body]
-    position = 0
-    for dump in untouched:
-        if dump not in remaining[position:]:
-            raise RewriteError("a statement without a rewritten loop would change")
-        position = remaining.index(dump, position) + 1

@@ -3,46 +3,73 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from migfix.rewriting.formatting import formatted
 from migfix.settings import Style
-from migfix.source import Source, split_lines
+from migfix.source import comments_in, logical_lines, parsed, split_lines
 
 
-def with_imports(text: str, source: Source, needed: Iterable[tuple[str, str]], style: Style) -> str:
+def with_imports(text: str, needed: Iterable[tuple[str, str]], style: Style) -> str:
     """``text`` with ``from module import name`` for every ``(module, name)`` that it lacks."""
     for module, name in needed:
-        text = _with_import(text, module, name, source.newline, style)
+        text = _with_import(text, module, name, style)
     return text
 
 
-def _with_import(text: str, module: str, name: str, newline: str, style: Style) -> str:
+def _with_import(text: str, module: str, name: str, style: Style) -> str:
     lines = split_lines(text)
-    header = _header(ast.parse(text))
-    same = next((s for s in header if _joins(s, module)), None)
+    rows = list(logical_lines(text))
+    header = _header(parsed(text), rows)
+    same = next((s for s in header.imports[header.hiding :] if _joins(s, module)), None)
     if same is not None:
         assert isinstance(same, ast.ImportFrom)
-        first, last = same.lineno - 1, same.end_lineno or same.lineno
-        if "#" not in "".join(lines[first:last]) and same.end_lineno == _last_line(header, same):
-            new = _statement(module, _merged(same, name), newline, style)
+        first, last = header.lines_of(same)
+        if header.is_alone(same) and not comments_in("".join(lines[first:last])):
+            new = _statement(module, _merged(same, name), style)
             return "".join([*lines[:first], new, *lines[last:]])
-    at, before, after = _place(header, module)
-    new = _statement(module, [name], newline, style)
-    blank_before = newline if before else ""
-    blank_after = newline if after else ""
+    at, before, after = _place(header, module, lines)
+    new = _statement(module, [name], style)
+    blank_before = "\n" if before else ""
+    blank_after = "\n" if after else ""
     return "".join([*lines[:at], blank_before, new, blank_after, *lines[at:]])
 
 
-def _header(tree: ast.Module) -> list[ast.stmt]:
-    """The statements that imports stand among: docstring and imports at the top of the file."""
-    header: list[ast.stmt] = []
+@dataclass(frozen=True)
+class _Header:
+    """The statements at the top of a file, among which imports stand, and the file's logical lines."""
+
+    docstring: ast.stmt | None
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    rows: Sequence[tuple[int, int]]
+
+    @property
+    def hiding(self) -> int:
+        """How many of the imports are followed by ``from module import *``, which may hide theirs."""
+        stars = [n for n, s in enumerate(self.imports) if s.names[0].name == "*"]
+        return stars[-1] + 1 if stars else 0
+
+    def lines_of(self, statement: ast.stmt) -> tuple[int, int]:
+        """The first line, from 0, and the one after the last of the logical line that holds it."""
+        return next(row for row in self.rows if row[0] < statement.lineno <= row[1])
+
+    def is_alone(self, statement: ast.stmt) -> bool:
+        """Does no other import share its line (``import a; import b``)?"""
+        return [self.lines_of(other) for other in self.imports].count(self.lines_of(statement)) == 1
+
+
+def _header(tree: ast.Module, rows: Sequence[tuple[int, int]]) -> _Header:
+    docstring: ast.stmt | None = None
+    imports: list[ast.Import | ast.ImportFrom] = []
     for statement in tree.body:
-        docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        if not docstring and not isinstance(statement, (ast.Import, ast.ImportFrom)):
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            imports.append(statement)
+        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            docstring = docstring or statement
+        else:
             break
-        header.append(statement)
-    return header
+    return _Header(docstring, tuple(imports), rows)
 
 
 def _joins(statement: ast.stmt, module: str) -> bool:
@@ -53,47 +80,50 @@ def _joins(statement: ast.stmt, module: str) -> bool:
     )
 
 
-def _last_line(header: list[ast.stmt], statement: ast.stmt) -> int | None:
-    """The statement's last line, None where another shares its lines (``import a; import b``)."""
-    shared = any(
-        other is not statement and other.lineno in {statement.lineno, statement.end_lineno}
-        for other in header
-    )
-    return None if shared else statement.end_lineno
-
-
 def _merged(statement: ast.ImportFrom, name: str) -> list[str]:
     written = [f"{a.name} as {a.asname}" if a.asname else a.name for a in statement.names]
     in_order = written == sorted(written, key=str.lower)
     return sorted([*written, name], key=str.lower) if in_order else [*written, name]
 
 
-def _statement(module: str, names: list[str], newline: str, style: Style) -> str:
-    line = f"from {module} import {', '.join(names)}"
-    return formatted(line, style, 0).replace("\n", newline)
+def _statement(module: str, names: list[str], style: Style) -> str:
+    return formatted(f"from {module} import {', '.join(names)}", style, 0)
 
 
-def _place(header: list[ast.stmt], module: str) -> tuple[int, bool, bool]:
+def _place(header: _Header, module: str, lines: Sequence[str]) -> tuple[int, bool, bool]:
     """The line to insert at, and whether a blank line goes before and after it."""
-    imports = [s for s in header if isinstance(s, (ast.Import, ast.ImportFrom))]
+    imports = header.imports
     if not imports:
-        return (header[-1].end_lineno or 0 if header else 0), bool(header), True
+        return _top(header, lines)
     relative = [s for s in imports if isinstance(s, ast.ImportFrom) and s.level]
     if module.startswith("."):
-        last = imports[-1]
-        return last.end_lineno or last.lineno, last not in relative, False
+        return header.lines_of(imports[-1])[1], imports[-1] not in relative, False
     package = module.partition(".")[0]
+    visible = imports[header.hiding :]
     family = [
         s
-        for s in imports
+        for s in visible
         if isinstance(s, ast.ImportFrom)
         and not s.level
         and (s.module or "").partition(".")[0] == package
     ]
     earlier = [s for s in family if (s.module or "") < module]
     if earlier:
-        return earlier[-1].end_lineno or 0, False, False
+        return header.lines_of(earlier[-1])[1], False, False
     if family:
-        return family[0].lineno - 1, False, False
-    last = next((s for s in reversed(imports) if s not in relative), imports[-1])
-    return last.end_lineno or last.lineno, False, False
+        return header.lines_of(family[0])[0], False, False
+    last = next((s for s in reversed(visible) if s not in relative), imports[-1])
+    return header.lines_of(last)[1], False, False
+
+
+def _top(header: _Header, lines: Sequence[str]) -> tuple[int, bool, bool]:
+    """Below the docstring, else below the comments that head the file (its licence, ``# coding``)."""
+    if header.docstring is not None:
+        return header.lines_of(header.docstring)[1], True, True
+    end = header.rows[0][0] if header.rows else len(lines)
+    comments = [n for n in range(end) if lines[n].strip()]
+    above = [n for n in comments if n + 1 < end and not lines[n + 1].strip()]
+    # Comments without a blank line below them belong to the statement there, unless nothing is above.
+    at = (above or comments)[-1] + 1 if comments else 0
+    blank = at < end and not lines[at].strip()
+    return at, bool(comments), not blank

@@ -1,37 +1,80 @@
-"""Edits of source lines in place, whose number stays the same: what was read keeps its line numbers."""
+"""Edits of source lines in place, whose number stays the same: what was read keeps its line numbers.
+
+Lines end with a line feed here, whatever the file has.
+"""
 
 from __future__ import annotations
 
 import ast
-import io
 import re
 import tokenize
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TypeAlias
 
-from migfix.source import Source, split_lines
+from migfix.source import Source, comments_in, split_lines, tokens_of
 
 
 class RewriteError(Exception):
-    """The new text is not what was meant: a bug of migfix. The file stays as it was."""
+    """The new text is not what was meant, for the reason given. The loop stays as it was."""
 
 
-def line_range(statement: ast.stmt) -> tuple[int, int]:
+def line_range(statement: ast.stmt, rows: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The statement's first line, from 0, and the one after the last of its logical ``rows``."""
     decorators = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
-    return first, statement.end_lineno or statement.lineno
+    last = statement.end_lineno or statement.lineno
+    return first, max(last, _row_of(last - 1, rows)[1])
 
 
-def replace(lines: list[str], replaced: Mapping[ast.expr, str | None]) -> None:
-    """Replace expressions in the lines, whose number stays the same."""
+def _row_of(line: int, rows: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The logical line that holds the line."""
+    at = bisect_right(rows, (line, len(rows) and rows[-1][1])) - 1
+    if at < 0:
+        raise RewriteError("a line belongs to no statement")
+    return rows[at]
+
+
+_Said: TypeAlias = Mapping[int, Sequence[str]]
+
+
+def replace(
+    lines: list[str], replaced: Mapping[ast.expr, str | None], rows: Sequence[tuple[int, int]]
+) -> _Said:
+    """Replace expressions in the lines, whose number stays the same.
+
+    Gives the comments that stood inside of these, by the first line of their logical line.
+    """
+    said: list[tuple[int, list[str]]] = []
     for node in sorted(replaced, key=_start, reverse=True):
         (top, left), (bottom, right) = _span(node, lines)
         text = replaced[node]
         if text is None:
             assert isinstance(node, ast.Call)
             text = _argument(node, lines)
+        elif top != bottom:
+            inside = _comments_between(lines, (top, left), (bottom, right))
+            said.insert(0, (_row_of(top, rows)[0], inside))
         rest = lines[bottom][right:]
         lines[top : bottom + 1] = [lines[top][:left] + text + rest, *[""] * (bottom - top)]
+    by_line = groupby(said, key=lambda each: each[0])
+    return {first: [c for _, some in each for c in some] for first, each in by_line}
+
+
+def put_above(lines: list[str], said: _Said) -> None:
+    """Let the comments stand on lines of their own above these, as deep as they are."""
+    for first, comments in said.items():
+        indent = _indent_of(lines[first])
+        lines[first] = "".join(f"{indent}{comment}\n" for comment in comments) + lines[first]
+
+
+def _indent_of(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t\f"))]
+
+
+def _comments_between(lines: Sequence[str], first: _Place, last: _Place) -> list[str]:
+    return comments_in(f"({_between(lines, first, last)}\n)")
 
 
 def _argument(call: ast.Call, lines: Sequence[str]) -> str:
@@ -68,10 +111,10 @@ def _between(lines: Sequence[str], first: _Place, last: _Place) -> str:
     return "".join([lines[top][left:], *lines[top + 1 : bottom], lines[bottom][:right]])
 
 
-def drop(lines: list[str], statements: Iterable[ast.stmt]) -> None:
+def drop(lines: list[str], statements: Iterable[ast.stmt], rows: Sequence[tuple[int, int]]) -> None:
     """Leave nothing but the comments of these statements. Raises ``RewriteError``."""
     for statement in statements:
-        first, last = line_range(statement)
+        first, last = line_range(statement, rows)
         lines[first:last] = _comments_of(lines[first:last])
         if not "".join(lines[first:last]):
             _close_gap(lines, first, last, statement.col_offset)
@@ -91,14 +134,14 @@ def _close_gap(lines: list[str], first: int, last: int, depth: int) -> None:
 def _comments_of(lines: Sequence[str]) -> list[str]:
     """``# why`` of ``rows = []  # why``, as deep as the statement; raises where it shares its lines."""
     comments = [""] * len(lines)
-    depth = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-    text = "".join(lines).strip()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.OP and token.string == ";":
-            raise RewriteError("a statement to drop shares its line with others")
+    depth = _indent_of(lines[0])
+    ended = False
+    for token in tokens_of("".join(lines).lstrip()):  # a backslash needs the line behind it
         if token.type == tokenize.COMMENT:
-            end = lines[token.start[0] - 1][len(lines[token.start[0] - 1].rstrip("\r\n")) :]
-            comments[token.start[0] - 1] = f"{depth}{token.string}{end}"
+            comments[token.start[0] - 1] = f"{depth}{token.string}\n"
+        elif ended and token.string.strip():
+            raise RewriteError("a statement that would go shares its line with others")
+        ended = ended or (token.type == tokenize.OP and token.string == ";")
     return comments
 
 
@@ -106,16 +149,15 @@ def put_in_blocks(
     lines: list[str], headers: Mapping[ast.For | ast.AsyncFor, str], source: Source
 ) -> None:
     """Put each loop below its header, one step deeper; comments above the loop stay above."""
-    inside = set(_lines_in_strings(source.text)) if headers else set()
     for loop, header in headers.items():
-        first, last = line_range(loop)
-        indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
+        first, last = line_range(loop, source.rows)
+        indent = _indent_of(lines[first])
         step = _step(loop, indent, source)
         last = _end_of_comments(source.lines, last, indent)
         for number in range(first, last):
-            if number not in inside:
+            if number not in source.lines_in_strings:
                 lines[number] = _deeper(lines[number], step)
-        above = "".join(f"{indent}{line}{source.newline}" for line in header.splitlines())
+        above = "".join(f"{indent}{line}\n" for line in header.splitlines())
         lines[first] = above + lines[first]
 
 
@@ -136,21 +178,10 @@ def _step(loop: ast.For | ast.AsyncFor, indent: str, source: Source) -> str:
     statement = loop.body[0]
     line = source.lines[statement.lineno - 1]
     deeper = line[: len(line) - len(line.lstrip())].removeprefix(indent)
-    return deeper if statement.lineno > loop.lineno and deeper else "    "
+    if statement.lineno > loop.lineno and deeper:
+        return deeper
+    return "\t" if indent.startswith("\t") else "    "
 
 
 def _deeper(text: str, step: str) -> str:
     return "".join(step + line if line.strip() else line for line in split_lines(text))
-
-
-def _lines_in_strings(text: str) -> Iterable[int]:
-    """The lines, from 0, that begin inside of a string."""
-    depth: list[int] = []
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        name = tokenize.tok_name[token.type]
-        if token.type == tokenize.STRING:
-            yield from range(token.start[0], token.end[0])
-        elif name.endswith("STRING_START"):  # of f-strings, since Python 3.12
-            depth.append(token.start[0])
-        elif name.endswith("STRING_END"):
-            yield from range(depth.pop(), token.end[0])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 from migfix.discovery import Project
+from migfix.files import Files
 from migfix.findings import FileEdit
+from migfix.reading.vendored import HELPER, is_helper
 from migfix.settings import SettingsError
-
-_HELPER = Path(__file__).resolve().parent.parent / "runtime" / "helper.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,19 @@ class HelperPlace:
     module: str
     path: Path
     present: bool
+    content: bytes = field(repr=False)
 
     def edit(self) -> FileEdit | None:
         """What to write before the migration; None where the helper is there already."""
-        return None if self.present else FileEdit(self.path, None, _HELPER.read_bytes())
+        return None if self.present else FileEdit(self.path, None, self.content)
 
 
-def helper_place(folder: Path) -> HelperPlace:
+def helper_place(folder: Path, files: Files) -> HelperPlace:
     """The helper's place in a migrations folder.
 
     Django's loader skips modules whose name starts with an underscore.
     """
-    return _free_place(folder, "._migfix", "_migfix")
+    return _free_place(folder, "._migfix", "_migfix", files)
 
 
 def helper_of_project(module: str, project: Project) -> HelperPlace:
@@ -43,20 +44,23 @@ def helper_of_project(module: str, project: Project) -> HelperPlace:
             f"[tool.migfix] helper is {module!r}, but there is no package {package!r} in "
             f"{project.root}; name a module of a package that is there"
         )
-    return _free_place(inside.parent if inside else project.root, module, name)
+    folder = inside.parent if inside else project.root
+    return _free_place(folder, module, name, project.files)
 
 
-def _free_place(folder: Path, module: str, name: str) -> HelperPlace:
+def _free_place(folder: Path, module: str, name: str, files: Files) -> HelperPlace:
     """The first of ``name``, ``name_2``... that is not there or holds exactly our helper.
 
     Any other file (an older or edited copy, someone else's module) stays as it is: migrations that
     ran depend on it.
     """
+    helper = files.read(HELPER)
+    assert isinstance(helper, bytes), helper.why
     for number in count(1):
         suffix = "" if number == 1 else f"_{number}"
         path = folder / f"{name}{suffix}.py"
-        if not path.exists():
-            return HelperPlace(f"{module}{suffix}", path, present=False)
-        if path.read_bytes().replace(b"\r\n", b"\n") == _HELPER.read_bytes():
-            return HelperPlace(f"{module}{suffix}", path, present=True)
+        if not files.has(path):
+            return HelperPlace(f"{module}{suffix}", path, False, helper)
+        if is_helper(files.read_if_there(path), files):
+            return HelperPlace(f"{module}{suffix}", path, True, helper)
     raise AssertionError("count() does not end")

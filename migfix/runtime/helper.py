@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import copyreg
 import importlib
+import inspect
 import io
 import pickle
 import re
+import sys
 from collections import deque
 from contextlib import (
     AbstractContextManager,
@@ -28,24 +30,33 @@ from contextlib import (
     suppress,
 )
 from copy import copy, deepcopy
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, groupby, islice
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, InternalError, connections, router, transaction
-from django.db.models import Manager, Model, QuerySet, prefetch_related_objects
+from django.db import (
+    DatabaseError,
+    Error,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.models import Field, Manager, Model, QuerySet, prefetch_related_objects
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
 from django.db.models.signals import post_save, pre_save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 
 HELPER_VERSION = 1
 
@@ -149,15 +160,16 @@ def _stream(
         yield from _in_chunks(rows, chunk_size, _after_chunk(connection, progress))
 
 
+# What is called here, or would be by the loop. A queryset of the project may do it in its own way.
+_ITERATING = ("__iter__", "_fetch_all", "_chain", "_clone", "db", "using")
+
+
 def _is_plain_queryset(source: Any) -> bool:
     """Say whether `source` is a queryset that is not evaluated and iterates as Django's own do."""
     for kind in (QuerySet, RawQuerySet):
         if isinstance(source, kind):
             # _result_cache: None until the queryset is evaluated, by _fetch_all (since Django 1.6).
-            own = (
-                type(source).__iter__ is kind.__iter__
-                and type(source)._fetch_all is kind._fetch_all
-            )
+            own = all(getattr(type(source), n, None) is getattr(kind, n, None) for n in _ITERATING)
             return own and source._result_cache is None
     return False
 
@@ -315,7 +327,7 @@ _COMMENT = r"--.*\n|/\*(?:[^*]|\*(?!/))*\*/"
 _SELECT = re.compile(rf"(?:[\s(]|{_COMMENT})*(?:select|with|values)\b", re.IGNORECASE)
 _WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.IGNORECASE)
 _LOCKS = re.compile(r"\bfor\s+(no\s+key\s+update|update|key\s+share|share)\b", re.IGNORECASE)
-_BEFORE_PARENTHESIS = re.compile(r"""([\w$."`/]+)\s*\(""")
+_NAME = re.compile(r"""[\w$."`]*""")
 # The keywords, types and functions that read nothing but their arguments. Any other function may
 # read tables when its row is fetched, and would then see what the loop has written meanwhile.
 _READS_NO_TABLE = """
@@ -327,6 +339,23 @@ _READS_NO_TABLE = """
     char_length substr substring replace left right concat abs ceil ceiling floor round mod power
     md5 to_json to_jsonb
 """
+
+
+def _reads_no_table(sql: str) -> bool:
+    """
+    Say whether no function of a SELECT can read a table when its row is fetched.
+
+    Comments may stand between the name of a function and its parenthesis, so that nothing is known
+    of a statement with any but in front.
+    """
+    start = _SELECT.match(sql)
+    body = sql[start.end() :] if start else sql
+    known = {*_READS_NO_TABLE.split(), ""}
+    # Each part is looked at once, from its end: a pattern for name and parenthesis would be tried
+    # at every character of a long literal, up to its end.
+    parts = sql.lower().split("(")[:-1]
+    names = (_NAME.match(part.rstrip()[::-1])[0][::-1] for part in parts)
+    return "--" not in body and "/*" not in body and known.issuperset(names)
 
 
 def _is_select(sql: str) -> bool:
@@ -348,7 +377,7 @@ def _stays_on_server(connection: Any, sql: str, mode: str) -> bool:
         and connection.in_atomic_block  # poolers keep to the server connection that has the cursor
         and _is_select(sql)
         and not _LOCKS.search(sql)  # PostgreSQL skips a row that is changed before its turn
-        and set(_READS_NO_TABLE.split()).issuperset(_BEFORE_PARENTHESIS.findall(sql.lower()))
+        and _reads_no_table(sql)
     )
     if mode == "server" and not keeps:
         raise ValueError(
@@ -362,20 +391,88 @@ def _stays_on_server(connection: Any, sql: str, mode: str) -> bool:
 def _transaction_for_cursor(connection: Any, sql: str) -> AbstractContextManager[Any]:
     """Begin the transaction that a cursor of PostgreSQL lives in; poolers keep to it as well."""
     if _declares_cursor(connection, sql) and connection.get_autocommit():
-        return transaction.atomic(using=connection.alias)
+        return _own_transaction(connection)
     return nullcontext()
+
+
+@contextmanager
+def _own_transaction(connection: Any) -> Iterator[None]:
+    """
+    Begin a transaction in autocommit that ends like atomic(), but leaves a lost connection lost.
+
+    atomic() opens another one in its place, where everything after it would go on without the
+    settings, locks and temporary tables of the session, and nobody would know. A statement in
+    autocommit leaves the connection as it is, and those after it fail.
+    """
+    connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        with suppress(Error):
+            connection.rollback()
+        try:
+            connection.set_autocommit(True)
+        except Error:
+            # As they were; the connection itself is gone.
+            connection.autocommit, connection.needs_rollback = True, False
+        raise
+    connection.set_autocommit(True)
+
+
+def _session(connection: Any) -> tuple[Any, Any]:
+    """
+    Return what is another one when the database has been connected to anew; (None, ...) before.
+
+    It is the driver's object and, as some versions of PyMySQL connect again within one (in the
+    `ping` of `is_usable`), the number that the server has given to it.
+    """
+    driver = connection.connection
+    number = None
+    if connection.vendor == "mysql" and driver is not None:
+        with suppress(connection.Database.Error):  # of mysqlclient, when it is closed
+            number = driver.thread_id()
+    return driver, number
+
+
+def _is_lost(connection: Any, session: tuple[Any, Any]) -> bool:
+    """Say, after an error, whether the session in which it happened is over."""
+    return not connection.is_usable() or _session(connection) != session
 
 
 @contextmanager
 def _executed(connection: Any, sql: str, params: Any) -> Iterator[Any]:
     """Run the query on a cursor that leaves its rows on the server until they are fetched."""
     declares = _declares_cursor(connection, sql)
-    with connection.chunked_cursor() if declares else _plain_cursor(connection) as cursor:
+    blocks = connection.atomic_blocks[:1]  # the outermost (not documented, since Django 4.1)
+    cursor = connection.chunked_cursor() if declares else _plain_cursor(connection)
+    try:
         if declares:
             sql, params = _bound(connection, sql, params)
         with _planned_for_all_rows(connection) if declares else nullcontext():
             cursor.execute(sql, params)
         yield cursor
+    finally:
+        if declares and connection.in_atomic_block and blocks != connection.atomic_blocks[:1]:
+            # Another transaction, which PostgreSQL would break for closing what it does not have.
+            with suppress(Exception), transaction.atomic(using=connection.alias):
+                cursor.close()
+        else:
+            try:
+                cursor.close()
+            except Exception:
+                _give_up(cursor)
+
+
+def _give_up(cursor: Any) -> None:
+    """
+    Leave the rows unread that are on their way, on a connection that is gone.
+
+    PyMySQL tries to read them when a cursor is closed and when it is thrown away, and fails with an
+    error that would hide the first one.
+    """
+    with suppress(AttributeError):
+        cursor._result.unbuffered_active = False
 
 
 def _bound(connection: Any, sql: str, params: Any) -> tuple[str, Any]:
@@ -519,20 +616,26 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     Three things differ. In between no query sees what waits, and what else writes the same rows is
     overwritten: call `flush()` before. No signals are sent. An error of the database comes when
     the batch is written, not at the `save` that is its cause; the rows before that one are written
-    and those after it are not, as with `row.save()`. In autocommit a batch is one transaction.
+    and those after it are not, as with `row.save()`. In autocommit a batch is one transaction,
+    unless it has so few rows that they take fewer statements by themselves.
 
     The batch's `update(row)` stands for a list of rows that goes to `bulk_update(rows, fields)`
     of their model: it writes the values as they are, and passes over rows that are gone. The rows
-    are written as they come, not all at the end; but those that have a value which may be another
+    are written as they come, not all at the end (a batch of up to 50 by `bulk_update()` itself); but those that have a value which may be another
     one by then (documents, expressions, rows that are not saved yet) are kept for a `bulk_update()`.
 
-    Raises DatabaseError if a saved row is gone, and ValueError for a wrong argument.
+    Rows are saved at once outside of the block, and in one of a generator or coroutine, which may
+    be left for good while it stands still; those of `update` are kept there until its end.
+
+    Raises DatabaseError if a saved row is gone, ValueError for a wrong argument, and where the
+    connection is lost, or is not the one that the rows were saved on, OperationalError: none of
+    them is written in another session, without the settings, locks and temporary tables of theirs.
     """
     return _UpdateBatch(fields, batch_size)
 
 
 class _Batch:
-    """Rows of one model that wait to be written, many in one go."""
+    """Rows of one model that wait to be written, many in one go, while its block is open."""
 
     def __init__(self, batch_size: int) -> None:
         if batch_size < 1:
@@ -540,30 +643,76 @@ class _Batch:
         self._batch_size = batch_size
         self._waiting: list[Any] = []
         self._bytes = 0
+        self._is_open = False
+        self._stands_still = False  # now and then, in a generator
+        self._session: tuple[Any, Any] = (None, None)  # in which the first of them was saved
 
     def __enter__(self) -> Any:  # itself
+        self._stands_still = _is_entered_by_generator()
+        self._is_open = not self._stands_still
         return self
 
-    def __exit__(self, error: object, *details: object) -> None:
-        # What a broken transaction does not take would be rolled back with it in any case.
-        broken = (InternalError, transaction.TransactionManagementError) if error else ()
-        with suppress(*broken):
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._is_open = False
+        rows = self._waiting
+        try:
             self.flush()
+        except (InternalError, transaction.TransactionManagementError):
+            # What a broken transaction does not take would be rolled back with it in any case.
+            if error is None:
+                raise
+        except (OperationalError, InterfaceError):
+            lost = self._connection.autocommit and not self._connection.is_usable()
+            if error is None or not lost:
+                raise
+            raise OperationalError(_not_written(rows)) from error
 
     def flush(self) -> None:
         """Write what waits now."""
         rows, self._waiting, self._bytes = self._waiting, [], 0
         if rows:
+            self._connection.close_if_health_check_failed()  # as by its cursor()
+            if self._session[0] is not None and self._session != _session(self._connection):
+                raise OperationalError(_not_written(rows))
             self._write(rows)
 
     def _wait(self, row: Any, size: int) -> None:
+        if not self._waiting:
+            self._session = _session(self._connection)
         self._waiting.append(row)
         self._bytes += size
-        if len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES:
+        full = len(self._waiting) >= self._batch_size or self._bytes >= _BLOCK_BYTES
+        if full or not self._is_open:
             self.flush()
+
+    @property
+    def _connection(self) -> Any:
+        """The one that what waits is written to."""
+        raise NotImplementedError
 
     def _write(self, rows: list[Any]) -> None:
         raise NotImplementedError
+
+
+def _is_entered_by_generator() -> bool:
+    """
+    Say whether a block is of a function that may stand still in it, and be left there for good.
+
+    What it saved is to be in the database whenever it stands still, so that nothing may wait; and
+    nothing may be written when somebody throws it away, at another time.
+    """
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__") == "contextlib":  # of an ExitStack
+        frame = frame.f_back
+    suspends = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+    return bool(frame.f_code.co_flags & suspends)
+
+
+def _not_written(rows: Sequence[Any]) -> str:
+    return (
+        "The connection to the database was lost, or another one took its place:"
+        f" {len(rows)} rows that were saved before are not written"
+    )
 
 
 def _write(
@@ -571,27 +720,54 @@ def _write(
     rows: list[Any],
     together: Callable[[list[Any]], object],
     one_by_one: Callable[[list[Any]], object],
+    calls: int,
 ) -> None:
-    """Write the rows in one go or, where that fails, up to the first that fails. Raises its error."""
+    """
+    Write the rows in one go or, where that fails, up to the first that fails. Raises its error.
+
+    Few rows are written one by one, where to do it together, which goes to the server `calls` times
+    besides the ends of a transaction, would go there more often.
+    """
     forget_statements = _after_chunk(connection, None)
-    if len(rows) == 1 or not _does_all(connection, together, rows):
+    few = _are_few(rows, calls)
+    if few or not _does_all(connection, together, rows):
         with transaction.mark_for_rollback_on_error(using=connection.alias):  # as by save()
             one_by_one(rows)
     forget_statements(len(rows))
 
 
+def _are_few(rows: Sized, calls: int) -> bool:
+    """Say whether the rows are no more than what `calls` and the ends of a transaction take."""
+    return len(rows) <= calls + 2
+
+
 def _does_all(connection: Any, together: Callable[[list[Any]], object], rows: list[Any]) -> bool:
     """Say whether all rows are written, else none is."""
-    if not (connection.get_autocommit() or connection.in_atomic_block):
+    if connection.in_atomic_block:
+        begin = transaction.atomic(using=connection.alias)
+    elif connection.get_autocommit():
+        begin = _own_transaction(connection)
+    else:
         return False  # a transaction without atomic(), which does not survive a failed atomic()
+    connection.ensure_connection()
+    session = _session(connection)
     try:
-        with transaction.atomic(using=connection.alias):
+        with begin:
             together(rows)
-    except Exception:
+    except Exception as error:
         if connection.needs_rollback:
             raise
+        says_so = isinstance(error, (OperationalError, InterfaceError))
+        # A transaction that is broken for another reason cannot be asked, and is not repeated.
+        if (says_so or not connection.in_atomic_block) and _is_lost(connection, session):
+            if says_so:
+                raise
+            raise OperationalError(_not_written(rows)) from error
         return False
     return True
+
+
+_FEW = 50  # rows of a list; `bulk_update()` of more takes longer than their own statements
 
 
 class _UpdateBatch(_Batch):
@@ -603,13 +779,20 @@ class _UpdateBatch(_Batch):
             raise ValueError("name the fields to write")
         self._names = fields
         self._table: _Table | None = None
+        self._few: list[Any] = []  # of update(), those that wait, while they are few
         self._kept: dict[type, list[Any]] = {}
 
-    def __exit__(self, error: object, *details: object) -> None:
-        super().__exit__(error, *details)
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self._kept.clear()
+        super().__exit__(kind, error, traceback)
         if error is None:
             for model, rows in self._kept.items():
                 QuerySet(model).bulk_update(rows, self._names)
+
+    @property
+    def _connection(self) -> Any:
+        return self._table and self._table.connection
 
     def save(self, row: Any) -> None:
         """Write the fields of `row` with the next batch, as they are now."""
@@ -622,7 +805,8 @@ class _UpdateBatch(_Batch):
 
     def update(self, row: Any) -> None:
         """Write the fields of `row`, as `bulk_update()` does at the end of the block."""
-        if not self._waits(row, router.db_for_write(type(row)), _BulkTable):
+        alias = router.db_for_write(type(row))
+        if self._stands_still or not self._waits(row, alias, _BulkTable):
             self._kept.setdefault(type(row), []).append(row)
 
     def _waits(self, row: Any, alias: str, kind: type[_Table]) -> bool:
@@ -633,12 +817,27 @@ class _UpdateBatch(_Batch):
         values = self._table.values_of(row)
         if values is None:
             return False
+        if kind is _BulkTable:
+            self._few = [*self._few, row] if len(self._waiting) < _FEW else []
         self._wait(values, _size(values))
         return True
 
     def _write(self, rows: list[list[Any]]) -> None:
-        if self._table is not None:
+        few, self._few = self._few, []
+        if len(few) == len(rows):
+            self._update_in_bulk(few)
+        elif self._table is not None:
             self._table.update(rows)
+
+    def _update_in_bulk(self, rows: list[Any]) -> None:
+        """Write few rows by one statement, together with those that are kept for the end."""
+        model = type(rows[0])
+        kept = [] if self._is_open else self._kept.pop(model, [])
+        connection = self._connection
+        forget_statements = _after_chunk(connection, None)
+        with _own_transaction(connection) if connection.get_autocommit() else nullcontext():
+            QuerySet(model).using(connection.alias).bulk_update([*rows, *kept], self._names)
+        forget_statements(len(rows))
 
 
 # What never changes, so that it may wait for the driver, which looks at it when it is sent.
@@ -654,7 +853,7 @@ class _Table:
         meta = model._meta
         self._model = model
         self._alias = alias
-        self._connection = connections[alias]
+        self.connection = connections[alias]
         self._table = meta.db_table
         self._key = meta.pk
         # In the order of save(), which asks them for their values.
@@ -680,16 +879,16 @@ class _Table:
         sent = []
         for field in self._fields:
             value = self._value(field, row)
-            prepared = field.get_db_prep_save(value, connection=self._connection)
+            prepared = field.get_db_prep_save(value, connection=self.connection)
             if not isinstance(prepared, _FIXED):
                 if hasattr(prepared, "as_sql"):
                     return None
                 if isinstance(value, (dict, list)):
-                    prepared = field.get_db_prep_save(deepcopy(value), connection=self._connection)
+                    prepared = field.get_db_prep_save(deepcopy(value), connection=self.connection)
                 elif not isinstance(value, _FIXED):
                     return None
             sent.append(prepared)
-        return [*sent, self._key.get_db_prep_value(row.pk, connection=self._connection)]
+        return [*sent, self._key.get_db_prep_value(row.pk, connection=self.connection)]
 
     def _prepares_relations(self, row: Any) -> bool:
         row._prepare_related_fields_for_save(operation_name="save")
@@ -700,11 +899,24 @@ class _Table:
 
     def update(self, rows: list[list[Any]]) -> None:
         """Run the statement for each row, up to one that cannot be written. Raises its error."""
-        _write(self._connection, rows, self._update_together, self._update_one_by_one)
+        calls = self._calls(rows)
+        _write(self.connection, rows, self._update_together, self._update_one_by_one, calls)
+
+    def _calls(self, rows: list[list[Any]]) -> int:
+        """Return how often `_update_together` goes to the server."""
+        with self.connection.cursor() as cursor:
+            way = _way_to_run_many(self.connection, cursor)
+        if way is _one_by_one:
+            return 1
+        if way is _prepared:
+            return 3
+        ends = 2 if way is _prepared_and_joined else 0
+        packets = sum(1 for _ in _packets(rows, len(self._statement(_place))))
+        return ends + packets + self._misses_rows
 
     def _update_together(self, rows: list[list[Any]]) -> None:
-        with self._connection.cursor() as cursor:
-            found = _way_to_run_many(self._connection, cursor)(cursor, self._statement, rows)
+        with self.connection.cursor() as cursor:
+            found = _way_to_run_many(self.connection, cursor)(cursor, self._statement, rows)
             if self._misses_rows and (
                 self._gone(cursor, rows) if found is None else len(rows) - found
             ):
@@ -712,7 +924,7 @@ class _Table:
 
     def _update_one_by_one(self, rows: list[list[Any]]) -> None:
         statement = self._statement(_place)
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             for row in rows:
                 cursor.execute(statement, row)
                 if self._misses_rows and not cursor.rowcount:
@@ -722,10 +934,10 @@ class _Table:
 
     def _gone(self, cursor: Any, rows: list[list[Any]]) -> int:
         """Count the rows that are not in the table."""
-        quote = self._connection.ops.quote_name
+        quote = self.connection.ops.quote_name
         keys = list(dict.fromkeys(row[-1] for row in rows))
         # MySQL counts rows as they were when the transaction began, but not those that it locks.
-        lock = " FOR UPDATE" if self._connection.vendor == "mysql" else ""
+        lock = " FOR UPDATE" if self.connection.vendor == "mysql" else ""
         cursor.execute(
             f"SELECT COUNT(*) FROM {quote(self._table)}"
             f" WHERE {quote(self._key.column)} IN ({', '.join(['%s'] * len(keys))}){lock}",
@@ -735,7 +947,7 @@ class _Table:
 
     def _statement(self, place: Callable[[int], str]) -> str:
         """Return the UPDATE with `place(1)`, `place(2)`... for its values."""
-        quote = self._connection.ops.quote_name
+        quote = self.connection.ops.quote_name
         columns = (
             f"{quote(field.column)} = {self._cast(field, place(number))}"
             for number, field in enumerate(self._fields, 1)
@@ -751,6 +963,18 @@ class _BulkTable(_Table):
     """The same as `bulk_update()` does it: no `pre_save`, and nothing is said of rows that are gone."""
 
     _misses_rows = False
+
+    def update(self, rows: list[list[Any]]) -> None:
+        """The same, where each row is sent by itself as `bulk_update()` runs: an error breaks the transaction."""
+        with self.connection.cursor() as cursor:
+            plainly = _way_to_run_many(self.connection, cursor) is _one_by_one
+        if not plainly or not self.connection.in_atomic_block:
+            super().update(rows)
+            return
+        forget_statements = _after_chunk(self.connection, None)
+        with transaction.atomic(using=self._alias, savepoint=False):
+            self._update_together(rows)
+        forget_statements(len(rows))
 
     def values_of(self, row: Any) -> list[Any] | None:
         state = vars(row)
@@ -770,9 +994,9 @@ class _BulkTable(_Table):
 
     def _cast(self, field: Any, value: str) -> str:
         # By which PostgreSQL cuts off what is too long for a column.
-        if not self._connection.features.requires_casted_case_in_updates:
+        if not self.connection.features.requires_casted_case_in_updates:
             return value
-        return f"CAST({value} AS {field.cast_db_type(self._connection)})"
+        return f"CAST({value} AS {field.cast_db_type(self.connection)})"
 
 
 def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -> bool:
@@ -915,7 +1139,8 @@ def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
     a list which goes to `source.bulk_create()`. They return nothing: the row has no key yet.
 
     The values are those of the moment of the call, with what the fields compute for it
-    (`auto_now_add`, defaults). The rows are inserted in order, so that they get the keys that they
+    (`auto_now_add`, defaults); of `append` those of the moment at which the batch is inserted, as
+    a list holds its rows, too. The rows are inserted in order, so that they get the keys that they
     would get one by one: after every `batch_size` of them, or about a megabyte, and when the block
     ends, also by an error of the block. In between no query sees what waits. Rows that a batch
     would not insert as `create()` does are inserted at once: those of models with parents in other
@@ -925,8 +1150,12 @@ def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
     An error of the database comes when the batch is written, not at the call that is its cause.
     The rows before that one are inserted and those after it are not, as by `create()`; the keys of
     the former may be greater than those by `create()`, since PostgreSQL and MariaDB count on after
-    a batch that failed. Of `append` a batch is inserted as a whole or, with an error, not at all;
-    and an error of the block leaves out what waits, since `bulk_create()` would not be reached.
+    a batch that failed. Of `append` a batch is inserted as a whole or, with an error, not at all,
+    and the transaction ends; an error of the block leaves out what waits, since `bulk_create()`
+    would not be reached.
+
+    Where the connection is lost or another one takes its place, nothing more is written: see
+    `update_in_batches`.
 
     Raises ValueError for a wrong argument.
     """
@@ -943,18 +1172,25 @@ class _CreateBatch(_Batch):
         super().__init__(batch_size)
         self._source = source._default_manager if isinstance(source, type) else source
         self._model = self._source.model
+        self._columns = _Columns(self._model)
         self._alias, self._is_list = "", False
+        self._kept: list[Any] = []  # for one bulk_create() at the end of the block
+        self._keeps, self._list_size = False, 1
 
-    def __exit__(self, error: object, *details: object) -> None:
-        if error and self._is_list:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None and self._is_list:
             self._waiting.clear()
-        super().__exit__(error, *details)
+        super().__exit__(kind, error, traceback)
+        if error is None and self._kept:
+            self._source.bulk_create(self._kept)
+
+    @property
+    def _connection(self) -> Any:
+        return connections[self._alias]
 
     def create(self, **values: Any) -> None:
         """Insert a row of these values with the next batch."""
-        fields = self._model._meta.concrete_fields
-        known = {"pk", *(name for field in fields for name in (field.name, field.attname))}
-        if not known.issuperset(values) or not self._is_own_of_django("create"):
+        if not self._columns.names.issuperset(values) or not self._is_own_of_django("create"):
             self.flush()
             self._source.create(**values)
             return
@@ -974,59 +1210,70 @@ class _CreateBatch(_Batch):
             row.save()
 
     def append(self, row: Any) -> None:
-        """Insert `row` with the next batch, as it is now, without signals and `save()`."""
-        own = self._is_own_of_django("bulk_create") and type(row) is self._model
-        if not own or not self._waits(row, self._alias_of_source(), is_list=True):
+        """Insert `row` with the next batch, as `bulk_create()` does at the end of the block."""
+        if not (self._is_list and self._waiting):
+            self._begin_list()
+        if self._keeps:
+            self._kept.append(row)
+            return
+        self._waiting.append(row)
+        if self._columns.are_wide:
+            self._bytes += _size_of(vars(row).values())
+        if len(self._waiting) >= self._list_size or self._bytes >= _BLOCK_BYTES:
             self.flush()
-            self._source.bulk_create([row])
 
-    def _write(self, rows: list[_New]) -> None:
+    def _begin_list(self) -> None:
+        """Ask what holds for every row of a batch: this is most of what `append` costs."""
+        self.flush()
+        self._is_list, self._alias = True, self._alias_of_source()
+        self._session = _session(self._connection)
+        self._keeps = self._stands_still or not self._is_own_of_django("bulk_create")
+        self._list_size = self._columns.rows_of_statements(self._connection, self._batch_size)
+        if not self._is_open:
+            self._list_size = 1
+
+    def _write(self, rows: list[Any]) -> None:
         if self._is_list:
-            with transaction.atomic(using=self._alias, savepoint=False):  # as by bulk_create()
-                self._insert(rows)
+            # Rows of the list may be there already: its error ends the transaction, as that of one
+            # bulk_create() with several statements does (until Django 6.0 also with a single one).
+            as_one: AbstractContextManager[Any] = nullcontext()
+            if self._connection.in_atomic_block:
+                as_one = transaction.atomic(using=self._alias, savepoint=False)
+            with as_one:
+                self._source.bulk_create(rows)
         else:
-            _write(connections[self._alias], rows, self._insert, self._insert_one_by_one)
+            calls = sum(1 for _ in self._statements(rows))
+            _write(self._connection, rows, self._insert, self._insert_one_by_one, calls)
 
     def _insert(self, rows: list[_New]) -> None:
+        for fields, alike in self._statements(rows):
+            # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
+            self._model._base_manager._insert(alike, fields=fields, using=self._alias, raw=True)
+
+    def _statements(self, rows: list[_New]) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Yield the fields and the rows of one INSERT after the other."""
         for fields, run in groupby(rows, key=itemgetter(0)):  # rows with a key and without
             alike = [row for _, row in run]
             size = max(connections[self._alias].ops.bulk_batch_size(fields, alike), 1)
             for start in range(0, len(alike), size):
-                # _insert: what bulk_create() runs (since Django 1.4). raw: the values are computed.
-                self._model._base_manager._insert(
-                    alike[start : start + size], fields=fields, using=self._alias, raw=True
-                )
+                yield fields, alike[start : start + size]
 
     def _insert_one_by_one(self, rows: list[_New]) -> None:
         for row in rows:
             self._insert([row])
 
-    def _waits(self, row: Any, alias: str, *, is_list: bool = False) -> bool:
+    def _waits(self, row: Any, alias: str) -> bool:
         """Take the values that `save()` would send; say False of a row that must save itself."""
-        meta = row._meta.concrete_model._meta  # of what a proxy stands for
-        if meta.order_with_respect_to or not all(
-            _is_in_table(f, meta) for f in meta.concrete_fields
-        ):
+        new = self._columns.of(row)
+        if new is None:
             return False
-        # What save() does first (not documented, since Django 3.2); raises for unsaved relations.
-        row._prepare_related_fields_for_save(operation_name="save")
-        if row.pk is None:
-            row.pk = meta.pk.get_pk_value_on_save(row)
-        fields = [
-            field
-            for field in meta.concrete_fields
-            if not getattr(field, "generated", False)
-            and (row.pk is not None or field is not meta.auto_field)
-        ]
-        if any(hasattr(getattr(row, f.attname), "resolve_expression") for f in fields):
-            return False
-        values = {field.attname: _snapshot(field.pre_save(row, True)) for field in fields}
+        fields, values = new
         for field in fields:  # raises here, not in the batch, for what cannot be stored
-            field.get_db_prep_save(values[field.attname], connection=connections[alias])
-        if (alias, is_list) != (self._alias, self._is_list):
+            field.get_db_prep_save(getattr(values, field.attname), connection=connections[alias])
+        if alias != self._alias or self._is_list:
             self.flush()
-            self._alias, self._is_list = alias, is_list
-        self._wait((fields, SimpleNamespace(**values)), _size([*values.values()]))
+            self._alias, self._is_list = alias, False
+        self._wait(new, _size_of(vars(values).values()))
         return True
 
     def _alias_of_source(self) -> str:
@@ -1046,6 +1293,89 @@ class _CreateBatch(_Batch):
         model = self._model
         own = model.save is Model.save and model.save_base is Model.save_base
         return own and not (pre_save.has_listeners(model) or post_save.has_listeners(model))
+
+
+_LIST = 500  # rows of a list that go to bulk_create()
+_NARROW = """
+    AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField
+    PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField BooleanField FloatField
+    DateField DateTimeField TimeField DurationField UUIDField GenericIPAddressField
+""".split()
+
+
+class _Columns:
+    """What an INSERT takes of the new rows of a model; a proxy stands for its model."""
+
+    def __init__(self, model: Any) -> None:
+        meta = model._meta.concrete_model._meta
+        fields = [f for f in meta.concrete_fields if not getattr(f, "generated", False)]
+        self.names = {"pk", *(n for f in meta.concrete_fields for n in (f.name, f.attname))}
+        self._key = meta.pk
+        self._with_key = fields
+        self._without_key = [field for field in fields if field is not meta.auto_field]
+        self._is_plain = not meta.order_with_respect_to and all(
+            _is_in_table(field, meta) for field in meta.concrete_fields
+        )
+        self._has_relations = any(f.is_relation for f in [*meta.fields, *meta.private_fields])
+        self._attributes = [field.attname for field in fields]
+        # With a first one twice, since of a single attribute it gives no tuple.
+        self._values_of = attrgetter(self._attributes[0], *self._attributes)
+        self.are_wide = sum(map(_most_characters, fields)) * _LIST > _BLOCK_BYTES
+        self._computed = [f for f in fields if type(f).pre_save is not Field.pre_save]
+
+    def rows_of_statements(self, connection: Any, most: int) -> int:
+        """
+        Return after how many rows `bulk_create()` sends them in full statements.
+
+        They are few: more of them would live so long that the collector of garbage looks through
+        everything that the process holds, again and again.
+        """
+        step = connection.ops.bulk_batch_size(self._without_key, range(most))
+        step = min(max(step, 1), most)
+        return max(step, min(_LIST, most) // step * step)
+
+    def of(self, row: Any) -> _New | None:
+        """Return what `save()` would insert, None where that is SQL, or goes to several tables."""
+        if not self._is_plain:
+            return None
+        if self._has_relations:
+            # What save() does first (not documented, since Django 3.2); raises for unsaved rows.
+            row._prepare_related_fields_for_save(operation_name="save")
+        if row.pk is None and (key := self._key.get_pk_value_on_save(row)) is not None:
+            row.pk = key
+        values = dict(zip(self._attributes, self._values_of(row)[1:], strict=True))
+        if not _CONSTANTS.issuperset(map(type, values.values())):
+            if any(hasattr(value, "resolve_expression") for value in values.values()):
+                return None
+            values = {name: _snapshot(value) for name, value in values.items()}
+        for field in self._computed:
+            values[field.attname] = _snapshot(field.pre_save(row, True))
+        has_key = values.get(self._key.attname) is not None
+        return self._with_key if has_key else self._without_key, SimpleNamespace(**values)
+
+
+# The exact types of which nothing can change and nothing is SQL: what is asked of each value first.
+_CONSTANTS = frozenset({*_FIXED, datetime, bool} - {bytes})
+
+
+def _most_characters(field: Any) -> int:
+    """Return how long the values of the field may be, _BLOCK_BYTES where nobody knows."""
+    field = field.target_field if field.is_relation else field
+    if field.get_internal_type() in _NARROW:
+        return 32
+    return field.max_length or _BLOCK_BYTES
+
+
+def _size_of(values: Iterable[Any]) -> int:
+    """The same as `_size`, in less time where most are texts, numbers and moments."""
+    size = 0
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            size += len(value)
+        elif kind not in _CONSTANTS:
+            size += _size(value)
+    return size
 
 
 def _is_in_table(field: Any, meta: Any) -> bool:

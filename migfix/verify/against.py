@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from migfix.discovery import discover
+from migfix.files import Files
 from migfix.settings import SettingsError
 from migfix.verify.proofs import Proof
 from migfix.verify.verifying import Task, migrations_running, tasks_for
 
 
 def tasks_against(
-    revision: str, paths: Sequence[Path], exclude: Sequence[str]
+    revision: str, paths: Sequence[Path], exclude: Sequence[str], disk: Files
 ) -> tuple[list[Task], list[Proof]]:
     """The RunPythons of the migrations below the paths that the revision has otherwise, and those that
     cannot be read. Raises SettingsError for what git does not know.
     """
-    files = discover(paths, exclude).files
+    files = discover(paths, disk, exclude).files
     before: dict[Path, bytes] = {}
     for folder in dict.fromkeys(path.resolve().parent for path in files):
         top = Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from migfix.findings import Figures
-from migfix.verify.proofs import Difference, Way
+from migfix.verify.proofs import Difference, MoreQueries, Way
 
 _MOST_ROWS = 5
 _MOST_STATEMENTS = 12
+_ROWS_OF_STATEMENT = 100
+_FEW_STATEMENTS = 4
+_WITHOUT_LOOP = {"MF101", "MF102"}
 WAYS = ("forwards", "reverse")
 
 Round = Mapping[str, Any]
@@ -57,6 +60,30 @@ def difference(first: Sequence[Round], second: Sequence[Round]) -> Difference | 
                     lines=tuple(found),
                     before=_trace(one.get(way), other.get(way)),
                     after=_trace(other.get(way), one.get(way)),
+                )
+    return None
+
+
+def more_queries(
+    first: Sequence[Round], second: Sequence[Round], codes: Collection[str]
+) -> MoreQueries | None:
+    """Where the second version sends more queries, in the smallest round that shows it.
+
+    What a rewrite announces is not held against it: batches and chunks take a statement for some
+    hundred rows, and one that does without the loop a fixed few, also where no row needs them.
+    Nor are rounds in which a function raises: after an error a batch writes its rows one by one.
+    """
+    few = _FEW_STATEMENTS if not codes or _WITHOUT_LOOP & set(codes) else 0
+    pairs = zip(first, second, strict=True)
+    for one, other in sorted(pairs, key=lambda pair: pair[0]["spec"]["rows"]):
+        rows = one["spec"]["rows"]
+        for way in WAYS:
+            before, after = one.get(way), other.get(way)
+            if not before or not after or before["error"] or after["error"]:
+                continue
+            if after["queries"] > before["queries"] + few + rows // _ROWS_OF_STATEMENT:
+                return MoreQueries(
+                    one["spec"]["seed"], way, rows, before["queries"], after["queries"]
                 )
     return None
 
@@ -123,5 +150,5 @@ def _trace(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> tu
     )
     start = max(next(unequal, 0) - 2, 0)
     shown = statements[start : start + _MOST_STATEMENTS]
-    left = one["queries"] - start - len(shown)
+    left = one["sent"] - start - len(shown)
     return (*shown, *([f"... and {left} more"] if left > 0 else []))

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from migfix.discovery import module_name, top_folder
 from migfix.history.reading import RunPythonCall
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
-from migfix.loops.module import Module
+from migfix.reading.module import Module
 from migfix.source import Source, UnreadableSource
 from migfix.verify.models import UnknownModel, Written, related, written
+from migfix.verify.worker.job import Job
 from migfix.worlds import ProjectFacts
 
 Sources = Mapping[Path, bytes]
@@ -98,7 +98,7 @@ def _run(
     ways = [code for code in (call.code, call.reverse_code) if code is not None]
     return Run(
         module.source.path,
-        module_name(module.source.path.resolve()),
+        module_name(module.source.path.resolve(), facts.files),
         app_label,
         number,
         ", ".join(dict.fromkeys(ast.unparse(way) for way in ways)),
@@ -127,7 +127,7 @@ class Setting:
 
 def job(
     run: Run, version: Sources, constants: str, setting: Setting, *, whole: bool
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[Job, list[str]]:
     """The job for the worker, and notes on what is not as in the project. Raises CannotTell.
 
     ``constants``: the source whose literals the data is to have; ``whole``: with all models of the
@@ -145,23 +145,23 @@ def job(
     elif not whole:
         models = _known_related(run)
     user = run.facts.history.model_setting("AUTH_USER_MODEL")
-    return {
-        "module": run.module,
-        "app_label": run.app_label,
-        "number": run.number,
-        "reverse": run.reverse,
-        "sources": modules(run, version),
-        "path": _path(run),
-        "functions": _functions(run),
-        "settings": setting.settings,
-        "model_settings": {"AUTH_USER_MODEL": user} if user else {},
-        "written_models": None if setting.settings else text.source,
-        "models": models,
-        "seed": setting.seed,
-        "rows": setting.rows,
-        "rounds": None,
-        "constants": constants,
-    }, text.notes
+    asked = Job(
+        module=run.module,
+        app_label=run.app_label,
+        number=run.number,
+        reverse=run.reverse,
+        sources=modules(run, version),
+        path=_path(run),
+        functions=_functions(run),
+        settings=setting.settings,
+        model_settings={"AUTH_USER_MODEL": user} if user else {},
+        written_models=None if setting.settings else text.source,
+        models=models,
+        seed=setting.seed,
+        rows=setting.rows,
+        constants=constants,
+    )
+    return asked, text.notes
 
 
 def _every_model(state: ProjectState) -> list[ModelKey]:
@@ -181,7 +181,8 @@ def modules(run: Run, version: Sources) -> dict[str, tuple[str, str]]:
     in which the versions differ.
     """
     paths = dict.fromkeys([run.path.resolve(), *version])
-    return {module_name(path): (str(path), _decoded(_text(path, version))) for path in paths}
+    files = run.facts.files
+    return {module_name(path, files): (str(path), _decoded(_text(path, version))) for path in paths}
 
 
 def _decoded(data: bytes) -> str:
@@ -189,9 +190,8 @@ def _decoded(data: bytes) -> str:
 
 
 def _path(run: Run) -> list[str]:
-    return list(
-        dict.fromkeys([str(top_folder(run.path.resolve().parent)), str(run.facts.project.root)])
-    )
+    top = top_folder(run.path.resolve().parent, run.facts.files)
+    return list(dict.fromkeys([str(top), str(run.facts.project.root)]))
 
 
 def _functions(run: Run) -> dict[str, list[int]]:

@@ -18,7 +18,7 @@ Rewrite = Callable[[Mapping[Place, str]], list[FileOutcome]]
 
 @dataclass(frozen=True)
 class Kept:
-    """The outcomes with the rewrites that stay, and the proofs of those that differ."""
+    """The outcomes with the rewrites that stay, and the proofs of those that differ or cost more."""
 
     outcomes: list[FileOutcome]
     different: list[Proof]
@@ -53,7 +53,8 @@ def with_verdicts(outcomes: Sequence[FileOutcome], proofs: Sequence[Proof]) -> l
 
 
 _UNSEEN = Verified(Verdict.NOT_RUN, "no RunPython was found that runs the loop")
-_RANK = [Verdict.EQUAL, Verdict.NOT_RUN, Verdict.DIFFERENT]
+_RANK = [Verdict.EQUAL, Verdict.NOT_RUN, Verdict.MORE_QUERIES, Verdict.DIFFERENT]
+_WRONG = (Verdict.DIFFERENT, Verdict.MORE_QUERIES)
 
 
 def _worse(one: Verified, other: Verified | None) -> Verified:
@@ -80,7 +81,7 @@ def kept(
         proofs = [*prover.proofs(tasks, on_progress), *failed]
         found = with_verdicts(outcomes, proofs)
         wrong = dict(_not_equal(found))
-        different += [p for p in proofs if p.verdict is Verdict.DIFFERENT]
+        different += [p for p in proofs if p.verdict in _WRONG]
         if not wrong:
             return Kept(found, different)
         alone = _tried_alone(tasks, proofs, rewrite, dropped, prover)
@@ -119,7 +120,7 @@ def _tried_alone(
     fine: set[Place] = set()
     every = {(loop.path, loop.line) for task in tasks for loop in task.loops}
     for proof in proofs:
-        if proof.verdict is Verdict.DIFFERENT and len(proof.loops) > 1:
+        if proof.verdict in _WRONG and len(proof.loops) > 1:
             fine |= {
                 (loop.path, loop.line)
                 for loop in proof.loops

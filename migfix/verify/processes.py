@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from migfix.verify.worker.job import Job
 
 _BOOT = Path(__file__).with_name("boot.py")
 # What a process needs of the environment; the rest may name databases, hosts and secrets.
@@ -41,12 +43,12 @@ class Processes:
     _lock: Lock = field(default_factory=Lock)
     _stopped: bool = False
 
-    def answer(self, job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    def answer(self, job: Job, folder: Path) -> dict[str, Any]:
         """What the worker answers to the job. Raises Failed."""
         file, answer = folder / "job.json", folder / "answer.json"
         answer.unlink(missing_ok=True)
         (folder / "tmp").mkdir(exist_ok=True)  # where a migration may write
-        file.write_text(json.dumps({**job, "folder": str(folder), "answer": str(answer)}))
+        replace(job, folder=str(folder), answer=str(answer)).write(file)
         code, errors = self._run(["run", str(file)], folder, self.timeout)
         if not answer.exists():
             raise Failed(f"its process ended with {code}: {_last_line(errors)}".removesuffix(": "))

@@ -32,6 +32,23 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreQueries:
+    """Data on which the second version sends more queries: its seed, the rows of each table, the figures."""
+
+    seed: int
+    way: str
+    rows: int
+    before: int
+    after: int
+
+    def __str__(self) -> str:
+        return (
+            f"sends more queries than before: {self.after} instead of {self.before},"
+            f" {self.way}, with {self.rows} rows in each table (seed {self.seed})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LoopRun:
     """A loop that migfix rewrote; ``reached``: some row of the data came to its body, in a function
     that raised nothing.
@@ -65,6 +82,7 @@ class Proof:
     outside: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     difference: Difference | None = None
+    more_queries: MoreQueries | None = None
 
     @property
     def before(self) -> Figures | None:

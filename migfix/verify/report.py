@@ -6,17 +6,24 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from migfix import __version__
 from migfix.findings import Figures, Verdict
+from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
-from migfix.settings import shown
+from migfix.settings import from_here, shown
 from migfix.verify.proofs import LoopRun, Proof, Way
 
 SCHEMA = 1
 _MOST_NOTES = 3
-_COLORS = {Verdict.EQUAL: Color.GREEN, Verdict.DIFFERENT: Color.RED, Verdict.NOT_RUN: Color.YELLOW}
+_COLORS = {
+    Verdict.EQUAL: Color.GREEN,
+    Verdict.DIFFERENT: Color.RED,
+    Verdict.MORE_QUERIES: Color.RED,
+    Verdict.NOT_RUN: Color.YELLOW,
+}
 
 
 def as_text(proofs: Sequence[Proof], arguments: Sequence[str], *, color: bool = False) -> str:
@@ -28,10 +35,10 @@ def as_text(proofs: Sequence[Proof], arguments: Sequence[str], *, color: bool = 
         return "Nothing to verify.\n"
     lines = list(_table(proofs, color))
     for proof in proofs:
-        lines += _remarks(proof)
+        lines += map(quoted, _remarks(proof))
     for proof in proofs:
         if proof.difference is not None:
-            lines += ["", *_difference(proof, arguments)]
+            lines += ["", *map(quoted, _difference(proof, arguments))]
     return "\n".join([*lines, "", _totals(proofs)]) + "\n"
 
 
@@ -56,7 +63,7 @@ def _rows(proof: Proof) -> Iterator[tuple[tuple[str, ...], Verdict]]:
 
 def _place(proof: Proof, loop: LoopRun | None) -> str:
     if loop is None:
-        return f"{shown(proof.path)} {proof.label}".rstrip()
+        return quoted(f"{shown(proof.path)} {proof.label}".rstrip())
     return f"{shown(loop.path)}:{loop.line} {' '.join(loop.codes)}"
 
 
@@ -97,7 +104,7 @@ def _difference(proof: Proof, arguments: Sequence[str]) -> Iterator[str]:
     for version, statements in (("before", found.before), ("after", found.after)):
         yield f"  SQL {version}:"
         yield from (f"    {' '.join(statement.split())}" for statement in statements)
-    yield f"  To repeat: {shlex.join(['migfix', 'verify', shown(proof.path), *arguments])}"
+    yield f"  To repeat: {shlex.join(['migfix', 'verify', from_here(proof.path), *arguments])}"
 
 
 def _counts(proofs: Sequence[Proof]) -> Counter[Verdict]:
@@ -106,7 +113,11 @@ def _counts(proofs: Sequence[Proof]) -> Counter[Verdict]:
 
 def _totals(proofs: Sequence[Proof]) -> str:
     counts = _counts(proofs)
-    parts = [f"{counts[verdict]} {verdict.value.replace('-', ' ')}" for verdict in Verdict]
+    parts = [
+        f"{counts[verdict]} {verdict.value.replace('-', ' ')}"
+        for verdict in Verdict
+        if counts[verdict] or verdict is not Verdict.MORE_QUERIES
+    ]
     what = "loops" if any(proof.loops for proof in proofs) else "operations"
     return f"Verified {sum(counts.values())} {what}: {', '.join(parts)}."
 
@@ -126,7 +137,7 @@ def as_json(proofs: Sequence[Proof]) -> str:
 def _operation(proof: Proof) -> dict[str, Any]:
     found = proof.difference
     return {
-        "path": shown(proof.path),
+        "path": from_here(proof.path),
         "functions": proof.label,
         "verdict": proof.verdict.value,
         "reason": proof.reason,
@@ -135,7 +146,7 @@ def _operation(proof: Proof) -> dict[str, Any]:
         "directions": {way.name: _way(way) for way in proof.ways},
         "loops": [
             {
-                "path": shown(loop.path),
+                "path": from_here(loop.path),
                 "line": loop.line,
                 "codes": list(loop.codes),
                 "verdict": proof.verified(loop).verdict.value,
@@ -146,6 +157,7 @@ def _operation(proof: Proof) -> dict[str, Any]:
         "unreached": list(proof.unreached),
         "outside": list(proof.outside),
         "notes": list(proof.notes),
+        "more_queries": proof.more_queries and asdict(proof.more_queries),
         "difference": found
         and {
             "seed": found.seed,

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from migfix.discovery import Project
+from migfix.files import Files
 from migfix.findings import FileOutcome, Verdict
 from migfix.settings import shown
-from migfix.verify.comparing import difference, raised_in_all, ways_of
+from migfix.verify.comparing import difference, more_queries, raised_in_all, ways_of
 from migfix.verify.jobs import (
     CannotTell,
     Run,
@@ -88,7 +90,7 @@ class Prover:
             return self._failed(seen, first, first["problem"])
         asked, _ = job(task.run, task.after, constants, self.setting, whole=whole)
         specs = [each["spec"] for each in first["rounds"]]
-        second = self.processes.answer({**asked, "database": entry, "rounds": specs}, folder)
+        second = self.processes.answer(replace(asked, database=dict(entry), rounds=specs), folder)
         if second["problem"]:
             return self._failed(seen, second, f"as rewritten: {second['problem']}")
         return self._compared(seen, first, second)
@@ -103,7 +105,7 @@ class Prover:
         """The first version's answer: with the models that it names, else with all that there are."""
         for whole in (False, True):
             asked, notes = job(task.run, task.before, constants, self.setting, whole=whole)
-            answer = self.processes.answer({**asked, "database": entry}, folder)
+            answer = self.processes.answer(replace(asked, database=dict(entry)), folder)
             if whole or self.setting.settings or not _lacks_models(answer):
                 break
         return answer, notes, whole
@@ -144,6 +146,9 @@ class Prover:
             return replace(seen, reason=self._with_advice(text))
         if loops and not any(each.reached for each in loops):
             return replace(seen, reason=NOT_REACHED)
+        codes = {code for loop in loops for code in loop.codes}
+        if (more := more_queries(rounds, second["rounds"], codes)) is not None:
+            return replace(seen, verdict=Verdict.MORE_QUERIES, reason=str(more), more_queries=more)
         return replace(seen, verdict=Verdict.EQUAL)
 
     def _with_advice(self, problem: str) -> str:
@@ -191,7 +196,7 @@ def migrations_running(changed: Iterable[Path]) -> list[Path]:
         if b"RunPython" in path.read_bytes():
             found[path] = None
         else:
-            importers = ProjectFacts(path).importers(path.resolve())
+            importers = ProjectFacts(path, Files()).importers(path.resolve())
             found |= dict.fromkeys(importer.source.path for importer in importers)
     return list(found)
 
@@ -202,11 +207,12 @@ def tasks_for(
     """Every RunPython of the migrations, with both versions of the files that it may import."""
     tasks: list[Task] = []
     failed: list[Proof] = []
-    projects: dict[Path, ProjectFacts] = {}
+    files = Files()
+    projects: dict[Project, ProjectFacts] = {}
     new = [path for path in after if path not in before]
     for path in migrations:
-        facts = ProjectFacts(path)
-        facts = projects.setdefault(facts.project.root, facts)
+        facts = ProjectFacts(path, files)
+        facts = projects.setdefault(facts.project, facts)
         try:
             runs = runs_of(path, before, facts)
         except CannotTell as error:

@@ -71,9 +71,6 @@ p.big == 9007199254740993
 p.big != 9007199254740993
 p.big > 9007199254740992
 p.big == 9223372036854775807
-p.pos == -1
-p.pos != -1
-p.pos > -1
 p.pos >= 0
 p.pos < 0
 p.fl
@@ -443,6 +440,36 @@ def every_form(tests: Sequence[str]) -> Iterator[Given]:
 )
 def test_tests_with_one_form(database, tests):
     check(database, loops(tests))
+
+
+# What no row can hold is answered without it: Django makes SQL of it that not every database takes.
+ONE_ANSWER = [
+    "p.pos == -1",
+    "p.pos != -1",
+    "p.pos > -1",
+    "-2 >= p.pos",
+    "p.pos in (-1, -2)",
+    "p.pos not in (-1, -2)",
+    "p.pos > -1 or p.n0 == 3",
+    "p.n0 is not None and p.pos == -5",
+]
+AS_VALUES = [
+    ("BooleanField(null=True)", "{test}"),
+    (
+        "DecimalField(max_digits=5, decimal_places=2, null=True)",
+        "decimal.Decimal('1.5') if {test} else 2",
+    ),
+    ("CharField(max_length=9, null=True)", "'yes' if {test} else 'no'"),
+]
+
+
+def test_tests_with_the_same_answer_for_every_row(database):
+    check(database, (Given(FORMS[2].format(test=test)) for test in ONE_ANSWER))
+    values = itertools.product(ONE_ANSWER, AS_VALUES)
+    check(
+        database,
+        (Given(f"p.{{c}} = {value.format(test=t)}", field) for t, (field, value) in values),
+    )
 
 
 @pytest.mark.parametrize("tests", [TEXTS, PARTS], ids=["whole", "parts"])

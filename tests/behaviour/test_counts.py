@@ -96,3 +96,36 @@ def forwards(apps, schema_editor):
     outcome, both = run_rewritten(MODELS, body, rows(COUNT), database=database)
     assert outcome.loops[0].outcome.value == "cursor"
     assert len(both.after.tables["shop_book"]) == 2 * COUNT
+
+
+GUARDED = {
+    "a test around": "    if books:\n{loop}",
+    "an early end": "    if len(books) == 0:\n        return\n{loop}",
+    "a test on which more depends": "    if books:\n{loop}\n        print()",
+}
+SETS = {
+    "each row": "{0}for book in books:\n{0}    book.n = 7\n{0}    book.save()",
+    "some rows": "{0}for book in books:\n{0}    if book.title == 't3':\n{0}        book.n = 7\n{0}        book.save()",
+    "delete": "{0}for book in books:\n{0}    book.delete()",
+}
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+@pytest.mark.parametrize("body", SETS.values(), ids=SETS)
+@pytest.mark.parametrize("guard", GUARDED.values(), ids=GUARDED)
+def test_a_test_for_rows_costs_no_query_beside_one_statement(guard, body, count, database):
+    depth = " " * (4 if "return" in guard else 8)
+    before = f"""
+from django.db import migrations
+
+
+def forwards(apps, schema_editor):
+    Book = apps.get_model("shop", "Book")
+    books = Book.objects.filter(n=0)
+{guard.format(loop=body.format(depth))}
+"""
+    outcome, both = run_rewritten(MODELS, before, rows(count), database=database, expect="anything")
+    assert outcome.loops[0].outcome.value in {"update", "delete"}
+    free = both.before.queries if "print" not in guard or count == 0 else both.before.queries + 1
+    assert both.after.queries <= free, both.after.sql
+    assert both.before.tables == both.after.tables

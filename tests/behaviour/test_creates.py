@@ -173,6 +173,31 @@ def test_an_error_half_way_keeps_what_was_created(database):
 
 
 @pytest.mark.parametrize("database", ONE_SQLITE)
+def test_keys_that_a_batch_has_used_up(database):
+    """A new row fails outside of a transaction, where the rows before it stay: with greater keys on most databases."""
+    original = (
+        "from django.db import migrations\n\n\n"
+        + forwards("Note.objects.create(text=post.n)")
+        + "\n\n\nclass Migration(migrations.Migration):\n    atomic = False\n"
+        '    dependencies = [("shop", "0001_initial")]\n'
+        "    operations = [migrations.RunPython(forwards)]\n"
+    )
+    rows = {"Post": [{"n": n} for n in (1, 2, 3, None, 5)], "Note": []}
+    if database == "sqlite-memory":
+        chosen = Settings(select=frozenset({"MF302"}), databases=frozenset({"sqlite"}))
+        run_rewritten(MODELS, original, rows, chosen, database=database, expect=IntegrityError)
+        return
+    _, outcome = rewritten(MODELS, original, Settings(select=frozenset({"MF302"})))
+    assert not outcome.changed
+    naive = original.replace(
+        "    for post in", "    with create_in_batches(Note.objects) as notes:\n     for post in"
+    ).replace("Note.objects.create(", "notes.create(")
+    naive = "from ._migfix import create_in_batches\n" + naive
+    with pytest.raises(Different):
+        run_both(MODELS, original, naive, rows, database=database, expect=IntegrityError)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
 def test_the_order_of_rows(database):
     """Without an ORDER BY rows come in the order in which they were inserted."""
     code = forwards(

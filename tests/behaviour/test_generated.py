@@ -22,7 +22,7 @@ from tests.databases import ONE_SQLITE, PARAMETERS
 from tests.rewritten import rewritten
 from tests.running import Case, run
 
-pytestmark = pytest.mark.behaviour
+pytestmark = [pytest.mark.behaviour, pytest.mark.thorough]
 
 NOON = datetime(2020, 2, 29, 12, tzinfo=timezone.utc)
 

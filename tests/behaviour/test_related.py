@@ -204,6 +204,8 @@ PER_ROW = [
 ]
 ASKED_ONCE = [
     loop("book.n = book.copies.count()"),
+    loop("book.n = book.copies.filter(shelf='b').count()"),
+    loop("book.n = Copy.objects.filter(shelf='b', book=book).count()"),
     loop("if not book.copies.exists():\n    book.n = 40"),
     loop("if book.copies.filter(shelf='b').exists():\n    book.n = 40"),
     loop("if book.copies.count() > 0:\n    book.n = 40\nelse:\n    book.n = 41"),

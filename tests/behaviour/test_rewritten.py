@@ -8,7 +8,7 @@ import pytest
 
 from migfix.findings import Applicability
 from migfix.settings import Settings
-from tests.databases import PARAMETERS
+from tests.databases import ONE_SQLITE
 from tests.rewritten import rewritten, run_rewritten
 from tests.running import Different
 
@@ -29,7 +29,7 @@ def forwards(apps, schema_editor):
 """
 
 
-@pytest.mark.parametrize("database", PARAMETERS)
+@pytest.mark.parametrize("database", ONE_SQLITE)
 def test_a_loop_that_becomes_an_update(database):
     body = "        if not order.flag:\n            order.n = 1\n            order.save()\n"
     outcome, both = run_rewritten(MODELS, FUNCTION + body, ROWS, database=database)
@@ -37,7 +37,7 @@ def test_a_loop_that_becomes_an_update(database):
     assert both.after.queries == 1
 
 
-@pytest.mark.parametrize("database", PARAMETERS)
+@pytest.mark.parametrize("database", ONE_SQLITE)
 def test_a_loop_that_streams_its_rows(database):
     body = "        order.n = len(order.text)\n        order.save()\n        print(order.pk)\n"
     outcome, _ = run_rewritten(MODELS, FUNCTION + body, ROWS, database=database)
@@ -71,7 +71,7 @@ migrations.CreateModel("Stamped", [
 
 
 @pytest.mark.parametrize("narrowed", ['only("n")', 'defer("data", "file", "updated")'])
-@pytest.mark.parametrize("database", PARAMETERS)
+@pytest.mark.parametrize("database", ONE_SQLITE)
 def test_an_update_of_narrowed_rows_leaves_what_their_save_left(database, narrowed):
     def rows(apps, connection):
         stamped = apps.get_model("shop", "Stamped")
@@ -88,6 +88,54 @@ def test_an_update_of_narrowed_rows_leaves_what_their_save_left(database, narrow
     outcome, both = run_rewritten(STAMPED, before, rows, database=database)
     assert outcome.loops[0].codes == ("MF101",)
     assert both.after.queries == 1
+
+
+FILED = """
+migrations.CreateModel("Filed", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("name", models.CharField(max_length=99, default="")),
+    ("text", models.TextField(default="")),
+    ("file", models.FileField(upload_to="x")),
+    ("image", models.ImageField(default="none.png")),
+]),
+"""
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_a_save_leaves_the_names_of_files_that_are_never_null(database):
+    names = [
+        "",
+        " ",
+        "a/b.txt",
+        "../x",
+        "a\\\\b",
+        "/abs",
+        " x ",
+        "0",
+        "None",
+        "naïve 中文.png",
+        "a//b",
+    ]
+
+    def rows(apps, connection):
+        filed = apps.get_model("shop", "Filed")
+        filed.objects.bulk_create([filed(name=f"N {n}") for n in range(len(names))])
+        with connection.cursor() as cursor:
+            for n, name in enumerate(names):
+                sql = "UPDATE shop_filed SET file = %s, image = %s WHERE name = %s"
+                cursor.execute(sql, [name, name, f"N {n}"])
+
+    before = """
+        from django.utils.text import slugify
+
+        def forwards(apps, schema_editor):
+            for row in apps.get_model("shop", "Filed").objects.all():
+                row.name = slugify(row.name)
+                row.save()
+    """
+    outcome, _ = run_rewritten(FILED, before, rows, database=database)
+    assert outcome.loops[0].codes[:1] == ("MF201",)
+    assert outcome.loops[0].reason.startswith("loads only name;")
 
 
 OF_THE_PROJECT = """
@@ -184,7 +232,7 @@ def items(apps, connection):
     )
 
 
-@pytest.mark.parametrize("database", PARAMETERS)
+@pytest.mark.parametrize("database", ONE_SQLITE)
 def test_classes_that_leave_values_as_they_are(database):
     before = """
         def forwards(apps, schema_editor):

@@ -371,13 +371,26 @@ apps.get_model("shop", "Proxy").objects.filter(n=3)
 """.strip().split("\n")
 
 
+# They look for each row at rows that the update() changes: unsafe on SQLite (test_own_table).
+READING_THEMSELVES = """
+P.objects.filter(a__ps__n=3).exclude(a__ps__n=5)
+P.objects.filter(Exists(P.objects.filter(a=OuterRef("a"), n=3)))
+P.objects.filter(a__ps__n=1).exclude(a__ps__n=5)
+P.objects.filter(Exists(P.objects.filter(a=OuterRef("a"), n=1)))
+P.objects.filter(~Exists(P.objects.filter(a=OuterRef("a"), n=3)))
+""".strip().split("\n")
+
+
 @pytest.mark.parametrize("named", [False, True], ids=["in the header", "under a name"])
 def test_querysets(database, named):
     loops, columns = [], []
     for i, source in enumerate(SOURCES):
         columns.append(f'("c{i}", models.IntegerField(default=0))')
-        # The filters on n read the very column that is set, so that every row counts.
-        body = f"if p.pos2 != 3:\n    p.c{i} = p.n + 1"
+        if "sqlite" in database and source in READING_THEMSELVES:
+            continue
+        # Outside of the database that is migrated, no row may fail.
+        value = "7" if '"default"' in source else "p.n + 1"
+        body = f"if p.pos2 != 3:\n    p.c{i} = {value}"
         name = f"rows{i}" if named else source
         loops.append((f"{name} = {source}\n" if named else "") + loop(body, name))
     check(database, loops, columns)
@@ -396,8 +409,9 @@ P.objects.annotate(x=Count("a__ps", filter=Q(a__ps__n=1))).filter(x__gt=0)
 
 
 def test_filters_on_the_very_column_that_is_set(database):
-    check(database, [loop("p.n = 3", source) for source in reversed(ON_ITSELF)])
-    check(database, [loop("p.n = p.pos2 + 1", source) for source in ON_ITSELF])
+    sources = [s for s in ON_ITSELF if "sqlite" not in database or s not in READING_THEMSELVES]
+    check(database, [loop("p.n = 3", source) for source in reversed(sources)])
+    check(database, [loop("p.n = p.pos2 + 1", source) for source in sources])
 
 
 FAILING = {

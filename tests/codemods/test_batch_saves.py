@@ -1210,8 +1210,8 @@ LISTS_LEFT = {
     ),
     # what would be kept
     "return": (listed(APPENDED + "if post.live:\n    return\n"), "leaves-function"),
-    "an error is caught elsewhere in the file": (
-        listed(APPENDED) + "try:\n    print(1)\nfinally:\n    pass\n",
+    "an error is caught": (
+        "try:\n" + indent(listed(APPENDED), "    ") + "except Exception:\n    pass\n",
         "transaction",
     ),
     "an outer loop": (
@@ -1295,8 +1295,15 @@ def test_lists_that_stay(name):
 
 def test_a_list_in_autocommit():
     source = whole(listed(APPENDED)).replace("(forwards)", "(forwards, atomic=False)")
-    found = outcome_of(source, select=SELECT, unsafe=True).loops[0]
+    found = outcome_of(source, select=SELECT, unsafe=True, databases=("mysql",)).loops[0]
     assert found.blocked_by == "transaction"
+    # where the migration has a transaction of its own, that of the operation is needless
+    assert outcome_of(source, select=SELECT).loops[0].changed
+
+
+def test_a_list_beside_a_try():
+    rest = "try:\n    print(1)\nfinally:\n    pass\n"
+    check_batched(listed(APPENDED) + rest, in_batches(APPENDED) + rest)
 
 
 def test_a_list_of_rows_that_sqlite_streams():

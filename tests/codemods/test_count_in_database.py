@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 import pytest
 
+from migfix.findings import Applicability
 from tests import checking
 from tests.checking import EVERYWHERE, check_rewritten, outcome_of, whole
 
@@ -53,14 +56,12 @@ COUNTED = {
 def test_rows_are_counted_and_tested_in_the_database(before, after):
     loop = check_rewritten(
         f"{POSTS}{before}\nfor post in posts:\n{BODY}",
-        f"{POSTS}{after}\nfor post in posts:\n{BODY}",
+        f"{POSTS}{after}\nfor post in posts.iterator():\n{BODY}",
+        "MF202",
         "MF401",
-        select=("MF401",),
+        select=("MF202", "MF401"),
     )
-    assert (loop.outcome.value, loop.applicability) == (
-        "left",
-        None,
-    )  # only what is before it changes
+    assert (loop.outcome.value, loop.applicability) == ("stream", Applicability.SAFE)
 
 
 def test_the_loop_streams_where_the_rows_were_only_counted():
@@ -76,14 +77,92 @@ def test_the_loop_streams_where_the_rows_were_only_counted():
     assert "asks the database (.exists()) on line 12" in loop.reason
 
 
-def test_an_update_follows_a_test():
-    loop = check_rewritten(
-        f"{POSTS}if posts:\n    for post in posts:\n        post.kind = 1\n        post.save()",
-        f"{POSTS}if posts.exists():\n    posts.update(kind=1)",
-        "MF101",
-        "MF401",
-    )
+GUARDED = {
+    "a test around the loop": ("if posts:\n{deep}", "{update}"),
+    "a length": ("if len(posts) > 0:\n{deep}", "{update}"),
+    "a length as a test": ("if len(posts):\n{deep}", "{update}"),
+    "comments": (
+        "# above\nif posts:  # some\n    # the loop\n{deep}\n    # below\ny = 2",
+        "# above\n# some\n# below\n# the loop\n{update}\ny = 2",
+    ),
+    "something above and below": ("x = 1\nif posts:\n{deep}\ny = 2", "x = 1\n{update}\ny = 2"),
+    "another test around it": ("if apps:\n    if posts:\n{deeper}", "if apps:\n    {update}"),
+    "one of two ways": (
+        "if apps:\n    x = 1\nelse:\n    if posts:\n{deeper}\n    y = 2",
+        "if apps:\n    x = 1\nelse:\n    {update}\n    y = 2",
+    ),
+    "an early end": ("if not posts:\n    return\n{loop}", "{update}"),
+    "an early end for a length": ("if len(posts) == 0:\n    return\n{loop}", "{update}"),
+    "an early end for no length": (
+        "if not len(posts):\n    return  # none\n{loop}",
+        "# none\n{update}",
+    ),
+}
+KEPT_GUARDS = {
+    "something else depends on it": "if posts:\n{deep}\n    print()",
+    "something before the loop depends on it": "if posts:\n    print()\n{deep}",
+    "another way": "if posts:\n{deep}\nelse:\n    print()",
+    "another test beside it": "if apps and posts:\n{deep}",
+    "one of two ways": "if not apps:\n    print()\nelif posts:\n{deep}",
+    "an early end before more": "if not posts:\n    return\n{loop}\nprint()",
+    "an early end with more between": "if not posts:\n    return\nprint()\n{loop}",
+    "an early end that says something": "if not posts:\n    return 1\n{loop}",
+    "an early end that prints": "if not posts:\n    print()\n    return\n{loop}",
+    "an error": "if not posts:\n    raise ValueError\n{loop}",
+    "at least two": "if len(posts) > 1:\n{deep}",
+}
+CONSTANT = "for post in posts:\n    post.kind = 1\n    post.save()"
+
+
+def _filled(text, loop=CONSTANT, update="posts.update(kind=1)"):
+    deep, deeper = indent(loop, " " * 4), indent(loop, " " * 8)
+    return POSTS + text.format(loop=loop, deep=deep, deeper=deeper, update=update)
+
+
+@pytest.mark.parametrize(("before", "after"), GUARDED.values(), ids=GUARDED)
+def test_a_test_for_rows_goes_with_the_loop(before, after):
+    loop = check_rewritten(_filled(before), _filled(after), "MF101")
     assert loop.outcome.value == "update"
+    assert "exists" not in loop.reason
+
+
+@pytest.mark.parametrize("before", KEPT_GUARDS.values(), ids=KEPT_GUARDS)
+def test_a_test_on_which_more_depends_stays(before):
+    outcome = outcome_of(whole(_filled(before)))
+    after = outcome.edits[-1].after.decode()
+    assert ("posts.exists()" in after or "posts.count()" in after) and ".update(" in after
+    assert outcome.loops[0].codes == ("MF101", "MF401")
+
+
+def test_a_test_for_rows_goes_with_the_deletes():
+    delete = "for post in posts:\n    post.delete()"
+    posts = POSTS.replace("posts", "tokens").replace("Post", "Token").replace("live", "used")
+    before = _filled(GUARDED["a test around the loop"][0], delete).replace(POSTS, "")
+    check_rewritten(posts + before.replace("post", "token"), f"{posts}tokens.delete()", "MF102")
+
+
+def test_a_turn_that_would_end_early_updates_nothing():
+    check_rewritten(
+        f"for live in (True, False):\n    posts = Post.objects.filter(live=live)\n"
+        f"    if not posts:\n        continue\n{indent(CONSTANT, ' ' * 4)}",
+        "for live in (True, False):\n    posts = Post.objects.filter(live=live)\n    posts.update(kind=1)",
+        "MF101",
+    )
+
+
+def test_a_test_for_rows_stays_where_the_loop_does():
+    check_rewritten(
+        f"{POSTS}if posts:\n    for post in posts:\n        imported.run(post)",
+        f"{POSTS}if posts.exists():\n    for post in posts.iterator():\n        imported.run(post)",
+        models=checking.SHORT,
+        select=("MF202", "MF401"),
+    )
+
+
+def test_a_test_for_rows_goes_though_nothing_may_count():
+    check_rewritten(
+        _filled(GUARDED["an early end"][0]), _filled("{update}"), "MF101", select=("MF101",)
+    )
 
 
 LISTS = {
@@ -219,8 +298,9 @@ def test_the_order_of_the_model_counts(ordering, counted):
     start, end = checking.MODELS.split('        migrations.CreateModel(\n            "Post",', 1)
     models = start + ORDERED % ordering + "    ]\n"
     del end
-    body = f"posts = Post.objects.all()\nn = len(posts)\nfor post in posts:\n{BODY}"
-    assert bool(outcome_of(whole(body), models=models, select=("MF401",)).edits) is counted
+    body = "posts = Post.objects.all()\nn = len(posts)\nfor post in posts:\n    post.votes"
+    outcome = outcome_of(whole(body), models=models, select=("MF202", "MF401"))
+    assert (b".count()" in b"".join(edit.after for edit in outcome.edits)) is counted
 
 
 def test_an_error_of_the_query_is_not_moved_into_a_try():
@@ -263,9 +343,11 @@ def test_a_loop_in_turns_is_counted_in_each():
         "for model in (Post, Person):\n    rows = model.objects.all()\n    if not rows:\n"
         "        continue\n    for row in rows:\n        x(row)",
         "for model in (Post, Person):\n    rows = model.objects.all()\n    if not rows.exists():\n"
-        "        continue\n    for row in rows:\n        x(row)",
+        "        continue\n    for row in rows.iterator():\n        x(row)",
+        "MF202",
         "MF401",
-        select=("MF401",),
+        models=checking.SHORT,
+        select=("MF202", "MF401"),
     )
 
 

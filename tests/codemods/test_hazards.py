@@ -51,7 +51,8 @@ def test_a_variant_is_rewritten_alike_or_left_alone(name, hazard):
     code = name.partition(" ")[0]
     example, apply = (EXAMPLES | SHAPES)[name], HAZARDS[hazard]
     before = encoded(hazard, apply(example.file(example.before)))
-    outcome = checking.outcome_of(before, select=(code,), databases=example.databases)
+    select = (code, *example.beside)
+    outcome = checking.outcome_of(before, select=select, databases=example.databases)
     if not outcome.changed:
         assert hazard in MAY_REFUSE, outcome.loops
         assert not outcome.edits
@@ -62,7 +63,7 @@ def test_a_variant_is_rewritten_alike_or_left_alone(name, hazard):
     assert example.drops or is_subsequence(lines_outside(before), after.split(b"\n"))
     assert (b"\r\n" in before) == (b"\r\n" in after)
     assert b"\n" not in after.replace(b"\r\n", b"") or b"\r\n" not in before
-    again = checking.outcome_of(after, select=(code,), databases=example.databases)
+    again = checking.outcome_of(after, select=select, databases=example.databases)
     assert not again.changed
 
 
@@ -72,7 +73,7 @@ def test_variants_are_left_alone_as_they_must_be():
         assert any(
             checking.outcome_of(
                 encoded(hazard, HAZARDS[hazard](example.file(example.before))),
-                select=(code,),
+                select=(code, *example.beside),
                 databases=example.databases,
             ).changed
             for code, example in EXAMPLES.items()

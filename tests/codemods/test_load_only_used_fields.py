@@ -9,7 +9,7 @@ import pytest
 from migfix.pipeline import run_source
 from migfix.settings import Settings
 from tests import checking
-from tests.checking import MODELS, check_refused, check_rewritten
+from tests.checking import MODELS, check_refused, check_rewritten, outcome_of, whole
 
 SELECT = ("MF201",)
 EXTRA = """
@@ -267,7 +267,7 @@ NARROWED = {
         'only("slug")',
     ),
     "a row handed on and on": ("x = deep(post)", 'only("title")'),
-    "a row handed round in circles": ("x = twice(post)", None, "row-escapes"),
+    "a row handed round in circles": ("x = twice(post)", 'only("title", "kind")'),
     "a row printed by a function": ("x = printed(post), post.title", 'only("title")'),
     "conditions and early ends": (
         "if post.live:\n    continue\nelif post.title:\n    break\nelse:\n    return",
@@ -649,26 +649,26 @@ REFUSED_QUERYSETS = {
     "grouped without an order": (
         "",
         "Post.objects.annotate(x=models.Count('attachments'))",
-        "queryset-shape",
+        "row-order",
     ),
     "grouped by an alias without an order": (
         "",
         "Post.objects.alias(x=models.F('rank') + models.Max('attachments')).order_by('author')",
-        "queryset-shape",
+        "row-order",
     ),
     "annotated by what is not known": (
-        "total = 1",
+        "from imported import total",
         "Post.objects.annotate(x=models.F('rank') + total)",
-        "queryset-shape",
+        "row-order",
     ),
-    "annotated by a dict": ("x = {}", "Post.objects.annotate(**x)", "queryset-shape"),
+    "annotated by a dict": ("x = {}", "Post.objects.annotate(**x)", "row-order"),
     "extra columns": ("", "Post.objects.extra(select={'x': '1'})", "queryset-shape"),
     "an extra order": (
         "",
         "Post.objects.order_by('pk').extra(order_by=['title'])",
         "queryset-shape",
     ),
-    "distinct without an order": ("", "Post.objects.distinct()", "queryset-shape"),
+    "distinct without an order": ("", "Post.objects.distinct()", "row-order"),
     "a slice of a name": ("posts = Post.objects.all()", "posts[:9]", "queryset-shape"),
     "a slice by steps": ("", "Post.objects.order_by('pk')[:9:2]", "queryset-shape"),
     "united": ("", "Post.objects.union(Post.objects.all())", "queryset-shape"),
@@ -834,6 +834,56 @@ class Migration(migrations.Migration):
     )
 
 
+TOKEN = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Token", [("id", models.AutoField(primary_key=True)),
+            ("a", models.TextField()), ("n", models.IntegerField(null=True)), {fields}])]
+"""
+
+
+@pytest.mark.parametrize("field", ["FileField(blank=True)", "ImageField(upload_to='x')"])
+def test_a_file_that_is_never_null_is_not_needed_by_a_full_save(field):
+    body = "row.a = 'x'\n    row.save()"
+    check_rewritten(
+        loop_over("Token.objects.all()", body),
+        loop_over('Token.objects.only("a")', body),
+        models=TOKEN.format(fields=f"('odd', models.{field}), ('b', models.TextField())"),
+        select=SELECT,
+    )
+
+
+def test_an_image_that_knows_its_size_is_loaded_with_it():
+    fields = "('i', models.ImageField(width_field='n')), ('b', models.TextField())"
+    fields += ", ('c', models.TextField()), ('d', models.TextField())"
+    body = "row.a = 'x'\n    row.save()"
+    check_rewritten(
+        loop_over("Token.objects.all()", body),
+        loop_over('Token.objects.only("a", "i", "n")', body),
+        models=TOKEN.format(fields=fields),
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ("n", "loads only a"),
+        ("j", "loads only a and 1 that save() writes back (j)"),
+        ("jklm", "loads only a and 4 that save() writes back (j, k, l, ...)"),
+    ],
+)
+def test_the_message_tells_what_only_comes_along(odd, message):
+    fields = [f"('{name}', models.JSONField(null=True))" for name in odd if name != "n"]
+    fields += [f"('wide{n}', models.TextField())" for n in range(5)]
+    source = loop_over("Token.objects.all()", "row.a = 'x'\n    row.save()")
+    found = outcome_of(whole(source), models=TOKEN.format(fields=", ".join(fields)), select=SELECT)
+    assert message == found.loops[0].reason
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -925,7 +975,7 @@ PAGES = rows_of("Article", '.order_by("pk")')
         (PAGES, "row.c = 1\n    row.save()", "multi-table-inheritance"),
         (PAGES, "print(row.c)\n    row.delete()", "multi-table-inheritance"),
         (PAGES, "print(row.page_ptr)", "multi-table-inheritance"),
-        (rows_of("Article"), "print(row.c)", "queryset-shape"),
+        (rows_of("Article"), "print(row.c)", "row-order"),
         (rows_of("Profile"), "print(row.city.profile.b)", "row-escapes"),
         (rows_of("Profile"), "x = row.city\n    y = x.profile\n    print(y.b)", "row-escapes"),
     ],
@@ -1020,6 +1070,23 @@ def test_what_others_may_point_to_is_loaded_for_a_delete_where_not_all_are_known
             models=given,
             select=SELECT,
         )
+
+
+def test_a_page_of_rows_that_know_the_row_goes_to_nobody():
+    page = "x = [each for each in post.attachments.order_by('pk')[: {}].values_list('name')]\n    print(post.title)"
+    loop = "for post in Post.objects.{}all():\n    " + page
+    check_rewritten(
+        f"import limits\n{loop.format('', 'limits.PAGE')}",
+        f"import limits\n{loop.format('only(QtitleQ).', 'limits.PAGE')}".replace(
+            ".all()", ""
+        ).replace("Q", chr(34)),
+        select=SELECT,
+    )
+    check_refused(
+        f"import limits\n{loop.format('', 'limits.of(post.attachments.all())')}",
+        "row-escapes",
+        select=SELECT,
+    )
 
 
 @pytest.mark.parametrize(
@@ -1202,7 +1269,7 @@ def test_a_proxy_has_the_indexes_of_its_model():
     )
     check_refused(
         loop_over(rows_of("Proxy"), "print(row.a, row.b)"),
-        "queryset-shape",
+        "row-order",
         models=models,
         select=SELECT,
     )
@@ -1216,7 +1283,7 @@ def test_an_order_by_a_column_that_the_table_may_hold_twice():
 """
     check_refused(
         loop_over(rows_of("Sorted"), "print(row.key)"),
-        "queryset-shape",
+        "row-order",
         models=MORE.rstrip().removesuffix("]").rstrip() + operation,
         select=SELECT,
     )
@@ -1234,7 +1301,7 @@ def test_indexes_that_are_not_written_out_may_hold_any_column():
     models = MORE.replace('fields=["-a", "b"], name="ab"', "*shop.models.INDEXED")
     check_refused(
         loop_over(rows_of("Indexed"), "print(row.a, row.c)"),
-        "queryset-shape",
+        "row-order",
         models=models,
         select=SELECT,
     )
@@ -1251,13 +1318,257 @@ def test_rows_with_an_order_or_a_filter_by_a_column_without_an_index_need_only_t
     )
 
 
-@pytest.mark.parametrize("rows", ['Post.objects.order_by("editor")', "Post.objects.order_by()"])
-def test_an_order_that_leaves_ties_is_none(rows):
+def test_no_order_at_all():
+    rows, body = "Post.objects.order_by()", "print(post.code)"
     check_rewritten(
-        f"for post in {rows}:\n    print(post.code)",
-        f'for post in {rows}.defer("body", "note"):\n    print(post.code)',
+        f"for post in {rows}:\n    {body}",
+        f'for post in {rows}.defer("body", "note"):\n    {body}',
         select=SELECT,
     )
+
+
+# What rows of equal order leave, whichever comes first.
+INDEPENDENT = [
+    "post.rank = post.kind + len(post.title)\n    post.save(update_fields=['rank'])",
+    "post.title = post.title.strip()\n    post.save()",
+    "x = []\n    for c in post.title:\n        x.append(c)\n    post.note = x[0]\n    post.save()",
+    "if post.code in CODES:\n        post.rank = CODES[post.code]\n        post.save()",
+    "post.rank = Attachment.objects.filter(post=post).count()\n    post.save()",
+    "n += 1\n    post.title = post.code.lower()\n    post.save()",
+    "post.attachments.update(name=post.code)",
+    "Attachment.objects.filter(post=post).update(name=post.code)",
+    "post.title = post.author.name\n    post.save()",
+    "try:\n        post.rank = int(post.code)\n    except ValueError:\n        continue\n    post.save()",
+    "with transaction.atomic():\n        post.title = f'{post.kind}'\n        post.save()",
+    "x = post.kind\n    if x:\n        y = 1\n    else:\n        y = 2\n    post.rank = y\n    post.save()",
+    "post.rank = max(len(post.title), post.kind) + sum(map(len, [post.title]))\n    post.save()",
+    "x, y = CODES\n    post.rank = len(sorted(post.title))\n    post.save()",
+]
+DEPENDENT = [
+    "n += 1\n    post.rank = n\n    post.save()",
+    "last[post.kind] = post.code",
+    "last.setdefault(post.kind, post.code)",
+    "seen.add(post.code)",
+    "x = codes\n    x.append(post.code)",
+    "codes.append(post.code)",
+    "keep(post.code)",
+    "print(post.code)",
+    "Tag.objects.create(name=post.code)",
+    "Person.objects.filter(pk=post.author_id).update(name=post.code)",
+    "Attachment.objects.filter(post=post).update(post_id=post.kind)",
+    "Attachment.objects.exclude(post=post).update(name=post.code)",
+    "author = post.author\n    author.name = post.code\n    author.save()",
+    "post.rank = Post.objects.filter(title=post.title).count()\n    post.save()",
+    "post.rank = next(numbers)\n    post.save()",
+    "post.rank = random.random()\n    post.save()",
+    "post.when = timezone.now()\n    post.save()",
+    "for x in numbers:\n        break\n    post.rank = x\n    post.save()",
+    "if post.kind:\n        break\n    post.title = post.code\n    post.save()",
+    "if post.kind:\n        y = post.kind\n    post.rank = y\n    post.save()",
+    "post.code = post.title\n    post.save()",
+    "box.code = post.code",
+    "count[0] += 1\n    post.rank = count[0]\n    post.save()",
+    "n += 0.1\n    post.title = post.code.lower()\n    post.save()",
+    "transaction.commit()\n    post.title = post.code\n    post.save()",
+    "Attachment.objects.filter(post=post).update(id=post.kind)",
+    "Attachment.objects.filter(post=post, post__author__name='x').update(name=post.code)",
+    "Attachment.objects.filter(post=n).update(name=post.code)",
+    "post.seen = post.kind in numbers\n    post.save()",
+    "x = [c for c in numbers]\n    post.rank = len(x)\n    post.save()",
+    "x = list(numbers)\n    post.rank = len(x)\n    post.save()",
+    "post.rank = sum(numbers)\n    post.save()",
+    "x, *z = numbers\n    post.rank = x\n    post.save()",
+    "last['a']['b'] = post.code",
+    "(codes if post.kind else []).append(post.code)",
+    "(codes or []).append(post.code)",
+    "x = last.get('a', codes)\n    x.append(post.code)",
+    "for x in last.values():\n        x.append(post.code)",
+    "post.rank = Person.objects.filter(posts__title=post.title).count()\n    post.save()",
+    "post.rank = Tag.objects.filter(pk__in=Post.objects.values('kind')).count()\n    post.save()",
+    "post.rank = Person.objects.annotate(m=models.Max('posts__rank')).first().m\n    post.save()",
+    "post.rank = Person.objects.order_by('posts__title').first().age\n    post.save()",
+    "post.rank = Person.objects.filter(~models.Q(posts__rank=1)).count()\n    post.save()",
+    "post.rank = Person.objects.filter(**CODES).count()\n    post.save()",
+    "post.rank = Attachment.objects.filter(post__rank=1).count()\n    post.save()",
+    "post.rank = (Person.objects.all() | Person.objects.filter(posts__rank=1)).count()\n    post.save()",
+    "post.rank = Attachment.objects.first().post.rank\n    post.save()",
+    "post.rank = max(a.post.rank for a in Attachment.objects.all())\n    post.save()",
+    "x = [codes]\n    x[0].append(post.code)",
+    "for x in [codes]:\n        x.append(post.code)",
+    "x, y = codes, 1\n    x.append(post.code)",
+    "{'a': codes}['a'].append(post.code)",
+    "{**last}['a'].append(post.code)",
+    "dict(last)['a'].append(post.code)",
+    "list([codes])[0].append(post.code)",
+    "(codes,)[0].append(post.code)",
+    "[c for c in [codes]][0].append(post.code)",
+    "([codes] + [])[0].append(post.code)",
+    "x = []\n    x.append(codes)\n    x[0].append(post.code)",
+    "x = {}\n    x['a'] = codes\n    x['a'].append(post.code)",
+    "x = []\n    x += [codes]\n    x[0].append(post.code)",
+    "x = [codes].copy()\n    x[0].append(post.code)",
+    "post.extra = codes\n    post.extra.append(post.code)",
+    "setattr(post, 'extra', codes)\n    post.extra.append(post.code)",
+    "x = Person(name=codes)\n    x.name.append(post.code)",
+]
+ABOVE = """import random
+from django.db import transaction
+from django.utils import timezone
+CODES = {"a": 1}
+n, y, last, seen, codes, count, box = 0, 0, {}, set(), [], [0], Person()
+numbers = iter(range(9))
+def keep(code):
+    codes.append(code)
+"""
+
+
+def narrowed(body, rows):
+    given = checking.whole(f"{ABOVE}\nfor post in {rows}:\n    {body}\n")
+    return checking.outcome_of(given, select=SELECT).loops[0]
+
+
+@pytest.mark.parametrize("body", INDEPENDENT)
+def test_ties_of_rows_whose_turns_may_trade_places(body):
+    loop = narrowed(body, 'Post.objects.order_by("editor")')
+    assert loop.changed, loop.reason
+
+
+@pytest.mark.parametrize("body", DEPENDENT)
+def test_ties_of_rows_whose_turns_may_not_trade_places(body):
+    loop = narrowed(body, 'Post.objects.order_by("editor")')
+    assert loop.blocked_by == "row-order", loop
+    assert "sorted by `editor`, which is not unique" in loop.reason
+    assert narrowed(body, 'Post.objects.order_by("editor", "pk")').changed
+
+
+NODES = MORE.replace(
+    '        migrations.CreateModel(\n            "Sorted"',
+    """        migrations.CreateModel(
+            "Node",
+            [("id", models.AutoField(primary_key=True)), ("kind", models.IntegerField()),
+             ("name", models.CharField(max_length=9)), ("body", models.TextField()),
+             ("up", models.ForeignKey("Node", models.CASCADE, related_name="below"))],
+        ),
+        migrations.CreateModel(
+            "Edge",
+            [("id", models.AutoField(primary_key=True)), ("name", models.CharField(max_length=9)),
+             ("a", models.ForeignKey("Node", models.CASCADE, related_name="starts")),
+             ("b", models.ForeignKey("Node", models.CASCADE, related_name="ends"))],
+        ),
+        migrations.CreateModel("Kept", [], bases=("shop.node",), options={"proxy": True}),
+        migrations.CreateModel(\n            "Sorted\"""",
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "trades"),
+    [
+        ("row.below.update(name=row.kind)", True),
+        ("row.starts.update(name=row.kind)\n    row.below.update(name=row.kind)", True),
+        (
+            "row.starts.update(name=row.kind)\n    Edge.objects.filter(a=row).update(name=row.name)",
+            True,
+        ),
+        (
+            "row.name = 'x'\n    row.save(update_fields=['name'])\n    row.starts.update(name='x')",
+            True,
+        ),
+        (
+            "row.name = 'x'\n    row.save(update_fields=['name'])\n    row.below.update(name='y')",
+            False,
+        ),
+        ("row.below.update(name='y')\n    Node.objects.filter(pk=row.pk).update(name='x')", False),
+        ("row.below.update(name='y')\n    Kept.objects.filter(pk=row.pk).update(name='x')", False),
+        ("row.starts.update(name=row.name)\n    row.ends.update(name=row.name)", False),
+        ("row.starts.update(name=row.name)\n    Edge.objects.filter(b=row).update(name='')", False),
+    ],
+)
+def test_ties_of_rows_of_which_one_turn_may_write_what_another_does(body, trades):
+    names = "".join(
+        f'{each} = apps.get_model("shop", "{each}")\n' for each in ("Edge", "Kept", "Node")
+    )
+    given = checking.whole(f'{names}for row in Node.objects.order_by("name"):\n    {body}\n')
+    loop = checking.outcome_of(given, models=NODES, select=SELECT).loops[0]
+    assert loop.changed == trades, loop.reason
+    assert trades or "writes rows that other turns may write" in loop.reason
+
+
+SAVING = """
+def tidy(node):
+    node.name = node.name.strip()
+    node.save(update_fields=["name"])
+def tidy_both(node, other):
+    tidy(node)
+    tidy(other)
+def climb(node):
+    tidy(node)
+    if node.up:
+        climb(node.up)
+def tidy_above(node):
+    node = node.up
+    node.save(update_fields=["name"])
+def run(function, node):
+    function(node)
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "trades"),
+    [
+        ("tidy(row)", True),
+        ("if row.kind:\n        tidy(row)", True),
+        ("tidy(row)\n    tidy(first)", False),
+        ("tidy(row)\n    tidy(row.up)", False),
+        ("tidy(row)\n    run(tidy, row.up)", False),
+        ("tidy(row)\n    list(map(tidy, row.below.all()))", False),
+        ("tidy_both(row, first)", False),
+        ("tidy_above(row)", False),
+        ("climb(row)", False),
+    ],
+)
+def test_ties_of_rows_that_a_function_saves(body, trades):
+    given = checking.whole(
+        'Node = apps.get_model("shop", "Node")\nfirst = Node.objects.get(pk=1)\n'
+        f'for row in Node.objects.order_by("name"):\n    {body}\n'
+    )
+    given = given.replace("def forwards(", SAVING + "def forwards(", 1)
+    loop = checking.outcome_of(given, models=NODES, select=SELECT).loops[0]
+    assert loop.changed == trades, loop.reason
+    assert trades or loop.blocked_by in {"row-order", "row-escapes"}
+
+
+def test_what_follows_the_loop_may_need_the_last_row():
+    above = "x = 0\n"
+    for body, blocked in (("x = post.kind", "row-order"), ("x += 1\n    post.title", None)):
+        after = (
+            f'for post in Post.objects.order_by("editor"):\n    {body}\nTag.objects.create(name=x)'
+        )
+        outcome = checking.outcome_of(checking.whole(above + after), select=SELECT)
+        assert outcome.loops[0].blocked_by == blocked, outcome.loops[0]
+
+
+def test_a_slice_takes_other_rows_among_ties():
+    body = "post.title = post.code\n    post.save()"
+    assert narrowed(body, 'Post.objects.order_by("editor")[:9]').blocked_by == "row-order"
+    assert narrowed(body, 'Post.objects.order_by("editor", "code")[:9]').changed
+
+
+def test_a_window_numbers_ties_whatever_the_order_of_the_rows():
+    body = "post.rank = post.x\n    post.save()"
+    for window in (
+        "Window(RowNumber(), order_by='kind')",
+        "ArrayAgg('attachments__name')",
+        "made()",
+    ):
+        above = (
+            "from django.contrib.postgres.aggregates import ArrayAgg\nfrom django.db.models import Window\n"
+            "from django.db.models.functions import RowNumber\nimport imported\n"
+        )
+        rows = f"Post.objects.annotate(x={window}).order_by('pk')"
+        given = checking.whole(f"{above}for post in {rows}:\n    {body}")
+        loop = checking.outcome_of(given, select=SELECT).loops[0]
+        assert loop.blocked_by == "row-order", loop
 
 
 def test_the_order_of_the_model_counts_unless_it_is_taken_away():
@@ -1269,7 +1580,7 @@ def test_the_order_of_the_model_counts_unless_it_is_taken_away():
     )
     check_refused(
         loop_over(rows_of("Sorted", ".order_by()"), "print(row.key)"),
-        "queryset-shape",
+        "row-order",
         models=MORE,
         select=SELECT,
     )
@@ -1278,7 +1589,7 @@ def test_the_order_of_the_model_counts_unless_it_is_taken_away():
 def test_an_index_over_several_columns():
     check_refused(
         loop_over(rows_of("Indexed"), "print(row.a, row.b)"),
-        "queryset-shape",
+        "row-order",
         models=MORE,
         select=SELECT,
     )

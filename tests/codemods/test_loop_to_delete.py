@@ -82,7 +82,26 @@ def test_a_name_that_only_the_loop_reads_goes_with_it(start, left):
 @pytest.mark.parametrize("start", ["{}; x = 1", "x = 1; {}"])
 def test_a_list_beside_another_statement(start):
     made = start.format("tokens = list(Token.objects.all())")
-    check_refused(f"{made}\n{deleting(rows='tokens')}", "queryset-reused")
+    check_rewritten(
+        f"{made}\n{deleting(rows='tokens')}",
+        start.format("tokens = Token.objects.all()") + "\ntokens.delete()",
+        "MF102",
+    )
+
+
+def test_a_list_that_is_made_before_its_rows_change():
+    change = "Token.objects.filter(used=True).update(used=False)\n"
+    made = "tokens = list(Token.objects.filter(used=True))\n"
+    check_refused(f"{made}{change}{deleting(rows='tokens')}", "queryset-reused")
+
+
+def test_a_list_that_is_counted_first():
+    checking.check_rewritten(
+        "tokens = list(Token.objects.all())\nprint(len(tokens))\n" + deleting(rows="tokens"),
+        "tokens = Token.objects.all()\nprint(tokens.count())\ntokens.delete()",
+        "MF102",
+        "MF401",
+    )
 
 
 def test_rows_that_are_collected_where_they_are_not_deleted():
@@ -156,7 +175,6 @@ def test_a_queryset_that_delete_does_not_take(rows, reason):
         ("tokens = Token.objects.all()\n", "print(len(tokens))\n", "queryset-reused"),
         ("tokens = Token.objects.all()\nprint(tokens[0])\n", "", "queryset-reused"),
         ("tokens = list(Token.objects.all())\n", "print(tokens)\n", "queryset-reused"),
-        ("tokens = list(Token.objects.all())\nprint(1)\n", "", "queryset-reused"),
         ("tokens = Token.objects.all().iterator()\nprint(1)\n", "", "queryset-reused"),
         ("tokens = Token.objects.all()\n", "print(token)\n", "used-after-loop"),
         ("tokens = Token.objects.all()\n", "del token\n", "used-after-loop"),
@@ -175,7 +193,7 @@ def test_how_many_rows_were_deleted_is_not_what_delete_returns():
 
 def test_errors_that_the_function_catches():
     caught = f"try:\n{indent(deleting(), '    ')}except Exception:\n    pass\n"
-    check_refused(caught, "transaction")
+    check_rewritten(caught, "try:\n    Token.objects.all().delete()\nexcept Exception:\n    pass")
 
 
 def with_models(*models: str) -> str:

@@ -482,10 +482,18 @@ def test_a_sum_of_big_integers_where_no_database_is_sqlite():
             ".exclude(live=True, kind=1)",
         ),
         ("post.kind == LIMIT", ".filter(kind=LIMIT)"),
+        ("post.votes > -1", ""),
+        ("post.votes >= -7", ""),
+        ("post.votes >= 0", ".filter(votes__gte=0)"),
+        ("post.votes != -1", ""),
+        ("post.kind == 1 or post.votes < -1 or post.votes == -2", ".filter(kind=1)"),
+        ("post.votes in (-1, 3, -2)", ".filter(votes__in=[3])"),
+        ("post.votes not in (-1, -2)", ""),
+        ("post.votes not in BELOW", ""),
     ],
 )
 def test_a_condition_that_keeps_the_answer_of_python_for_null(test, calls):
-    prelude = 'import datetime\nLIMIT = 5\nann = Person.objects.get(name="ann")\n'
+    prelude = 'import datetime\nLIMIT = 5\nBELOW = (-1, -2)\nann = Person.objects.get(name="ann")\n'
     before = f"for post in Post.objects.all():\n    if {test}:\n        post.body = 5\n        post.save()\n"
     check_rewritten(prelude + before, prelude + wrapped(f"Post.objects{calls}.update(body=5)"))
 
@@ -1372,8 +1380,11 @@ def test_a_queryset_that_update_does_not_take(rows, reason):
             "",
         ),
         ("a list", "posts = list(Post.objects.filter(kind=1))\n", "print(posts)\n"),
-        ("a list of before", "posts = list(Post.objects.filter(kind=1))\nprint(1)\n", ""),
-        ("a list beside", "posts = list(Post.objects.filter(kind=1)); print(1)\n", ""),
+        (
+            "a list of before",
+            "posts = list(Post.objects.filter(kind=1))\nPost.objects.update(kind=3)\n",
+            "",
+        ),
         ("an iterator", "posts = Post.objects.filter(kind=1).iterator()\n", "print(posts)\n"),
         ("an iterator of before", "posts = Post.objects.all().iterator()\nprint(1)\n", ""),
         ("two names", "posts = Post.objects.all()\nothers = posts\n", "print(list(others))\n"),
@@ -1381,6 +1392,15 @@ def test_a_queryset_that_update_does_not_take(rows, reason):
 )
 def test_rows_that_are_used_elsewhere(before, after):
     check_refused(before + saving("post.kind = 2", "posts") + after, "queryset-reused")
+
+
+@pytest.mark.parametrize("between", ["\nprint(1)", "; print(1)"])
+def test_a_list_that_nothing_changes_before_the_loop(between):
+    check_rewritten(
+        f"posts = list(Post.objects.filter(kind=1)){between}\n" + saving("post.kind = 2", "posts"),
+        f"posts = Post.objects.filter(kind=1){between}\nposts.update(kind=2)",
+        "MF101",
+    )
 
 
 @pytest.mark.parametrize(
@@ -1462,18 +1482,23 @@ def test_a_filter_that_reads_the_same_table_on_mysql():
     ],
 )
 def test_an_error_that_the_function_catches(around):
-    deeper = "    " if "for _" in around else ""
-    loop = indent(saving("post.kind = 2"), "    ")
-    if deeper:
-        loop = indent(loop, "    ").lstrip()
-        loop = "    " + loop
-    check_refused(around.format(loop), "transaction")
+    def caught(loop):
+        deeper = "    " if "for _" in around else ""
+        return around.format(indent(loop, "    " + deeper).removeprefix(deeper))
+
+    check_refused(caught(saving("post.kind = post.rank")), "transaction")
+    after = caught("Post.objects.update(kind=2)\n")
+    check_rewritten(caught(saving("post.kind = 2")), after)
 
 
 @pytest.mark.parametrize("manager", ["lock", "locked()", "transaction.atomic(), lock"])
 def test_a_block_that_may_catch_errors(manager):
     before = f"from django.db import transaction\nwith {manager}:\n"
-    check_refused(before + indent(saving("post.kind = 2"), "    "), "transaction")
+    check_refused(before + indent(saving("post.kind = post.rank"), "    "), "transaction")
+    check_rewritten(
+        before + indent(saving("post.kind = 2"), "    "),
+        f"{before}    Post.objects.update(kind=2)",
+    )
 
 
 def test_a_block_that_lets_errors_through():
@@ -2225,6 +2250,11 @@ def counting(
             "count = Post.objects.filter(live=True).update(kind=1)\n"
             "count += Post.objects.exclude(live=True).update(rank=1)\nprint(count)",
         ),
+        ("beside another in one statement", counting(start="made, count = 3, 0") , "made, count = 3, 0\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("that grew before", counting(start="count = 0\ncount += 2"), "count = 0\ncount += 2\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("beside a list", counting(start="made, count = [], 0"), "made, count = [], 0\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("from a number of rows", counting(start="count = Tag.objects.count()"), "count = Tag.objects.count()\ncount += Post.objects.update(kind=1)\nprint(count)"),
+        ("from a number of names", counting(start="count = len('abc')"), "count = len('abc')\ncount += Post.objects.update(kind=1)\nprint(count)"),
         ("that nobody reads", counting().replace("print(count)", ""), "count = 0\nPost.objects.update(kind=1)"),
         ("over foreign keys", counting(rows='Post.objects.filter(author__name="x")'), 'count = Post.objects.filter(author__name="x").update(kind=1)\nprint(count)'),
     ),
@@ -2258,12 +2288,40 @@ def test_a_counter_that_is_the_number_of_rows(before, after):
         ("for every row of an order", counting(rows="Post.objects.order_by('attachments__name')")),
         ("a second counter", counting("post.kind = 1\npost.save()\ncount += 1\nother += 1", start="count = other = 0") + "print(other)\n"),
         ("of the file", f"global count\n{counting()}"),
+        ("that starts in the loop", counting(start="pass").replace("print(count)", "")),
+        ("that starts as what is left of two", counting(start="*made, count = 3, 0")),
+        ("that starts as one of too many", counting(start="made, count = 3, 0, 0.1")),
+        ("that is a tuple", counting(start="count = (0, 1)")),
+        ("that may be None by a function", counting(start="def first():\n    if apps:\n        return 1\n    return None\ncount = first()")),
+        ("that starts as a float", counting(start="count = 0.1")),
+        ("that starts as a float beside another", counting(start="made, count = 3, 0.1")),
+        ("that starts as a float of two", counting(start="(made, count), other = (3, 0.1), 0")),
+        ("that is divided before", counting(start="count = 0\ncount /= 3")),
+        ("that grows by a float before", counting(start="count = 0\ncount += 0.1")),
+        ("that may be None", counting(start="def first():\n    return None if apps else 1\ncount = first()")),
+        ("that may be None by a table", counting(start="starts = {'person': 1}\ncount = starts.get('post')")),
+        ("that may be None by an iterator", counting(start="count = next(iter([None]), 0)")),
+        ("that may be None by a test", counting(start="count = None if apps else 1")),
+        ("of a flag", counting(start="count = True")),
+        ("of a loop around", counting(start="for count in [1]:\n    pass")),
+        ("of the caller", counting(start="def inner(count):\n    pass\ncount = inner(0)")),
+        ("that is an object", f"class Fixer:\n    def __iadd__(self, by):\n        print(by)\n        return self\n{counting(start='count = Fixer()')}"),
+        ("that is an object nobody reads", f"class Fixer:\n    def __iadd__(self, by):\n        print(by)\n        return self\n{counting(start='count = Fixer()')}".replace("print(count)", "")),
     ),
 )  # fmt: skip
 def test_a_counter_that_is_another_number(before):
     outcome = checking.outcome_of(checking.whole(before), select=("MF101",))
     assert not outcome.changed
     assert outcome.loops[0].blocked_by in {"used-after-loop", "other-statements", "value"}
+
+
+@pytest.mark.parametrize(
+    "returned", ["return 1 + 1", "if name:\n        return 1\n    return None"]
+)
+def test_a_counter_that_starts_as_a_function_says(returned):
+    functions = f"def first(name):\n    {returned}\n\n\ndef forwards"
+    source = checking.whole(counting(start="count = first('a')")).replace("def forwards", functions)
+    assert not checking.outcome_of(source, select=("MF101",)).changed
 
 
 def test_a_counter_of_rows_whose_clock_is_set_too():
@@ -2341,6 +2399,15 @@ def test_a_query_among_the_rows_of_someone_else():
         "ann = Person.objects.get(pk=1)\nbob = Person.objects.get(pk=2)\n"
         "for post in ann.posts.filter(kind=1):\n    bob.posts.filter(pk=post.pk).update(kind=3)\n",
         "other-statements",
+    )
+
+
+def test_a_test_that_is_asked_again():
+    body = "    if post.title or post.slug:\n        post.live = True\n        post.save()\n"
+    check_rewritten(
+        f"for post in Post.objects.all():\n{body}{body}",
+        'Post.objects.filter(~models.Q(title="") | ~models.Q(slug="")).update(live=True)',
+        "MF101",
     )
 
 

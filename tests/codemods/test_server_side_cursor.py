@@ -233,3 +233,44 @@ def test_a_loop_that_streams_already_may_not_on_mysql(databases):
     (loop,) = outcome.loops
     assert loop.blocked_by == "already-streams"
     assert ("--database" in loop.reason) == (databases is None)
+
+
+# --- one loop over the rows of several models ----------------------------------------------------
+
+OF_EACH = checking.PREAMBLE + """
+    show(Tag)
+    show({})
+
+
+def show(Model):
+    for row in Model.objects.all():
+        print(vars(row))
+""" + checking.ENDING  # fmt: skip
+
+
+def shown(second: str, *select: str):
+    outcome = checking.outcome_of(OF_EACH.format(second), select=select)
+    return outcome.loops[0], outcome.edits[-1].after.decode() if outcome.edits else ""
+
+
+def test_a_loop_whose_rows_are_wide_in_one_model_alone_gets_the_helper():
+    loop, after = shown("Post", *SELECT)
+    assert loop.codes == ("MF203",)
+    assert "for row in stream(Model.objects.all()):" in after
+
+
+def test_a_loop_that_needs_the_helper_for_no_model_streams_by_iterator():
+    loop, after = shown("Person", *SELECT)
+    assert loop.codes == ("MF202",)
+    assert "for row in Model.objects.all().iterator():" in after
+
+
+def test_the_helper_is_not_taken_where_it_is_not_needed():
+    loop, _ = shown("Person", "MF203")
+    assert loop.codes == ()
+
+
+def test_a_loop_that_streams_already_is_wide_in_one_model_alone():
+    source = OF_EACH.format("Post").replace("all()", "all().iterator()")
+    (loop,) = checking.outcome_of(source, select=SELECT).loops
+    assert loop.codes == ()

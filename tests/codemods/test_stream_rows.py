@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from migfix.findings import Applicability
 from tests import checking
 from tests.checking import EVERYWHERE, check_refused
 
@@ -45,6 +46,21 @@ STREAMED = {
         'Post.objects.values_list("pk", flat=True)',
         'Post.objects.values_list("pk", flat=True).iterator()',
     ),
+    "a list of the rows": ("", "list(Post.objects.all())", "Post.objects.all().iterator()"),
+    "numbered rows": (
+        "",
+        "enumerate(Post.objects.all(), 1)",
+        "enumerate(Post.objects.all().iterator(), 1)",
+    ),
+    "an iterator over rows": ("", "iter(Post.objects.all())", "iter(Post.objects.all().iterator())"),
+    "a progress bar with a total": (
+        "from tqdm import tqdm",
+        "tqdm(Post.objects.all(), total=9)",
+        "tqdm(Post.objects.all().iterator(), total=9)",
+    ),
+}  # fmt: skip
+# A cursor may find these in another way, and other ones first.
+UNSORTED = {
     "joined rows": (
         "",
         'Post.objects.select_related("author")',
@@ -60,22 +76,20 @@ STREAMED = {
         "Post.objects.filter(kind=1) | Post.objects.filter(kind=2)",
         "(Post.objects.filter(kind=1) | Post.objects.filter(kind=2)).iterator()",
     ),
-    "a list of the rows": ("", "list(Post.objects.all())", "Post.objects.all().iterator()"),
-    "numbered rows": (
-        "",
-        "enumerate(Post.objects.all(), 1)",
-        "enumerate(Post.objects.all().iterator(), 1)",
-    ),
-    "an iterator over rows": ("", "iter(Post.objects.all())", "iter(Post.objects.all().iterator())"),
-    "a progress bar with a total": (
-        "from tqdm import tqdm",
-        "tqdm(Post.objects.all(), total=9)",
-        "tqdm(Post.objects.all().iterator(), total=9)",
-    ),
     "the rows of one row": (
         'bob = Person.objects.get(name="bob")',
         "bob.posts.all()",
         "bob.posts.all().iterator()",
+    ),
+    "a filter by an index": (
+        "",
+        'Post.objects.filter(author_id=1)',
+        'Post.objects.filter(author_id=1).iterator()',
+    ),
+    "an order with ties": (
+        "",
+        'Post.objects.order_by("kind")',
+        'Post.objects.order_by("kind").iterator()',
     ),
 }  # fmt: skip
 
@@ -90,6 +104,65 @@ def test_rows_are_streamed(case):
         "MF202",
         select=SELECT,
     )
+
+
+@pytest.mark.parametrize("case", UNSORTED.values(), ids=UNSORTED)
+def test_rows_whose_order_a_cursor_may_change_are_streamed_where_it_does_not_show(case):
+    above, rows, streamed = case
+    check_rewritten(
+        f"{above}\nfor post in {rows}:\n    x = post.title",
+        f"{above}\nfor post in {streamed}:\n    x = post.title".strip("\n"),
+        "MF202",
+        select=SELECT,
+    )
+    if "pk" not in rows:
+        loop = f"{above}\nfor post in {rows}:\n{BODY}"
+        check_refused(loop, "row-order", models=checking.SHORT, select=SELECT)
+        taken = f"{above}\nfor post in stream({rows}):\n{BODY}".strip("\n")
+        check_rewritten(loop, taken, "MF203", select=("MF202", "MF203"))
+
+
+BY_KEY = 'Post.objects.filter(author__isnull=True).order_by("pk")'
+
+
+@pytest.mark.parametrize(
+    ("values", "is_total"),
+    [
+        ('values("title", "author__name")', True),
+        ('values_list("title", flat=True)', True),
+        ("values()", True),
+        ('values("attachments")', False),
+        ('values("title", "attachments__name")', False),
+        ('values_list(models.F("attachments"))', False),
+        ("values(*names)", False),
+        ("values(name=names)", False),
+    ],
+)
+def test_a_key_sorts_rows_of_values_that_no_join_repeats(values, is_total):
+    loop = f"rows = {BY_KEY}.{values}\nfor i, post in enumerate(rows):\n    print(i, post)"
+    if is_total:
+        streamed = loop.replace("(rows)", "(rows.iterator())")
+        check_rewritten(loop, streamed, "MF202", models=checking.SHORT, select=SELECT)
+    else:
+        refused = check_refused(loop, "row-order", models=checking.SHORT, select=SELECT)
+        assert "may come more than once" in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_total"),
+    [
+        ("annotate(n=models.Count('attachments')).filter(n__gt=1)", True),
+        ("alias(n=models.Max('attachments__id')).filter(n=1).filter(title='x')", True),
+        ("annotate(n=models.Count('attachments')).filter(n__gt=1, attachments__name='x')", False),
+        ("annotate(n=models.F('attachments__name')).filter(n='x')", False),
+        ("annotate(n=models.FilteredRelation('attachments')).filter(n__name='x')", False),
+    ],
+)
+def test_a_key_sorts_annotated_rows_that_no_join_repeats(steps, is_total):
+    loop = f"rows = Post.objects.{steps}.order_by('pk')\nfor i, post in enumerate(rows):\n    print(i, post)"
+    found = checking.outcome_of(checking.whole(loop), models=checking.SHORT, select=SELECT).loops[0]
+    assert (found.codes == ("MF202",)) is is_total, found
+    assert is_total or found.blocked_by == "row-order"
 
 
 BODIES = {
@@ -527,3 +600,25 @@ def test_long_columns_count_as_texts(options, wide):
         select=("MF202", "MF203"),
     )
     assert outcome.loops[0].codes == (("MF203",) if wide else ("MF202",))
+
+
+def test_a_loop_that_streams_says_why_it_is_no_update():
+    body = "for post in Post.objects.order_by('pk'):\n    post.title = post.slug.title()\n    post.save()\n"
+    (loop,) = checking.outcome_of(checking.whole(body), select=("MF101", "MF202")).loops
+    update, stream = loop.answers
+    assert loop.codes == ("MF202",)
+    assert (update.code, update.applied, update.blocked_by) == ("MF101", False, "value")
+    assert "post.slug.title()" in update.reason
+    assert (stream.code, stream.applied, stream.blocked_by) == ("MF202", True, None)
+
+
+def test_what_is_not_applied_is_said_with_what_may_differ():
+    body = "for each in Attachment.objects.all():\n    each.name = 'x'\n    each.save()\n"
+    (loop,) = checking.outcome_of(checking.whole(body), select=("MF101",)).loops
+    (answer,) = loop.answers
+    assert (answer.code, answer.applied, answer.applicability) == (
+        "MF101",
+        False,
+        Applicability.UNSAFE,
+    )
+    assert "but save() turns a NULL `file` into an empty name" in answer.reason

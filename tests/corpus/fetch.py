@@ -61,6 +61,7 @@ def _download(into: Path) -> list[Path]:
         [*pip, *choice, "--dest", str(into), "--requirement", str(REQUIREMENTS)],
         capture_output=True,
         text=True,
+        timeout=600,
     )
     if done.returncode:
         raise CorpusUnavailable(done.stderr.strip())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from migfix.discovery import Project, project_of
+from migfix.files import Files
 from migfix.history import History
 from migfix.history.environment import Environment
 from migfix.history.state import FieldState, ModelState, ProjectState
@@ -63,7 +64,7 @@ class Written:
 
     @property
     def project(self) -> Project:
-        return project_of(self.root)
+        return project_of(self.root, Files())
 
     def states(self, key: str, labels: str = "shop", index: int = 99) -> tuple[ProjectState, ...]:
         """The states at the end of a migration, or at an index of its operations."""

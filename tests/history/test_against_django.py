@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from migfix.discovery import MigrationFile
 from migfix.history import History
 from migfix.history.state import ModelState
+from tests.processes import ran
 
 CONTRIB = ["admin", "auth", "contenttypes", "flatpages", "redirects", "sessions", "sites"]
 
@@ -45,7 +45,7 @@ print(json.dumps({
 
 def of_django(root: Path, apps: list[str], user: str = "auth.User") -> dict[str, object]:
     command = [sys.executable, "-c", ASK_DJANGO, json.dumps(apps), user]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    done = ran(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

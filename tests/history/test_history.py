@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from migfix.discovery import project_of
+from migfix.files import Files
 from migfix.history import History
 from migfix.history.environment import Environment
 from migfix.history.state import ModelState, Unknown
@@ -363,7 +364,7 @@ def test_an_installed_package_is_found_by_its_label(written):
     written.migration("env/packages/things.0001_initial", create("Thing"))
     written.file("env/pyvenv.cfg", "")
     written.migration("shop.0001_initial", create("Order"), '("things", "0001_initial")')
-    history = History(project_of(written.root), Environment(installed))
+    history = History(project_of(written.root, Files()), Environment(installed, Files()))
     migration = history.project.migration(written.root / "shop/migrations/0001_initial.py")
     (state,) = history.states_at(migration, 1, {"shop"})
     assert fields(state, "Thing", "things") == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from migfix.files import Files
 from migfix.findings import FileEdit, FileOutcome
 from migfix.reports import as_diff
+from tests.processes import ran
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(20))
 AFTER = BEFORE.replace(b"line 3\n", b"three\nand more\n").replace(b"line 17\n", b"")
@@ -18,7 +19,7 @@ needs_git = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
 
 
 def run(*command: str, folder: Path, stdin: bytes = b"") -> None:
-    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True, check=False)
+    done = ran(command, cwd=folder, input=stdin, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -39,7 +40,7 @@ def edit(folder: Path, name: str, before: bytes | None = BEFORE, after: bytes = 
 
 
 def patch(*edits: FileEdit, root: Path) -> bytes:
-    return as_diff.render([FileOutcome(edits[-1].path, edits=edits)], root=root)
+    return as_diff.render([FileOutcome(edits[-1].path, edits=edits)], Files(), root=root)
 
 
 def assert_applies(
@@ -147,7 +148,7 @@ def test_a_helper_that_two_migrations_need_is_created_once(tmp_path: Path) -> No
         FileOutcome(each.path, edits=(helper, each))
         for each in (edit(tmp_path, "0001.py"), edit(tmp_path, "0002.py"))
     ]
-    assert as_diff.render(outcomes, root=tmp_path).count(b"+++ b/helper.py") == 1
+    assert as_diff.render(outcomes, Files(), root=tmp_path).count(b"+++ b/helper.py") == 1
 
 
 def test_no_change_is_no_patch(tmp_path: Path) -> None:
@@ -157,13 +158,15 @@ def test_no_change_is_no_patch(tmp_path: Path) -> None:
 def test_files_outside_of_the_working_folder_are_named(tmp_path: Path) -> None:
     edits = (edit(tmp_path, "in/0001.py"), edit(tmp_path, "out/0001.py"))
     outcomes = [FileOutcome(each.path, edits=(each,)) for each in edits]
-    assert as_diff.outside(outcomes, root=tmp_path / "in") == [tmp_path / "out" / "0001.py"]
+    assert as_diff.outside(outcomes, Files(), root=tmp_path / "in") == [
+        tmp_path / "out" / "0001.py"
+    ]
 
 
 def test_colours_only_add_escapes(tmp_path: Path) -> None:
     outcomes = [FileOutcome(Path("0001.py"), edits=(edit(tmp_path, "0001.py"),))]
-    plain = as_diff.render(outcomes, root=tmp_path)
-    coloured = as_diff.render(outcomes, root=tmp_path, color=True)
+    plain = as_diff.render(outcomes, Files(), root=tmp_path)
+    coloured = as_diff.render(outcomes, Files(), root=tmp_path, color=True)
     assert b"\x1b" not in plain
     assert b"\x1b[1m--- a/0001.py\x1b[0m\n" in coloured
     assert b"\x1b[31m-line 3\x1b[0m\n\x1b[32m+three\x1b[0m\n" in coloured

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from migfix import __version__
-from migfix.findings import Applicability, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import Answer, Applicability, FileOutcome, LoopOutcome, Outcome, Part
 from migfix.reports import as_json
 
 OPTIONAL_TEXT = (str, type(None))
@@ -39,12 +39,26 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "already_streams": bool,
         "reason": str,
         "blocked_by": OPTIONAL_TEXT,
+        "offer": OPTIONAL_TEXT,
+        "parts": list,
+    },
+    "part": {
+        "code": str,
+        "part": str,
+        "applied": bool,
+        "applicability": OPTIONAL_TEXT,
+        "reason": str,
+        "blocked_by": OPTIONAL_TEXT,
     },
 }
 
 CHANGED = LoopOutcome(
     12, 5, 15, "forwards", "shop.Order", Outcome.STREAM, Applicability.SAFE, ("MF201", "MF202"),
     "streams", None, only=("title",), batched=True, already_streams=True,
+    answers=(
+        Answer("MF101", Part.WHOLE, False, None, "the loop prints", "output"),
+        Answer("MF202", Part.SOURCE, True, Applicability.SAFE, "streams"),
+    ),
 )  # fmt: skip
 LEFT = LoopOutcome(
     20, 9, 21, "forwards", None, Outcome.LEFT, None, (), "unknown model", "model-unknown",
@@ -79,6 +93,8 @@ def test_every_key_and_type_is_as_promised(report: dict[str, Any]) -> None:
         assert_is("file", file)
         for loop in file["loops"]:
             assert_is("loop", loop)
+            for part in loop["parts"]:
+                assert_is("part", part)
 
 
 def test_the_summary_adds_up(report: dict[str, Any]) -> None:
@@ -109,8 +125,15 @@ def test_values_say_what_was_found(report: dict[str, Any]) -> None:
         "line": 12, "column": 5, "end_line": 15, "function": "forwards", "model": "shop.Order",
         "outcome": "stream", "applicability": "safe", "codes": ["MF201", "MF202"],
         "only": ["title"], "defer": None, "batched": True, "already_streams": True,
-        "reason": "streams", "blocked_by": None,
+        "reason": "streams", "blocked_by": None, "offer": None,
+        "parts": [
+            {"code": "MF101", "part": "whole", "applied": False, "applicability": None,
+             "reason": "the loop prints", "blocked_by": "output"},
+            {"code": "MF202", "part": "source", "applied": True, "applicability": "safe",
+             "reason": "streams", "blocked_by": None},
+        ],
     }  # fmt: skip
+    assert left["offer"] == "could stream"
     assert (left["outcome"], left["applicability"]) == ("left", None)
     assert (left["model"], left["defer"], left["blocked_by"]) == (None, ["body"], "model-unknown")
     assert report["files"][1] | {"path": ""} == {

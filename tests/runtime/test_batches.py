@@ -39,6 +39,8 @@ from migfix.runtime.helper import stream, update_in_batches
 from tests import databases
 from tests.databases import MODES
 
+pytestmark = pytest.mark.usefixtures("together")
+
 ROWS = 12
 BATCH = 5  # several batches, the last one not full
 

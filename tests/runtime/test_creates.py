@@ -36,7 +36,7 @@ from migfix.runtime.helper import create_in_batches, update_in_batches
 from tests.databases import MODES
 from tests.running import read_tables
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.usefixtures("database", "together")
 
 STORAGE = InMemoryStorage()
 
@@ -224,10 +224,20 @@ def test_later_changes_do_not_reach_what_waits(shop):
         books.create(n=1, data=data)
         book = Book(n=2, data=data)
         books.add(book)
-        books.append(third := Book(n=3, data=data))
         data["n"].append(2)
-        book.name = third.name = "changed"
-    assert list(Book.objects.values_list("name", "data")) == [("no name", {"n": [1]})] * 3
+        book.name = "changed"
+    assert list(Book.objects.values_list("name", "data")) == [("no name", {"n": [1]})] * 2
+
+
+def test_a_list_holds_its_rows_until_they_are_inserted(shop):
+    Book = shop.get_model("shop", "Book")
+    data = {"n": [1]}
+    with create_in_batches(Book) as books:
+        books.append(book := Book(n=3, data=data))
+        data["n"].append(2)
+        book.name = "changed"
+    assert list(Book.objects.values_list("name", "data")) == [("changed", {"n": [1, 2]})]
+    assert book.pk
 
 
 def test_a_file_is_stored_at_once(shop):

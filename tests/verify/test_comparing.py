@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from migfix.findings import Verdict
+from migfix.verify.comparing import more_queries
 from migfix.verify.proofs import LoopRun, Proof
+from migfix.verify.report import as_json, as_text
 from migfix.verify.verifying import Task, tasks_for
 from tests.running import write_project
 from tests.verify.planted import MODELS, Planted
@@ -36,6 +40,70 @@ def test_the_next_keys_are_compared(tmp_path: Path) -> None:
     assert proof.verdict is Verdict.DIFFERENT
     assert proof.difference is not None
     assert proof.difference.lines[0].startswith("sqlite_sequence")
+
+
+READ = "for book in Book.objects.order_by('pk').all():\n    print(book.n, book.m)"
+MORE = {
+    "columns that are loaded one by one": (READ, READ.replace("all()", "only('id')")),
+    "a query for each row": (READ, f"{READ}\n    Shelf.objects.filter(pk=book.pk).exists()"),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_more_queries_are_no_equal_run(tmp_path: Path, name: str) -> None:
+    proof = _proof(tmp_path, *MORE[name])
+    assert proof.verdict is Verdict.MORE_QUERIES, proof
+    more = proof.more_queries
+    assert more is not None
+    assert more.after > more.before
+    assert f"{more.after} instead of {more.before}, forwards" in proof.reason
+    assert proof.difference is None
+    assert json.loads(as_json([proof]))["operations"][0]["more_queries"]["after"] == more.after
+    assert "more queries" in as_text([proof], [])
+
+
+def _rounds(*queries: int, rows: int = 3, error: str | None = None) -> list[dict[str, Any]]:
+    return [
+        {"spec": {"seed": 7, "rows": rows}, "forwards": {"queries": each, "error": error}}
+        for each in queries
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "before", "after", "rows", "error", "more"),
+    [
+        ({"MF201"}, 1, 2, 3, None, True),  # as by a test in front of the rows
+        ({"MF201"}, 2, 2, 3, None, False),
+        ({"MF201"}, 1, 2, 3, "ValueError", False),
+        ({"MF302"}, 1, 3, 200, None, False),
+        ({"MF302"}, 1, 4, 200, None, True),
+        ({"MF101", "MF201"}, 1, 5, 0, None, False),
+        ({"MF101"}, 1, 6, 0, None, True),
+        (set(), 1, 5, 0, None, False),
+        (set(), 1, 6, 0, None, True),
+    ],
+)
+def test_what_a_rewrite_announces_is_not_held_against_it(codes, before, after, rows, error, more):
+    one, other = (_rounds(each, rows=rows, error=error) for each in (before, after))
+    found = more_queries(one, other, codes)
+    assert (found is not None) is more
+    assert found is None or (found.before, found.after, found.rows) == (before, after, rows)
+
+
+FEWER = {
+    "transactions": f"from django.db import transaction\nwith transaction.atomic():\n    {READ}".replace(
+        "\n    print", "\n        print"
+    ),
+    "a cursor that is fetched from": READ.replace("all()", "all().iterator(chunk_size=1)"),
+    "the same": f"{READ}\npass",
+}
+
+
+@pytest.mark.parametrize("name", FEWER)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])
+def test_what_is_no_query_is_not_counted(tmp_path: Path, name: str, database: str) -> None:
+    proof = _proof(tmp_path, READ, FEWER[name], database)
+    assert proof.verdict is Verdict.EQUAL, proof
 
 
 _SCHEMA = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from django.test import override_settings
 from migfix.verify.worker.constants import Constants
 from migfix.verify.worker.rows import fill
 from tests.databases import opened
+from tests.processes import ran
 
 Database = BaseDatabaseWrapper
 
@@ -870,7 +870,7 @@ def test_every_process_makes_the_same_rows(name: str, tmp_path: Path) -> None:
         f"with opened({name!r}, Path('.')) as database: print(ascii(test_rows.dump(database, 1)))"
     )
     outputs = {
-        subprocess.run(
+        ran(
             [sys.executable, "-c", script],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,

@@ -19,10 +19,11 @@ from codemods import loop_to_update
 from migfix import catalog
 from migfix.cli import app
 from migfix.codemod import Codemod, Decision
+from migfix.facts.loop import Loop
 from migfix.findings import Part, ReplaceLoop, Rewrite
-from migfix.loops.loop import Loop
 from migfix.verify.proofs import NOT_REACHED
 from tests.databases import PARAMETERS, SERVERS, connected, server
+from tests.processes import ran, started
 from tests.running import write_project
 from tests.verify.proving import url_of
 
@@ -94,7 +95,7 @@ def test_the_example_is_equal_and_every_branch_runs(database: str) -> None:
     result = invoke("verify", str(EXAMPLE), "--output-format", "json", *given)
     report = json.loads(result.stdout)
     assert result.exit_code == 0, result.output
-    assert report["summary"] == {"equal": 8, "different": 0, "not-run": 0}
+    assert report["summary"] == {"equal": 8, "different": 0, "not-run": 0, "more-queries": 0}
     for operation in report["operations"]:
         assert operation["unreached"] == []
         assert operation["branches"] > 1
@@ -276,21 +277,18 @@ def test_an_interrupt_leaves_no_process_and_no_database(
     path = project(tmp_path, data, monkeypatch)
     url = url_of(database)
     assert url is not None
-    run = subprocess.Popen(
+    with started(
         [sys.executable, "-m", "migfix", "verify", path, "--database-url", url, "--timeout", "200"],
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
+    ) as run:
         worker, own = _awaited(tmp_path, run)
         run.send_signal(number)
         time.sleep(0.05)
         run.send_signal(number)  # an impatient second one
         _, errors = run.communicate(timeout=60)
-    finally:
-        run.kill()
     assert run.returncode == 130
     assert "interrupted" in errors
     assert not Path(f"/proc/{worker}").exists()
@@ -324,7 +322,7 @@ def test_against_a_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / ".git").rmdir()
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True)
+        ran(["git", *who, *arguments], cwd=tmp_path, check=True)
     assert invoke("verify", "shop", "--against", "HEAD").stdout == "Nothing to verify.\n"
     right = path.read_text()
     path.write_text(right.replace('"a"', '"b"'))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from migfix.verify.worker.databases import Database
+from migfix.verify.worker.job import Job
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
 from migfix.verify.worker.sources import ENTERED, Branch, Finder, Probes, Source
@@ -43,7 +44,8 @@ class Ran:
     message: str = ""
     traceback: str = ""
     tables: Mapping[str, Any] = field(default_factory=dict)
-    queries: int = 0
+    queries: int = 0  # that read or write rows
+    sent: int = 0  # with all other statements
     sql: list[str] = field(default_factory=list)
     output: str = ""
     seconds: float = 0.0
@@ -55,27 +57,27 @@ class CannotRun(Exception):
 
 
 def main(path: str) -> None:
-    job = json.loads(Path(path).read_text())
+    job = Job.read(Path(path))
     worker = _Worker(job)
     try:
         answer = worker.run()
     except CannotRun as error:
         answer = {"problem": str(error), "outside": worker.guard.seen}
-    temporary = Path(f"{job['answer']}.part")
+    temporary = Path(f"{job.answer}.part")
     temporary.write_text(json.dumps(answer))
-    temporary.replace(job["answer"])
+    temporary.replace(job.answer)
 
 
 class _Worker:
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
-        self.database = Database(job["database"], job["folder"])
-        self.probes = Probes(job["functions"]) if job["rounds"] is None else None
+        self.database = Database(job.database, job.folder)
+        self.probes = Probes(job.functions) if job.rounds is None else None
         self.notes: dict[str, None] = {}  # on what is not as in the project
         self.finished: set[Branch] = set()  # reached by functions that raised nothing
         self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
-        sys.path[:0] = job["path"]
+        sys.path[:0] = job.path
 
     def run(self) -> Answer:
         _configure(self.job, self.database)
@@ -101,11 +103,11 @@ class _Worker:
 
     def _import(self) -> None:
         """The migration and its RunPython. Raises CannotRun."""
-        sources = {name: Source(*source) for name, source in self.job["sources"].items()}
-        Finder(sources, self.probes, bare=not self.job["settings"]).install()
+        sources = {name: Source(*source) for name, source in self.job.sources.items()}
+        Finder(sources, self.probes, bare=not self.job.settings).install()
         from django.db.migrations import RunPython
 
-        name, label = self.job["module"], self.job["app_label"]
+        name, label = self.job.module, self.job.app_label
         try:
             with self.guard.watched():
                 __import__(name)
@@ -117,10 +119,10 @@ class _Worker:
                 f"cannot be imported: {type(error).__name__}: {_line(error)}"
             ) from error
         found = [each for each in _operations(migration.operations) if isinstance(each, RunPython)]
-        if len(found) <= self.job["number"]:
+        if len(found) <= self.job.number:
             raise CannotRun("its operations are not those that migfix has read")
         self.original = migration
-        self.operation = found[self.job["number"]]
+        self.operation = found[self.job.number]
 
     def _prepare(self) -> None:
         from migfix.verify.worker.constants import constants_of
@@ -132,17 +134,17 @@ class _Worker:
         except Exception as error:
             text = f"its models cannot be built: {type(error).__name__}: {_line(error)}"
             raise CannotRun(text) from error
-        self.constants = constants_of(self.job["constants"])
+        self.constants = constants_of(self.job.constants)
 
     # Rounds
 
     def _specs(self) -> Iterator[Mapping[str, Any]]:
         """What each round starts from: as given, or until every branch is reached."""
-        if self.job["rounds"] is not None:
-            yield from self.job["rounds"]
+        if self.job.rounds is not None:
+            yield from self.job.rounds
             return
         assert self.probes is not None
-        seed, rows = self.job["seed"], self.job["rows"]
+        seed, rows = self.job.seed, self.job.rows
         for number in range(_MOST_ROUNDS):
             if number >= _ENOUGH_ROUNDS and self._have_seen_all():
                 return
@@ -173,7 +175,7 @@ class _Worker:
         with self.database.opened() as connection:
             start = read_tables(connection)
         ways = {"forwards": self._ran(Migration.apply, spec["seed"])}
-        if self.job["reverse"] and ways["forwards"].error is None:
+        if self.job.reverse and ways["forwards"].error is None:
             ways["reverse"] = self._ran(Migration.unapply, spec["seed"])
         return {"spec": spec, "start": start, **{way: asdict(ran) for way, ran in ways.items()}}
 
@@ -189,7 +191,7 @@ class _Worker:
     def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
         from migfix.verify.worker.rows import fill
 
-        wanted = {tuple(key) for key in self.job["models"]} if self.job["models"] else None
+        wanted = set(self.job.models) if self.job.models else None
         models = [
             model
             for model in self.state.apps.get_models()
@@ -268,12 +270,25 @@ class _Recording:
     ran: Ran
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-        self.ran.queries += 1
+        self.ran.sent += 1
+        self.ran.queries += _is_query(sql)
         if len(self.ran.sql) < _KEPT_STATEMENTS:
             values = f"  -- {len(params)} times" if many and hasattr(params, "__len__") else ""
             values = values or (f"  -- {_shortened(repr(params))}" if params else "")
             self.ran.sql.append(_shortened(str(sql)) + values)
         return execute(sql, params, many, context)
+
+
+_QUERIES = frozenset("select insert replace update delete merge with values execute call".split())
+_PACKET = "begin not atomic"  # in which the helper sends many UPDATEs to MariaDB
+
+
+def _is_query(sql: Any) -> bool:
+    """Does a statement read or write rows? Others begin and end transactions, prepare, set, or fetch what
+    a cursor of the server keeps: they cost little, and the writer of a loop asked for none of them.
+    """
+    text = str(sql)[:200].lstrip("( \n\t").lower()
+    return text.startswith(_PACKET) or text.partition(" ")[0].strip("(;") in _QUERIES
 
 
 def _thinned(models: list[Any], numbers: random.Random) -> list[Any]:
@@ -323,14 +338,14 @@ def _operations(operations: list[Any]) -> Iterator[Any]:
         yield from _operations(getattr(operation, "database_operations", []))
 
 
-def _configure(job: Mapping[str, Any], database: Database) -> None:
+def _configure(job: Job, database: Database) -> None:
     """The settings of the project, or none, with no database but ours. Raises CannotRun."""
     from django.conf import settings
 
     entries = {"default": database.entry}
     with _setting_up(job):
-        if job["settings"]:
-            os.environ["DJANGO_SETTINGS_MODULE"] = job["settings"]
+        if job.settings:
+            os.environ["DJANGO_SETTINGS_MODULE"] = job.settings
             settings.DATABASES = entries
             settings.DATABASE_ROUTERS = []
             settings.CACHES = dict.fromkeys(settings.CACHES, _IN_MEMORY)
@@ -360,7 +375,7 @@ def _forget_connections(entries: Mapping[str, Any]) -> None:
         raise ValueError("they keep to databases of their own")
 
 
-def _set_up(job: Mapping[str, Any]) -> None:
+def _set_up(job: Job) -> None:
     """Django, in a world whose clock is ours: the project may import its functions by name."""
     from django.conf import settings
 
@@ -368,15 +383,15 @@ def _set_up(job: Mapping[str, Any]) -> None:
         import django
 
         django.setup()
-        for name, value in job["model_settings"].items():  # of an app that is not installed here
+        for name, value in job.model_settings.items():  # of an app that is not installed here
             setattr(settings, name, value)
 
 
 @contextmanager
-def _setting_up(job: Mapping[str, Any]) -> Iterator[None]:
+def _setting_up(job: Job) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        what = f"the settings {job['settings']}" if job["settings"] else "Django"
+        what = f"the settings {job.settings}" if job.settings else "Django"
         text = f"{what} cannot be set up: {type(error).__name__}: {_line(error)}"
         raise CannotRun(text) from error

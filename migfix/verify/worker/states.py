@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy
 from functools import partial
 from typing import Any
@@ -12,17 +12,17 @@ from django.db.migrations import Migration, RunPython
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
+from migfix.verify.worker.job import Job
 
-def historical_state(
-    job: Mapping[str, Any], migration: Migration, operation: RunPython
-) -> ProjectState:
+
+def historical_state(job: Job, migration: Migration, operation: RunPython) -> ProjectState:
     """The state that the operation finds: of the models that the job writes out, or of the project's
     own migrations up to this one.
     """
-    if job["written_models"] is None:
+    if job.written_models is None:
         return _of_project(migration, operation)
     names: dict[str, Any] = {}
-    exec(job["written_models"], names)
+    exec(job.written_models, names)
     state = ProjectState()
     for model in names["MODELS"]:
         state.add_model(model)

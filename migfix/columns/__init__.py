@@ -1,0 +1,1 @@
+"""Which columns of its rows a loop needs, and in which order rows come that load no others."""

@@ -1,0 +1,193 @@
+"""Which columns a loop may leave out of its query, and how that is written shortest."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from migfix.columns.joined import links_of
+from migfix.columns.narrow_saves import (
+    check_save,
+    check_writes_something,
+    computed,
+    written_back,
+)
+from migfix.columns.needs import check_plain, is_full_save, needed_fields, with_dimensions
+from migfix.columns.order import dependence, is_total
+from migfix.columns.ordering import columns_refusal
+from migfix.expressions import gates, sources
+from migfix.expressions.context import Refused
+from migfix.facts import uses
+from migfix.facts.counts import filling
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import cannot_stream
+from migfix.findings import Reason
+from migfix.history.state import FieldState, ModelState
+from migfix.reading.values import Rows, Step
+from migfix.sql.kinds import INERT, TEXTS, WIDE
+
+# Steps after which ``only()`` has another meaning or none.
+# https://docs.djangoproject.com/en/stable/ref/models/querysets/#only
+_STEPS_REFUSED = frozenset("union intersection difference | fetch_mode".split())
+_NARROW = frozenset({"only", "defer"})
+_FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """``.only(*names)`` or ``.defer(*names)``; ``back`` are those that only a ``save()`` brings along."""
+
+    method: str
+    names: tuple[str, ...]
+    back: tuple[str, ...] = ()
+
+
+def narrowing(loop: Loop) -> Narrowing:
+    """What the queryset of a loop over instances may leave out. Raises ``Refused``."""
+    _check_source(loop)
+    model, columns, _ = gates.check_model(loop)
+    check_plain(loop, model, columns)
+    gates.check_manager(loop, model)
+    gates.check_unheard(loop)
+    distinct = list({column.name: column for column in columns.values()}.values())
+    links = links_of(loop, model, is_ordered=is_total(loop) or dependence(loop) is None)
+    # Where select_related() leads, it fails without the foreign key.
+    followed = [link.path for link in links if "__" not in link.path]
+    touched = _touched(loop, model, columns, distinct, followed)
+    needed = _with_saved(touched, loop, model, columns, distinct)
+    every = {c.name: c for c in distinct if c.primary_key is not True and c.has_column is True}
+    spared = {name: column for name, column in every.items() if name not in needed}
+    joined = {name: column for link in links for name, column in link.spared.items()}
+    _check_worth(spared | joined)
+    names = [name for name in every if name in needed]
+    if (refusal := columns_refusal(loop, model, columns, names)) is not None:
+        spared = {name: column for name, column in spared.items() if column.kind in WIDE}
+        kept = [name for name in every if name not in spared]
+        if not spared or columns_refusal(loop, model, columns, kept) is not None:
+            raise Refused(refusal.reason, refusal.message)
+        return Narrowing("defer", (*spared, *joined))
+    listed = [name for name in needed if name in names] or [_key(model, distinct)]
+    listed += [name for link in links for name in link.names]
+    if 2 * len(spared | joined) < len(
+        listed
+    ):  # nearly all are needed: the rest is the shorter list
+        return Narrowing("defer", (*spared, *joined))
+    back = written_back([name for name in listed if name in needed], touched, columns)
+    return Narrowing("only", tuple(listed), back)
+
+
+def _touched(
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    distinct: list[FieldState],
+    followed: list[str],
+) -> dict[str, None]:
+    """The names of the columns that the body and the query need, in order. Raises ``Refused``."""
+    try:
+        needed = dict.fromkeys(needed_fields(loop, model, columns))
+    except Refused as refused:
+        raise _with_hint(refused, loop, distinct) from None
+    return dict.fromkeys(with_dimensions(needed | dict.fromkeys(followed), columns))
+
+
+def _with_saved(
+    touched: dict[str, None],
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    distinct: list[FieldState],
+) -> dict[str, None]:
+    """The names of the columns to load, with those that a full ``save()`` adds. Raises ``Refused``."""
+    needed = dict(touched)
+    if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
+        check_save(loop, model)
+        needed |= dict.fromkeys(computed(distinct, loop.databases))
+        check_writes_something(needed, columns)
+    return dict.fromkeys(with_dimensions(needed, columns))
+
+
+def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> Refused:
+    """Names the large columns that nothing in the file does, where the row gets away."""
+    if refused.refusal.reason is not Reason.ROW_ESCAPES:
+        return refused
+    text = "".join(loop.source.lines)
+    large = [
+        column.name
+        for column in columns
+        if column.kind in WIDE and not re.search(rf"\b{re.escape(column.name)}\b", text)
+    ]
+    if not large:
+        return refused
+    names = " and ".join(f"`{name}`" for name in large)
+    arguments = ", ".join(map(loop.names.quoted, large))
+    return Refused(
+        refused.refusal.reason,
+        f"{refused.refusal.message}; nothing in this file names its large column"
+        f"{'s' if len(large) > 1 else ''} {names}: look whether .defer({arguments}) would do",
+    )
+
+
+def _check_worth(spared: Mapping[str, FieldState]) -> None:
+    if len(spared) < 3 and all(column.kind in _FIXED_SIZE for column in spared.values()):
+        small = " and ".join(f"`{name}`" for name in spared)
+        but = f"all columns but {small}, too small to matter" if small else "every column"
+        raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs {but}")
+
+
+def _check_source(loop: Loop) -> None:
+    assert isinstance(loop.rows, Rows)
+    if loop.rows.has(*_NARROW):
+        raise Refused(Reason.ALREADY_NARROW, "the queryset names its columns already")
+    if loop.row is None:
+        raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
+    if loop.reuse:
+        raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
+    if loop.is_over_list:
+        raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
+    if (read := filling(loop)) and (held := cannot_stream(loop, in_batches=True)):
+        raise Refused(
+            Reason.QUERYSET_REUSED,
+            f"line {loop.line_of(read[0].node)} reads the rows before, and {held.message}: the loop "
+            "would read them again",
+        )
+    for step in loop.rows.steps:
+        if step.name in _STEPS_REFUSED:
+            raise Refused(
+                Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
+            )
+        _check_step(step)
+    if loop.is_over_iterator:
+        raise Refused(
+            Reason.QUERYSET_SHAPE,
+            ".only() would have to stand before the .iterator() above the loop",
+        )
+    if loop.is_used_after(loop.row):
+        raise Refused(Reason.USED_AFTER, f"`{loop.row}` is used after the loop")
+    sources.check_wrappers(loop)
+
+
+def _check_step(step: Step) -> None:
+    arguments = [*step.call.args, *step.call.keywords] if step.call else []
+    if step.name == "extra" and not all(
+        isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments
+    ):
+        raise Refused(Reason.QUERYSET_SHAPE, "`.extra()` adds columns or an order of its own")
+    match step.name, step.node:
+        case "[]", ast.Subscript(value=ast.Call(), slice=ast.Slice(step=None)):
+            return
+        case "[]", _:
+            raise Refused(
+                Reason.QUERYSET_SHAPE,
+                "the slice may be a list: of rows read before, or by its step",
+            )
+
+
+def _key(model: ModelState, columns: Iterable[FieldState]) -> str:
+    """``only()`` without a name loads everything."""
+    key = next((c for c in (*model.fields, *columns) if c.primary_key is True), None)
+    if key is None:
+        raise Refused(Reason.FIELD_UNKNOWN, "the primary key is not known")
+    return key.name

@@ -1,0 +1,398 @@
+"""Whether what a loop leaves depends on the order of its rows, and whether its queryset says that order.
+
+Known are statements whose turns may trade places: each changes its own row, and reads nothing that
+another turn writes. Whatever is not known to be one of these depends on the order.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from migfix.expressions.constants import constant_of
+from migfix.expressions.context import Refused
+from migfix.expressions.counting import may_repeat_rows
+from migfix.expressions.deletes import relation_caveats
+from migfix.facts import effects, uses
+from migfix.facts.carried import carried_loads
+from migfix.facts.effects import Effect, Kind
+from migfix.facts.fresh import Turn, changes, code_of
+from migfix.facts.indexes import is_ordered
+from migfix.facts.loop import Loop, by_name
+from migfix.facts.subqueries import tables_read
+from migfix.history.state import ModelKey, ModelState, Unknown
+from migfix.reading.kinds import kind_of
+from migfix.reading.lookups import stays_in_table, tables_of
+from migfix.reading.querysets import Resolver
+from migfix.reading.relations import accessor
+from migfix.reading.scopes import children, statements_of, walk
+from migfix.reading.values import Manager, Row, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """The first thing by which the order shows: where it is, and what it does."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line} {self.what}"
+
+
+@lru_cache(maxsize=256)  # several codemods ask, each for all states of a loop
+def dependence(loop: Loop) -> Dependence | None:
+    """What makes the result depend on the order of the rows; None where nothing does."""
+    return next(_dependences(loop), None)
+
+
+def is_total(loop: Loop) -> bool:
+    """Does the queryset leave no two rows in an order of the database's choice?"""
+    if not isinstance(loop.rows, Rows) or isinstance(loop.model, Unknown):
+        return False
+    if isinstance(loop.columns, Unknown) or loop.rows.has("union", "dates", "datetimes"):
+        return False
+    if loop.rows.has("annotate", "values", "values_list", "extra") and may_repeat_rows(loop):
+        return False  # what a row holds may differ each time that it comes
+    return is_ordered(loop, loop.model, by_name(loop.columns))
+
+
+def _dependences(loop: Loop) -> Iterator[Dependence]:
+    if "enumerate" in loop.wrappers:
+        yield Dependence(loop.node.lineno, "numbers the rows")
+    yield from _of_names(loop)
+    yield from _leaving(loop)
+    turn = Turn(loop)
+    for node, scope in code_of(turn):
+        if (what := changes(node, scope, turn)) is not None:
+            yield Dependence(loop.line_of(node), what)
+    yield from _of_row(loop)
+    yield from _of_effects(loop)
+
+
+def _of_names(loop: Loop) -> Iterator[Dependence]:
+    """Names by which a turn, or what follows the loop, sees what an earlier turn did."""
+    counters = {name for name in loop.counters if _counts(name, loop)}
+    for name in loop.names_used_after:
+        if name not in counters:
+            yield Dependence(loop.node.lineno, f"leaves `{name}` to what follows the loop")
+    for load in carried_loads(loop.node.target, loop.node.body):
+        inside = load.id in counters and isinstance(load.ctx, ast.Store)
+        if not inside:
+            yield Dependence(load.lineno, f"reads `{load.id}` as an earlier turn may have left it")
+
+
+def _counts(name: str, loop: Loop) -> bool:
+    """``count += 1``: sums of whole numbers are the same in every order."""
+    scope = loop.resolver.scope
+    inside = [b.statement for b in scope.bindings[name] if scope.is_inside(b.statement, loop.node)]
+    added = [s.value for s in inside if isinstance(s, ast.AugAssign)]  # all of them, of a counter
+    return all(type(constant_of(value, loop)) is int for value in added)
+
+
+def _leaving(loop: Loop) -> Iterator[Dependence]:
+    for statement in loop.node.body:
+        for node in _left_by(statement):
+            yield Dependence(loop.line_of(node), "leaves the loop early")
+
+
+def _left_by(node: ast.AST, *, inner: bool = False) -> Iterator[ast.AST]:
+    """What ends the loop before its last row; a ``break`` of an inner loop does not."""
+    if isinstance(node, (ast.Return, ast.Raise)) or (isinstance(node, ast.Break) and not inner):
+        yield node
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+        return
+    within = inner or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    for child in children(node):
+        yield from _left_by(child, inner=within)
+
+
+def _of_row(loop: Loop) -> Iterator[Dependence]:
+    """What the body does with the row that another row may notice."""
+    model = loop.model
+    if loop.row is None:
+        return
+    if isinstance(model, Unknown):
+        yield Dependence(loop.node.lineno, "goes over rows of a model that is not known")
+        return
+    unique = _unique(model, loop)
+    for use in loop.used(uses.Kind.WRITE):
+        if unique is None or use.field in unique:
+            yield Dependence(
+                loop.line_of(use.node), f"sets `{use.field}`, which rows may have to differ in"
+            )
+    for use in loop.used(uses.Kind.SAVE):
+        if any(k.arg not in {"update_fields", "using"} for k in use.node.keywords):  # type: ignore[attr-defined]
+            yield Dependence(loop.line_of(use.node), "may save the row as a new one")
+    for use in loop.used(uses.Kind.DELETE):
+        if _takes_rows_along(model, loop):
+            yield Dependence(loop.line_of(use.node), "may delete other rows of the loop, or fail")
+    for use in loop.used(uses.Kind.ESCAPE):
+        if not _is_collected(use.node, loop):
+            yield Dependence(loop.line_of(use.node), "hands the row on")
+
+
+def _is_collected(node: ast.AST, loop: Loop) -> bool:
+    """``rows.append(row)`` for ``bulk_update()``, by whose keys each row gets its own values."""
+    parent = loop.resolver.scope.parents.get(node)
+    return loop.bulk_update is not None and parent in loop.bulk_update.appends
+
+
+def _unique(model: ModelState, loop: Loop) -> frozenset[str] | None:
+    """The names of columns that take part in unique rules; None where they are not known."""
+    parents = loop.state.parents(model)
+    found: set[str] = set()
+    for each in (model, *(() if isinstance(parents, Unknown) else parents)):
+        names = each.uniqueness()
+        if isinstance(names, Unknown) or isinstance(parents, Unknown):
+            return None
+        found |= names
+        found |= {f.attname for f in each.fields if f.name in names and isinstance(f.attname, str)}
+    return frozenset({*found, "pk"})
+
+
+def _takes_rows_along(model: ModelState, loop: Loop) -> bool:
+    try:
+        return bool(list(relation_caveats(loop, model)))
+    except Refused:
+        return True
+
+
+# --- queries -------------------------------------------------------------------------------------
+
+
+def _of_effects(loop: Loop) -> Iterator[Dependence]:
+    written = _written(loop)
+    apart = _Apart(loop)
+    for effect in loop.effects:
+        line = loop.line_of(effect.node)
+        match effect.kind:
+            case Kind.OUTPUT:
+                yield Dependence(line, "prints or logs something of each row")
+            case Kind.CALL | Kind.SQL | Kind.YIELDS:
+                yield Dependence(line, "runs code of which it is not known what it does")
+            case Kind.TRANSACTION if not _is_atomic(effect, loop):
+                yield Dependence(line, "controls transactions")
+            case Kind.WRITES if not apart.takes(effect.model, _links(effect, loop)):
+                yield Dependence(line, "writes rows that other turns may write or number as well")
+            case Kind.READS if _meets(_read(effect, loop), written):
+                yield Dependence(line, "may read what other turns write")
+    if written is None or written:
+        yield from _followed(loop, written)
+
+
+def _meets(read: frozenset[str] | None, written: frozenset[str] | None) -> bool:
+    """``None`` is any table."""
+    if read is None:
+        return written is None or bool(written)
+    return written is None or bool(read & written)
+
+
+def _written(loop: Loop) -> frozenset[str] | None:
+    """The tables that the body writes; None where these may be any."""
+    keys = {e.model for e in loop.having(Kind.WRITES)}
+    deletes = any(effects.is_deletion(e) for e in loop.having(Kind.WRITES))
+    if deletes or loop.used(uses.Kind.DELETE) or loop.having(Kind.CALL, Kind.SQL):
+        return None
+    if loop.used(uses.Kind.SAVE, uses.Kind.ESCAPE):
+        keys.add(loop.rows.model.key if loop.rows.model else None)
+    tables: frozenset[str] = frozenset()
+    for key in keys:
+        found = tables_of(loop.state.model(*key), loop.state) if key else Unknown("")
+        if isinstance(found, Unknown):
+            return None
+        tables |= found
+    return tables
+
+
+def _place(effect: Effect, loop: Loop) -> tuple[ast.AST, Resolver]:
+    inner, resolver = effect.inside or (effect, loop.resolver)
+    return inner.node, resolver
+
+
+def _read(effect: Effect, loop: Loop) -> frozenset[str] | None:
+    """The tables of a query in the body; None where these may be any."""
+    node, resolver = _place(effect, loop)
+    value = resolver.value(node) if isinstance(node, ast.expr) else None
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner)) if not isinstance(value, (Manager, Rows)):
+            rows = resolver.value(owner)
+            rows = Rows(rows) if isinstance(rows, Manager) else rows
+            value = rows.then("filter", node) if isinstance(rows, Rows) else None
+    if isinstance(value, Manager):
+        value = Rows(value)
+    found = tables_read(value, resolver) if isinstance(value, Rows) else Unknown("")
+    return None if isinstance(found, Unknown) else found
+
+
+def _followed(loop: Loop, written: frozenset[str] | None) -> Iterator[Dependence]:
+    """Attributes by which rows of other tables are fetched, where something is written meanwhile."""
+    columns = {} if isinstance(loop.columns, Unknown) else by_name(loop.columns)
+    for node, resolver in code_of(Turn(loop)):
+        if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
+            continue
+        value, owner = resolver.value(node), resolver.value(node.value)
+        row = kind_of(node, resolver)  # of a comprehension's row as well
+        if isinstance(row, Row):
+            found = (
+                tables_of(loop.state.model(*row.model.key), loop.state) if row.model.key else None
+            )
+            if _meets(None if isinstance(found, Unknown) else found, written):
+                yield Dependence(
+                    node.lineno, f"follows `{node.attr}` to rows that other turns write"
+                )
+        elif isinstance(owner, Row) and value is None and owner.model == loop.rows.model:
+            column = columns.get(node.attr)
+            if column is None and not _is_no_relation(node, resolver, loop):
+                yield Dependence(node.lineno, f"reads `{node.attr}`, which is no column")
+            elif (
+                column is not None and column.is_relation is not False and node.attr == column.name
+            ):
+                yield Dependence(node.lineno, f"follows `{node.attr}` to rows that are not known")
+
+
+def _is_no_relation(node: ast.Attribute, resolver: Resolver, loop: Loop) -> bool:
+    parent = resolver.scope.parents.get(node)
+    called = isinstance(parent, ast.Call) and parent.func is node
+    assert isinstance(loop.rows, Rows)
+    steps = [s.call for s in loop.rows.steps if s.name in {"annotate", "alias"} and s.call]
+    computed = {keyword.arg for call in steps for keyword in call.keywords}
+    return called or node.attr == "pk" or node.attr in computed
+
+
+def _is_atomic(effect: Effect, loop: Loop) -> bool:
+    node, resolver = _place(effect, loop)
+    if not isinstance(node, ast.Call):
+        return False
+    path = resolver.path_of(node.func)
+    return path == "django.db.transaction.atomic" or resolver.function(node.func) is not None
+
+
+class _Apart:
+    """By which links the writes of a turn find their rows, by table.
+
+    Two turns write the same row unless all writes of its table find it by the same one: of the rows that
+    point here by one foreign key, others may by another.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.links: dict[str, frozenset[str]] = {}
+        if loop.used(uses.Kind.SAVE, uses.Kind.ESCAPE) and loop.rows.model is not None:
+            self.takes(loop.rows.model.key, frozenset({"pk"}))
+
+    def takes(self, key: ModelKey | None, links: frozenset[str]) -> bool:
+        """Does another write, of rows of the model by any of the links, keep the turns apart?"""
+        model = self.loop.state.model(*key) if key else Unknown("")
+        tables = tables_of(model, self.loop.state)
+        if isinstance(tables, Unknown):
+            return False
+        for table in tables:
+            self.links[table] = self.links.get(table, links) & links
+        return all(self.links[table] for table in tables)
+
+
+def _links(effect: Effect, loop: Loop) -> frozenset[str]:
+    """The columns by any of which the query finds its rows, which belong to the row of the turn alone."""
+    if _is_save_of_row(effect, loop):
+        return frozenset({"pk"})
+    match effect.node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="update"), args=[]) as call if (
+            effect.inside is None
+        ):
+            rows = loop.resolver.value(owner)
+            rows = Rows(rows) if isinstance(rows, Manager) else rows
+            if isinstance(rows, Rows) and None not in (k.arg for k in call.keywords):
+                return _keeping_apart(rows, owner, {str(k.arg) for k in call.keywords}, loop)
+    return frozenset()
+
+
+def _is_save_of_row(effect: Effect, loop: Loop) -> bool:
+    """Is it the ``save()`` in a function that this one call alone runs, and for the row of the loop?"""
+    if effect.inside is None or not isinstance(effect.node, ast.Call):
+        return False
+    save, function = effect.inside[0].node, loop.resolver.function(effect.node.func)
+    if function is None or not any(use.node is save for use in loop.used(uses.Kind.SAVE)):
+        return False
+    called = [node for node, resolver in loop.reached if function in _runs(node, resolver)]
+    return called == [effect.node] and any(
+        part is save for statement in statements_of(function) for part in walk(statement)
+    )
+
+
+def _runs(node: ast.AST, resolver: Resolver) -> Iterator[ast.AST]:
+    """The functions of the project that the node calls, or hands on to be called."""
+    if isinstance(node, ast.Call):
+        given = (*node.args, *(keyword.value for keyword in node.keywords))
+        found = (resolver.called(node), *map(resolver.handed, given))
+        yield from (each[0] for each in found if each is not None)
+
+
+def _keeping_apart(rows: Rows, owner: ast.expr, updated: set[str], loop: Loop) -> frozenset[str]:
+    """``Item.objects.filter(order=row)``, ``row.items.all()``; ``updated`` are the columns that are set."""
+    model = loop.state.model(*rows.model.key) if rows.model.key else None
+    if not isinstance(model, ModelState) or isinstance(loop.model, Unknown) or rows.model.real:
+        return frozenset()
+    unique = _unique(model, loop)
+    columns = loop.columns_of(model.key) or {}
+    if unique is None or updated & unique or not all(s.name in _CHOOSING for s in rows.steps):
+        return frozenset()
+    lookups = [k for s in rows.steps if s.call is not None for k in s.call.keywords]
+    plain = not any(s.call.args for s in rows.steps if s.call is not None and s.name != "using")
+    if not plain or not all(stays_in_table(k.arg, columns) for k in lookups):
+        return frozenset()
+    links = {
+        field.name
+        for other, field in loop.state.pointing_to(loop.model.key)
+        if other.key == model.key and field.kind in {"ForeignKey", "OneToOneField"}
+    }
+    chosen = [k for s in rows.steps if s.call and s.name == "filter" for k in s.call.keywords]
+    found = {name for k in chosen if (name := _link(k, model, links, loop)) is not None}
+    if rows.manager.related:
+        found |= {
+            field.name
+            for other, field in loop.state.pointing_to(loop.model.key)
+            if other.key == model.key
+            and field.kind == "ForeignKey"
+            and accessor(other, field) == rows.manager.name
+            and _is_of_row(owner, rows.manager.name, loop)
+        }
+    return frozenset(
+        "pk" if name in {"pk", "id"} else name
+        for name in found
+        if name not in updated and f"{name}_id" not in updated
+    )
+
+
+_CHOOSING = frozenset({"filter", "all", "using", "exclude"})
+
+
+def _link(keyword: ast.keyword, model: ModelState, links: set[str], loop: Loop) -> str | None:
+    """The foreign key, or the key of the row itself, by which ``filter(author=row)`` finds rows."""
+    name = str(keyword.arg).removesuffix("__exact")
+    key = False
+    match keyword.value:
+        case ast.Name(id=given):
+            pass
+        case ast.Attribute(value=ast.Name(id=given), attr="pk" | "id"):
+            key = True
+        case _:
+            return None
+    if given != loop.row:
+        return None
+    if name in {"pk", "id"} and key:
+        own = not isinstance(loop.model, Unknown) and model.key == loop.model.key
+        return name if own else None
+    bare = name.removesuffix("_id")
+    return bare if bare in links and (key or bare == name) else None
+
+
+def _is_of_row(owner: ast.expr, name: str, loop: Loop) -> bool:
+    """Does the chain begin with ``row.items``?"""
+    while isinstance(owner, (ast.Call, ast.Attribute)):
+        if isinstance(owner, ast.Attribute) and owner.attr == name:
+            return isinstance(owner.value, ast.Name) and owner.value.id == loop.row
+        owner = owner.func if isinstance(owner, ast.Call) else owner.value
+    return False

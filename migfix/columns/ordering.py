@@ -1,0 +1,186 @@
+"""Whether a rewrite of the query may bring rows in another order, where that matters to what is left."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+from migfix.columns.order import dependence, is_total
+from migfix.expressions import gates
+from migfix.expressions.counting import AGGREGATES
+from migfix.facts import indexes
+from migfix.facts.loop import Loop, by_name
+from migfix.facts.subqueries import inner_queries
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.reading.lookups import stays_in_table
+from migfix.reading.querysets import Resolver
+from migfix.reading.values import Rows, Step
+
+# Expressions of which each row has its own value, whatever the other rows are.
+_OF_ONE_ROW = frozenset({"F", "Value", "Case", "When", "Q", "ExpressionWrapper"})
+_OF_OTHER_QUERIES = frozenset({"Exists", "Subquery"})
+_MAX_DEPTH = 5
+
+
+def columns_refusal(
+    loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
+) -> Refusal | None:
+    """Why it matters that only ``loaded`` is asked for: ties may come in another order.
+
+    A sort carries the loaded columns along, or the keys alone where they are many, and an index that
+    holds all of them is read in place of the table. Duplicates and groups are found by sorting or
+    hashing all that is loaded, and a table of the parent is not read at all when nothing of it is.
+    https://mariadb.com/kb/en/order-by/, https://www.sqlite.org/queryplanner.html (section 1.7)
+    """
+    assert isinstance(loop.rows, Rows)
+    if (computed := _computed_of_order(loop)) is not None:
+        return computed
+    if is_total(loop) or (why := _what_shows(loop)) is None:
+        return None
+    steps = loop.rows.steps
+    grouped = any(_is_computed_of(AGGREGATES, step, loop.resolver) for step in steps)
+    settled = grouped or loop.rows.has("distinct") or gates.inherited(loop) is not None
+    if not indexes.is_sorted(loop, model):
+        if not settled and indexes.keeps_order(loop, model, columns, loaded):
+            return None
+        known = "are not sorted, and an index may hold every column that the body needs"
+    else:
+        known = _sorted(loop, model)
+    return Refusal(Reason.ROW_ORDER, f"{why}, and the rows {known}: they may come in another order")
+
+
+def cursor_refusal(loop: Loop) -> Refusal | None:
+    """The same for a plain cursor in place of the query, and for the query in place of the cursor.
+
+    PostgreSQL plans a cursor for its first rows, and may go by another index then. The other databases
+    run one statement in one way.
+    https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
+    """
+    if not isinstance(loop.rows, Rows) or loop.databases.only(*_SAME_PLAN):
+        return None
+    if (computed := _computed_of_order(loop)) is not None:
+        return computed
+    if is_total(loop) or (why := _what_shows(loop)) is None or _reads_whole_table(loop):
+        return None
+    return Refusal(
+        Reason.ROW_ORDER,
+        f"{why}, and the rows {_known_order(loop)}: from a cursor of PostgreSQL they may come in "
+        "another order",
+    )
+
+
+def _known_order(loop: Loop) -> str:
+    if isinstance(loop.model, Unknown) or not indexes.is_sorted(loop, loop.model):
+        return "are not sorted"
+    return _sorted(loop, loop.model)
+
+
+def _sorted(loop: Loop, model: ModelState) -> str:
+    columns = {} if isinstance(loop.columns, Unknown) else by_name(loop.columns)
+    unique = indexes.is_ordered(loop, model, columns)
+    doubt = "of which some may come more than once" if unique else "which is not unique"
+    return f"are sorted by {indexes.sorted_by(loop, model)}, {doubt}"
+
+
+_SAME_PLAN = ("sqlite", "mysql", "mariadb", "oracle")
+
+
+def _what_shows(loop: Loop) -> str | None:
+    assert isinstance(loop.rows, Rows)
+    for step in loop.rows.steps:
+        if step.name == "[]" or (step.name == "distinct" and step.call and step.call.args):
+            return "which of several rows that are equal in order the queryset takes matters"
+    found = dependence(loop)
+    return None if found is None else str(found)
+
+
+def _computed_of_order(loop: Loop) -> Refusal | None:
+    """A window, or an aggregate that lists values, numbers ties as the database meets them."""
+    assert isinstance(loop.rows, Rows)
+    for step in loop.rows.steps:
+        if _is_computed_of(frozenset(), step, loop.resolver) and not _is_computed_of(
+            AGGREGATES, step, loop.resolver
+        ):
+            line = loop.line_of(step.node)
+            return Refusal(
+                Reason.ROW_ORDER,
+                f"what {step.name}() on line {line} computes may depend on the order in which the "
+                "database meets the rows",
+            )
+    return None
+
+
+def _is_computed_of(names: frozenset[str], step: Step, resolver: Resolver) -> bool:
+    """Is there an annotation of several rows, all such by aggregates of these names? Of any if none are given."""
+    if step.name not in {"annotate", "alias"} or step.call is None:
+        return False
+    values = [*step.call.args, *(keyword.value for keyword in step.call.keywords)]
+    several = not all(_is_of(_OF_ONE_ROW, value, resolver) for value in values)
+    return several and (
+        not names or all(_is_of(_OF_ONE_ROW | names, value, resolver) for value in values)
+    )
+
+
+def _is_of(names: frozenset[str], node: ast.expr, resolver: Resolver, depth: int = 0) -> bool:
+    """Does the expression consist of these classes and of functions of single rows?"""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_of(names, left, resolver, depth) and _is_of(names, right, resolver, depth)
+        case ast.UnaryOp(operand=operand):
+            return _is_of(names, operand, resolver, depth)
+        case ast.Name() if (
+            depth < _MAX_DEPTH and (written := resolver.written(node, node)) is not None
+        ):
+            return _is_of(names, written.node, written.resolver, depth + 1)
+        case ast.Call(func=function, args=args, keywords=keywords):
+            package, _, name = (resolver.path_of(function) or "").rpartition(".")
+            if package == "django.db.models" and name in _OF_OTHER_QUERIES | {"Value"}:
+                return True
+            known = (package.startswith("django.db.models.functions") and name not in _WINDOWS) or (
+                package == "django.db.models" and (name in names or name.endswith("Field"))
+            )
+            inner = [*args, *(keyword.value for keyword in keywords)]
+            return known and all(_is_of(names, value, resolver, depth) for value in inner)
+    return False
+
+
+# https://docs.djangoproject.com/en/stable/ref/models/database-functions/#window-functions
+_WINDOWS = frozenset(
+    "CumeDist DenseRank FirstValue Lag LastValue Lead NthValue Ntile PercentRank Rank RowNumber".split()
+)
+
+
+def _reads_whole_table(loop: Loop) -> bool:
+    """Is there but one way to find the rows: to go through the one table from its beginning?"""
+    assert isinstance(loop.rows, Rows)
+    model = loop.model
+    if isinstance(model, Unknown) or isinstance(loop.columns, Unknown):
+        return False
+    parents = loop.state.parents(model)
+    if isinstance(parents, Unknown) or gates.inherited(loop) is not None:
+        return False
+    if indexes.is_sorted(loop, model) or loop.rows.manager.related:
+        return False
+    columns = by_name(loop.columns)
+    for step in loop.rows.steps:
+        if step.name not in _PLAIN | {"filter", "exclude"}:
+            return False
+        names = step.lookups if step.name in _NAMING else []
+        if not all(stays_in_table(name, columns) for name in names if name not in _OPTIONS):
+            return False
+        asked = [str(name).partition("__")[0] for name in names]
+        if step.name in {"filter", "exclude"} and indexes.may_go_by_index(
+            (model, *parents), columns, asked
+        ):
+            return False
+    return not any(inner_queries(loop.rows, loop.resolver))
+
+
+_NAMING = frozenset({"filter", "exclude", "values", "values_list"})
+_OPTIONS = frozenset({"flat", "named"})
+_PLAIN = frozenset(
+    "list() iterator values values_list all only defer prefetch_related using db_manager select_for_update".split()
+)

@@ -1,0 +1,123 @@
+"""What runs when an error of a loop is on its way out, and whether it can tell how far the loop came.
+
+A ``finally``, and a handler whether it raises again or not, run after the row that failed. What they read
+of the loop's names, of lists that it filled, or of the database, is what the turns before have left.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from migfix.reading.scopes import walk
+from migfix.source import last_name
+
+if TYPE_CHECKING:
+    from migfix.reading.module import Module
+
+# Methods that tell something or close something, and give nothing back that counts.
+_QUIET_METHODS = frozenset(
+    "debug info warning warn error exception critical log write flush close activate deactivate".split()
+)
+# Methods that keep what they are given, and look at none of it.
+_CONNECTING = frozenset({"connect", "disconnect"})
+_ERROR_NAME = re.compile(r"_*[A-Z]\w*(Error|Exception|Exit)$")
+_STREAMS = frozenset({"sys.stdout", "sys.stderr"})
+_TRACES = frozenset({"traceback.print_exc"})
+_MADE_OF_TEXT = frozenset({"str", "repr", "type", "len"})
+
+
+def looks_back(
+    statements: Iterable[ast.stmt], known: frozenset[str], module: Module
+) -> ast.stmt | None:
+    """The first statement that may see what the loop has done, None if there is none.
+
+    ``known`` are names of its own, as the one that a handler gives to what it catches.
+    """
+    return next((s for s in statements if not _is_quiet(s, known, module)), None)
+
+
+def _is_quiet(statement: ast.stmt, known: frozenset[str], module: Module) -> bool:
+    match statement:
+        case ast.Pass() | ast.Return(value=None) | ast.Break() | ast.Continue():
+            return True
+        case ast.FunctionDef(decorator_list=[], args=given):
+            return not [*given.defaults, *filter(None, given.kw_defaults)]
+        case ast.Import() | ast.ImportFrom():
+            return True
+        case ast.Raise(exc=None):
+            return True
+        case ast.Raise(exc=raised, cause=cause):
+            return all(_is_fixed(each, known, module) for each in (raised, cause) if each)
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call() as call):
+            return _is_quiet_call(call, known, module)
+        case ast.Assign(targets=targets, value=value):
+            return all(map(_is_place, targets)) and _is_fixed(value, known, module)
+        case ast.If(test=test, body=body, orelse=orelse):
+            parts = [*body, *orelse]
+            return _is_fixed(test, known, module) and looks_back(parts, known, module) is None
+        case ast.For(target=ast.Name(id=name), iter=iterated, body=body, orelse=orelse):
+            parts, inside = [*body, *orelse], known | {name}
+            return _is_fixed(iterated, known, module) and looks_back(parts, inside, module) is None
+    return False
+
+
+def _is_quiet_call(call: ast.Call, known: frozenset[str], module: Module) -> bool:
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    match call.func:
+        case ast.Name(id=name):
+            quiet = name == "print" and module.is_builtin(name)
+        case ast.Attribute() if module.path_of(call.func) in _TRACES:
+            quiet = True
+        case ast.Attribute(value=owner, attr=method) if method in _CONNECTING:
+            return _is_place(owner) and all(map(_is_place_or_constant, given))
+        case ast.Attribute(value=owner, attr=method):
+            quiet = method in _QUIET_METHODS and _is_place(owner)
+        case _:
+            quiet = False
+    return quiet and all(_is_fixed(each, known, module) for each in given)
+
+
+def _is_place(node: ast.expr) -> bool:
+    """``name``, ``name.attribute``: nothing runs to get there but attributes."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _is_place_or_constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or _is_place(node)
+
+
+def _is_fixed(node: ast.expr, known: frozenset[str], module: Module) -> bool:
+    """Is it the same wherever the loop stopped: made of constants and of the error?
+
+    That the error may be of another row is for who asks which error it is.
+    """
+    if module.path_of(node) in _STREAMS:
+        return True
+    for part in walk(node):
+        match part:
+            case ast.Name(id=name):
+                if name not in known and not module.is_builtin(name) and not _is_error_name(part):
+                    return False
+            case ast.Call(func=ast.Name(id=name)) if module.is_builtin(name):
+                if not (name in _MADE_OF_TEXT or name.endswith(("Error", "Exception"))):
+                    return False
+            case ast.Call(func=func) if not _is_error_name(func):
+                return False
+            case ast.Attribute(value=owner) if not _is_error_name(part):
+                if not (isinstance(owner, ast.Name) and owner.id in known):
+                    return False  # ``connection.queries``
+            case ast.Await() | ast.Yield() | ast.YieldFrom() | ast.NamedExpr():
+                return False
+    return True
+
+
+def _is_error_name(node: ast.expr) -> bool:
+    """The name of an error's class, as ``CommandError``, by how it is written."""
+    return bool(_ERROR_NAME.match(last_name(node)))

@@ -1,0 +1,256 @@
+"""Places before a loop that read its rows only to count or test them: ``len(rows)``, ``if rows:``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migfix.facts.changes import blocks_around, is_quiet
+from migfix.findings import Beside, Part, Reason, Refusal
+from migfix.history.state import ModelState, Unknown
+from migfix.reading.scopes import walk
+from migfix.reading.values import Rows, Step
+
+if TYPE_CHECKING:
+    from migfix.facts.loop import Loop
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# Steps that say which rows there are, or nothing about that. Joins of others (``select_related``)
+# leave out rows that ``count()`` counts, and locks are not taken by it.
+_COUNTED = frozenset(
+    "all filter exclude order_by reverse distinct using db_manager values values_list only defer "
+    "prefetch_related iterator list()".split()
+)
+# What a comparison of a length with a number asks: whether there are rows, or whether there are none.
+_ANY = {(ast.Gt, 0), (ast.NotEq, 0), (ast.GtE, 1)}
+_NONE = {(ast.Eq, 0), (ast.LtE, 0), (ast.Lt, 1)}
+
+
+@dataclass(frozen=True, eq=False)
+class Count:
+    """``node`` asks of the queryset ``rows`` no more than ``method`` does: ``count`` or ``exists``.
+
+    ``negated`` where it asks whether there are none.
+    """
+
+    node: ast.expr
+    rows: ast.expr
+    method: str
+    negated: bool = False
+
+
+def counts_around(loop: Loop) -> Iterator[Count]:
+    """Every place of the function that runs before the loop and may ask the database instead.
+
+    Those that read the looped rows themselves do so while nothing changes the table before the loop.
+    """
+    for root in _evaluated_before(loop):
+        for node in walk(root):
+            found = _count_at(node, loop) if isinstance(node, ast.expr) else None
+            rows = loop.resolver.value(found.rows) if found else None
+            if found is None or not isinstance(rows, Rows) or _is_repeated(node, root, loop):
+                continue
+            if _is_exact(rows, loop) and _alone(found.rows, loop):
+                yield found
+
+
+def filling(loop: Loop) -> list[Count]:
+    """The places among these that load the very rows that the loop goes over, and keep them for it."""
+    name = loop.queryset
+    return [
+        count
+        for count in loop.counts
+        if isinstance(name, ast.Name)
+        and isinstance(count.rows, ast.Name)
+        and count.rows.id == name.id
+    ]
+
+
+def needs_counts(loop: Loop) -> tuple[Beside, ...]:
+    """The condition for reading the rows in another way: that nothing has read them before.
+
+    Else the database would be asked for all of them twice.
+    """
+    return tuple(
+        Beside(
+            Part.COUNTS,
+            Refusal(
+                Reason.QUERYSET_REUSED,
+                f"line {loop.line_of(count.node)} reads all rows before: the loop would read them again",
+            ),
+        )
+        for count in filling(loop)[:1]
+    )
+
+
+def _evaluated_before(loop: Loop) -> Iterator[ast.AST]:
+    """What runs before the loop starts, once each time that the loop runs."""
+    yield loop.node.iter
+    for block, step in blocks_around(loop):
+        yield from block[: block.index(step)]
+    for ancestor in loop.resolver.scope.ancestors(loop.node):
+        if isinstance(ancestor, _LOOPS):
+            return
+        if isinstance(ancestor, ast.If):
+            yield ancestor.test
+
+
+def _is_repeated(node: ast.AST, root: ast.AST, loop: Loop) -> bool:
+    """May it run many times each time that ``root`` does, or with its errors caught?"""
+    parents = loop.resolver.scope.parents
+    while node is not root:
+        node = parents[node]
+        if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try)):
+            return True
+    return False
+
+
+def _count_at(rows: ast.expr, loop: Loop) -> Count | None:
+    """What the expression around ``rows`` asks of them, None where it needs the rows themselves."""
+    parents = loop.resolver.scope.parents
+    match parents[rows]:
+        case ast.Call(
+            func=ast.Name(id="len" | "bool" as name), args=[_], keywords=[]
+        ) as call if loop.module.is_builtin(name):
+            return _length(call, rows, parents) if name == "len" else Count(call, rows, "exists")
+    return Count(rows, rows, "exists") if _is_tested(rows, parents) else None
+
+
+def _length(call: ast.Call, rows: ast.expr, parents: dict[ast.AST, ast.AST]) -> Count:
+    match parents[call]:
+        case ast.Compare(
+            left=left, ops=[operator], comparators=[ast.Constant(value=int(number))]
+        ) as compared if left is call and _is_tested(compared, parents):
+            asked = (type(operator), number)
+            if asked in _ANY or asked in _NONE:
+                return Count(compared, rows, "exists", negated=asked in _NONE)
+    return Count(call, rows, "exists" if _is_tested(call, parents) else "count")
+
+
+def _is_tested(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Does nothing matter of the value but whether it is true?"""
+    parent = parents[node]
+    match parent:
+        case ast.If() | ast.IfExp() | ast.Assert():
+            return node is parent.test
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BoolOp():
+            return _is_tested(parent, parents)
+    return False
+
+
+def _is_exact(rows: Rows, loop: Loop) -> bool:
+    """Do ``count()`` and ``exists()`` say what a list of the rows would?
+
+    They drop the order, and with it the joins that an order by columns of other tables needs:
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#count
+    """
+    key = rows.model.key
+    model = loop.state.model(*key) if key and not rows.model.real else Unknown("")
+    if isinstance(model, Unknown) or not model.has_plain_managers or rows.manager.related:
+        return False
+    if any(isinstance(base, tuple | Unknown) for base in model.bases):
+        return False
+    if not all(step.name in _COUNTED for step in rows.steps):
+        return False
+    arguments = [step for step in rows.steps if step.name == "distinct" and _has_arguments(step)]
+    return not arguments and all(name in _own_names(model) for name in _ordered_by(rows, model))
+
+
+def _has_arguments(step: Step) -> bool:
+    return step.call is None or bool(step.call.args or step.call.keywords)
+
+
+def _ordered_by(rows: Rows, model: ModelState) -> Iterator[object]:
+    """Every name that sorts the rows at any step; None for what is not a literal."""
+    ordering = model.options.get("ordering", ())
+    yield from ordering if isinstance(ordering, (list, tuple)) else [None]
+    for step in rows.steps:
+        if step.name == "order_by" and step.call is not None:
+            yield from (a.value if isinstance(a, ast.Constant) else None for a in step.call.args)
+
+
+def _own_names(model: ModelState) -> set[str]:
+    """The ways to sort by the model's own columns. A relation sorts by the order of the other model."""
+    names = {field.name for field in model.fields if field.target is None} | {"pk", "id"}
+    return {"?", *names, *(f"-{name}" for name in names)}
+
+
+def _alone(node: ast.expr, loop: Loop) -> bool:
+    """Does nothing but the loop itself read the rows that this place reads?"""
+    if not isinstance(node, ast.Name):
+        return True  # a queryset that nobody has a name for
+    scope = loop.resolver.scope
+    binding = scope.binding(node.id, node)
+    if binding is None or binding.value is None:
+        return False
+    if isinstance(loop.queryset, ast.Name) and loop.queryset.id == node.id:
+        same = scope.binding(node.id, loop.node)
+        return same is not None and same.statement is binding.statement and is_quiet(node, loop)
+    return scope.bound_once(node.id) is not None and list(scope.loads(node.id)) == [node]
+
+
+def needless_list(loop: Loop) -> ast.Call | None:
+    """``list(...)`` in ``rows = list(queryset)``, where only the loop and counts read the name."""
+    if not isinstance(loop.queryset, ast.Name) or not isinstance(loop.rows, Rows):
+        return None
+    scope, name = loop.resolver.scope, loop.queryset.id
+    made = scope.bound_once(name)
+    if made is None or scope.binding(name, loop.node) is not made or loop.rows.has("iterator"):
+        return None
+    match made.statement, made.value:
+        case (
+            ast.Assign(targets=[ast.Name()]) as statement,
+            ast.Call(args=[ast.Call() | ast.Attribute()], keywords=[]) as call,
+        ) if loop.resolver.wrapper(call) in {"list", "tuple"}:
+            counted = {count.rows for count in loop.counts}
+            others = [load for load in scope.loads(name) if load not in counted]
+            alone = others == [loop.queryset]
+            return call if alone and is_quiet(statement, loop) else None
+    return None
+
+
+def needless_guard(loop: Loop) -> ast.If | None:
+    """The ``if`` that keeps the loop from going over no rows, and does nothing else.
+
+    ``if rows:`` around the loop alone, or ``if not rows: return`` right before it, where it ends its function.
+    """
+    for count in filling(loop):
+        guard = loop.resolver.scope.statement_of(count.node)
+        if isinstance(guard, ast.If) and not guard.orelse:
+            asked = _asked_by(guard.test, count)
+            if asked is True and guard.body == [loop.node] and not _is_elif(guard, loop):
+                return guard
+            if asked is False and _ends_without(guard, loop):
+                return guard
+    return None
+
+
+def _asked_by(test: ast.expr, count: Count) -> bool | None:
+    """True where the test is whether there are rows, False where it is whether there are none."""
+    if count.method != "exists":
+        return None
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=operand) if operand is count.node:
+            return count.negated
+    return not count.negated if test is count.node else None
+
+
+def _is_elif(statement: ast.If, loop: Loop) -> bool:
+    parent = loop.resolver.scope.parents.get(statement)
+    return isinstance(parent, ast.If) and parent.orelse == [statement]
+
+
+def _ends_without(guard: ast.If, loop: Loop) -> bool:
+    """Does the function, or a turn of the loop around, end with this loop, and early by the guard right before?"""
+    around = loop.resolver.scope.parents.get(guard)
+    match around, guard.body:
+        case ast.FunctionDef(), [ast.Return(value=None)]:
+            return around.body[-2:] == [guard, loop.node]
+        case (ast.For(), [ast.Continue()]):
+            return around.body[-2:] == [guard, loop.node]
+    return False

@@ -1,0 +1,344 @@
+"""Objects that only one turn of a loop knows, and what a turn does to others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TypeAlias
+
+from migfix.facts.loop import Loop
+from migfix.reading import plain
+from migfix.reading.constants import UNKNOWN, constant_at
+from migfix.reading.kinds import kind_of
+from migfix.reading.querysets import Resolver
+from migfix.reading.scopes import Binding, walk, walk_scope
+from migfix.reading.values import Manager, Model, Row, Rows
+
+_MAX_DEPTH = 5
+_DISPLAYS = (
+    *(ast.Constant, ast.JoinedStr, ast.BinOp, ast.UnaryOp, ast.Compare, ast.GeneratorExp),
+    *(ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp),
+)
+_MAKING = frozenset(
+    "list tuple set frozenset dict str int float bool bytes len sum min max sorted range round abs zip "
+    "enumerate map filter reversed iter repr".split()
+)
+# Functions that go over the one argument that they are given.
+_USING_UP = frozenset("list tuple set frozenset dict sorted sum min max any all".split())
+_MAKING_PATHS = ("collections.", "json.loads", "copy.", "decimal.", "datetime.", "re.", "string.")
+_MAKING_ALL = frozenset({"json.loads", "copy.deepcopy"})  # with all that it holds
+_COPYING = frozenset("copy split rsplit splitlines items keys values partition rpartition".split())
+_CHANGING = frozenset(
+    "add append appendleft clear difference_update discard extend extendleft insert "
+    "intersection_update move_to_end pop popitem popleft remove reverse rotate setdefault sort "
+    "subtract symmetric_difference_update update".split()
+)
+# Functions of modules without effects that change what they are given, or go on in a sequence.
+_CHANGING_PATHS = ("heapq.", "bisect.insort", "operator.i", "operator.setitem", "operator.delitem")
+_SEQUENCES = (
+    "random.",
+    "secrets.",
+    *("uuid.uuid1", "uuid.uuid4", "uuid.uuid6", "uuid.uuid7", "uuid.uuid8"),
+    *("time.time", "time.monotonic", "time.perf_counter", "time.localtime", "time.gmtime"),
+    "django.utils.crypto.get_random_string",
+    "django.utils.timezone.now",
+    "django.utils.timezone.local",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.datetime.today",
+    "datetime.date.today",
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    loop: Loop
+
+    @property
+    def appends(self) -> tuple[ast.Call, ...]:
+        bulk = self.loop.bulk_update
+        return bulk.appends if bulk else ()
+
+    @cached_property
+    def puts_in_its_own_alone(self) -> bool:
+        """Is all that the turn puts into anything its own?
+
+        Else a part of its own object may be one that others know: ``row.tags = TAGS``, ``found.append(TAGS)``.
+        """
+        return all(
+            _Known(resolver, self).is_made_of_own(value)
+            for node, resolver in code_of(self)
+            for value in _put(node)
+        )
+
+
+def _put(node: ast.AST) -> Iterator[ast.expr]:
+    """What the node puts into another object."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=method)) if method in _CHANGING:
+            yield from (*node.args, *(keyword.value for keyword in node.keywords))
+        case ast.Call(func=ast.Name(id="setattr"), args=[_, _, value]):
+            yield value
+        case ast.Assign(targets=targets, value=value):
+            if any(isinstance(part, _PARTS) for target in targets for part in walk(target)):
+                yield value
+        case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.AugAssign(
+            target, _, value
+        ):
+            if isinstance(target, _PARTS):
+                yield value
+
+
+_PARTS = (ast.Attribute, ast.Subscript)
+
+
+def code_of(turn: Turn) -> Iterator[tuple[ast.AST, Resolver]]:
+    """Every node that a turn may run, of the functions of the project that it calls as well."""
+    yield from _code(turn.loop.node.body, turn.loop.resolver, set())
+
+
+def _code(
+    statements: list[ast.stmt], resolver: Resolver, seen: set[ast.AST]
+) -> Iterator[tuple[ast.AST, Resolver]]:
+    for node in (node for statement in statements for node in walk(statement)):
+        yield node, resolver
+        if not isinstance(node, ast.Call):
+            continue
+        for named in (node.func, *node.args, *(keyword.value for keyword in node.keywords)):
+            found = resolver.handed(named)
+            if found is not None and found[0] not in seen:
+                seen.add(found[0])
+                body = found[0].body
+                block: list[ast.stmt] = body if isinstance(body, list) else [ast.Expr(body)]
+                yield from _code(block, found[1], seen)
+
+
+_Question: TypeAlias = Callable[[ast.expr, int], bool]
+_ENDING = "goes over something that may end"
+
+
+def changes(node: ast.AST, resolver: Resolver, turn: Turn) -> str | None:
+    """What the node does that another turn may notice, besides queries; None where that is nothing."""
+    known = _Known(resolver, turn)
+    match node:
+        case ast.Global() | ast.Nonlocal():
+            return "binds names outside of the loop"
+        case ast.Call(func=function):
+            return _called(function, node, known)
+        case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
+            row = isinstance(resolver.value(owner), Row)
+            kept = not row and not known.is_fresh(owner)
+            return f"sets `{node.attr}` of something that outlives the turn" if kept else None
+        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
+            return None if known.is_fresh(owner) else "changes what outlives the turn"
+        case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
+            return None if known.can_repeat(iterated) else _ENDING
+        case ast.Assign(targets=[ast.Tuple() | ast.List()], value=ast.Name() as taken):
+            return None if known.can_repeat(taken) else _ENDING
+        case ast.Compare(ops=ops, comparators=others):
+            pairs = zip(ops, others, strict=True)
+            looked = [o for op, o in pairs if isinstance(op, (ast.In, ast.NotIn))]
+            return None if all(map(known.can_repeat, looked)) else "looks through what may end"
+    return None
+
+
+def _called(function: ast.expr, call: ast.Call, known: _Known) -> str | None:
+    resolver = known.resolver
+    path = resolver.path_of(function) or ""
+    if path.startswith(_SEQUENCES):
+        return "asks for a time, a random number or an identifier"
+    if path.startswith(_CHANGING_PATHS):
+        return "changes what it is given"
+    match function:
+        case ast.Name(id="next") if not (call.args and isinstance(call.args[0], ast.GeneratorExp)):
+            return "takes the next of a sequence"
+        case ast.Name(id=name) if name in _USING_UP and len(call.args) == 1:
+            return None if known.can_repeat(call.args[0]) else _ENDING
+        case ast.Name(id="setattr" | "delattr"):
+            row = call.args and isinstance(resolver.value(call.args[0]), Row)
+            return None if row else "sets an attribute of something that may outlive the turn"
+        case ast.Attribute(value=owner, attr=method) if method in _CHANGING and not path:
+            query = isinstance(resolver.value(owner), (Manager, Rows, Row))
+            if query or call in known.turn.appends or known.is_fresh(owner):
+                return None
+            return "changes what outlives the turn"
+    return None
+
+
+@dataclass(frozen=True)
+class _Known:
+    resolver: Resolver
+    turn: Turn
+
+    def is_fresh(self, node: ast.expr, depth: int = 0) -> bool:
+        """Is it an object that this turn has made or loaded?"""
+        if depth > _MAX_DEPTH:
+            return False
+        match node:
+            case ast.Name():
+                return self._is_own_name(node, depth, self.is_fresh, self._holds_own)
+            case ast.Attribute(value=owner) | ast.Subscript(value=owner):
+                return self._holds_own(owner, depth + 1)
+            case ast.IfExp(body=first, orelse=second):
+                return self.is_fresh(first, depth + 1) and self.is_fresh(second, depth + 1)
+            case ast.BoolOp(values=values):
+                return all(self.is_fresh(value, depth + 1) for value in values)
+            case ast.Call():
+                return self._makes(node, depth)
+        return isinstance(node, _DISPLAYS)
+
+    def _makes(self, call: ast.Call, depth: int) -> bool:
+        path = self.resolver.path_of(call.func)
+        match call.func:
+            case _ if path is not None:
+                return path.startswith(_MAKING_PATHS)
+            case ast.Name(id=name) if self.resolver.module.is_builtin(name):
+                return name in _MAKING
+            case ast.Attribute(value=owner, attr=method):
+                if isinstance(self.resolver.value(owner), (Manager, Rows)):
+                    return True
+                return method in _COPYING and self.is_fresh(owner, depth + 1)
+        return isinstance(self.resolver.value(call.func), Model)
+
+    def _holds_own(self, node: ast.expr, depth: int) -> bool:
+        """Is it such an object, and all that it holds, too?"""
+        return self.is_made_of_own(node, depth) and self.turn.puts_in_its_own_alone
+
+    def is_made_of_own(self, node: ast.expr, depth: int = 0) -> bool:
+        """The same, as long as nothing is put in afterwards."""
+        if depth > _MAX_DEPTH:
+            return False
+        deeper = partial(self.is_made_of_own, depth=depth + 1)
+        match node:
+            case ast.Name():
+                own = self._is_own_name(node, depth, self.is_made_of_own, self.is_made_of_own)
+            case ast.Call():
+                own = self._makes_of_own(node, depth)
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner):
+                own = deeper(inner)
+            case ast.Dict(keys=keys, values=values):
+                own = all(map(deeper, values)) and None not in keys
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+                own = all(map(deeper, parts))
+            case ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.DictComp(value=part):
+                own = deeper(part)
+            case ast.BinOp(left=first, right=second) | ast.IfExp(body=first, orelse=second):
+                own = deeper(first) and deeper(second)
+            case ast.BoolOp(values=parts):
+                own = all(map(deeper, parts))
+            case _:
+                own = isinstance(node, (ast.Constant, ast.JoinedStr, ast.Compare))
+        return own or plain.is_scalar(kind_of(node, self.resolver))
+
+    def _makes_of_own(self, call: ast.Call, depth: int) -> bool:
+        if self.resolver.path_of(call.func) in _MAKING_ALL:
+            return True
+        if not self._makes(call, depth):
+            return False
+        match call.func:
+            case ast.Attribute(value=owner) if self.resolver.path_of(call.func) is None:
+                rows = isinstance(self.resolver.value(owner), (Manager, Rows))
+                return rows or self.is_made_of_own(owner, depth + 1)
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        return all(self.is_made_of_own(each, depth + 1) for each in given)
+
+    def _is_own_name(
+        self, name: ast.Name, depth: int, is_own: _Question, are_own: _Question
+    ) -> bool:
+        """``is_own`` asks this of what the name holds, ``are_own`` of what it is a part of."""
+        scope = self.resolver.scope
+        bindings = scope.bindings.get(name.id, [])
+        if not bindings or name.id in scope.shared:
+            return False
+        return all(self._is_own(binding, depth, is_own, are_own) for binding in bindings)
+
+    def _is_own(self, binding: Binding, depth: int, is_own: _Question, are_own: _Question) -> bool:
+        loop = self.turn.loop
+        here = self.resolver.scope is loop.resolver.scope
+        statement = binding.statement
+        if statement is loop.node:
+            return True
+        if here and not self.resolver.scope.is_inside(statement, loop.node):
+            return False
+        match statement:
+            case ast.arg():
+                return isinstance(
+                    self.resolver.value(ast.Name(statement.arg, ast.Load()), statement), Row
+                )
+            case ast.For(iter=iterated):
+                value = self.resolver.value(iterated)
+                return isinstance(value, (Manager, Rows)) or are_own(iterated, depth + 1)
+            case ast.ExceptHandler():
+                return True
+        if binding.value is None:
+            return False
+        if binding.position is not None:
+            return are_own(binding.value, depth + 1)
+        return is_own(binding.value, depth + 1)
+
+    def can_repeat(self, node: ast.expr) -> bool:
+        """Does going over it leave it as it is?"""
+        if isinstance(self.resolver.value(node), (Manager, Rows)) or self.is_fresh(node):
+            return True
+        match node:
+            case ast.Name():
+                return self._is_collection(node)
+            case ast.Attribute(value=owner) | ast.Subscript(value=owner):
+                return self.can_repeat(owner) or self.resolver.path_of(node) is not None
+            case ast.Call(func=ast.Attribute(attr=method)) if method in _COPYING:
+                return True  # no iterator has these
+            case ast.Call():
+                return self._makes(node, 0)
+        return False
+
+    def _is_collection(self, name: ast.Name) -> bool:
+        """A list, dict, text or queryset that was made before the loop."""
+        scope, module = self.resolver.scope, self.resolver.module
+        bindings = scope.bindings.get(name.id)
+        values = [b.value if b.position is None else None for b in bindings] if bindings else []
+        if bindings is None:
+            path = self.resolver.path_of(name)
+            if path is not None:
+                return constant_at(path, module) is not UNKNOWN
+            values = [module.constant(name.id)]
+        return all(value is not None and self._holds_all(value) for value in values)
+
+    def _holds_all(self, value: ast.expr) -> bool:
+        if isinstance(self.resolver.value(value), (Manager, Rows)):
+            return True
+        kinds = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
+        if isinstance(value, (*kinds, ast.Constant)):
+            return True
+        match value:
+            case ast.Call(func=ast.Name(id=name)):
+                lasting = {"list", "tuple", "set", "frozenset", "dict", "sorted", "range", "str"}
+                return self.resolver.module.is_builtin(name) and name in lasting
+            case ast.Call(func=function):
+                path = self.resolver.path_of(function) or ""
+                lasting_path = path.startswith(("collections.", "json.loads", "django.db.models."))
+                return lasting_path or self._has_run(function) or self._returns_lasting(function)
+        return False
+
+    def _returns_lasting(self, called: ast.expr) -> bool:
+        """Does a function of the file return lists and their like, and no generator?"""
+        function = self.resolver.function(called)
+        if not isinstance(function, ast.FunctionDef):
+            return False
+        nodes = [node for statement in function.body for node in walk_scope(statement)]
+        if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in nodes):
+            return False
+        inner = _Known(self.resolver.inside(function), self.turn)
+        given = [node.value for node in nodes if isinstance(node, ast.Return)]
+        return bool(given) and all(value is not None and inner._lasts(value) for value in given)
+
+    def _lasts(self, value: ast.expr) -> bool:
+        return self._is_collection(value) if isinstance(value, ast.Name) else self._holds_all(value)
+
+    def _has_run(self, function: ast.expr) -> bool:
+        """``Model.objects.in_bulk()``"""
+        match function:
+            case ast.Attribute(value=owner):
+                return isinstance(self.resolver.value(owner), (Manager, Rows))
+        return False

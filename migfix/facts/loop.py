@@ -1,0 +1,540 @@
+"""``Loop``: every fact about one loop over database rows that a codemod may ask for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from migfix.discovery import top_folder
+from migfix.facts.bulk import BulkUpdate, bulk_update_after
+from migfix.facts.counters import counters_in
+from migfix.facts.counts import Count, counts_around, needless_guard, needless_list
+from migfix.facts.cursors import CursorQuery, cursor_query_of
+from migfix.facts.effects import Effect, effects_of
+from migfix.facts.effects import Kind as EffectKind
+from migfix.facts.errors import Errors, Importers, errors_of
+from migfix.facts.reached import reached
+from migfix.facts.uses import Kind as UseKind
+from migfix.facts.uses import Use, uses_of
+from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
+from migfix.reading.functions import Function, Reach
+from migfix.reading.module import Module
+from migfix.reading.names import Names
+from migfix.reading.querysets import CHAINING, Resolver, row_of
+from migfix.reading.relations import possible_columns
+from migfix.reading.scopes import Binding, statements_of_scope, walk
+from migfix.reading.values import Apps, Model, RawRows, Rows, SchemaEditor
+from migfix.source import Source
+
+# Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
+# their own. ``count()`` and ``exists()`` look at the cache when there is one.
+# https://docs.djangoproject.com/en/stable/topics/db/queries/#caching-and-querysets
+_UNCACHED = CHAINING | {"update", "delete", "aggregate", "get", "create", "bulk_create", "in_bulk"}
+_CACHE_READERS = frozenset({"count", "exists"})
+
+
+@dataclass(frozen=True)
+class Databases:
+    """What the project may run on; ``certain`` when its settings or the user said so.
+
+    ``unknown`` says where the project names a database of which nothing is known. It may do all that one
+    of the others does, so every doubt holds.
+    """
+
+    names: frozenset[str]
+    certain: bool = False
+    unknown: str | None = None
+
+    @property
+    def engines(self) -> frozenset[str]:
+        """The names, and one of which nothing is known where the project has such an engine."""
+        return self.names if self.unknown is None else self.names | {"an unknown engine"}
+
+    def only(self, *names: str) -> bool:
+        return self.unknown is None and self.names <= set(names)
+
+    def any(self, *names: str) -> bool:
+        return self.unknown is not None or not self.names.isdisjoint(names)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What matters of the project besides its models.
+
+    ``listener`` says where the project may hear one of these signals of historical models; None if nowhere.
+    ``importers`` finds the modules that import one of the project's.
+    ``batch_size`` is the number of rows that the user wants to be written in one go; None for that of the helper.
+    """
+
+    databases: Databases
+    listener: Callable[[frozenset[str]], str | None]
+    importers: Importers
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """``for row in rows: body`` as one migration state sees it."""
+
+    source: Source
+    module: Module
+    names: Names
+    function: str
+    resolver: Resolver
+    node: ast.For
+    rows: Rows | RawRows
+    wrappers: tuple[str, ...]
+    state: ProjectState
+    databases: Databases
+    listener: Callable[[frozenset[str]], str | None]
+    importers: Importers
+    batch_size: int | None = None
+
+    @cached_property
+    def queryset(self) -> ast.expr:
+        """The expression under the wrappers, as written in the header."""
+        node = self.node.iter
+        for _ in self.wrappers:
+            assert isinstance(node, ast.Call)
+            node = node.args[0]
+        return node
+
+    @cached_property
+    def is_over_iterator(self) -> bool:
+        """Was ``.iterator()`` called before the loop? Its header then holds no queryset any more."""
+        node = self.queryset
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            node = node.func.value
+        rows = self.resolver.value(node, self.node)
+        return isinstance(rows, Rows) and rows.has("iterator")
+
+    @cached_property
+    def row(self) -> str | None:
+        """The row's name; None where the target is not one name for one instance."""
+        target = self.node.target
+        if self.wrappers.count("enumerate") == 1 and isinstance(target, ast.Tuple):
+            target = target.elts[-1] if len(target.elts) == 2 else target
+        elif "enumerate" in self.wrappers:
+            return None
+        if not isinstance(target, ast.Name) or row_of(self.rows) is None:
+            return None
+        return target.id
+
+    @cached_property
+    def model(self) -> ModelState | Unknown:
+        if not isinstance(self.rows, Rows):
+            return Unknown("the rows come from raw SQL")
+        key = self.rows.model.key
+        if key is None:
+            return Unknown("the model is not named by literals")
+        return self.state.model(*key)
+
+    @cached_property
+    def columns(self) -> tuple[FieldState, ...] | Unknown:
+        """The model's fields that have a column, or may have one, its parents' included."""
+        if isinstance(self.model, Unknown):
+            return self.model
+        return possible_columns(self.state, self.model)
+
+    def columns_of(self, key: ModelKey) -> Mapping[str, FieldState] | None:
+        """The concrete fields of any model by name and by attname; None when they are not known."""
+        model = self.state.model(*key)
+        found = model if isinstance(model, Unknown) else possible_columns(self.state, model)
+        return None if isinstance(found, Unknown) else by_name(found)
+
+    @property
+    def model_label(self) -> str | None:
+        key = self.rows.model.key if self.rows.model else None
+        known = self.state.model(*key) if key else None
+        if isinstance(known, ModelState):
+            return known.label
+        return ".".join(key) if key else None
+
+    @property
+    def region(self) -> list[ast.stmt]:
+        """The statements of the body, and those of the loop's ``else``."""
+        return [*self.node.body, *self.node.orelse]
+
+    @property
+    def nodes(self) -> Iterator[ast.AST]:
+        """Every node in these statements."""
+        return (node for statement in self.region for node in walk(statement))
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """Uses of the row in the body, the ``else`` of the loop included."""
+        if self.row is None:
+            return ()
+        return tuple(uses_of(self.row, self.region, self.resolver))
+
+    def used(self, *kinds: UseKind) -> tuple[Use, ...]:
+        return tuple(use for use in self.uses if use.kind in kinds)
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        return tuple(effects_of(self.region, self.row, self.resolver))
+
+    @cached_property
+    def reached(self) -> tuple[tuple[ast.AST, Resolver], ...]:
+        """Every node of the loop's function and of those of the project that it calls."""
+        return tuple(reached(statements_of_scope(self.resolver.scope), self.resolver))
+
+    def having(self, *kinds: EffectKind) -> tuple[Effect, ...]:
+        return tuple(effect for effect in self.effects if effect.kind in kinds)
+
+    @cached_property
+    def errors(self) -> Errors:
+        """What becomes of an error in one of its turns."""
+        return errors_of(self, self.importers)
+
+    @cached_property
+    def cursor_query(self) -> CursorQuery | None:
+        """The query of the cursor whose rows these are; None where it is not certain which."""
+        of_cursor = isinstance(self.rows, RawRows) and self.rows.model is None
+        return cursor_query_of(self) if of_cursor else None
+
+    @cached_property
+    def outer_row_loop(self) -> ast.For | None:
+        """The nearest enclosing loop whose variable the queryset depends on.
+
+        Loops over a few things written out in the file (models, names) do not count.
+        """
+        asked = self.cursor_query.arguments if self.cursor_query else ()
+        names = {name for node in (self.queryset, *asked) for name in self._behind(node)}
+        for ancestor in self.resolver.scope.ancestors(self.node):
+            if isinstance(ancestor, ast.For) and not self._is_written_out(ancestor):
+                bound = {n.id for n in walk(ancestor.target) if isinstance(n, ast.Name)}
+                if bound & names:
+                    return ancestor
+        return None
+
+    @cached_property
+    def outer_loop(self) -> ast.For | ast.AsyncFor | ast.While | None:
+        """The nearest enclosing loop, other than over a few things written out in the file."""
+        for ancestor in self.resolver.scope.ancestors(self.node):
+            if isinstance(ancestor, ast.For) and self._is_written_out(ancestor):
+                continue
+            if isinstance(ancestor, (ast.For, ast.AsyncFor, ast.While)):
+                return ancestor
+        return None
+
+    def _behind(self, node: ast.AST) -> set[str]:
+        """Every name that the expression depends on, through the names in between."""
+        names: set[str] = set()
+        waiting = [node]
+        while waiting:
+            used = {n.id for n in walk(waiting.pop()) if isinstance(n, ast.Name)}
+            for name in used - names:
+                bindings = self.resolver.scope.bindings.get(name, [])
+                waiting += [b.value for b in bindings if b.value is not None]
+            names |= used
+        return names
+
+    def _is_written_out(self, loop: ast.For) -> bool:
+        return loop in self.resolver.turns or self._is_display(loop.iter)
+
+    def _is_display(self, node: ast.expr) -> bool:
+        """A display of literals or names, a name for one, or the items of one."""
+        match node:
+            case ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
+                return True
+            case ast.Call(
+                func=ast.Attribute(value=value, attr="items" | "keys" | "values"), args=[]
+            ):
+                return self._is_display(value)
+            case ast.Name(id=name):
+                binding = self.resolver.scope.bound_once(name)
+                known = binding.value if binding else self.module.constant(name)
+                return isinstance(known, (ast.List, ast.Tuple, ast.Set, ast.Dict))
+        return False
+
+    @cached_property
+    def names_used_after(self) -> tuple[str, ...]:
+        """Names bound by the loop (its variable, a counter) that are read outside of it."""
+        scope = self.resolver.scope
+        return tuple(filter(self.is_used_after, sorted(scope.names_bound_in(self.node))))
+
+    @cached_property
+    def counters(self) -> frozenset[str]:
+        """Names of whole numbers that the loop does nothing to but add to them: ``count += 1``."""
+        return counters_in(self.node, self.resolver)
+
+    def is_used_after(self, name: str) -> bool:
+        """May a read or ``del`` outside of the loop find what the loop bound to the name?"""
+        scope = self.resolver.scope
+        if name in scope.shared:
+            return True
+        places = scope.places_by_binding(name)
+        # What is certain to read a binding from outside of this loop sees nothing of it.
+        made_here = (s for s in places if s is None or s in scope.nodes_in(self.node))
+        return any(
+            not scope.is_inside(place, self.node)
+            for statement in made_here
+            for place in places[statement]
+        )
+
+    @cached_property
+    def block(self) -> list[ast.stmt]:
+        """The statements among which the loop stands."""
+        parent = self.resolver.scope.parents.get(self.node)
+        blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+        return next(b for b in blocks if isinstance(b, list) and self.node in b)
+
+    @property
+    def statement_before(self) -> ast.stmt | None:
+        """The statement right before the loop."""
+        position = self.block.index(self.node)
+        return self.block[position - 1] if position else None
+
+    def stands_alone(self, statement: ast.stmt) -> bool:
+        """Does the statement have lines of its own, that can go without any other?"""
+        parent = self.resolver.scope.parents.get(statement)
+        blocks = [getattr(parent, name, []) for name in ("body", "orelse", "finalbody")]
+        siblings = [s for block in blocks for s in block if s is not statement]
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        shared = any(s.lineno <= last and first <= (s.end_lineno or s.lineno) for s in siblings)
+        return not shared and getattr(parent, "lineno", 0) < first
+
+    @cached_property
+    def bulk_update(self) -> BulkUpdate | None:
+        """The ``bulk_update()`` that saves what this loop changes, None if there is none."""
+        return bulk_update_after(self)
+
+    @cached_property
+    def counts(self) -> tuple[Count, ...]:
+        """Places before the loop that read rows only to count or test them."""
+        return tuple(counts_around(self))
+
+    @cached_property
+    def needless_list(self) -> ast.Call | None:
+        """``list(...)`` in front of the loop that may go: nothing reads the rows again, or changes them."""
+        return needless_list(self)
+
+    @cached_property
+    def needless_guard(self) -> ast.If | None:
+        """``if rows:`` that may go with the loop where what stands for it does nothing over no rows."""
+        return needless_guard(self)
+
+    @property
+    def is_over_list(self) -> bool:
+        """Were the rows read into a list before the loop that something else may need?"""
+        return isinstance(self.rows, Rows) and self.rows.has("list()") and not self.needless_list
+
+    def _reusing(self) -> Iterator[ast.AST]:
+        """The places that read the queryset's cached rows besides this loop.
+
+        They see the very objects of this loop; without its cache they would run queries of their own
+        and see others.
+        """
+        scope = self.resolver.scope
+        for name, binding in self._holders():
+            if binding is None or not self._is_own(binding):
+                yield self.queryset
+                return
+            targets = getattr(binding.statement, "targets", [])
+            yield from (t for t in targets if isinstance(t, (ast.Attribute, ast.Subscript)))
+            for load in scope.loads(name):
+                other = scope.binding(name, load)
+                same = other is None or other.statement is binding.statement
+                if same and self._reads_cache(load):
+                    yield load
+
+    @property
+    def reuse(self) -> str | None:
+        """How the rows are used besides this loop, as a sentence; None when they are not."""
+        return self.reuse_besides(frozenset())
+
+    def reuse_besides(self, places: frozenset[ast.AST]) -> str | None:
+        """The same, where these places do not matter. Those that only count the rows never do."""
+        others = (place for place in self._reusing() if place not in places)
+        reused = next((place for place in others if not self._only_counts(place)), None)
+        if reused is None:
+            return None
+        if reused is not self.queryset:
+            line = self.line_of(reused)
+            return f"the queryset's rows are used again on line {line}"
+        name = self.text(self.queryset)
+        if self._runs_again():
+            return f"an outer loop makes this one go over the rows of `{name}` again"
+        return f"`{name}` is made elsewhere, where its rows may be used again"
+
+    def _only_counts(self, place: ast.AST) -> bool:
+        return any(place is count.rows for count in self.counts)
+
+    def _holders(self) -> Iterator[tuple[str, Binding | None]]:
+        """The names that hold the looped queryset itself, each with what bound it."""
+        node: ast.AST | None = self.queryset
+        at: ast.AST = self.node
+        while isinstance(node, ast.Name):
+            binding = self.resolver.scope.binding(node.id, at)
+            yield node.id, binding
+            if binding is None:
+                return
+            targets = getattr(binding.statement, "targets", [])
+            yield from (
+                (t.id, binding) for t in targets if isinstance(t, ast.Name) and t is not node
+            )
+            node, at = binding.value, binding.statement
+
+    def _is_own(self, binding: Binding) -> bool:
+        """False where the queryset came as an argument that the caller may have a name for, too."""
+        if not isinstance(binding.statement, ast.arg):
+            return True
+        steps = self.rows.steps if isinstance(self.rows, Rows) else ()
+        outer = self.module.scope.parents.get(steps[-1].node) if steps else None
+        if isinstance(outer, ast.keyword):
+            outer = self.module.scope.parents[outer]
+        return (
+            isinstance(outer, ast.Call)
+            and isinstance(outer.func, ast.Name)
+            and outer.func.id == self.function
+        )
+
+    def _reads_cache(self, load: ast.Name) -> bool:
+        scope = self.resolver.scope
+        if load is self.queryset:
+            return self._runs_again()
+        parent = scope.parents[load]
+        outer = scope.parents.get(parent)
+        if (
+            isinstance(parent, ast.Attribute)
+            and isinstance(outer, ast.Call)
+            and outer.func is parent
+        ):
+            if parent.attr in _CACHE_READERS:
+                return not self._comes_before(load)
+            return parent.attr not in _UNCACHED
+        held = {name for name, _ in self._holders()}
+        if isinstance(parent, ast.Assign):
+            return not all(isinstance(t, ast.Name) and t.id in held for t in parent.targets)
+        return True
+
+    def _runs_again(self) -> bool:
+        """Is the loop itself in a loop that does not make the queryset anew each time?"""
+        if not isinstance(self.queryset, ast.Name):
+            return False
+        scope = self.resolver.scope
+        binding = scope.binding(self.queryset.id, self.node)
+        if binding is None:
+            return True
+        for ancestor in scope.ancestors(self.node):
+            if scope.is_inside(binding.statement, ancestor):
+                return False
+            if isinstance(ancestor, (ast.For, ast.AsyncFor, ast.While)):
+                return True
+        return False
+
+    def _comes_before(self, load: ast.Name) -> bool:
+        """Does ``load`` run before the loop and never again after it?"""
+        scope = self.resolver.scope
+        in_a_loop = any(
+            isinstance(a, (ast.For, ast.AsyncFor, ast.While)) for a in scope.ancestors(self.node)
+        )
+        runs_here = scope.binding(load.id, load) is not None
+        return load.lineno < self.node.lineno and runs_here and not in_a_loop
+
+    @cached_property
+    def names_pointing_here(self) -> frozenset[str]:
+        """Names that relations of other models give to this one's querysets."""
+        if isinstance(self.model, Unknown):
+            return frozenset()
+        found: set[str] = set()
+        for other, field in self.state.pointing_to(self.model.key):
+            options = (field.options.get("related_name"), field.options.get("related_query_name"))
+            found |= {other.name.lower(), *(o for o in options if isinstance(o, str))}
+        return frozenset(found)
+
+    def model_text(self, key: ModelKey) -> str | None:
+        """How the function calls a model in front of the loop: by a name, else through ``apps``."""
+        scope = self.resolver.scope
+        for name, bindings in scope.bindings.items():
+            named = any(b.value is not None for b in bindings) and scope.binding(name, self.node)
+            if named and self.resolver.value(ast.Name(name, ast.Load()), self.node) == Model(key):
+                return name
+        apps = next((n for n, v in self.resolver.parameters.items() if isinstance(v, Apps)), None)
+        known = self.state.model(*key)
+        if apps is None or isinstance(known, Unknown) or scope.binding(apps, self.node) is None:
+            return None
+        quoted = self.names.quoted
+        return f"{apps}.get_model({quoted(key[0])}, {quoted(known.name)})"
+
+    def line_of(self, node: ast.AST) -> int:
+        """The line that a message names: the node's own, else that of the loop."""
+        return getattr(node, "lineno", self.node.lineno)
+
+    def place_of(self, node: ast.AST, resolver: Resolver) -> str:
+        """``line 4`` where a message names a node; with the file where it is another than the loop's."""
+        place = f"line {self.line_of(node)}"
+        if resolver.module is self.module:
+            return place
+        path = resolver.module.source.path
+        library = resolver.module.library
+        if library is None:
+            return f"{place} of {path.name}"
+        top = top_folder(path.parent, library.files)
+        return f"{place} of {path.relative_to(top).as_posix()}"
+
+    def text(self, node: ast.expr) -> str:
+        """The source of an expression on one line, also of one that a rewrite made up."""
+        return self.source.segment(node) if hasattr(node, "lineno") else ast.unparse(node)
+
+
+def loops_at(
+    node: ast.For, function: Function, reach: Reach, names: Names, surroundings: Surroundings
+) -> list[Loop]:
+    """The ``for`` of the function's own body, where it goes over database rows.
+
+    One that goes over the rows of different models by turns, or in different calls of the function,
+    comes once for each of these ways.
+    """
+    return [
+        Loop(
+            reach.module.source,
+            reach.module,
+            names,
+            function.name,
+            resolver,
+            node,
+            rows,
+            wrappers,
+            reach.state,
+            surroundings.databases,
+            surroundings.listener,
+            surroundings.importers,
+            surroundings.batch_size,
+        )
+        for resolver, rows, wrappers in _ways_of(node, function, reach)
+    ]
+
+
+_Way: TypeAlias = tuple[Resolver, Rows | RawRows, tuple[str, ...]]
+
+
+def _ways_of(node: ast.For, function: Function, reach: Reach) -> list[_Way]:
+    """The ways in which the loop may run, each with its rows and the wrappers around them.
+
+    Where it is not certain that it goes over rows in all of them, what all have in common decides.
+    """
+    resolvers = reach.resolvers(function, node)
+    ways = [way for resolver in resolvers if (way := _way_of(node, resolver))]
+    if len(ways) == len(resolvers):
+        return ways
+    whole = _way_of(node, reach.resolver(function))
+    return [whole] if whole else []
+
+
+def _way_of(node: ast.For, resolver: Resolver) -> _Way | None:
+    rows, wrappers = resolver.unwrapped(node.iter)
+    if isinstance(rows, SchemaEditor):
+        rows = RawRows(live=True)
+    return (resolver, rows, wrappers) if isinstance(rows, (Rows, RawRows)) else None
+
+
+def by_name(columns: Iterable[FieldState]) -> dict[str, FieldState]:
+    """Columns by the names that a row has for them: ``author`` and ``author_id``."""
+    columns = tuple(columns)
+    attnames = {c.attname: c for c in columns if isinstance(c.attname, str)}
+    return attnames | {c.name: c for c in columns}

@@ -1,0 +1,45 @@
+"""Source of expressions as part of larger ones. The node says what needs parentheses, never its text.
+
+https://docs.python.org/3/reference/expressions.html#operator-precedence
+"""
+
+from __future__ import annotations
+
+import ast
+
+from migfix.source import parsed_expression
+
+_PRIMARIES = (
+    ast.Name,
+    ast.Attribute,
+    ast.Call,
+    ast.Subscript,
+    ast.List,
+    ast.Dict,
+    ast.Set,
+    ast.ListComp,
+    ast.DictComp,
+    ast.SetComp,
+)
+_TIGHT = (*_PRIMARIES, ast.Constant, ast.JoinedStr)
+
+
+def as_receiver(text: str) -> str:
+    """The expression so that ``.method()`` may follow."""
+    return text if isinstance(parsed_expression(text), _PRIMARIES) else f"({text})"
+
+
+def as_operand(text: str) -> str:
+    """The expression so that it may stand on either side of ``+``, ``*`` and their like."""
+    node = parsed_expression(text)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd, ast.Invert)):
+        node = node.operand
+    return text if isinstance(node, _TIGHT) else f"({text})"
+
+
+def elements_of(text: str) -> list[str] | None:
+    """The sources of the constants in a list; None for anything else."""
+    node = parsed_expression(text)
+    if not isinstance(node, ast.List) or any(isinstance(e, ast.Starred) for e in node.elts):
+        return None
+    return [ast.get_source_segment(text, element) or "" for element in node.elts]

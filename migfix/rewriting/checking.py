@@ -1,0 +1,86 @@
+"""The last gate before a rewritten file is offered: what must be true of its text, whoever wrote it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Set
+
+from migfix.rewriting.binding import Unbound, unbound_names
+from migfix.rewriting.importable import is_importable
+from migfix.rewriting.lines import RewriteError
+from migfix.source import Source, comments_in, parsed, shape
+
+
+def check(
+    source: Source,
+    text: str,
+    loops: Set[ast.For],
+    imports: Mapping[tuple[str, str], object],
+    helper: str,
+) -> None:
+    """Raises ``RewriteError`` with a sentence where the new text cannot be trusted.
+
+    It compiles as the file does, no statement without one of the rewritten loops has changed, no comment
+    is gone, every name that it reads is bound where it reads it, and what it imports is there.
+    """
+    for module, name in imports:
+        if not is_importable(module, name, helper):
+            raise RewriteError(f"`from {module} import {name}` is not known to work")
+    if text == source.plain:
+        raise RewriteError("the text would stay the same")
+    _compiled(source.tree, "the file does not compile as it is")
+    after = _parsed(text)
+    _compiled(after, "the new text does not compile")
+    _check_others(source, after, loops)
+    _check_comments(source, text)
+    _check_names(unbound_names(source.plain, source.tree), unbound_names(text, after))
+
+
+def loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
+    """The statement's loops in the order of the source, which is LibCST's order of visiting too."""
+    loops = [n for n in ast.walk(statement) if isinstance(n, (ast.For, ast.AsyncFor))]
+    return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        return parsed(text)
+    except (SyntaxError, ValueError) as error:
+        raise RewriteError(f"the new text does not parse: {error}") from error
+
+
+def _compiled(tree: ast.Module, otherwise: str) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(tree, "<migration>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise RewriteError(f"{otherwise}: {error}") from error
+
+
+def _check_others(source: Source, after: ast.Module, loops: Set[ast.For]) -> None:
+    remaining = iter([shape(statement) for statement in after.body])
+    for statement in source.tree.body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            continue
+        if loops.isdisjoint(loops_of(statement)) and shape(statement) not in remaining:
+            raise RewriteError("a statement without a rewritten loop would change")
+
+
+def _check_comments(source: Source, text: str) -> None:
+    before, after = (Counter(map(_words, comments_in(each))) for each in (source.plain, text))
+    if lost := before - after:
+        raise RewriteError(f"the comment `{next(iter(lost))}` would be lost")
+
+
+def _words(comment: str) -> str:
+    """What a comment says, however black lays it out."""
+    return comment.lstrip("#!:").strip()
+
+
+def _check_names(before: Set[Unbound], after: Set[Unbound]) -> None:
+    for name, _, where in sorted(after - before):
+        place = f" in {where}()" if where else ""
+        raise RewriteError(f"the name `{name}` is not certain to mean anything there{place}")

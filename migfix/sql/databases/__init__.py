@@ -1,0 +1,64 @@
+"""What each database makes of a value. What is not on its page is in doubt; an engine without one doubts all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState
+from migfix.sql.databases import django, mysql, oracle, postgresql, sqlite
+from migfix.sql.databases.page import Answer, Doubt, Never, Page, family_of
+from migfix.sql.nodes import Operation, Value, parts
+from migfix.sql.render import Renderer
+
+PAGES: dict[str, Page] = {
+    "Django": django.PAGE,  # on the way to each of them
+    "postgresql": postgresql.PAGE,
+    "mysql": mysql.PAGE,
+    "mariadb": mysql.PAGE,
+    "sqlite": sqlite.PAGE,
+    "oracle": oracle.PAGE,
+}
+_EMPTY = Page({}, {})
+
+
+class Impossible(Exception):
+    """There is no form for one of the databases. ``why`` is empty where nobody need be told."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def doubts(
+    value: Value, column: FieldState, databases: frozenset[str], write: Renderer
+) -> tuple[Refusal, ...]:
+    """What may differ where the value is stored in the column. Raises ``Impossible``."""
+    found: dict[Refusal, None] = {}
+    for node, answer in _answers(value, column, databases):
+        if isinstance(answer, Never):
+            raise Impossible(answer.why)
+        if answer is not None:
+            found[Refusal(Reason.VALUE, answer.why.replace("{}", write.value(node)))] = None
+    return tuple(found)
+
+
+def _answers(
+    value: Value, column: FieldState, databases: frozenset[str]
+) -> Iterator[tuple[Value, Answer]]:
+    """What differs from Python, innermost first."""
+    names = ["Django", *sorted(databases)]
+    for each in parts(value):
+        if isinstance(each, Operation):
+            yield from ((each, _computed(each, name)) for name in names)
+    yield from ((value, _stored(value, column, name)) for name in names)
+
+
+def _computed(node: Operation, name: str) -> Answer:
+    rule = PAGES.get(name, _EMPTY).operations.get((node.name, family_of(node)))
+    return rule(node) if rule else Doubt(f"what {name} makes of `{{}}` is not known")
+
+
+def _stored(value: Value, column: FieldState, name: str) -> Answer:
+    rule = PAGES.get(name, _EMPTY).stores.get(value.type.family)
+    return rule(value, column) if rule else Doubt(f"how {name} stores `{{}}` is not known")

@@ -1,0 +1,258 @@
+"""Whether the saves of a loop can wait for one another: which they are, and which fields they write."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from itertools import takewhile
+
+from migfix.columns import needs
+from migfix.columns.narrow_saves import computed, written_back
+from migfix.expressions import gates, saves
+from migfix.expressions.context import Refused
+from migfix.facts import uses
+from migfix.facts.effects import Kind
+from migfix.facts.errors import TRIES
+from migfix.facts.loop import Loop
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.reading.relations import own_managers
+from migfix.reading.values import Rows
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
+    """Every ``row.save()`` of the loop, a statement of the body itself, and its row. Raises ``Refused``."""
+    found = []
+    for use in loop.used(uses.Kind.SAVE):
+        assert isinstance(use.node, ast.Call) and isinstance(use.node.func, ast.Attribute)
+        if not loop.resolver.scope.is_inside(use.node, loop.node):
+            place = place_of_use(use, loop)
+            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {place}")
+        check_place(use.node, loop, "save()")
+        found.append((use.node, use.node.func.value))
+    return found
+
+
+def place_of_use(use: uses.Use, loop: Loop) -> str:
+    """Where a message says that the row is used."""
+    return loop.place_of(use.node, use.place.resolver if use.place else loop.resolver)
+
+
+def check_place(call: ast.Call, loop: Loop, called: str) -> None:
+    """The call is a statement of the body, whose errors nothing catches there. Raises ``Refused``."""
+    line, scope = loop.line_of(call), loop.resolver.scope
+    if not scope.is_inside(call, loop.node):
+        raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on line {line}")
+    if not isinstance(scope.parents[call], ast.Expr):
+        raise Refused(Reason.LOOP_SHAPE, f"{called} on line {line} is a part of something else")
+    for ancestor in scope.ancestors(call):
+        if ancestor is loop.node:
+            return
+        if isinstance(ancestor, DEFINITIONS):
+            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on line {line}")
+        if isinstance(ancestor, TRIES):
+            raise Refused(
+                Reason.TRANSACTION,
+                f"an error of {called} on line {line} would come later, outside of its `try`",
+            )
+        if isinstance(ancestor, (ast.With, ast.AsyncWith)):
+            raise Refused(
+                Reason.TRANSACTION, f"{called} on line {line} would come after its `with` block"
+            )
+
+
+def check_surroundings(loop: Loop) -> None:
+    """The loop runs by itself, to its end or to an error that nothing catches. Raises ``Refused``."""
+    if loop.having(Kind.YIELDS) or isinstance(loop.resolver.scope.node, ast.AsyncFunctionDef):
+        raise Refused(Reason.LEAVES_FUNCTION, "the function may yield or wait before all is saved")
+    if caught := loop.errors.caught:
+        raise Refused(
+            Reason.TRANSACTION,
+            f"{caught}: an error would come later, after more turns of the loop",
+        )
+    if loop.outer_loop is not None:
+        raise Refused(
+            Reason.PER_PARENT,
+            f"each turn of the loop on line {loop.outer_loop.lineno} would write a batch of its own",
+        )
+
+
+def check_all_or_nothing(loop: Loop, called: str) -> None:
+    """What the call after the loop would not write is not kept when the loop does. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    if any(isinstance(effect.node, ast.Return) for effect in loop.having(Kind.LEAVES)):
+        raise Refused(Reason.LEAVES_FUNCTION, f"the function may return before {called}")
+    if kept := loop.errors.kept or loop.errors.caught:
+        raise Refused(
+            Reason.TRANSACTION,
+            f"{kept}: an error would leave rows of the list behind, of which {called} writes none",
+        )
+
+
+def check_source(loop: Loop, fields: Collection[str]) -> None:
+    """The rows do not depend on when the loop writes. Raises ``Refused``.
+
+    SQLite looks for the next row of ``.iterator()`` when it is asked for it, among those that were written.
+    """
+    if not isinstance(loop.rows, Rows) or not loop.rows.has("iterator"):
+        return
+    if not loop.databases.any("sqlite"):
+        return
+    ordering = () if isinstance(loop.model, Unknown) else loop.model.options.get("ordering", ())
+    named = [name for step in loop.rows.steps for name in step.lookups if step.name != "iterator"]
+    sorts = ordering if isinstance(ordering, tuple) else (None,)
+    own = {
+        str(name).removeprefix("-").split("__")[0].removesuffix("_id") for name in (*named, *sorts)
+    }
+    plain = all(step.name in _LIVE_STEPS for step in loop.rows.steps)
+    if (
+        not plain
+        or None in named
+        or not all(isinstance(n, str) for n in sorts)
+        or own & set(fields)
+    ):
+        raise Refused(
+            Reason.ALREADY_STREAMS,
+            "on SQLite .iterator() goes over rows as they are then: which come may depend on what is "
+            "written by then",
+        )
+
+
+_LIVE_STEPS = frozenset("all filter exclude order_by using iterator".split())
+
+
+def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
+    """The names of the fields that each ``save()`` writes and that may have changed.
+
+    A full ``save()`` writes the others as they were loaded. Raises ``Refused``.
+    """
+    found = loop.used(uses.Kind.SAVE)
+    named = [list(dict.fromkeys(needs.named_by_save(use, columns))) for use in found]
+    full = [needs.is_full_save(use) for use in found]
+    if len(set(full)) > 1 or any(set(names) != set(named[0]) for names in named):
+        raise Refused(Reason.SAVE_ARGUMENTS, "the loop's save()s write different fields")
+    if not full[0]:
+        for use in found:
+            _check_arguments(use)
+        if not named[0]:
+            raise Refused(Reason.SAVE_ARGUMENTS, "update_fields names no field")
+        return named[0]
+    if any(u.node.args or u.node.keywords for u in found if isinstance(u.node, ast.Call)):
+        raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+    if reused := loop.reuse or (
+        "the rows were read into a list before" if loop.is_over_list else None
+    ):
+        raise Refused(
+            Reason.QUERYSET_REUSED,
+            f"{reused}: save() writes what was set on the rows elsewhere, too",
+        )
+    if doubt := own_managers(loop.rows, loop.state):
+        raise Refused(
+            Reason.CUSTOM_MANAGER, f"{doubt}: it may set columns of its rows that save() writes"
+        )
+    return _written_by_full_save(loop, columns)
+
+
+def _check_arguments(use: uses.Use) -> None:
+    """``update_fields`` alone, and written out: the same in every turn. Raises ``Refused``."""
+    match use.node:
+        case ast.Call(args=[], keywords=[ast.keyword(value=ast.List() | ast.Tuple() | ast.Set())]):
+            return
+    raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with more than the names of its fields")
+
+
+def _written_by_full_save(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
+    assigned = [columns[use.field] for use in loop.used(uses.Kind.WRITE) if use.field in columns]
+    loaded = saves.saved_columns(loop, columns, None)
+    names = dict.fromkeys(column.name for column in assigned)
+    if not names.keys() <= {column.name for column in loaded}:
+        raise Refused(
+            Reason.QUERYSET_SHAPE, "a column that is saved may not be among those that are loaded"
+        )
+    names |= dict.fromkeys(computed(loaded, loop.databases))
+    if not names:
+        raise Refused(Reason.NEVER_SAVED, "no column is set before save()")
+    return list(names)
+
+
+def written_back_fields(
+    loop: Loop, names: list[str], columns: Mapping[str, FieldState]
+) -> tuple[str, ...]:
+    """Those of the written fields that are only there for what a full ``save()`` does to them."""
+    if not any(map(needs.is_full_save, loop.used(uses.Kind.SAVE))):
+        return ()
+    assigned = {columns[u.field].name for u in loop.used(uses.Kind.WRITE) if u.field in columns}
+    return written_back(names, assigned, columns)
+
+
+def check_columns(
+    loop: Loop, model: ModelState, names: list[str], columns: Mapping[str, FieldState]
+) -> None:
+    """The columns can be written by one plain UPDATE of one table. Raises ``Refused``."""
+    if gates.inherited(loop):
+        raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
+    relations = loop.state.relations_to(model.key).found
+    pointed_to = {field.options.get("to_field") for _, field in relations}
+    if any(isinstance(name, Unknown) for name in pointed_to):
+        raise Refused(Reason.UNIQUE, f"which column of {model.label} others point to is not known")
+    for column in (columns[name] for name in names):
+        if column.primary_key is not False:
+            raise Refused(Reason.PRIMARY_KEY, f"`{column.name}` may be the primary key")
+        if column.kind == "GeneratedField" or column.has_column is not True:
+            raise Refused(Reason.FIELD_UNKNOWN, f"`{column.name}` may not be one plain column")
+        if column.kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
+            raise Refused(
+                Reason.SAVE_SIDE_EFFECT, f"setting `{column.name}` sets its dimensions, too"
+            )
+        if column.name in pointed_to:
+            raise Refused(Reason.UNIQUE, f"rows of other tables point to `{column.name}`")
+
+
+def written_caveats(names: list[str], columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+    """Field classes whose value for ``save()`` may depend on the other rows: unique slugs, positions."""
+    for column in (columns[name] for name in names):
+        if column.saved_as is None:
+            yield Refusal(
+                Reason.SAVE_SIDE_EFFECT,
+                f"`{column.name}`, a {column.class_path or 'field of unknown class'}, may look for "
+                "rows that wait to be written",
+            )
+
+
+def check_row(
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    besides: Collection[ast.AST] = (),
+) -> None:
+    """The row stays the same row, stays in the body, and runs no code of its class. Raises ``Refused``.
+
+    The places ``besides`` are those that hand it on to be saved.
+    """
+    for use in loop.used(uses.Kind.READ, uses.Kind.WRITE):
+        for _ in needs.field_of(use, loop, model, columns):
+            pass
+    for use in loop.used(uses.Kind.ESCAPE, uses.Kind.DELETE):
+        if use.node in besides:
+            continue
+        place = place_of_use(use, loop)
+        if use.kind is uses.Kind.DELETE:
+            raise Refused(Reason.QUERY_IN_BODY, f"{place} deletes rows")
+        raise Refused(Reason.ROW_ESCAPES, f"{place} hands the row to code that may save it, too")
+    scope = loop.resolver.scope
+    for load in scope.loads(loop.row) if loop.row else ():
+        outside = not scope.is_inside(load, loop.node)
+        if outside and any(isinstance(each, DEFINITIONS) for each in _inside_function(load, loop)):
+            raise Refused(
+                Reason.ROW_ESCAPES,
+                f"line {load.lineno} uses the row in a function that the body may call",
+            )
+
+
+def _inside_function(node: ast.AST, loop: Loop) -> Iterator[ast.AST]:
+    """What is around the node in the function of the loop."""
+    return takewhile(
+        lambda each: each is not loop.resolver.scope.node, loop.resolver.scope.ancestors(node)
+    )

@@ -1,0 +1,228 @@
+"""Whether the rows of a list for one ``bulk_update()`` after the loop can be written as the loop goes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from migfix.expressions import gates, saves
+from migfix.expressions.context import Refused
+from migfix.expressions.counting import may_repeat_rows
+from migfix.facts import uses
+from migfix.facts.bulk import BulkUpdate
+from migfix.facts.changes import shares_table
+from migfix.facts.effects import Kind
+from migfix.facts.loop import Loop
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState
+from migfix.reading.scopes import walk
+from migfix.reading.values import Rows
+from migfix.sql.kinds import INERT
+from migfix.writes import batching
+from migfix.writes.waiting import check_nothing_looks
+
+# Kinds whose values never change, so that a row has the same ones when the loop ends. The helper keeps
+# rows with others (also a list that is given to a column of texts) until then, for which nothing is gained.
+_FIXED = INERT - {"BinaryField"} | {"GenericIPAddressField"}
+# Expressions that may read other rows, which are written by then.
+_READING = frozenset({"Subquery", "Exists", "RawSQL", "Func"})
+_CREATING = frozenset({"create", "get_or_create", "update_or_create"})
+
+
+def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refusal]]:
+    """The fields that are written, and what may differ when they are written earlier. Raises ``Refused``."""
+    for call in found.appends:
+        batching.check_place(call, loop, "append()")
+    batching.check_all_or_nothing(loop, "bulk_update()")
+    model, columns, caveats = gates.check_model(loop)
+    _check_rows(loop)
+    _check_manager(found, loop, model)
+    rows = _rows(found, loop)
+    batching.check_row(loop, model, columns, rows)
+    fields = _fields(found, columns)
+    batching.check_columns(loop, model, fields, columns)
+    _check_expressions(loop)
+    _check_keys(loop, columns, fields)
+    _check_turn(found, rows, loop)
+    caveats += saves.unique_caveats(loop, model, fields, "one by one, not all at once")
+    caveats += check_nothing_looks(loop, model)
+    return fields, caveats
+
+
+def _check_rows(loop: Loop) -> None:
+    """Each row comes once, and as it was when the loop began. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    if reused := loop.reuse or (
+        "the rows were read into a list before" if loop.is_over_list else None
+    ):
+        raise Refused(
+            Reason.QUERYSET_REUSED, f"{reused}: they may change until bulk_update() writes them"
+        )
+    if may_repeat_rows(loop):
+        raise Refused(
+            Reason.QUERYSET_SHAPE,
+            "a row may come more than once, of which bulk_update() takes the first",
+        )
+    if loop.rows.has("iterator") and loop.databases.any("sqlite"):
+        raise Refused(
+            Reason.ALREADY_STREAMS,
+            "on SQLite .iterator() goes over rows as they are then, and would meet those that are written",
+        )
+    if loop.node.orelse:
+        raise Refused(Reason.LOOP_SHAPE, "the loop has an else, which runs before bulk_update()")
+
+
+def _check_manager(found: BulkUpdate, loop: Loop, model: ModelState) -> None:
+    """Django's own ``bulk_update()``, on the database that the model is written to. Raises ``Refused``."""
+    gates.check_manager(loop, model)
+    assert isinstance(found.call.func, ast.Attribute)
+    if not model.has_plain_managers:
+        raise Refused(
+            Reason.CUSTOM_MANAGER, f"a manager of {model.label} may have its own bulk_update()"
+        )
+    if isinstance(loop.resolver.value(found.call.func.value), Rows):
+        raise Refused(
+            Reason.QUERYSET_SHAPE, "bulk_update() names its database, which a batch does not"
+        )
+
+
+def _rows(found: BulkUpdate, loop: Loop) -> frozenset[ast.AST]:
+    """The places where the row of the turn itself is put into the list. Raises ``Refused``."""
+    for call in found.appends:
+        if not found.collects(call, lambda node: getattr(node, "id", None) == loop.row):
+            raise Refused(
+                Reason.ROW_ESCAPES,
+                f"line {call.lineno} puts something else into the list than the row of the turn",
+            )
+    return frozenset(call.args[0] for call in found.appends)
+
+
+def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
+    """The names of the fields, whose values are the same at the end of the loop. Raises ``Refused``."""
+    names: dict[str, None] = {}
+    for name in found.fields:
+        column = columns.get(name)
+        if column is None:
+            raise Refused(Reason.FIELD_UNKNOWN, f"`{name}` is not known to be a column")
+        if column.kind not in _FIXED:
+            raise Refused(
+                Reason.VALUE,
+                f"the value of `{column.name}`, a {column.class_path or 'field of unknown class'}, "
+                "may change until bulk_update() writes it",
+            )
+        names[column.name] = None
+    return list(names)
+
+
+def _writes(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]) -> Iterator[uses.Use]:
+    for use in loop.used(uses.Kind.WRITE):
+        if use.field in columns and columns[use.field].name in fields:
+            yield use
+
+
+def _check_expressions(loop: Loop) -> None:
+    """No value is computed from other rows, of which some are written before others. Raises ``Refused``."""
+    for node in walk(loop.module.tree):
+        path = loop.module.path_of(node.func) if isinstance(node, ast.Call) else None
+        if path and path.startswith("django.db.models.") and path.rpartition(".")[2] in _READING:
+            raise Refused(
+                Reason.VALUE,
+                f"the expression on line {loop.line_of(node)} may read rows that are written by then",
+            )
+
+
+def _check_keys(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]) -> None:
+    """Foreign keys are given rows that are there by then. Raises ``Refused``.
+
+    What an ORM call returns is. MySQL and MariaDB look for it when the key is written.
+    """
+    for use in _writes(loop, columns, fields):
+        column = columns[use.field]
+        if column.is_relation is False:
+            continue
+        target = column.target if isinstance(column.target, tuple) else None
+        known = None if target is None else loop.state.model(*target)
+        for effect in loop.having(Kind.WRITES):
+            related = not isinstance(known, ModelState) or shares_table(loop, known, effect.model)
+            if related and (use.field != column.name or not _creates(effect.node)):
+                raise Refused(
+                    Reason.QUERY_IN_BODY,
+                    f"line {loop.line_of(effect.node)} may write what `{column.name}` points to later",
+                )
+
+
+def _creates(call: ast.AST) -> bool:
+    match call:
+        case ast.Call(func=ast.Attribute(attr=method)):
+            return method in _CREATING
+    return False
+
+
+def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> None:
+    """Nothing changes a row once it is in the list. Raises ``Refused``."""
+    scope = loop.resolver.scope
+    changes: set[ast.AST] = set()
+    harmless = {use.node for use in loop.used(uses.Kind.KEY, uses.Kind.LINK)} | rows
+    for node in loop.nodes:
+        if not isinstance(node, ast.Name) or node.id != loop.row or node in harmless:
+            continue
+        match scope.parents[node]:
+            case ast.Attribute(ctx=ast.Load()):
+                continue
+            case ast.Attribute() | ast.Call() | ast.keyword():
+                changes.add(node)
+            case _:
+                raise Refused(
+                    Reason.ROW_ESCAPES,
+                    f"line {node.lineno} gives the row another name, by which it may change later",
+                )
+    for node in changes:
+        if any(isinstance(each, batching.DEFINITIONS) for each in _within(node, loop)):
+            raise Refused(
+                Reason.ROW_ESCAPES, f"line {loop.line_of(node)} changes the row in a function"
+            )
+    _Turn(frozenset(found.appends), frozenset(changes), loop).run(loop.node.body, False)
+
+
+def _within(node: ast.AST, loop: Loop) -> Iterator[ast.AST]:
+    """What is around the node inside of the loop."""
+    for ancestor in loop.resolver.scope.ancestors(node):
+        if ancestor is loop.node:
+            return
+        yield ancestor
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One turn of the loop, statement by statement."""
+
+    appends: frozenset[ast.AST]
+    changes: frozenset[ast.AST]
+    loop: Loop
+
+    def run(self, statements: list[ast.stmt], collected: bool) -> bool | None:
+        """May the row be in the list after these? None where nothing runs after them. Raises ``Refused``."""
+        for statement in statements:
+            if isinstance(statement, (ast.Continue, ast.Break)):
+                return None
+            if isinstance(statement, ast.If):
+                self._check(statement.test, collected)
+                ends = [self.run(s, collected) for s in (statement.body, statement.orelse)]
+                if ends == [None, None]:
+                    return None
+                collected = any(ends)
+            else:
+                collected = self._check(statement, collected)
+        return collected
+
+    def _check(self, node: ast.AST, collected: bool) -> bool:
+        """The same of a node, whose parts may run in any order, and more than once."""
+        inside = {*walk(node)}
+        collected = collected or bool(inside & self.appends)
+        if collected and (changed := inside & self.changes):
+            line = min(self.loop.line_of(each) for each in changed)
+            raise Refused(
+                Reason.SAVED_TWICE, f"line {line} may change the row after it was put into the list"
+            )
+        return collected

@@ -1,0 +1,172 @@
+"""``rows.append(Model(...))`` in a loop and one ``Model.objects.bulk_create(rows)`` after it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from migfix.expressions.constants import constant_of
+from migfix.expressions.context import Refused
+from migfix.facts.bulk import next_statement
+from migfix.facts.loop import Loop
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState
+from migfix.reading.values import Manager, Model, Rows
+from migfix.sql.kinds import INERT
+from migfix.writes import creating
+from migfix.writes.batching import check_all_or_nothing, check_place
+from migfix.writes.creating import Creation
+from migfix.writes.waiting import check_nothing_looks
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """The call of ``bulk_create()``, the list that it is given, and the two statements that make them."""
+
+    call: ast.Call
+    manager: ast.expr
+    name: str
+    statements: tuple[ast.stmt, ast.stmt]
+
+
+def collected_by(loop: Loop) -> Collected | None:
+    """The ``bulk_create()`` in the statement after the loop, of a list that is empty before it."""
+    following = next_statement(loop)
+    tested: str | None = None
+    statement = following
+    if isinstance(following, ast.If) and isinstance(following.test, ast.Name):
+        tested = following.test.id
+        statement = following.body[0] if len(following.body) == 1 and not following.orelse else None
+    if following is None or not isinstance(statement, ast.Expr):
+        return None
+    match statement.value:
+        case ast.Call(
+            func=ast.Attribute(value=manager, attr="bulk_create"), args=[ast.Name(id=name)]
+        ) as call if tested in {None, name}:
+            made = loop.resolver.scope.binding(name, loop.node)
+            match made and made.statement:
+                case ast.Assign(targets=[ast.Name()], value=ast.List(elts=[])) as start:
+                    return Collected(call, manager, name, (start, following))
+    return None
+
+
+def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refusal]]:
+    """The rows can be inserted as the loop goes: their model, and what may differ. Raises ``Refused``."""
+    value = loop.resolver.value(found.manager)
+    if not isinstance(value, (Manager, Rows)):
+        raise Refused(Reason.MODEL_UNKNOWN, "the model of the list is not known")
+    if any(keyword.arg != "batch_size" for keyword in found.call.keywords):
+        raise Refused(Reason.SAVE_ARGUMENTS, "bulk_create() is told what to do about conflicts")
+    rows = list(_elements(found, value.model, loop))
+    model, columns, caveats = creating.check_model(value.model, loop)
+    creating.check_manager(Creation(found.call, value.model, found.manager), model, loop)
+    _check_moment(found, loop, model)
+    _check_values(rows, columns, loop)
+    caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none
+    caveats += creating.default_caveats(model, columns, rows)
+    for column in {column.name: column for column in columns.values()}.values():
+        if column.auto_now is not False or column.options.get("auto_now_add", False) is not False:
+            caveats.append(
+                Refusal(
+                    Reason.ONE_TIMESTAMP,
+                    f"`{column.name}` would be the moment at which the loop makes each row, not "
+                    "that of bulk_create()",
+                )
+            )
+    creating.check_body(loop, model, frozenset())
+    caveats += check_nothing_looks(loop, model)
+    return model, list(dict.fromkeys(caveats))
+
+
+def batch_size(found: Collected, loop: Loop) -> str | None:
+    """How many rows ``bulk_create()`` inserts in one go, as it is written; None if it does not say.
+
+    What it says stands: it knows these rows, and the settings of the project do not. Raises ``Refused``.
+    """
+    for keyword in found.call.keywords:
+        size = constant_of(keyword.value, loop)
+        if size is None:
+            return None
+        if type(size) is not int or size < 1:
+            raise Refused(Reason.SAVE_ARGUMENTS, "the batch_size of bulk_create() is not known")
+        return loop.text(keyword.value)
+    return None
+
+
+def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
+    """The rows that the list is given, which nothing else has. Raises ``Refused``."""
+    scope = loop.resolver.scope
+    if scope.bound_once(found.name) is None or not all(map(loop.stands_alone, found.statements)):
+        raise Refused(Reason.CREATED_ROW_USED, f"`{found.name}` is made more than once")
+    made: list[ast.Call] = []
+    for load in scope.loads(found.name, ast.Del):
+        if scope.is_inside(load, found.statements[1]):
+            continue
+        method = scope.parents[load]
+        match scope.parents.get(method):
+            case ast.Call(
+                func=ast.Attribute(attr="append") as function, args=[row]
+            ) as call if function is method and scope.is_inside(call, loop.node):
+                creation = creating.appended(call, row, model, loop)
+            case _:
+                creation = None
+        if creation is None or creation.made is None:
+            raise Refused(
+                Reason.CREATED_ROW_USED,
+                f"line {load.lineno} does more with `{found.name}` than collect new rows",
+            )
+        creating.check_unused(creation, loop)
+        check_place(creation.call, loop, "bulk_create()")  # of which a part is done by append()
+        made.append(creation.made)
+        yield creation
+    for node in loop.nodes:
+        if not isinstance(node, ast.Call) or node in made:
+            continue
+        if isinstance(loop.resolver.value(node.func, node), Model):
+            raise Refused(
+                Reason.CREATED_ROW_USED,
+                f"line {node.lineno} makes a row that those of the list may point to",
+            )
+
+
+def _check_moment(found: Collected, loop: Loop, model: ModelState) -> None:
+    """It makes no difference that the rows are there before the loop ends. Raises ``Refused``."""
+    check_all_or_nothing(loop, "bulk_create()")
+    if not creating.query_stays_clear(loop, model):
+        raise Refused(
+            Reason.QUERYSET_SHAPE, f"the loop's query may read rows of {model.label}, which are new"
+        )
+
+
+def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop: Loop) -> None:
+    """No value can change between the making of its row and ``bulk_create()``, which inserts rows that
+    have a key before those that get one. Raises ``Refused``.
+    """
+    for row in rows:
+        if row.given.args:
+            raise Refused(
+                Reason.VALUE, f"line {row.call.lineno} does not name the values of its row"
+            )
+        for name, value in _values(row, loop):
+            column = columns.get(name)
+            if name == "pk" or (column is not None and column.primary_key is not False):
+                raise Refused(
+                    Reason.PRIMARY_KEY,
+                    "bulk_create() inserts rows whose key is given before others",
+                )
+            plain = column is not None and column.kind in INERT and column.kind != "BinaryField"
+            if not plain and not isinstance(value, ast.Constant):
+                raise Refused(
+                    Reason.VALUE, f"the value of `{name}` may change before bulk_create()"
+                )
+
+
+def _values(row: Creation, loop: Loop) -> Iterator[tuple[str, ast.expr | None]]:
+    """What the row is given when it is made, and what is set afterwards."""
+    yield from ((given.arg or "**", given.value) for given in row.given.keywords)
+    scope = loop.resolver.scope
+    for load in scope.loads(row.name) if row.name else ():
+        match scope.parents[load]:
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name, None

@@ -1,0 +1,461 @@
+"""Whether the rows that a loop creates can wait for one another: which they are, and what they must not be."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from keyword import iskeyword
+
+from migfix.expressions import failing, gates, saves
+from migfix.expressions.context import Refused
+from migfix.facts import uses
+from migfix.facts.changes import shares_table
+from migfix.facts.effects import Effect, Kind
+from migfix.facts.loop import Loop
+from migfix.facts.streaming import already_streams
+from migfix.findings import Reason, Refusal
+from migfix.history.state import Call, FieldState, ModelKey, ModelState, Name, Unknown
+from migfix.reading import known
+from migfix.reading.querysets import PLAIN_MANAGERS
+from migfix.reading.scopes import Binding, walk
+from migfix.reading.values import Manager, Model, Rows
+from migfix.writes import new_rows
+from migfix.writes.batching import check_place, place_of_use
+from migfix.writes.waiting import check_nothing_looks, stays_in_table
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+
+@dataclass(frozen=True, eq=False)
+class Creation:
+    """A call that inserts a new row.
+
+    ``manager`` is what ``create()`` is called on; it is None for ``save()``. ``made`` is the call of
+    the model, None for ``create()``, and ``name`` the name that it has by then, if any.
+    """
+
+    call: ast.Call
+    model: Model
+    manager: ast.expr | None = None
+    made: ast.Call | None = None
+    name: str | None = None
+
+    @property
+    def given(self) -> ast.Call:
+        """The call with the values of the row."""
+        return self.made or self.call
+
+
+def creations(loop: Loop) -> list[Creation]:
+    """The calls in the body that create rows, in no function of their own."""
+    calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
+    found = (_creation(call, loop) for call in calls if isinstance(call.func, ast.Attribute))
+    return sorted(filter(None, found), key=lambda each: (each.call.lineno, each.call.col_offset))
+
+
+def _creation(call: ast.Call, loop: Loop) -> Creation | None:
+    match call.func:
+        case ast.Attribute(value=owner, attr="create"):
+            value = loop.resolver.value(owner)
+            if isinstance(value, (Manager, Rows)):
+                return Creation(call, value.model, manager=owner)
+        case ast.Attribute(value=ast.Call() as made, attr="save"):
+            return _saved(call, made, None, loop)
+        case ast.Attribute(value=ast.Name(id=name), attr="save"):
+            binding = loop.resolver.scope.binding(name, call)
+            if binding and binding.position is None and isinstance(binding.value, ast.Call):
+                return _saved(call, binding.value, name, loop)
+    return None
+
+
+def _saved(call: ast.Call, made: ast.Call, name: str | None, loop: Loop) -> Creation | None:
+    model = loop.resolver.value(made.func, made)
+    return Creation(call, model, None, made, name) if isinstance(model, Model) else None
+
+
+def appended(call: ast.Call, row: ast.expr, model: Model, loop: Loop) -> Creation | None:
+    """``rows.append(Model(...))``, or of a name for a row of the model."""
+    match row:
+        case ast.Call():
+            found = _saved(call, row, None, loop)
+        case ast.Name(id=name):
+            binding = loop.resolver.scope.binding(name, row)
+            made = binding.value if binding and binding.position is None else None
+            found = _saved(call, made, name, loop) if isinstance(made, ast.Call) else None
+        case _:
+            found = None
+    return found if found is not None and found.model == model else None
+
+
+def by_model(found: Iterable[Creation]) -> dict[Model, list[Creation]]:
+    groups: dict[Model, list[Creation]] = {}
+    for each in found:
+        groups.setdefault(each.model, []).append(each)
+    return groups
+
+
+def check_rows(loop: Loop) -> None:
+    """The loop deletes none of its rows: others, not written yet, may point to them. Raises ``Refused``."""
+    for use in loop.used(uses.Kind.DELETE):
+        place = place_of_use(use, loop)
+        raise Refused(Reason.QUERY_IN_BODY, f"{place} deletes rows that new ones may point to")
+
+
+def check_group(
+    group: Sequence[Creation], every: Sequence[Creation], loop: Loop
+) -> tuple[ModelState, list[Refusal]]:
+    """The rows of one model can wait: the model, and what may differ. Raises ``Refused``.
+
+    ``every`` are all creations of the loop.
+    """
+    for each in group:
+        check_unused(each, loop)
+        check_place(each.call, loop, "create()" if each.manager else "save()")
+        _check_arguments(each, loop)
+    model, columns, caveats = check_model(group[0].model, loop)
+    for each in group:
+        check_manager(each, model, loop)
+    caveats += default_caveats(model, columns, group)
+    _check_query_of_loop(loop, model)
+    _check_other_creations(group, every, loop, model)
+    own = frozenset(each.call for each in group)
+    unresolved = frozenset(each.call for each in every if each.manager is None)
+    check_body(loop, model, own | unresolved)
+    caveats += check_nothing_looks(loop, model, own | unresolved)
+    caveats += failing.later_turns(loop, own, f"a new row of {model.label} may fail")
+    calls = [each.given if each.name is None else None for each in group]
+    caveats += new_rows.greater_keys(loop, model, columns, calls)
+    return model, list(dict.fromkeys(caveats))
+
+
+# --- the calls -----------------------------------------------------------------------------------
+
+
+def _check_arguments(creation: Creation, loop: Loop) -> None:
+    line = loop.line_of(creation.call)
+    if creation.manager is None and (creation.call.args or creation.call.keywords):
+        raise Refused(Reason.SAVE_ARGUMENTS, f"save() on line {line} is called with arguments")
+    if creation.call.args:
+        raise Refused(
+            Reason.SAVE_ARGUMENTS, f"create() on line {line} takes no positional arguments"
+        )
+
+
+def check_unused(creation: Creation, loop: Loop) -> None:
+    """Nothing reads the row after the call: it has no key yet. Raises ``Refused``."""
+    scope, call = loop.resolver.scope, creation.call
+    if not isinstance(scope.parents[call], ast.Expr):
+        raise Refused(Reason.CREATED_ROW_USED, f"the row that line {call.lineno} creates is used")
+    if creation.name is None:
+        return
+    made = scope.binding(creation.name, call)
+    assert made is not None
+    if _is_in_loop_without(made, call, loop):
+        raise Refused(
+            Reason.CREATED_ROW_USED, f"save() on line {call.lineno} may run twice for one row"
+        )
+    for load in scope.loads(creation.name, ast.Del):
+        if scope.is_inside(load, call):
+            continue
+        before = (load.lineno, load.col_offset) < (call.lineno, call.col_offset)
+        on_it = isinstance(scope.parents[load], ast.Attribute)
+        calls = isinstance(scope.parents.get(scope.parents[load]), ast.Call) and on_it
+        method = calls and scope.parents[scope.parents[load]].func is scope.parents[load]  # type: ignore[attr-defined]
+        known = scope.binding(creation.name, load) is made  # so that it is in the loop, too
+        if not known or not before or not on_it or method:
+            raise Refused(
+                Reason.CREATED_ROW_USED,
+                f"`{creation.name}`, which line {call.lineno} saves, is used on line {load.lineno}",
+            )
+
+
+def _is_in_loop_without(made: Binding, call: ast.Call, loop: Loop) -> bool:
+    """Is there a loop around the call, but not around what made its row?"""
+    scope = loop.resolver.scope
+    return any(
+        isinstance(ancestor, _LOOPS) and not scope.is_inside(made.statement, ancestor)
+        for ancestor in scope.ancestors(call)
+    )
+
+
+def check_manager(creation: Creation, model: ModelState, loop: Loop) -> None:
+    """Only Django's own ``create()``. Raises ``Refused``."""
+    if creation.manager is None:
+        return
+    value = loop.resolver.value(creation.manager)
+    assert isinstance(value, (Manager, Rows))
+    manager = value.manager if isinstance(value, Rows) else value
+    steps = value.steps if isinstance(value, Rows) else ()
+    if manager.related:
+        raise Refused(
+            Reason.CUSTOM_MANAGER, f"`{manager.name}` hangs on a row: each has a manager of its own"
+        )
+    plain = model.has_plain_managers or manager.name == "_base_manager"
+    if not plain or manager.name not in PLAIN_MANAGERS:
+        raise Refused(
+            Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
+        )
+    if any(step.name not in {"using", "db_manager", "all"} for step in steps):
+        raise Refused(Reason.QUERYSET_SHAPE, "create() is called on a queryset, not on a manager")
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+def check_model(
+    created: Model, loop: Loop
+) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
+    """The model of new rows, its columns and what may differ because of them. Raises ``Refused``."""
+    if created.real:
+        raise Refused(
+            Reason.REAL_MODEL,
+            "the model of the new rows is imported, not taken from apps: its own save() and signals run",
+        )
+    model = (
+        loop.state.model(*created.key) if created.key else Unknown("it is not named by literals")
+    )
+    columns = loop.columns_of(created.key) if created.key else None
+    if isinstance(model, Unknown):
+        raise Refused(Reason.MODEL_UNKNOWN, f"the model of the new rows is not known: {model.why}")
+    if columns is None:
+        raise Refused(Reason.MODEL_UNKNOWN, f"the columns of {model.label} are not known")
+    caveats = list(gates.caveats_of(model, loop, columns))
+    if model.proxy is not False:
+        raise Refused(Reason.INHERITANCE, f"{model.label} stands for another model")
+    for each in gates.lineage(model, loop):
+        if any(isinstance(base, tuple) for base in each.bases):
+            raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
+        if "order_with_respect_to" in each.options:
+            raise Refused(
+                Reason.SAVE_SIDE_EFFECT, f"rows of {model.label} are numbered as they are created"
+            )
+    caveats += _column_caveats(columns)
+    caveats += gates.save_caveats(loop)
+    return model, columns, [*caveats, *saves.connected(columns)]
+
+
+def _column_caveats(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+    for column in {c.name: c for c in columns.values()}.values():
+        if "db_default" in column.options or "**" in column.options:
+            raise Refused(
+                Reason.FIELD_UNKNOWN, f"the database may compute `{column.name}` of each new row"
+            )
+        if column.kind is None:
+            yield Refusal(
+                Reason.SAVE_SIDE_EFFECT,
+                f"what save() does with `{column.name}`, a {column.class_path or 'field'}, is not "
+                "known: it may look for other rows",
+            )
+
+
+def default_caveats(
+    model: ModelState, columns: Mapping[str, FieldState], group: Sequence[Creation]
+) -> Iterator[Refusal]:
+    """Defaults that functions compute, which may look for the rows created before."""
+    named = [{keyword.arg for keyword in each.given.keywords} for each in group]
+    for column in {c.name: c for c in columns.values()}.values():
+        given = all(names & {column.name, column.attname} for names in named)
+        if not given and _may_look(column.options.get("default")):
+            yield Refusal(
+                Reason.UNKNOWN_CALL,
+                f"the default of `{column.name}` may look for {model.label} rows that wait to be written",
+            )
+
+
+def _may_look(default: object) -> bool:
+    match default:
+        case Name(path=path) | Call(path=path):
+            return not known.is_pure(path) and path.rpartition(".")[2] not in _COLLECTIONS
+    return isinstance(default, Unknown)
+
+
+_COLLECTIONS = frozenset({"dict", "list", "set", "str", "tuple"})
+
+
+# --- the body ------------------------------------------------------------------------------------
+
+
+def _check_query_of_loop(loop: Loop, model: ModelState) -> None:
+    """No query that is read as the loop goes may read the new rows. Raises ``Refused``."""
+    rows = loop.rows
+    live = already_streams(loop) if isinstance(rows, Rows) else rows.live
+    if live and not query_stays_clear(loop, model):
+        raise Refused(
+            Reason.QUERYSET_SHAPE,
+            f"the loop reads its rows as it goes, and may come to those of {model.label} that it creates",
+        )
+
+
+def query_stays_clear(loop: Loop, model: ModelState) -> bool:
+    """Does the loop's query certainly read no rows of the model?"""
+    key = loop.rows.model.key if isinstance(loop.rows, Rows) else None
+    if shares_table(loop, model, key):
+        return False
+    return stays_in_table(Effect(Kind.READS, loop.queryset, key), loop)
+
+
+def check_body(loop: Loop, model: ModelState, besides: frozenset[ast.Call]) -> None:
+    """No other row that is written shares the table or may point to the new rows. Raises ``Refused``."""
+    _check_saved_rows(loop, model)
+    _check_pointing(loop, model, besides)
+
+
+def _check_saved_rows(loop: Loop, model: ModelState) -> None:
+    """What the loop does with its own rows leaves those of the model alone. Raises ``Refused``."""
+    if not loop.used(uses.Kind.SAVE):
+        return
+    own = loop.model
+    if isinstance(own, Unknown) or shares_table(loop, model, own.key):
+        raise Refused(
+            Reason.QUERY_IN_BODY, f"the loop also saves rows in the table of {model.label}"
+        )
+    if _points_to(own.key, model, loop):
+        raise Refused(
+            Reason.QUERY_IN_BODY, f"rows of {own.label} are saved that may point to new ones"
+        )
+
+
+def _check_other_creations(
+    group: Sequence[Creation], every: Sequence[Creation], loop: Loop, model: ModelState
+) -> None:
+    """Rows of other models that the body creates, as far as ``effects`` cannot tell. Raises ``Refused``."""
+    for each in every:
+        if each in group:
+            continue
+        line, key = loop.line_of(each.call), each.model.key
+        if key is None or shares_table(loop, model, key):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"line {line} may create rows in the table of {model.label}, too",
+            )
+        if _points_to(key, model, loop):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"line {line} creates rows that may point to those of {model.label}",
+            )
+
+
+def _check_pointing(loop: Loop, model: ModelState, besides: frozenset[ast.Call]) -> None:
+    """No other write gives a row a key of the new ones. Raises ``Refused``."""
+    for effect in loop.having(Kind.WRITES):
+        if effect.node not in besides and effect.model and _points_to(effect.model, model, loop):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"line {loop.line_of(effect.node)} writes rows that may point to those of {model.label}",
+            )
+
+
+def _points_to(key: ModelKey, model: ModelState, loop: Loop) -> bool:
+    """May a column of the model called ``key`` hold the key of a row of ``model``?"""
+    columns = loop.columns_of(key)
+    if columns is None:
+        return True
+    for column in columns.values():
+        if column.is_relation is not False and column.target is None:
+            return True
+        if column.target is not None and (
+            isinstance(column.target, Unknown) or shares_table(loop, model, column.target)
+        ):
+            return True
+    return False
+
+
+# --- the new text --------------------------------------------------------------------------------
+
+
+def source_text(group: Sequence[Creation], loop: Loop) -> str:
+    """What ``create_in_batches`` is called with. Raises ``Refused``."""
+    managers = list(dict.fromkeys(manager_text(m, loop) for each in group if (m := each.manager)))
+    if len(managers) > 1:
+        raise Refused(Reason.LOOP_SHAPE, "the loop creates rows of one model by several managers")
+    if managers:
+        return managers[0]
+    made = next(each.made for each in group if each.made is not None)
+    return _model_text(made.func, group[0].model, loop)
+
+
+def manager_text(manager: ast.expr, loop: Loop) -> str:
+    """The manager as it is said before the loop. Raises ``Refused``."""
+    if is_fixed(manager, loop):
+        return loop.text(manager)
+    value = loop.resolver.value(manager)
+    match manager:
+        case ast.Attribute(value=owner, attr=name) if isinstance(value, Manager):
+            return f"{_model_text(owner, value.model, loop)}.{name}"
+    raise Refused(Reason.LOOP_SHAPE, "the manager that creates the rows is made in the loop")
+
+
+def _model_text(node: ast.expr, model: Model, loop: Loop) -> str:
+    if is_fixed(node, loop):
+        return loop.text(node)
+    text = loop.model_text(model.key) if model.key else None
+    if text is None:
+        raise Refused(Reason.NAME_CLASH, "the function has no name for the model before the loop")
+    return text
+
+
+_ON_MANAGERS = frozenset({"using", "db_manager", "all", "get_model"})
+
+
+def is_fixed(node: ast.expr, loop: Loop) -> bool:
+    """Does the expression mean the same before the loop as in each of its turns?"""
+    scope = loop.resolver.scope
+    for part in walk(node):
+        match part:
+            case ast.Call(func=ast.Attribute(attr=method)) if method in _ON_MANAGERS:
+                continue
+            case ast.Call():
+                return False
+            case ast.Name(id=name):
+                bound = name in scope.bindings
+                if scope.rebound_in(name, loop.node) or name in scope.shared:
+                    return False
+                if bound and scope.binding(name, loop.node) is None:
+                    return False
+    return True
+
+
+def replaced(creation: Creation, batch: str, loop: Loop) -> Iterator[tuple[ast.expr, str]]:
+    """The expressions of the call that change, and what they become. Raises ``Refused``."""
+    call, made = creation.call, creation.made
+    assert isinstance(call.func, ast.Attribute)
+    if made is None:
+        yield call.func, f"{batch}.create"
+    elif creation.name is not None:
+        yield call, f"{batch}.add({creation.name})"
+    else:
+        end = _after(made, call)
+        starts_with_model = loop.source.segment(made).startswith(loop.source.segment(made.func))
+        if loop.source.segment(end) != ".save()" or not starts_with_model:
+            raise Refused(Reason.LOOP_SHAPE, "save() does not follow the new row on its line")
+        yield made.func, f"{batch}.add({loop.text(made.func)}"
+        yield end, ")"
+
+
+def _after(made: ast.Call, call: ast.Call) -> ast.expr:
+    """The place between the ends of the two."""
+    place = ast.Name("", ast.Load())
+    place.lineno, place.col_offset = made.end_lineno or 0, made.end_col_offset or 0
+    place.end_lineno, place.end_col_offset = call.end_lineno, call.end_col_offset
+    return place
+
+
+def names_for(model: ModelState) -> list[str]:
+    """What a batch of new rows may be called: ``listings``, ``channel_listings``."""
+    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", model.name) or [model.name]
+    last, every = _plural(words[-1].lower()), _plural("_".join(words).lower())
+    names = [last, every, f"new_{last}", f"new_{every}"]
+    return [n for n in names if n.isidentifier() and not iskeyword(n) and n not in _MISLEADING]
+
+
+_MISLEADING = frozenset({"news", "olds", "apps", "models", "migrations", "settings"})
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("ss", "us", "x", "ch", "sh")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in set("aeiou"):
+        return f"{word[:-1]}ies"
+    return word if word.endswith("s") else f"{word}s"

@@ -1,0 +1,374 @@
+"""What in a loop's body might see that rows it saved are not written yet."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+
+from migfix.expressions import gates
+from migfix.expressions.context import Refused
+from migfix.facts import effects, uses
+from migfix.facts.changes import shares_table
+from migfix.facts.effects import Effect, Kind
+from migfix.facts.lazies import Lazies, lazies_of
+from migfix.facts.loop import Loop
+from migfix.facts.reached import named_by_text, reached
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelKey, ModelState, Name, ProjectState, Unknown
+from migfix.reading import known, lookups
+from migfix.reading.kinds import kind_of
+from migfix.reading.querysets import CHAINING, Resolver
+from migfix.reading.relations import accessor
+from migfix.reading.scopes import Binding, walk
+from migfix.reading.values import Manager, Model, Row, Rows, Step
+
+# Links of a chain that bring no other table into the query, unless by a lookup.
+_PLAIN_STEPS = frozenset(
+    "all filter exclude order_by reverse values values_list only defer distinct using db_manager "
+    "none iterator list() []".split()
+)
+_SORTING = frozenset({"order_by", "earliest", "latest"})
+# What these are given is rows, values of the table's own columns, or no column at all.
+_WITHOUT_LOOKUPS = frozenset(
+    "create save update bulk_create bulk_update add set remove in_bulk using db_manager iterator".split()
+)
+_NO_LOOKUPS = frozenset({"defaults", "create_defaults", "flat", "named"})
+
+
+def check_nothing_looks(
+    loop: Loop, model: ModelState, besides: Collection[ast.AST] = ()
+) -> Iterator[Refusal]:
+    """What may look for rows of the model while they wait. Raises ``Refused`` where it does.
+
+    Queries of other tables by their own columns alone see nothing of them. The calls ``besides`` are
+    those that wait themselves.
+    """
+    own = {use.node for use in loop.used(uses.Kind.SAVE)}
+    for effect in loop.effects:
+        if effect.node in own or effect.node in besides:
+            continue
+        line = loop.line_of(effect.node)
+        match effect.kind:
+            case Kind.SQL | Kind.TRANSACTION:
+                raise Refused(
+                    Reason.QUERY_IN_BODY, f"line {line} uses the connection before all is saved"
+                )
+            case Kind.READS | Kind.WRITES:
+                yield from _check_query(effect, loop, model)
+            case Kind.CALL:
+                yield Refusal(
+                    Reason.UNKNOWN_CALL,
+                    f"line {line} calls code that is not known and may look for {model.label} rows "
+                    "that wait to be written",
+                )
+    names = _names_leading_to(loop, model)
+    for node, resolver in reached(loop.region, loop.resolver):
+        if (name := _leading(node, names, resolver)) is not None:
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"`{name}` on {loop.place_of(node, resolver)} may read rows of {model.label} "
+                "before they are written",
+            )
+        if isinstance(node, ast.expr) and _is_lazy_here(node, lazies_of(resolver)):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"{loop.place_of(node, resolver)} may run a query that was made before, and read rows of "
+                f"{model.label} before they are written",
+            )
+        if isinstance(node, ast.Name) and _is_unknown(node, resolver, loop):
+            yield Refusal(
+                Reason.UNKNOWN_CALL,
+                f"`{node.id}` on {loop.place_of(node, resolver)} may be a queryset that is not "
+                "evaluated yet",
+            )
+    _check_nothing_kept(loop)
+
+
+def _is_lazy_here(node: ast.expr, lazies: Lazies) -> bool:
+    """May the body run a query here of which it is not known which table it reads?
+
+    Known ones are effects, wherever they run.
+    """
+    resolver = lazies.resolver
+    match node:
+        case ast.Name():
+            known = isinstance(resolver.value(node), (Manager, Rows, Row))
+            return lazies.is_lazy(node) and not known
+        case ast.Call(func=ast.Attribute(attr=method)) if method in CHAINING:
+            return lazies.is_lazy(node) and not isinstance(resolver.value(node), Rows)
+        case ast.Call(func=ast.Name()) if resolver.function(node.func) is not None:
+            return lazies.is_lazy(node)
+    return False
+
+
+def _check_nothing_kept(loop: Loop) -> None:
+    """No query is put before the loop where the body could find it. Raises ``Refused``."""
+    for node, resolver in _kept(loop.resolver):
+        inside = resolver.scope.is_inside(node, loop.node)
+        if not inside and not (resolver is loop.resolver and _comes_after(node, loop)):
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"{loop.place_of(node, resolver)} keeps a query that the loop may run before all is saved",
+            )
+
+
+def _kept(resolver: Resolver) -> list[tuple[ast.expr, Resolver]]:
+    """The queries that the function, and those that it calls, keep where they cannot be followed."""
+    if "kept" not in resolver.own:
+        function = resolver.scope.node
+        statements = function.body if isinstance(function.body, list) else []
+        resolver.own["kept"] = [
+            (node, here)
+            for node, here in reached(statements, resolver)
+            if isinstance(node, ast.expr)
+            and lazies_of(here).is_lazy(node)
+            and lazies_of(here).is_kept(node)
+        ]
+    found: list[tuple[ast.expr, Resolver]] = resolver.own["kept"]
+    return found
+
+
+def _comes_after(node: ast.expr, loop: Loop) -> bool:
+    """Does it run only when the loop is over?"""
+    turns = (ast.For, ast.AsyncFor, ast.While)
+    again = any(isinstance(each, turns) for each in loop.resolver.scope.ancestors(loop.node))
+    return not again and node.lineno > (loop.node.end_lineno or loop.node.lineno)
+
+
+def _check_query(effect: Effect, loop: Loop, model: ModelState) -> Iterator[Refusal]:
+    line = loop.line_of(effect.node)
+    if effects.is_deletion(effect):
+        raise Refused(
+            Reason.QUERY_IN_BODY, f"line {line} deletes rows that others, not written yet, leave"
+        )
+    if effect.model is None or shares_table(loop, model, effect.model):
+        raise Refused(
+            Reason.QUERY_IN_BODY,
+            f"line {line} may read or write rows of {model.label} before they are written",
+        )
+    if not stays_in_table(effect, loop):
+        raise Refused(
+            Reason.QUERY_IN_BODY, f"the query on line {line} may join rows that are not written yet"
+        )
+    yield from _caveats_of_query(effect, loop)
+
+
+def _caveats_of_query(effect: Effect, loop: Loop) -> Iterator[Refusal]:
+    """Code of the project that a query of another table may run. Raises ``Refused``."""
+    assert effect.model is not None
+    other, columns = loop.state.model(*effect.model), loop.columns_of(effect.model)
+    assert not isinstance(other, Unknown) and columns is not None
+    yield from gates.caveats_of(other, loop, columns)
+    if effect.kind is Kind.WRITES:
+        for column in columns.values():
+            if column.kind is None or not _is_plain_default(column.options.get("default")):
+                yield Refusal(
+                    Reason.UNKNOWN_CALL,
+                    f"line {loop.line_of(effect.node)} may run code of the project for "
+                    f"`{column.name}` of {other.label}",
+                )
+
+
+def _is_plain_default(value: object) -> bool:
+    """A value, or a function that runs no query."""
+    if isinstance(value, Name):
+        return "." not in value.path or known.is_pure(value.path)
+    return not isinstance(value, Unknown)
+
+
+def stays_in_table(effect: Effect, loop: Loop) -> bool:
+    """Does the query name no column of another table, and no expression that could?"""
+    assert effect.model is not None
+    query, resolver = effect.inside or (effect, loop.resolver)
+    node = query.node
+    if not _is_written_here(node, resolver):
+        return False
+    other, columns = loop.state.model(*effect.model), loop.columns_of(effect.model)
+    if isinstance(other, Unknown) or columns is None or not other.has_plain_managers:
+        return False
+    ordering = other.options.get("ordering", ())
+    if not isinstance(ordering, tuple):
+        return False
+    chain = [*_chain(node, resolver)]
+    every = list(chain)
+    if isinstance(node, ast.Call) and not _rows(node, resolver):
+        assert isinstance(node.func, ast.Attribute)
+        every.append(Step(node.func.attr, node))
+    return (
+        all(lookups.stays_in_table(name, columns, sorts=True) for name in ordering)
+        and all(step.name in _PLAIN_STEPS for step in chain)
+        and all(_names_own(step, columns) for step in every)
+        and not any(_has_queries(step, lazies_of(resolver)) for step in every)
+    )
+
+
+def _is_written_here(node: ast.AST, resolver: Resolver) -> bool:
+    """Is it the query itself, of rows, a manager or a new row?"""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner)) if _rows(node, resolver) is None:
+            known = isinstance(resolver.value(owner), (Manager, Rows, Row))
+            return known or effects.made_row(owner, resolver) is not None
+    return _rows(node, resolver) is not None
+
+
+def _chain(node: ast.AST, resolver: Resolver) -> tuple[Step, ...]:
+    """The links of the queryset that the effect is about, without its last call."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner)) if not _rows(node, resolver):
+            found = _rows(owner, resolver)
+        case _:
+            found = _rows(node, resolver)
+    return found.steps if found else ()
+
+
+def _rows(node: ast.AST, resolver: Resolver) -> Rows | None:
+    found = resolver.value(node) if isinstance(node, ast.expr) else None
+    return found if isinstance(found, Rows) else None
+
+
+def _names_own(step: Step, columns: Mapping[str, FieldState]) -> bool:
+    """Are all lookups of the step columns of the table itself?"""
+    if step.call is None or step.name in _WITHOUT_LOOKUPS:
+        return True
+    kept = [k for k in step.call.keywords if k.arg not in _NO_LOOKUPS]
+    named = Step(step.name, ast.Call(step.call.func, step.call.args, kept))
+    return all(
+        lookups.stays_in_table(name, columns, sorts=step.name in _SORTING) for name in named.lookups
+    )
+
+
+def _has_queries(step: Step, lazies: Lazies) -> bool:
+    """``F("author__name")``, subqueries and what may be one lead to other tables."""
+    if step.call is None:
+        return False
+    given = [*step.call.args, *(keyword.value for keyword in step.call.keywords)]
+    return any(
+        isinstance(node, ast.expr) and _is_query(node, lazies)
+        for value in given
+        for node in walk(value)
+    )
+
+
+def _is_query(node: ast.expr, lazies: Lazies) -> bool:
+    match node:
+        case ast.Call(func=function):  # the lookups of Q are those of the step
+            path = lazies.resolver.module.path_of(function)
+            return path != "django.db.models.Q" and lazies.is_lazy(node)
+        case ast.Name() | ast.Attribute():
+            return lazies.is_lazy(node)
+    return False
+
+
+def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
+    """The attributes by which rows of any model give rows of this table. Raises ``Refused``."""
+    found: set[str] = set()
+    for each in _sharing_table(loop, model):
+        found |= {field.name for _, field in loop.state.pointing_to(each.key)}
+        for field in each.fields:
+            if field.target is not None:  # a manager, or one row, on its target
+                name = field.options.get("related_name", "")
+                if not isinstance(name, str):
+                    raise Refused(
+                        Reason.MODEL_UNKNOWN,
+                        f"what rows of other tables call those of {each.label} is not known",
+                    )
+                shown = name.replace("%(class)s", each.name.lower())
+                shown = shown.replace("%(app_label)s", each.app_label)
+                found |= {shown or each.name.lower(), accessor(each, field) or ""}
+    found |= _names_through(loop, model)
+    return frozenset(name for name in found if name and not name.endswith("+"))
+
+
+def _sharing_table(loop: Loop, model: ModelState) -> list[ModelState]:
+    """The models, itself included, whose rows are in its table: proxies, children, other states of it."""
+    others = loop.state.ask(_sharing_with, model.key)
+    return [model, *(other for other in others if other is not model)]
+
+
+def _sharing_with(state: ProjectState, key: ModelKey) -> tuple[ModelState, ...]:
+    known = (each for each in state.models.values() if isinstance(each, ModelState))
+    return tuple(each for each in known if lookups.share_table(each.key, key, state))
+
+
+def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | None:
+    """The attribute among the names that the node reads; a column of the same name leads nowhere."""
+    match node:
+        case ast.Attribute(value=owner, attr=name) if name in names:
+            row = resolver.value(owner)
+            plain = isinstance(row, Row) and effects.is_plain_column(row, name, resolver)
+            return None if plain else name
+    named = (name for name in named_by_text(node, resolver) if name is None or name in names)
+    return next((name or "an attribute that a text names" for name in named), None)
+
+
+def _names_through(loop: Loop, model: ModelState) -> set[str]:
+    """The managers, on both ends, of many-to-many relations whose rows are those of the model."""
+    links = loop.state.ask(_links_through, model.key)
+    return {name or "" for other, link in links for name in (link.name, accessor(other, link))}
+
+
+def _links_through(state: ProjectState, key: ModelKey) -> tuple[tuple[ModelState, FieldState], ...]:
+    return tuple(
+        (model, field)
+        for model in state.models.values()
+        if isinstance(model, ModelState)
+        for field in model.fields
+        if isinstance(field.through, Unknown) or field.through == key
+    )
+
+
+def _is_unknown(load: ast.Name, resolver: Resolver, loop: Loop) -> bool:
+    """May the name stand for a queryset that code made which is not known?"""
+    if not isinstance(load.ctx, ast.Load) or _is_called(load, resolver):
+        return False
+    if resolver.value(load) is not None or resolver.scope.is_of_inner(load):
+        return False
+    bindings = resolver.scope.bindings.get(load.id)
+    if bindings is None:
+        return False
+    if resolver.scope is not loop.resolver.scope:  # what the body hands over is looked at there
+        bindings = [each for each in bindings if not isinstance(each.statement, ast.arg)]
+    return any(_is_from_unknown(binding, load.id, resolver) for binding in bindings)
+
+
+def _is_called(load: ast.Name, resolver: Resolver) -> bool:
+    """Calls are effects, and so are those of its methods that are not Python's own."""
+    match resolver.scope.parents.get(load):
+        case ast.Call(func=function):
+            return function is load
+    return False
+
+
+def _is_from_unknown(binding: Binding, name: str, resolver: Resolver) -> bool:
+    match binding.statement:
+        case ast.arg():
+            return resolver.parameters.get(name) is None and name not in {"self", "cls"}
+        case ast.NamedExpr(value=value) | ast.AugAssign(value=value) | ast.For(iter=value):
+            return _is_made_by_unknown(value, resolver)
+    return binding.value is not None and _is_made_by_unknown(binding.value, resolver)
+
+
+def _is_made_by_unknown(value: ast.expr, resolver: Resolver) -> bool:
+    """Does a function make it that is neither Python's own nor in this file?"""
+    match value:
+        case ast.Call(func=ast.Name(id=name) as function):
+            own = resolver.module.is_builtin(name) or resolver.function(function) is not None
+            own = own or isinstance(resolver.value(function), Model)
+            return not own and not _holds_nothing(value, resolver)
+        case ast.Call(func=ast.Attribute(value=owner) as function):
+            if resolver.module.path_of(function) is not None:
+                return not _holds_nothing(value, resolver)
+            return kind_of(owner, resolver) is None
+        case ast.IfExp() | ast.BoolOp() | ast.Tuple() | ast.List() | ast.Dict() | ast.NamedExpr():
+            parts = [node for node in walk(value) if isinstance(node, ast.Call)]
+            return any(_is_made_by_unknown(part, resolver) for part in parts)
+    return False
+
+
+def _holds_nothing(call: ast.Call, resolver: Resolver) -> bool:
+    """Is what the call gives certainly no query that is not sent yet? Lazy arguments are seen elsewhere."""
+    path = resolver.module.path_of(call.func) or ""
+    if known.is_pure(path):
+        return True
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return known.hands_on(path) and not any(_is_made_by_unknown(each, resolver) for each in given)

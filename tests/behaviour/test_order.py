@@ -1,0 +1,131 @@
+"""Rows of equal order: which rewrites of a query bring them in another one, and that none is called safe there.
+
+Small tables hide it: databases sort them in memory and find them in one way.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.databases import ONE_SQLITE
+from tests.rewritten import rewritten
+from tests.running import Different, run_both
+
+pytestmark = [pytest.mark.behaviour]
+
+MODELS = """
+    migrations.CreateModel("A", [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("s", models.CharField(max_length=40, default="")),
+        ("w", models.CharField(max_length=400, default="")),
+        ("i", models.IntegerField(default=0, db_index=True)),
+        ("m", models.IntegerField(default=0)),
+        ("n", models.IntegerField(null=True)),
+        ("x", models.TextField(default="")),
+    ]),
+    migrations.CreateModel("B", [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("v", models.IntegerField(default=0)),
+        ("name", models.CharField(max_length=60, default="")),
+    ]),
+"""
+
+
+def rows(apps, connection):
+    a = apps.get_model("shop", "A")
+    a.objects.bulk_create(
+        a(s=f"s{i % 11}", w="w" * (i % 300), m=i % 7, i=(i * 7) % 13, x="x" * (i % 50))
+        for i in range(2000)
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+def migration(source: str, body: str, before: str = "", after: str = "") -> str:
+    inside = "".join(f"        {line}\n" for line in body.splitlines())
+    return (
+        "from django.db.models import F, Window\nfrom django.db.models.functions import RowNumber\n\n\n"
+        "def forwards(apps, schema_editor):\n"
+        '    A = apps.get_model("shop", "A")\n    B = apps.get_model("shop", "B")\n'
+        f"    {before or 'pass'}\n    for a in {source}:\n{inside}    {after or 'pass'}\n"
+    )
+
+
+LAST = {
+    "body": "d[a.m] = a.pk",
+    "before": "d = {}",
+    "after": "B.objects.bulk_create([B(v=v, name=k) for k, v in sorted(d.items())])",
+}
+COUNTED = {
+    "body": "k += 1\na.n = k\na.save(update_fields=['n'])",
+    "before": "k = 0",
+}
+NUMBERED = {
+    "body": "l.append(B(v=a.pk))",
+    "before": "l = []",
+    "after": "B.objects.bulk_create(l)",
+}
+DEPENDING = {"last": LAST, "counted": COUNTED, "numbered": NUMBERED}
+
+
+@pytest.mark.parametrize(
+    ("database", "source", "rewrite"),
+    [
+        pytest.param("mariadb", 'A.objects.order_by("s")', '.only("m")', marks=pytest.mark.mariadb),
+        pytest.param("mariadb", 'A.objects.order_by("m")', '.only("m")', marks=pytest.mark.mariadb),
+        pytest.param(
+            "postgresql",
+            'A.objects.order_by("i")',
+            ".iterator()",
+            marks=pytest.mark.postgresql,
+        ),
+    ],
+)
+def test_a_rewrite_of_the_query_alone_changes_the_order_of_ties(database, source, rewrite):
+    before = migration(source, **LAST)
+    run_both(MODELS, before, before, rows, database=database)
+    with pytest.raises(Different):
+        run_both(MODELS, before, migration(source + rewrite, **LAST), rows, database=database)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize("body", DEPENDING.values(), ids=DEPENDING)
+@pytest.mark.parametrize("key", ["s", "i", "m"])
+def test_ties_that_show(database, body, key):
+    check_equal(migration(f'A.objects.order_by("{key}")', **body), database)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize("rest", [".filter(i__lt=9)", ".filter(m=3)"])
+def test_rows_without_an_order(database, rest):
+    """No index holds what is loaded, so that the rows are read as before."""
+    check_equal(migration(f"A.objects{rest}", **COUNTED), database, only=("n",))
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_a_slice_among_ties(database):
+    check_equal(migration('A.objects.order_by("i")[:300]', **COUNTED), database)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_a_window_over_ties(database):
+    source = "A.objects.annotate(r=Window(RowNumber(), order_by=F('m').desc())).order_by('pk')"
+    check_equal(migration(source, "a.n = a.r if a.r > 1 else 0\na.save()"), database)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize("key", ["s", "i", "m"])
+def test_ties_that_do_not_show(database, key):
+    body = "a.n = len(a.s) + a.m\na.s = a.s.title()\na.save(update_fields=['n', 's'])"
+    before = migration(f'A.objects.order_by("{key}")', body)
+    after, outcome = rewritten(MODELS, before)
+    assert outcome.loops[0].only, outcome.loops[0].reason
+    run_both(MODELS, before, after, rows, database=database)
+
+
+def check_equal(before: str, database: str, only: tuple[str, ...] | None = None) -> None:
+    """What is called safe leaves what the loop leaves; perhaps nothing is."""
+    after, outcome = rewritten(MODELS, before)
+    assert outcome.loops[0].only == only, outcome.loops[0]
+    run_both(MODELS, before, after, rows, database=database)
