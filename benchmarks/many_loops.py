@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-RATIO_LIMIT = 2.5  # of twice as many; 4 where all are compared with all
+RATIO_LIMIT = 2.3  # of twice as many; 4 where all are compared with all
 SECONDS_PER_THING = 0.15  # counted calls take about twice as long, and a busy machine as long again
 
 _INITIAL = """\

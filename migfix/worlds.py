@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from migfix import databases
@@ -22,6 +22,7 @@ from migfix.query_log import debug_setting
 from migfix.reading.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.reading.library import Library, relative_file
 from migfix.reading.module import Module
+from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import walk
 from migfix.receivers import Receiver, receivers
 from migfix.source import Source, UnreadableSource
@@ -301,11 +302,21 @@ def _reached(module: Module, state: ProjectState, entries: Sequence[Entry]) -> R
 
 def _named_models(reach: Reach) -> frozenset[ModelKey]:
     """Every model that a ``get_model`` names: of the file by literals, of a reached function in any turn."""
-    called = [(call, reach.top_resolver) for call in _get_models(walk(reach.module.tree))]
+    named = set(_models_of_file(reach.module))
+    called = []
     for function in reach.functions.values():
         for call in _get_models(reach.module.nodes_of(function.node)):
             called += [(call, resolver) for resolver in reach.resolvers(function, call)]
     keys = (resolver.model_key(call, call) for call, resolver in called)
+    return frozenset(named.union(key for key in keys if key is not None))
+
+
+@lru_cache(maxsize=256)
+def _models_of_file(module: Module) -> frozenset[ModelKey]:
+    """Every model that a ``get_model`` of the file names by literals and constants."""
+    resolver = Resolver(module, module.scope, {}, ProjectState())
+    calls = _get_models(walk(module.tree))
+    keys = (resolver.model_key(call, call) for call in calls)
     return frozenset(key for key in keys if key is not None)
 
 

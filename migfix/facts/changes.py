@@ -18,14 +18,13 @@ from migfix.history.state import ModelKey, ModelState, Unknown
 from migfix.reading.lookups import share_table
 from migfix.reading.querysets import CHAINING, Resolver
 from migfix.reading.relations import accessor, possible_columns
-from migfix.reading.scopes import Binding, walk
+from migfix.reading.scopes import DEFINITIONS, Binding, walk
 from migfix.reading.values import Apps, Manager, Model, Row, Rows
 
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _CHANGING = frozenset({Kind.WRITES, Kind.SQL, Kind.TRANSACTION, Kind.CALL, Kind.YIELDS})
 # Methods that neither fill nor hand out the rows that a queryset keeps.
 # https://docs.djangoproject.com/en/stable/topics/db/queries/#caching-and-querysets
@@ -168,7 +167,7 @@ def immutable_attributes(model: ModelState, loop: Loop) -> frozenset[str]:
 
 def _runs_after(node: ast.AST, loop: Loop) -> bool:
     """Does it run only when the loop is over, or in another turn of the loops around it?"""
-    if any(isinstance(a, _DEFINITIONS) for a in _inside_function(node, loop.resolver)):
+    if any(isinstance(a, DEFINITIONS) for a in _inside_function(node, loop.resolver)):
         return False
     return node.lineno > (loop.node.end_lineno or loop.node.lineno)  # type: ignore[attr-defined, no-any-return]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from migfix.facts.changes import blocks_around, is_quiet
 from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import ModelState, Unknown
-from migfix.reading.scopes import walk
+from migfix.reading.module import Module
+from migfix.reading.scopes import Scope, walk
 from migfix.reading.values import Rows, Step
 
 if TYPE_CHECKING:
@@ -48,12 +50,9 @@ def counts_around(loop: Loop) -> Iterator[Count]:
     Those that read the looped rows themselves do so while nothing changes the table before the loop.
     """
     for root in _evaluated_before(loop):
-        for node in walk(root):
-            found = _count_at(node, loop) if isinstance(node, ast.expr) else None
-            rows = loop.resolver.value(found.rows) if found else None
-            if found is None or not isinstance(rows, Rows) or _is_repeated(node, root, loop):
-                continue
-            if _is_exact(rows, loop) and _alone(found.rows, loop):
+        for found in _counts_in(root, loop.resolver.scope, loop.module):
+            rows = loop.resolver.value(found.rows)
+            if isinstance(rows, Rows) and _is_exact(rows, loop) and _alone(found.rows, loop):
                 yield found
 
 
@@ -98,9 +97,20 @@ def _evaluated_before(loop: Loop) -> Iterator[ast.AST]:
             yield ancestor.test
 
 
-def _is_repeated(node: ast.AST, root: ast.AST, loop: Loop) -> bool:
+@lru_cache(maxsize=4096)
+def _counts_in(root: ast.AST, scope: Scope, module: Module) -> tuple[Count, ...]:
+    """What may be such a place, if it has to do with rows, and runs at most once each time that ``root`` does."""
+    return tuple(
+        count
+        for node in walk(root)
+        if isinstance(node, ast.expr)
+        and (count := _count_at(node, scope.parents, module)) is not None
+        and not _is_repeated(node, root, scope.parents)
+    )
+
+
+def _is_repeated(node: ast.AST, root: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
     """May it run many times each time that ``root`` does, or with its errors caught?"""
-    parents = loop.resolver.scope.parents
     while node is not root:
         node = parents[node]
         if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try)):
@@ -108,18 +118,17 @@ def _is_repeated(node: ast.AST, root: ast.AST, loop: Loop) -> bool:
     return False
 
 
-def _count_at(rows: ast.expr, loop: Loop) -> Count | None:
+def _count_at(rows: ast.expr, parents: Mapping[ast.AST, ast.AST], module: Module) -> Count | None:
     """What the expression around ``rows`` asks of them, None where it needs the rows themselves."""
-    parents = loop.resolver.scope.parents
     match parents[rows]:
         case ast.Call(
             func=ast.Name(id="len" | "bool" as name), args=[_], keywords=[]
-        ) as call if loop.module.is_builtin(name):
+        ) as call if module.is_builtin(name):
             return _length(call, rows, parents) if name == "len" else Count(call, rows, "exists")
     return Count(rows, rows, "exists") if _is_tested(rows, parents) else None
 
 
-def _length(call: ast.Call, rows: ast.expr, parents: dict[ast.AST, ast.AST]) -> Count:
+def _length(call: ast.Call, rows: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> Count:
     match parents[call]:
         case ast.Compare(
             left=left, ops=[operator], comparators=[ast.Constant(value=int(number))]
@@ -130,7 +139,7 @@ def _length(call: ast.Call, rows: ast.expr, parents: dict[ast.AST, ast.AST]) -> 
     return Count(call, rows, "exists" if _is_tested(call, parents) else "count")
 
 
-def _is_tested(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
     """Does nothing matter of the value but whether it is true?"""
     parent = parents[node]
     match parent:

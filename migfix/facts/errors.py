@@ -470,6 +470,7 @@ def _is_run_by(step: ast.AST, function: ast.AST) -> bool:
     return step in body if isinstance(body, list) else step is body
 
 
+@lru_cache(maxsize=4096)
 def _is_generator(function: ast.FunctionDef, module: Module) -> bool:
     return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in module.nodes_of(function))
 
@@ -600,6 +601,7 @@ def _goes_into_operations(name: str, statement: ast.Assign, module: Module) -> b
     return len(named) == 2 and len(lists) == 1 and any(each in loads for each in lists[0])
 
 
+@lru_cache(maxsize=256)
 def _is_plain_migration(owner: ast.ClassDef, module: Module) -> bool:
     """Django's own class, run as Django does."""
     bases = [module.path_of(base) in _MIGRATION for base in owner.bases]

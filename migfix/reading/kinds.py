@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading import plain
@@ -773,20 +774,7 @@ class Kinds:
 
     @property
     def _annotations(self) -> frozenset[str]:
-        """The names that queries of the file give to what they compute."""
-        facts = self.resolver.memory.facts
-        key = ("annotations", id(self.resolver.module))
-        if key not in facts:
-            facts[key] = frozenset(
-                keyword.arg
-                for node in walk(self.resolver.module.tree)
-                if isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in {"annotate", "aggregate"}
-                for keyword in node.keywords
-                if keyword.arg
-            )
-        return facts[key]  # type: ignore[no-any-return]
+        return _annotations_of(self.resolver.module.tree)
 
     def is_quiet_row(self, row: Row) -> bool:
         """Is a row of the class compared, printed and read by Django's own code alone?"""
@@ -1102,3 +1090,17 @@ def _at(kind: Known, target: ast.expr, name: str) -> Known:
         case ast.Starred(value=inner):
             return Type("list", kind) if _names(inner, name) else None
     return None
+
+
+@lru_cache(maxsize=256)
+def _annotations_of(tree: ast.Module) -> frozenset[str]:
+    """The names that queries of the file give to what they compute."""
+    return frozenset(
+        keyword.arg
+        for node in walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"annotate", "aggregate"}
+        for keyword in node.keywords
+        if keyword.arg
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import inf
@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeGuard
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 BLOCKS = ("body", "orelse", "finalbody")
@@ -73,6 +73,8 @@ class Scope:
             for name in inner.names
         }
         self._found: dict[tuple[str, ast.AST], Binding | None] = {}
+        self._loads: dict[tuple[str, tuple[type[ast.expr_context], ...]], Sequence[ast.Name]] = {}
+        self._inner_loads: dict[str, Sequence[ast.Name]] = {}
         self._in_order: dict[str, _InOrder] = {}
         self._readers: dict[str, dict[ast.AST | None, list[ast.Name]]] = {}
         self.bindings: dict[str, list[Binding]] = {}
@@ -150,15 +152,30 @@ class Scope:
             node = self.parents[node]
         return node
 
-    def loads(self, name: str, *also: type[ast.expr_context]) -> Iterator[ast.Name]:
+    def loads(self, name: str, *also: type[ast.expr_context]) -> Sequence[ast.Name]:
         """Every place of the function, nested functions included, that reads the name.
 
         Comprehensions and lambdas with a variable of that name read their own.
         ``also`` may be ``ast.Del``: ``del name`` needs the name to be there as well.
         """
-        for node in self._places.get(name, ()):
-            if isinstance(node.ctx, (ast.Load, *also)) and not self.is_of_inner(node):
-                yield node
+        if (name, also) not in self._loads:
+            self._loads[name, also] = tuple(
+                node
+                for node in self._places.get(name, ())
+                if isinstance(node.ctx, (ast.Load, *also)) and not self.is_of_inner(node)
+            )
+        return self._loads[name, also]
+
+    def loads_of_inner_functions(self, name: str) -> Sequence[ast.Name]:
+        """Those of the places in ``loads`` that are in functions and classes of this one."""
+        if name not in self._inner_loads:
+            self._inner_loads[name] = tuple(
+                load for load in self.loads(name) if any(map(self._is_inner, self.ancestors(load)))
+            )
+        return self._inner_loads[name]
+
+    def _is_inner(self, node: ast.AST) -> bool:
+        return isinstance(node, DEFINITIONS) and node is not self.node
 
     def places_by_binding(self, name: str) -> dict[ast.AST | None, list[ast.Name]]:
         """Every place that reads or deletes the name, by what certainly bound it there, None if unknown."""
@@ -211,7 +228,7 @@ class Scope:
         for ancestor in self.ancestors(at):
             if ancestor is self.node:
                 return False
-            if isinstance(ancestor, _NESTED):
+            if isinstance(ancestor, DEFINITIONS):
                 return True
             if isinstance(ancestor, COMPREHENSIONS) and name in comprehension_names(ancestor):
                 return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
-from itertools import takewhile
 
 from migfix.columns import needs
 from migfix.columns.narrow_saves import computed, written_back
@@ -17,9 +16,8 @@ from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.relations import own_managers
+from migfix.reading.scopes import DEFINITIONS
 from migfix.reading.values import Rows
-
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
@@ -242,17 +240,9 @@ def check_row(
             raise Refused(Reason.QUERY_IN_BODY, f"{place} deletes rows")
         raise Refused(Reason.ROW_ESCAPES, f"{place} hands the row to code that may save it, too")
     scope = loop.resolver.scope
-    for load in scope.loads(loop.row) if loop.row else ():
-        outside = not scope.is_inside(load, loop.node)
-        if outside and any(isinstance(each, DEFINITIONS) for each in _inside_function(load, loop)):
+    for load in scope.loads_of_inner_functions(loop.row) if loop.row else ():
+        if not scope.is_inside(load, loop.node):
             raise Refused(
                 Reason.ROW_ESCAPES,
                 f"line {load.lineno} uses the row in a function that the body may call",
             )
-
-
-def _inside_function(node: ast.AST, loop: Loop) -> Iterator[ast.AST]:
-    """What is around the node in the function of the loop."""
-    return takewhile(
-        lambda each: each is not loop.resolver.scope.node, loop.resolver.scope.ancestors(node)
-    )

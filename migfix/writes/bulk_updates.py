@@ -16,7 +16,7 @@ from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
-from migfix.reading.scopes import walk
+from migfix.reading.scopes import DEFINITIONS, walk
 from migfix.reading.values import Rows
 from migfix.sql.kinds import INERT
 from migfix.writes import batching
@@ -178,7 +178,7 @@ def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> None
                     f"line {node.lineno} gives the row another name, by which it may change later",
                 )
     for node in changes:
-        if any(isinstance(each, batching.DEFINITIONS) for each in _within(node, loop)):
+        if any(isinstance(each, DEFINITIONS) for each in _within(node, loop)):
             raise Refused(
                 Reason.ROW_ESCAPES, f"line {loop.line_of(node)} changes the row in a function"
             )
