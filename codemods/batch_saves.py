@@ -21,7 +21,8 @@ by row and in order, as ``save()`` does, but without a round trip for each.
 A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_update(rows, ["slug"])``
 right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what
 ``bulk_update()`` would. Since no list keeps the rows, they can be streamed. ``batch_size`` goes, too: the
-helper knows how much may wait.
+helper knows how much may wait. A ``bulk_update()`` of the looped queryset itself does so, too: then each turn ends
+with ``batch.update(post)``.
 
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known
@@ -29,7 +30,7 @@ that may join it, querysets made before the loop, deletions, SQL, transactions, 
 in a function, or with other fields on other ways; when other loops may have changed the same objects;
 and for models with columns in two tables.
 
-A list stays when its rows may change after they were put into it (also by a value that changes in
+A list, or a queryset, stays when its rows may change after they were put into it (also by a value that changes in
 place, such as a JSON document) or come twice; when the function may return before ``bulk_update()``, or
 an error may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` names
 a database or is the project's own; when a value may be a subquery, or a foreign key may point to a row
@@ -58,7 +59,8 @@ from migfix.writes.waiting import check_nothing_looks
 @dataclass(frozen=True)
 class Writes:
     """The calls that write a row, each with the row, the batch's method in their place, and what else
-    is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets.
+    is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets, ``last`` is the
+    row that each turn writes at its end.
     """
 
     fields: list[str]
@@ -67,19 +69,20 @@ class Writes:
     caveats: list[Refusal]
     drops: tuple[ast.stmt, ...] = ()
     back: tuple[str, ...] = ()
+    last: str | None = None
 
 
 def decide(loop: Loop) -> Decision:
     if not isinstance(loop.rows, Rows):
         return None
-    collected = loop.bulk_update if loop.bulk_update and loop.bulk_update.list_name else None
+    bulk = loop.bulk_update
     saved = loop.used(uses.Kind.SAVE)
-    if not saved and collected is None:
+    if not saved and bulk is None:
         return None
     if few := holds_few_rows(loop):
         return few
     batching.check_surroundings(loop)
-    return _rewrite(_saves(loop) if saved or collected is None else _of_list(collected, loop), loop)
+    return _rewrite(_saves(loop) if saved or bulk is None else _of_bulk_update(bulk, loop), loop)
 
 
 def _saves(loop: Loop) -> Writes:
@@ -99,11 +102,12 @@ def _saves(loop: Loop) -> Writes:
     return Writes(fields, calls, "save", caveats, back=back)
 
 
-def _of_list(collected: BulkUpdate, loop: Loop) -> Writes:
-    """The calls that put rows into a list for ``bulk_update()``. Raises ``Refused``."""
-    fields, caveats = bulk_updates.check_collected(collected, loop)
-    calls = [(call, call.args[0]) for call in collected.appends]
-    return Writes(fields, calls, "update", caveats, collected.statements)
+def _of_bulk_update(bulk: BulkUpdate, loop: Loop) -> Writes:
+    """The calls that put rows into a list for it, or every turn's own row. Raises ``Refused``."""
+    fields, caveats = bulk_updates.check_collected(bulk, loop)
+    calls = [(call, call.args[0]) for call in bulk.appends]
+    last = loop.row if bulk.shared else None
+    return Writes(fields, calls, "update", caveats, bulk.statements, last=last)
 
 
 def _rewrite(writes: Writes, loop: Loop) -> Decision:
@@ -121,6 +125,7 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
                 (call, f"{name}.{writes.method}({loop.text(row)})") for call, row in writes.calls
             ),
             writes.drops,
+            f"{name}.{writes.method}({writes.last})" if writes.last else None,
         ),
         message=f"writes {listing(writes.fields, writes.back)} in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,

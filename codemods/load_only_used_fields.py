@@ -32,6 +32,7 @@ from migfix.columns.narrow_saves import listing
 from migfix.columns.narrowing import narrowing
 from migfix.facts.counts import needs_counts
 from migfix.facts.loop import Loop
+from migfix.facts.streaming import needs_batches_of_rows
 from migfix.findings import ChainCall, Outcome, Part, Rewrite
 from migfix.reading.values import Rows
 
@@ -52,7 +53,7 @@ def decide(loop: Loop) -> Decision:
         outcome=Outcome.STREAM,
         only=found.names if only else None,
         defer=None if only else found.names,
-        beside=needs_counts(loop),
+        beside=needs_counts(loop) + needs_batches_of_rows(loop),
     )
 
 

@@ -58,6 +58,7 @@ from migfix.findings import (
 from migfix.reading.names import Reference
 from migfix.reading.values import RawRows
 from migfix.source import parsed_expression, shape
+from migfix.sql.databases import Trait
 
 
 def decide(loop: Loop) -> Decision:
@@ -70,7 +71,7 @@ def decide(loop: Loop) -> Decision:
     short = plain_iterator_falls_short(loop) or too_wide(loop) or cursor_refusal(loop)
     if short is None:
         return cannot_stream(loop) or _spare(loop)
-    buffered = loop.databases.certain and loop.databases.any("mysql", "mariadb")
+    buffered = loop.databases.certain and not loop.databases.have(Trait.STREAMS_ITERATOR)
     if loop.is_over_iterator or (already_streams(loop) and not buffered):
         return streams_already(loop)
     if already_streams(loop) and (refusal := cursor_refusal(loop)):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from migfix.expressions.context import Refused
-from migfix.facts.loop import Databases, Loop
+from migfix.facts.loop import Loop
 from migfix.findings import Part, Reason, Refusal, Rewrite
 from migfix.settings import DATABASES
+from migfix.sql.databases import Databases
 
 if TYPE_CHECKING:
     from libcst.codemod import CodemodCommand

@@ -173,12 +173,14 @@ class ReplaceRows:
 class InBlock:
     """The loop goes into ``with header:``, and these expressions of its body become other source.
 
-    ``drops`` as in ``ReplaceLoop``. Several of these on one loop share one ``with``.
+    ``drops`` as in ``ReplaceLoop``. ``last`` is a statement that each turn ends with. Several of these on one loop
+    share one ``with``.
     """
 
     header: str
     pairs: tuple[tuple[ast.expr, str], ...]
     drops: tuple[ast.stmt, ...] = ()
+    last: str | None = None
 
 
 Edit: TypeAlias = ReplaceLoop | ChainCall | WrapRows | ReplaceRows | ReplaceExpressions | InBlock

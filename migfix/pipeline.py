@@ -19,7 +19,7 @@ from pathlib import Path
 from migfix import catalog
 from migfix.codemod import Codemod
 from migfix.discovery import Project, discover
-from migfix.facts.loop import Databases, Loop, Surroundings, loops_at
+from migfix.facts.loop import Loop, Surroundings, loops_at
 from migfix.files import Files, Seen, Unreadable
 from migfix.findings import FileEdit, FileOutcome, Reason
 from migfix.plan import PlannedLoop, Policy, plan
@@ -30,6 +30,7 @@ from migfix.receivers import hearing
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
+from migfix.sql.databases import Databases
 from migfix.worlds import ProjectFacts, World
 
 Progress = Callable[[int, int], None]

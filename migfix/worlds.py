@@ -12,7 +12,6 @@ from pathlib import Path
 
 from migfix import databases
 from migfix.discovery import Project, own_code, project_of
-from migfix.facts.loop import Databases
 from migfix.files import Files
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, RunPythonCall
@@ -26,6 +25,7 @@ from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import walk
 from migfix.receivers import Receiver, receivers
 from migfix.source import Source, UnreadableSource
+from migfix.sql.databases import Databases
 
 _FEW = 8  # modules whose importers are looked for one by one
 # A dependency names a migration in quotes, an import without or after a dot: ".0001_initial".

@@ -10,10 +10,11 @@ from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
 from migfix.facts.changes import shares_table
-from migfix.facts.loop import Databases, Loop
+from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState
 from migfix.reading.values import Rows
+from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import INERT, is_settled_file
 
 
@@ -77,7 +78,7 @@ def computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[st
 
     SQLite stores decimals of any length, and ``save()`` writes them back rounded.
     """
-    inert = INERT - {"DecimalField"} if databases.any("sqlite") else INERT
+    inert = INERT if databases.have(Trait.KEEPS_DECIMALS) else INERT - {"DecimalField"}
     for column in columns:
         if column.has_column is not True:
             raise Refused(

@@ -143,9 +143,9 @@ def _check_source(loop: Loop) -> None:
         raise Refused(Reason.ALREADY_NARROW, "the queryset names its columns already")
     if loop.row is None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
-    if loop.reuse:
-        raise Refused(Reason.QUERYSET_REUSED, loop.reuse)
-    if loop.is_over_list:
+    if reuse := loop.reuse_besides_batches:
+        raise Refused(Reason.QUERYSET_REUSED, reuse)
+    if loop.is_over_list_besides_batches:
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     if (read := filling(loop)) and (held := cannot_stream(loop, in_batches=True)):
         raise Refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migfix.columns.acquainted import check_not_read_again
 from migfix.expressions import gates
@@ -89,6 +89,11 @@ def needed_fields(
                 yield from targets(loop, model)
             case uses.Kind.KEY:
                 yield from targets(loop, model)
+    if loop.bulk_update and loop.bulk_update.shared:
+        known = _known_columns(loop.bulk_update.fields, columns)
+        if known is None:
+            raise Refused(Reason.FIELD_UNKNOWN, "what bulk_update() writes is not known")
+        yield from known
 
 
 def _link_to_parent(loop: Loop, model: ModelState) -> Iterator[str]:
@@ -263,10 +268,8 @@ def _updated_in_bulk(use: uses.Use, loop: Loop, columns: Mapping[str, FieldState
         case ast.Name(), ast.Call(
             func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[_], keywords=[]
         ):
-            fields = _fields_of_list(name, loop)
-            known = [columns[each] for each in fields or () if each in columns]
-            if fields and len(known) == len(fields) and all(c.has_column is True for c in known):
-                yield from (column.name for column in known)
+            if found := _known_columns(_fields_of_list(name, loop) or (), columns):
+                yield from found
                 return
     assert use.place is not None
     resolver = use.place.resolver
@@ -274,6 +277,13 @@ def _updated_in_bulk(use: uses.Use, loop: Loop, columns: Mapping[str, FieldState
     raise Refused(
         Reason.ROW_ESCAPES, f"{loop.place_of(use.node, resolver)} may read any column: `{text}`"
     )
+
+
+def _known_columns(fields: Sequence[str], columns: Mapping[str, FieldState]) -> list[str] | None:
+    """The names of these fields; None where there are none, or one is no column for certain."""
+    known = [columns[each] for each in fields if each in columns]
+    certain = len(known) == len(fields) and all(c.has_column is True for c in known)
+    return [column.name for column in known] if known and certain else None
 
 
 def _fields_of_list(name: str, loop: Loop) -> list[str] | None:

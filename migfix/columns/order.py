@@ -29,6 +29,7 @@ from migfix.reading.querysets import Resolver
 from migfix.reading.relations import accessor
 from migfix.reading.scopes import children, statements_of, walk
 from migfix.reading.values import Manager, Row, Rows
+from migfix.sql.kinds import FOREIGN_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,7 @@ def _keeping_apart(rows: Rows, owner: ast.expr, updated: set[str], loop: Loop) -
     links = {
         field.name
         for other, field in loop.state.pointing_to(loop.model.key)
-        if other.key == model.key and field.kind in {"ForeignKey", "OneToOneField"}
+        if other.key == model.key and field.kind in FOREIGN_KEYS
     }
     chosen = [k for s in rows.steps if s.call and s.name == "filter" for k in s.call.keywords]
     found = {name for k in chosen if (name := _link(k, model, links, loop)) is not None}

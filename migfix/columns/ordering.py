@@ -14,8 +14,10 @@ from migfix.facts.subqueries import inner_queries
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import stays_in_table
+from migfix.reading.methods import Does, methods
 from migfix.reading.querysets import Resolver
 from migfix.reading.values import Rows, Step
+from migfix.sql.databases import Trait
 
 # Expressions of which each row has its own value, whatever the other rows are.
 _OF_ONE_ROW = frozenset({"F", "Value", "Case", "When", "Q", "ExpressionWrapper"})
@@ -57,7 +59,7 @@ def cursor_refusal(loop: Loop) -> Refusal | None:
     run one statement in one way.
     https://www.postgresql.org/docs/current/runtime-config-query.html#GUC-CURSOR-TUPLE-FRACTION
     """
-    if not isinstance(loop.rows, Rows) or loop.databases.only(*_SAME_PLAN):
+    if not isinstance(loop.rows, Rows) or loop.databases.have(Trait.PLANS_CURSOR_ALIKE):
         return None
     if (computed := _computed_of_order(loop)) is not None:
         return computed
@@ -81,9 +83,6 @@ def _sorted(loop: Loop, model: ModelState) -> str:
     unique = indexes.is_ordered(loop, model, columns)
     doubt = "of which some may come more than once" if unique else "which is not unique"
     return f"are sorted by {indexes.sorted_by(loop, model)}, {doubt}"
-
-
-_SAME_PLAN = ("sqlite", "mysql", "mariadb", "oracle")
 
 
 def _what_shows(loop: Loop) -> str | None:
@@ -181,6 +180,4 @@ def _reads_whole_table(loop: Loop) -> bool:
 
 _NAMING = frozenset({"filter", "exclude", "values", "values_list"})
 _OPTIONS = frozenset({"flat", "named"})
-_PLAIN = frozenset(
-    "list() iterator values values_list all only defer prefetch_related using db_manager select_for_update".split()
-)
+_PLAIN = methods(Does.WALKS_TABLE)

@@ -31,8 +31,10 @@ from migfix.expressions.operands import Operand, found_operand, operand_of, refu
 from migfix.expressions.tables import membership, row_query
 from migfix.expressions.types import drift_caveats, has_type_of, is_below, is_rounded
 from migfix.findings import Reason, Refusal
+from migfix.history.fields import Is, fields
 from migfix.history.state import FieldState
 from migfix.reading.values import Row
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
 
 
@@ -48,8 +50,8 @@ def compile_test(node: ast.expr, context: Context) -> Test:
     return compiler(node, context)
 
 
-_AUTOMATIC = frozenset({"AutoField", "BigAutoField", "SmallAutoField", "UUIDField"})
-_ALWAYS_TRUE = frozenset({"DateField", "DateTimeField", "TimeField", "UUIDField"})
+_AUTOMATIC = fields(Is.COUNTED) | {"UUIDField"}
+_ALWAYS_TRUE = fields(Is.MOMENT) | {"UUIDField"}
 
 
 def _truth(node: ast.expr, context: Context) -> Test:
@@ -305,9 +307,7 @@ def _ordered(operand: Operand, kind: type[ast.cmpop], right: ast.expr, context: 
     return Test(operand.lookup(_ORDER[kind], value), caveats)
 
 
-_SORTED = frozenset(
-    "FloatField DecimalField DateField DateTimeField TimeField DurationField".split()
-)
+_SORTED = fields(Is.SORTED)
 
 
 def _columns(
@@ -348,13 +348,13 @@ def _are_comparable(left: Operand, right: Operand, context: Context) -> bool:
         return True
     places = a.options.get("decimal_places") == b.options.get("decimal_places")
     known = BOOLEANS | _SORTED | {"UUIDField"}
-    on_sqlite = a.kind == "DecimalField" and context.loop.databases.any("sqlite")
-    return a.kind == b.kind and a.kind in known and places and not on_sqlite
+    kept = a.kind != "DecimalField" or context.loop.databases.have(Trait.KEEPS_DECIMALS)
+    return a.kind == b.kind and a.kind in known and places and kept
 
 
 def _nan_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
     """https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-FLOAT"""
-    if not context.loop.databases.any("postgresql", "oracle"):
+    if context.loop.databases.have(Trait.HAS_NO_NAN):
         return ()
     return (
         Refusal(
@@ -384,7 +384,7 @@ def _constant(operand: Operand, right: ast.expr, context: Context) -> str:
 
 def _empty_text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
     """Oracle keeps no empty text: Django loads NULL as '' there, which is not None."""
-    if column.kind not in TEXTS or not context.loop.databases.any("oracle"):
+    if column.kind not in TEXTS or context.loop.databases.have(Trait.KEEPS_EMPTY_TEXT):
         return ()
     message = f"on Oracle `{column.name}` is never None, where the database has NULL"
     return (Refusal(Reason.TEXT_COMPARISON, message),)

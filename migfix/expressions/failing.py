@@ -20,6 +20,7 @@ from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Call, FieldState, ModelState, Unknown, names_used
 from migfix.reading.values import Row
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import FOREIGN_KEYS, INTEGERS, TEXTS, UNSIGNED, bits_of
 
 
@@ -122,7 +123,7 @@ def takes(column: FieldState, literal: object, context: Context) -> bool:
     if column.kind in UNSIGNED and int(literal) < 0:  # type: ignore[call-overload]
         return False
     everywhere = not isinstance(literal, str) or literal.isascii()  # whatever a table's charset is
-    return everywhere or context.loop.databases.only("postgresql", "sqlite")
+    return everywhere or context.loop.databases.have(Trait.TAKES_ANY_TEXT)
 
 
 def takes_null(column: FieldState) -> bool:

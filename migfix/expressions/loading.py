@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 from migfix.expressions.context import Refused
 from migfix.facts import uses
-from migfix.facts.loop import Databases, Loop
+from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState
 from migfix.reading.scopes import walk
+from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import INERT, is_settled_file
 
 # Expressions all of whose parts are evaluated whenever they are.
@@ -73,7 +74,7 @@ def loaded_later(
 
 def _is_written_back(column: FieldState, databases: Databases) -> bool:
     """Does a save() that finds the column loaded leave it as it is stored?"""
-    inert = INERT - {"DecimalField"} if databases.any("sqlite") else INERT
+    inert = INERT if databases.have(Trait.KEEPS_DECIMALS) else INERT - {"DecimalField"}
     kept = column.saved_as in inert or is_settled_file(column)
     return kept and not _is_stamped(column)
 

@@ -35,8 +35,10 @@ from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import stays_in_table
+from migfix.reading.methods import Does, methods
 from migfix.reading.scopes import walk
 from migfix.reading.values import Manager, Row, Rows, Step
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 
 
@@ -221,7 +223,7 @@ def _takes_all(loop: Loop) -> bool:
     return not loop.rows.manager.related and all(s.name in _TAKING_ALL for s in loop.rows.steps)
 
 
-_TAKING_ALL = frozenset("all order_by select_related prefetch_related only defer iterator".split())
+_TAKING_ALL = methods(Does.KEEPS_ROWS)
 
 
 def _caveats_of_subquery(loop: Loop, condition: Condition = ALWAYS) -> Iterator[Refusal]:
@@ -230,7 +232,7 @@ def _caveats_of_subquery(loop: Loop, condition: Condition = ALWAYS) -> Iterator[
     if loop.rows.has("using", "db_manager"):
         raise Refused(Reason.QUERYSET_SHAPE, "the rows may be of another database than the others")
     joins = any(getattr(lookup, "joins", True) for lookup in lookups_of(condition))
-    if loop.databases.any("mysql") and (
+    if not loop.databases.have(Trait.UPDATES_TABLE_IT_READS) and (
         joins or any(_reads_more(s, loop) for s in loop.rows.steps)
     ):
         yield Refusal(

@@ -17,9 +17,11 @@ from migfix.expressions.types import is_rounded
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.reading.methods import Does, methods
 from migfix.reading.names import Names, Reference
 from migfix.reading.scopes import walk
 from migfix.reading.values import Manager, Rows, Step
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, INERT
 
 _WRITES_BACK = {
@@ -27,7 +29,7 @@ _WRITES_BACK = {
     "GenericIPAddressField": "save() writes IPv6 addresses back in their short form",
 }
 
-_CHOOSING = frozenset("filter exclude order_by annotate alias distinct extra | []".split())
+_CHOOSING = methods(Does.GOES_BY_COLUMNS)
 
 
 def save_caveats(
@@ -201,7 +203,7 @@ def has_constraints(loop: Loop) -> bool:
 
 def check_explicit(loop: Loop, paths: Iterable[Path]) -> None:
     """``F("n")`` reads what the same save() has set before it, on databases that assign in turn."""
-    if not loop.databases.any("mysql", "mariadb"):
+    if loop.databases.have(Trait.ASSIGNS_AT_ONCE):
         return
     for saved in (path.saved or {} for path in paths):
         for name, value in saved.items():
@@ -215,7 +217,7 @@ def check_explicit(loop: Loop, paths: Iterable[Path]) -> None:
 def check_walk(loop: Loop, assigned: Mapping[str, SqlValue]) -> None:
     """On SQLite a loop over ``.iterator()`` may meet rows again that it moved in an index."""
     steps = loop.rows.steps if isinstance(loop.rows, Rows) else ()
-    if "iterator" not in {step.name for step in steps} or not loop.databases.any("sqlite"):
+    if "iterator" not in {step.name for step in steps} or loop.databases.have(Trait.READS_SNAPSHOT):
         return
     moved = set(assigned) | {value.attribute for value in assigned.values()}
     if _orders_by(moved, loop) or any(may_choose_by(moved, step) for step in steps):
@@ -274,7 +276,7 @@ def in_set_order(loop: Loop, assigned: Mapping[str, SqlValue]) -> list[tuple[str
     while waiting:
         free = next((name for name in waiting if not _is_read(name, waiting)), None)
         if free is None:
-            if loop.databases.any("mysql", "mariadb"):
+            if not loop.databases.have(Trait.ASSIGNS_AT_ONCE):
                 raise Refused(
                     Reason.SET_ORDER, "the columns swap values: MySQL and MariaDB would lose one"
                 )

@@ -12,15 +12,14 @@ from migfix.findings import Reason, Refusal
 from migfix.fragments import as_receiver
 from migfix.history.state import FieldState, Unknown
 from migfix.reading.lookups import tables_of
+from migfix.reading.methods import Does, methods
 from migfix.reading.scopes import walk
 from migfix.reading.values import Rows, Step
+from migfix.sql.databases import Trait
 
 # Steps that do not change which rows there are; at the end of a chain they only matter to a loop.
-_DROPPED = frozenset(
-    "all order_by reverse select_related prefetch_related only defer iterator".split()
-)
-_KEPT = frozenset("all filter exclude using db_manager annotate alias distinct extra".split())
-_ALLOWED = _DROPPED | _KEPT | {"select_for_update", "list()", "[]"}
+_DROPPED = methods(Does.KEEPS_ROWS)
+_ALLOWED = _DROPPED | methods(Does.UPDATABLE) | {"select_for_update", "list()", "[]"}
 
 
 def check_source(loop: Loop, verb: str) -> None:
@@ -172,18 +171,11 @@ def _inner_caveats(loop: Loop, verb: str) -> Iterator[Refusal]:
     own = tables_of(loop.state.model(*key), loop.state) if key else Unknown("")
     for inner in inner_queries(loop.rows, loop.resolver):
         per_row = verb == "update" and not inner.is_list
-        if loop.databases.only(*_READING_FIRST, *(() if per_row else ("sqlite",))):
+        if loop.databases.have(Trait.UPDATES_ROWS_FOUND if per_row else Trait.DELETES_ROWS_FOUND):
             continue
         if isinstance(inner.tables, Unknown) or isinstance(own, Unknown) or own & inner.tables:
             yield _inner_caveat(inner, loop, verb, per_row=per_row)
             return
-
-
-# Databases that find all rows of a statement as they were before it.
-# https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
-# https://docs.oracle.com/en/database/oracle/oracle-database/19/cncpt/data-concurrency-and-consistency.html
-# https://mariadb.com/kb/en/update/#update-statements-with-the-same-source-and-target
-_READING_FIRST = ("postgresql", "mariadb", "oracle")
 
 
 def _inner_caveat(inner: Inner, loop: Loop, verb: str, *, per_row: bool) -> Refusal:

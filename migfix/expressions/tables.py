@@ -19,11 +19,13 @@ from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState
 from migfix.reading.lookups import stays_in_table
+from migfix.reading.methods import Does, methods
 from migfix.reading.scopes import Binding, walk
 from migfix.reading.values import Manager, Rows, Step
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import TEXTS
 
-_NARROWING = frozenset({"all", "iterator", "only", "defer", "order_by", "select_related"})
+_KEEPING = methods(Does.KEEPS_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _entry(name: ast.Name, key: ast.expr, end: str, context: Context) -> Entry |
     if query is None or not query.is_one:
         return None
     column = query.model.field(table.key)
-    exact = context.loop.databases.only("postgresql", "sqlite")
+    exact = context.loop.databases.have(Trait.COMPARES_LETTERS)
     if column is not None and column.kind in TEXTS and not exact:
         raise Refused(
             Reason.TEXT_COMPARISON,
@@ -129,7 +131,7 @@ def _is_plain(node: ast.expr, found: object, context: Context) -> bool:
 
 
 def _chooses(step: Step, columns: Mapping[str, FieldState]) -> bool:
-    if step.name in _NARROWING:
+    if step.name in _KEEPING:
         return True
     if step.name not in {"filter", "exclude"} or step.call is None or step.call.args:
         return False
@@ -142,7 +144,7 @@ def _rows_text(node: ast.expr, context: Context) -> str:
     while (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in _NARROWING
+        and node.func.attr in _KEEPING
     ):
         node = node.func.value
     return context.text(node)

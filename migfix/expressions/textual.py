@@ -27,10 +27,10 @@ from migfix.expressions.operands import Operand, refused_test
 from migfix.expressions.references import function, model_class
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import TEXTS
 
 Textual = tuple[Condition, tuple[Refusal, ...]]
-_FOLDING = ("mysql", "mariadb")
 
 
 def equals(operand: Operand, value: str, constant: object, context: Context) -> Textual:
@@ -85,7 +85,7 @@ def part(lookup: str, operand: Operand, text: ast.expr, context: Context) -> Tex
     like = operand.lookup(lookup, source)
     if _is_unusual(operand.column, context):
         return like, caveats(operand.column, context)
-    if not context.loop.databases.any("sqlite") or operand.links:
+    if context.loop.databases.have(Trait.LIKE_COMPARES_LETTERS) or operand.links:
         return like, _like_caveats(operand, context)
     return all_of(like, _same_part(lookup, operand, constant, source, context)), ()
 
@@ -112,7 +112,7 @@ def caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
     databases = context.loop.databases
     if column.kind not in TEXTS:
         return ()
-    if databases.only("postgresql", "sqlite") and "db_collation" not in column.options:
+    if databases.have(Trait.COMPARES_LETTERS) and "db_collation" not in column.options:
         return ()
     return (
         Refusal(
@@ -130,17 +130,18 @@ def is_exact_form(condition: Condition) -> bool:
 
 def _needs_exact(operand: Operand, context: Context) -> bool:
     """Is there a database that folds case, and a way to be exact there?"""
-    databases = context.loop.databases
     usual = not _is_unusual(operand.column, context)
-    return databases.any(*_FOLDING) and usual and not operand.links
+    exact = context.loop.databases.have(Trait.COMPARES_LETTERS)
+    return usual and not exact and not operand.links
 
 
 def _is_unusual(column: FieldState, context: Context) -> bool:
-    return "db_collation" in column.options or context.loop.databases.any("oracle")
+    keeps_empty = context.loop.databases.have(Trait.KEEPS_EMPTY_TEXT)
+    return "db_collation" in column.options or not keeps_empty
 
 
 def _like_caveats(operand: Operand, context: Context) -> tuple[Refusal, ...]:
-    if not context.loop.databases.any("sqlite"):
+    if context.loop.databases.have(Trait.LIKE_COMPARES_LETTERS):
         return ()
     return (
         Refusal(

@@ -8,9 +8,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from migfix.expressions.context import Context
-from migfix.facts.loop import Databases
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
+from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS, UNSIGNED, bits_of
 
 _EXACT: dict[str, type] = {
@@ -61,7 +61,7 @@ def is_value_of(value: object, column: FieldState, context: Context) -> bool:
 
 def is_rounded(decimal: FieldState, databases: Databases) -> bool:
     """SQLite keeps decimals as floats, of which Django before 6.0 reads 15 digits."""
-    if decimal.kind != "DecimalField" or not databases.any("sqlite"):
+    if decimal.kind != "DecimalField" or databases.have(Trait.KEEPS_DECIMALS):
         return False
     digits = decimal.options.get("max_digits")
     return not isinstance(digits, int) or digits > 15
@@ -91,7 +91,7 @@ def _is_encodable(text: str) -> bool:
 
 def drift_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
     """SQLite keeps decimals as floats: a stored 0.30000000000000004 loads as 0.30 and is not equal."""
-    if column.kind != "DecimalField" or not context.loop.databases.any("sqlite"):
+    if column.kind != "DecimalField" or context.loop.databases.have(Trait.KEEPS_DECIMALS):
         return ()
     return (
         Refusal(

@@ -29,6 +29,11 @@ class BulkUpdate:
     places: frozenset[ast.AST]
     appends: tuple[ast.Call, ...] = ()
 
+    @property
+    def shared(self) -> frozenset[ast.AST]:
+        """The places that read the looped rows themselves again; none where a list holds them."""
+        return self.places if self.list_name is None else frozenset()
+
     def collects(self, call: ast.Call, is_row: Callable[[ast.AST], bool]) -> bool:
         """Does the call put the row into the list?"""
         match call:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from migfix.facts.effects import Effect, Kind, effects_of, is_deletion
 from migfix.facts.uses import Kind as UseKind
 from migfix.facts.uses import Place, is_only_looked_at, uses_at
+from migfix.history.fields import Is, fields
 from migfix.history.state import ModelKey, ModelState, Unknown
 from migfix.reading.lookups import share_table
-from migfix.reading.querysets import CHAINING, Resolver
+from migfix.reading.methods import Does, methods
+from migfix.reading.querysets import Resolver
 from migfix.reading.relations import accessor, possible_columns
 from migfix.reading.scopes import DEFINITIONS, Binding, walk
 from migfix.reading.values import Apps, Manager, Model, Row, Rows
@@ -28,18 +30,13 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _CHANGING = frozenset({Kind.WRITES, Kind.SQL, Kind.TRANSACTION, Kind.CALL, Kind.YIELDS})
 # Methods that neither fill nor hand out the rows that a queryset keeps.
 # https://docs.djangoproject.com/en/stable/topics/db/queries/#caching-and-querysets
-_UNCACHED = CHAINING | {"count", "exists", "aggregate", "update"}
+_UNCACHED = methods(Does.SKIPS_CACHE) | methods(Does.READS_CACHE)
 # Builtins that look at the keys of a dict and keep nothing of what it holds.
 _LOOKING = frozenset("len bool list tuple set frozenset sorted min max print str repr".split())
 # Methods of collections that change nothing, and give no more than the values themselves.
 _READING = frozenset("get items keys values index count copy".split())
 # Kinds of columns whose values cannot be changed in place.
-_IMMUTABLE = frozenset(
-    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField BooleanField "
-    "NullBooleanField CharField TextField SlugField EmailField URLField FloatField DecimalField "
-    "DateField DateTimeField TimeField DurationField UUIDField GenericIPAddressField".split()
-)
+_IMMUTABLE = fields(Is.FIXED)
 
 
 # --- tables --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from migfix.facts.changes import blocks_around, is_quiet
 from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import ModelState, Unknown
+from migfix.reading.methods import Does, methods
 from migfix.reading.module import Module
 from migfix.reading.scopes import Scope, walk
 from migfix.reading.values import Rows, Step
@@ -22,10 +23,7 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Steps that say which rows there are, or nothing about that. Joins of others (``select_related``)
 # leave out rows that ``count()`` counts, and locks are not taken by it.
-_COUNTED = frozenset(
-    "all filter exclude order_by reverse distinct using db_manager values values_list only defer "
-    "prefetch_related iterator list()".split()
-)
+_COUNTED = methods(Does.COUNTS_ALIKE)
 # What a comparison of a length with a number asks: whether there are rows, or whether there are none.
 _ANY = {(ast.Gt, 0), (ast.NotEq, 0), (ast.GtE, 1)}
 _NONE = {(ast.Eq, 0), (ast.LtE, 0), (ast.Lt, 1)}
@@ -204,7 +202,7 @@ def _alone(node: ast.expr, loop: Loop) -> bool:
 
 
 def needless_list(loop: Loop) -> ast.Call | None:
-    """``list(...)`` in ``rows = list(queryset)``, where only the loop and counts read the name."""
+    """``list(...)`` in ``rows = list(queryset)``, where only the loop, counts and its ``bulk_update()`` read the name."""
     if not isinstance(loop.queryset, ast.Name) or not isinstance(loop.rows, Rows):
         return None
     scope, name = loop.resolver.scope, loop.queryset.id
@@ -216,8 +214,9 @@ def needless_list(loop: Loop) -> ast.Call | None:
             ast.Assign(targets=[ast.Name()]) as statement,
             ast.Call(args=[ast.Call() | ast.Attribute()], keywords=[]) as call,
         ) if loop.resolver.wrapper(call) in {"list", "tuple"}:
-            counted = {count.rows for count in loop.counts}
-            others = [load for load in scope.loads(name) if load not in counted]
+            known: set[ast.AST] = {count.rows for count in loop.counts}
+            known |= loop.bulk_update.shared if loop.bulk_update else set()
+            others = [load for load in scope.loads(name) if load not in known]
             alone = others == [loop.queryset]
             return call if alone and is_quiet(statement, loop) else None
     return None

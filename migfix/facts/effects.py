@@ -13,8 +13,9 @@ from migfix.facts.touching import is_given, is_quiet_builtin, is_quiet_method, t
 from migfix.history.state import ModelKey, ModelState, Unknown
 from migfix.reading import known
 from migfix.reading.kinds import kind_of
+from migfix.reading.methods import CHAINING, Does, methods
 from migfix.reading.plain import FUNCTION, Type
-from migfix.reading.querysets import CHAINING, Resolver
+from migfix.reading.querysets import Resolver
 from migfix.reading.relations import possible_columns
 from migfix.reading.scopes import FunctionNode, statements_of, walk
 from migfix.reading.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
@@ -45,14 +46,8 @@ class Effect:
     inside: tuple[Effect, Resolver] | None = field(default=None, compare=False, repr=False)
 
 
-# https://docs.djangoproject.com/en/stable/ref/models/querysets/#methods-that-do-not-return-querysets
-_READING = frozenset(
-    "get first last earliest latest count exists aggregate in_bulk contains explain".split()
-)
-_WRITING = frozenset(
-    "save delete create get_or_create update_or_create bulk_create bulk_update update add set remove "
-    "clear raw".split()
-)
+_READING = methods(Does.READS)
+_WRITING = methods(Does.WRITES)
 _ON_CURSORS = frozenset("execute executemany executescript callproc cursor".split())
 _DISPLAY = re.compile(r"get_\w+_display")
 _MANY = 20  # ways to be called, from which on it no longer counts what is passed

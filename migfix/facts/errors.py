@@ -25,6 +25,7 @@ from migfix.facts.aftermath import looks_back
 from migfix.reading.scopes import walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
+from migfix.sql.databases import Trait
 
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
@@ -74,7 +75,6 @@ _OPEN_DECORATORS = frozenset(
         "functools.wraps",
     }
 )
-_ROLLING_BACK = ("postgresql", "sqlite")  # features.can_rollback_ddl
 _RUNNING = frozenset({"apply", "unapply", "__init__", "__new__", "__getattribute__", "atomic"})
 
 
@@ -398,7 +398,7 @@ class _WayOut:
             return None
         if (why := self._not_atomic(module)) is not None:
             return why
-        if self.loop.databases.only(*_ROLLING_BACK):
+        if self.loop.databases.have(Trait.ROLLS_BACK_SCHEMA):
             return None
         if within:
             return (

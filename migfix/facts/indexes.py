@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.facts.loop import Loop
+from migfix.history.fields import Is, fields
 from migfix.history.state import FieldState, ModelState, Unknown, names_used
 from migfix.reading.values import Rows
 
 # Options of a model and of a field that make the database build an index.
 _RULES = ("indexes", "index_together", "unique_together", "constraints")
-_INDEXED_KINDS = frozenset({"ForeignKey", "OneToOneField", "SlugField"})
+_INDEXED_KINDS = fields(Is.INDEXED)
 
 
 def is_ordered(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> bool:

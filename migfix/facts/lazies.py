@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from migfix.reading import known
-from migfix.reading.querysets import CHAINING, Resolver
+from migfix.reading.methods import CHAINING
+from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import FunctionNode, walk
 from migfix.reading.values import Manager, RawRows, Rows
 

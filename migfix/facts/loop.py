@@ -21,43 +21,21 @@ from migfix.facts.uses import Kind as UseKind
 from migfix.facts.uses import Use, uses_of
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.functions import Function, Reach
+from migfix.reading.methods import Does, methods
 from migfix.reading.module import Module
 from migfix.reading.names import Names
-from migfix.reading.querysets import CHAINING, Resolver, row_of
+from migfix.reading.querysets import Resolver, row_of
 from migfix.reading.relations import possible_columns
 from migfix.reading.scopes import Binding, statements_of_scope, walk
 from migfix.reading.values import Apps, Model, RawRows, Rows, SchemaEditor
 from migfix.source import Source
+from migfix.sql.databases import Databases
 
 # Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
 # their own. ``count()`` and ``exists()`` look at the cache when there is one.
 # https://docs.djangoproject.com/en/stable/topics/db/queries/#caching-and-querysets
-_UNCACHED = CHAINING | {"update", "delete", "aggregate", "get", "create", "bulk_create", "in_bulk"}
-_CACHE_READERS = frozenset({"count", "exists"})
-
-
-@dataclass(frozen=True)
-class Databases:
-    """What the project may run on; ``certain`` when its settings or the user said so.
-
-    ``unknown`` says where the project names a database of which nothing is known. It may do all that one
-    of the others does, so every doubt holds.
-    """
-
-    names: frozenset[str]
-    certain: bool = False
-    unknown: str | None = None
-
-    @property
-    def engines(self) -> frozenset[str]:
-        """The names, and one of which nothing is known where the project has such an engine."""
-        return self.names if self.unknown is None else self.names | {"an unknown engine"}
-
-    def only(self, *names: str) -> bool:
-        return self.unknown is None and self.names <= set(names)
-
-    def any(self, *names: str) -> bool:
-        return self.unknown is not None or not self.names.isdisjoint(names)
+_UNCACHED = methods(Does.SKIPS_CACHE)
+_CACHE_READERS = methods(Does.READS_CACHE)
 
 
 @dataclass(frozen=True)
@@ -310,7 +288,10 @@ class Loop:
 
     @cached_property
     def needless_list(self) -> ast.Call | None:
-        """``list(...)`` in front of the loop that may go: nothing reads the rows again, or changes them."""
+        """``list(...)`` in front of the loop that may go: nothing reads the rows again, or changes them.
+
+        Where its ``bulk_update()`` does, it has to go with it.
+        """
         return needless_list(self)
 
     @cached_property
@@ -321,7 +302,17 @@ class Loop:
     @property
     def is_over_list(self) -> bool:
         """Were the rows read into a list before the loop that something else may need?"""
-        return isinstance(self.rows, Rows) and self.rows.has("list()") and not self.needless_list
+        shared = self.bulk_update.shared if self.bulk_update else None
+        return self._is_over_list and not (self.needless_list and not shared)
+
+    @property
+    def is_over_list_besides_batches(self) -> bool:
+        """The same of the loop where batches take the place of its ``bulk_update()``."""
+        return self._is_over_list and not self.needless_list
+
+    @property
+    def _is_over_list(self) -> bool:
+        return isinstance(self.rows, Rows) and self.rows.has("list()")
 
     def _reusing(self) -> Iterator[ast.AST]:
         """The places that read the queryset's cached rows besides this loop.
@@ -346,6 +337,11 @@ class Loop:
     def reuse(self) -> str | None:
         """How the rows are used besides this loop, as a sentence; None when they are not."""
         return self.reuse_besides(frozenset())
+
+    @property
+    def reuse_besides_batches(self) -> str | None:
+        """The same of the loop where batches take the place of its ``bulk_update()``."""
+        return self.reuse_besides(self.bulk_update.shared if self.bulk_update else frozenset())
 
     def reuse_besides(self, places: frozenset[ast.AST]) -> str | None:
         """The same, where these places do not matter. Those that only count the rows never do."""

@@ -18,10 +18,12 @@ from migfix.facts.loop import Loop
 from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.reading import relations
+from migfix.reading.methods import Does, methods
 from migfix.reading.relations import own_managers
 from migfix.reading.scopes import Binding, walk
 from migfix.reading.sql import is_one_select, small_result, sql_text
 from migfix.reading.values import RawRows, Rows, Step
+from migfix.sql.databases import Trait
 
 # Tables of Django that hold one row for each model, host or role.
 _SMALL_TABLES = frozenset(
@@ -33,7 +35,7 @@ _SMALL_TABLES = frozenset(
 def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
     """Why the rows must stay a list, whatever fetches them; None when they may be streamed.
 
-    ``in_batches`` asks the same of the loop without the list that it fills for ``bulk_update()``.
+    ``in_batches`` asks the same of the loop without the ``bulk_update()`` of its rows or of the list that it fills.
     """
     if loop.cursor_query:
         return _cannot_stream_cursor(loop.cursor_query, loop)
@@ -47,12 +49,12 @@ def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
             Reason.REAL_MODEL,
             "the model is imported, not taken from apps: its own save() and signals run",
         )
-    if loop.reuse:
-        return Refusal(Reason.QUERYSET_REUSED, loop.reuse)
+    if reuse := loop.reuse_besides_batches if in_batches else loop.reuse:
+        return Refusal(Reason.QUERYSET_REUSED, reuse)
     if isinstance(loop.rows, RawRows):
         few = _few_rows_of_sql(_sql_of(loop.rows, loop), loop)
         return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
-    if loop.is_over_list:
+    if loop.is_over_list_besides_batches if in_batches else loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     kept = _kept(loop, in_batches=in_batches)
     return holds_few_rows(loop) or kept or _progress(loop) or _prefetch(loop)
@@ -65,6 +67,13 @@ def needs_batches(loop: Loop, part: Part) -> tuple[Beside, ...]:
     """
     kept = cannot_stream(loop)
     return (Beside(part, kept),) if kept and not cannot_stream(loop, in_batches=True) else ()
+
+
+def needs_batches_of_rows(loop: Loop) -> tuple[Beside, ...]:
+    """The condition for reading other columns: that no ``bulk_update()`` gets the rows of the loop itself."""
+    if loop.reuse and not loop.reuse_besides_batches:
+        return (Beside(Part.WRITES, Refusal(Reason.QUERYSET_REUSED, loop.reuse)),)
+    return ()
 
 
 def _cannot_stream_cursor(query: CursorQuery, loop: Loop) -> Refusal | None:
@@ -105,9 +114,9 @@ def _live_elsewhere(loop: Loop) -> Refusal | None:
     """Rows that SQLite reads as the loop goes: it streams already, and shows what the body writes."""
     assert isinstance(loop.rows, RawRows)
     live = is_live(loop.cursor_query, loop) if loop.cursor_query else loop.rows.live
-    if not live or not loop.databases.any("sqlite"):
+    if not live or loop.databases.have(Trait.READS_SNAPSHOT):
         return None
-    if loop.databases.only("sqlite", "oracle"):
+    if loop.databases.have(Trait.STREAMS_CURSOR):
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
     if why := _may_write_others(loop):
         return Refusal(
@@ -337,11 +346,11 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
     if doubt := own_managers(loop.rows, loop.state):
         reason = Reason.MODEL_UNKNOWN if isinstance(loop.model, Unknown) else Reason.CUSTOM_MANAGER
         return Refusal(reason, f"{doubt}, which may have an iterator() of its own")
-    if databases.any("mysql", "mariadb"):
+    if not databases.have(Trait.STREAMS_ITERATOR):
         return Refusal(
             Reason.DOES_NOT_STREAM, ".iterator() reads the whole result on MySQL and MariaDB"
         )
-    if databases.any("sqlite") and (why := _may_write(loop)):
+    if not databases.have(Trait.READS_SNAPSHOT) and (why := _may_write(loop)):
         return Refusal(Reason.QUERY_IN_BODY, f"on SQLite .iterator() may meet rows again: {why}")
     if loop.rows.has("select_for_update"):
         return Refusal(
@@ -389,7 +398,7 @@ def _may_be_function(call: ast.Call, step: Step, loop: Loop) -> bool:
     return step.name in _TAKING_EXPRESSIONS and not isinstance(loop.resolver.value(call), Rows)
 
 
-_TAKING_EXPRESSIONS = frozenset("annotate alias order_by values values_list".split())
+_TAKING_EXPRESSIONS = methods(Does.TAKES_EXPRESSIONS)
 
 
 def _may_write(loop: Loop) -> str | None:
@@ -412,7 +421,7 @@ def sends_queries(loop: Loop) -> bool:
 
 def streams_already(loop: Loop) -> Refusal:
     """The refusal of a loop that has its ``.iterator()``: its author knew the database, migfix may not."""
-    if loop.databases.certain or not loop.databases.any("mysql", "mariadb"):
+    if loop.databases.certain or loop.databases.have(Trait.STREAMS_ITERATOR):
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
     return Refusal(
         Reason.ALREADY_STREAMS,

@@ -15,6 +15,7 @@ from migfix.reading import known
 from migfix.reading.constants import UNKNOWN, constant_at
 from migfix.reading.kinds import kind_of
 from migfix.reading.lookups import Route, route, tables_of
+from migfix.reading.methods import Does, methods
 from migfix.reading.plain import Type
 from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import Binding
@@ -36,10 +37,7 @@ class Inner:
 
 _MAX_DEPTH = 8
 # Steps whose arguments choose or compute nothing.
-_WITHOUT_LOOKUPS = frozenset(
-    "all reverse only defer select_related prefetch_related using db_manager iterator list() [] none "
-    "select_for_update distinct".split()
-)
+_WITHOUT_LOOKUPS = methods(Does.TAKES_NO_QUERY)
 _CLASSES = "django.db.models."
 
 

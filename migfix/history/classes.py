@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from migfix.history.class_options import options_set
+from migfix.history.fields import Is, fields
 from migfix.history.operations import field_class
 from migfix.history.reading import Scope
 from migfix.history.state import RELATIONS, BaseClass, FieldClass, FieldState, Unknown
@@ -26,18 +27,8 @@ _KNOWN = {
     "model_utils.fields.AutoLastModifiedField": True,
 }
 
-# Django's classes of which it is known what their values go through.
-_ROOTS = RELATIONS | frozenset(
-    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField BooleanField "
-    "NullBooleanField CharField TextField SlugField EmailField URLField FloatField DecimalField "
-    "DateField DateTimeField TimeField DurationField UUIDField BinaryField JSONField "
-    "GenericIPAddressField FileField ImageField".split()
-)
-# Those with options that make save() compute something: auto_now, null, width_field, max_digits.
-_BY_OPTIONS = frozenset(
-    "DateField DateTimeField TimeField FileField ImageField DecimalField".split()
-)
+_ROOTS = fields(Is.KNOWN)
+_BY_OPTIONS = fields(Is.BY_OPTIONS)
 # What a field class may define without a part in loading, saving or comparing its values.
 # https://docs.djangoproject.com/en/stable/ref/models/fields/#field-api-reference
 _HARMLESS = frozenset(

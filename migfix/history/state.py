@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from migfix.history.fields import Is, fields
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -166,7 +168,7 @@ class FieldState:
         """The attribute that holds the column's value: ``owner_id`` for the foreign key ``owner``."""
         if self.kind is None:
             return self._foreign_class()
-        return f"{self.name}_id" if self.kind in {"ForeignKey", "OneToOneField"} else self.name
+        return f"{self.name}_id" if self.kind in _KEYS else self.name
 
     @property
     def on_delete(self) -> str | Unknown:
@@ -197,7 +199,8 @@ class FieldState:
         )
 
 
-RELATIONS = frozenset({"ForeignKey", "OneToOneField", "ManyToManyField", "ForeignObject"})
+RELATIONS = fields(Is.RELATION)
+_KEYS = fields(Is.KEY)
 
 _DJANGO_FIELD_PACKAGES = frozenset(
     {"django.db.models", "django.contrib.gis.db.models", "django.contrib.postgres.fields"}

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+from migfix.history.fields import FIELDS
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading import plain
 from migfix.reading.calls import argument_of, calls_of, default_of
 from migfix.reading.constants import UNKNOWN, constant_at, constant_in
+from migfix.reading.methods import Does, methods
 from migfix.reading.plain import (
     DATA,
     EXPRESSION,
@@ -37,32 +39,12 @@ from migfix.reading.scopes import (
 )
 from migfix.reading.values import Manager, Model, Pair, RawRows, Row, Rows, SchemaEditor, Text
 
-# https://docs.djangoproject.com/en/stable/ref/models/fields/#field-types
-_COLUMNS = {
-    "str": "CharField TextField SlugField EmailField URLField FilePathField GenericIPAddressField "
-    "IPAddressField CommaSeparatedIntegerField CICharField CITextField CIEmailField",
-    "int": "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField OrderWrt",
-    "bool": "BooleanField NullBooleanField",
-    "float": "FloatField",
-    "Decimal": "DecimalField",
-    "date": "DateField",
-    "datetime": "DateTimeField",
-    "time": "TimeField",
-    "timedelta": "DurationField",
-    "UUID": "UUIDField",
-    "bytes": "BinaryField",
-    "data": "JSONField HStoreField ArrayField",
-    "file": "FileField ImageField",
-}
 _KIND_OF_COLUMN = {
-    name: plain.parsed(result) for result, names in _COLUMNS.items() for name in names.split()
+    name: plain.parsed(field.loads) for name, field in FIELDS.items() if field.loads is not None
 }
 _RESULTS = {ast.JoinedStr: Type("str"), ast.Compare: Type("bool"), ast.Lambda: FUNCTION}
 # Methods of managers that go over what they are given, and hold on to no list of it.
-_GOING_OVER = frozenset(
-    "bulk_create bulk_update set add remove filter exclude get in_bulk values values_list".split()
-)
+_GOING_OVER = methods(Does.GOES_OVER_ARGUMENTS)
 _MAX_DEPTH = 60
 _ROUNDS = 8  # in which names that depend on themselves have to settle
 

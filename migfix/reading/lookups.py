@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.relations import all_fields
+from migfix.sql.kinds import FOREIGN_KEYS
 
-_FOREIGN_KEYS = frozenset({"ForeignKey", "OneToOneField"})
 # Lookups of a foreign key that the column of its own table answers.
 _OF_KEYS = frozenset({"exact", "in", "isnull"})
 
@@ -66,7 +66,7 @@ def route(lookup: str, key: ModelKey, state: ProjectState) -> Route | Unknown:
     if len(found) != 1:
         return Unknown(f"`{first}` is no field of {model.label}")
     (other, field), through = found[0], found[0][1]
-    if through.kind not in _FOREIGN_KEYS | {"ManyToManyField"}:
+    if through.kind not in FOREIGN_KEYS | {"ManyToManyField"}:
         return Unknown(f"{other.label}.{field.name} is of a class that is not Django's own")
     tables = tables_of(other, state)
     if isinstance(tables, Unknown):
@@ -82,7 +82,7 @@ def _forwards(
 ) -> Route | Unknown:
     if field.is_relation is False:
         return Route()
-    if field.kind not in _FOREIGN_KEYS | {"ManyToManyField"} or not isinstance(field.target, tuple):
+    if field.kind not in FOREIGN_KEYS | {"ManyToManyField"} or not isinstance(field.target, tuple):
         return Unknown(f"{model.label}.{field.name} is of a class that is not Django's own")
     many = field.kind == "ManyToManyField"
     if not many and (not rest or rest[0] in _OF_KEYS):
@@ -173,7 +173,7 @@ def stays_in_table(
         return first in {"pk", "?"} and set(rest) <= _OF_KEYS
     if column.is_relation is False:
         return True
-    if column.kind not in _FOREIGN_KEYS:
+    if column.kind not in FOREIGN_KEYS:
         return False
     if sorts:
         return not rest and first == column.attname

@@ -12,6 +12,7 @@ from migfix.history.state import ModelKey, ProjectState, Unknown
 from migfix.reading.arguments import bound, kinds_passed, passed
 from migfix.reading.constants import constant_at
 from migfix.reading.library import Definition, Foreign
+from migfix.reading.methods import CHAINING, Does, methods
 from migfix.reading.models import model_of
 from migfix.reading.module import Module, import_path, path_by
 from migfix.reading.relations import forward_target, related_model
@@ -35,16 +36,9 @@ from migfix.reading.values import (
 if TYPE_CHECKING:
     from migfix.reading.plain import Known
 
-# Methods of QuerySet that return another queryset without running a query.
-# https://docs.djangoproject.com/en/stable/ref/models/querysets/#methods-that-return-new-querysets
-CHAINING = frozenset(
-    "all filter exclude annotate alias order_by reverse distinct values values_list dates datetimes "
-    "none union intersection difference select_related prefetch_related extra defer only using "
-    "select_for_update complex_filter iterator fetch_mode".split()
-)
-ROW_GETTERS = frozenset({"get", "create", "earliest", "latest"})
-MAYBE_ROW_GETTERS = frozenset({"first", "last"})
-PAIR_GETTERS = frozenset({"get_or_create", "update_or_create"})
+_ROW_GETTERS = methods(Does.GIVES_ROW)
+_MAYBE_ROW_GETTERS = methods(Does.GIVES_ROW_OR_NONE)
+_PAIR_GETTERS = methods(Does.GIVES_PAIR)
 PLAIN_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 _MAX_DEPTH = 20
 MOST_WAYS = 20
@@ -576,11 +570,11 @@ class Resolver:
     def _evaluated(self, model: Model, method: str, node: ast.Call) -> Value:
         if method == "raw":
             return RawRows(model, node)
-        if method in ROW_GETTERS:
+        if method in _ROW_GETTERS:
             return Row(model)
-        if method in MAYBE_ROW_GETTERS:
+        if method in _MAYBE_ROW_GETTERS:
             return Row(model, may_be_none=True)
-        return Pair(Row(model)) if method in PAIR_GETTERS else None
+        return Pair(Row(model)) if method in _PAIR_GETTERS else None
 
 
 _UNREAD = Model(None, real=True, is_plain=False)

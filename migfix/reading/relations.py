@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.values import Rows
+from migfix.sql.kinds import FOREIGN_KEYS
 
 
 def forward_target(
@@ -11,7 +12,7 @@ def forward_target(
 ) -> tuple[FieldState, ModelKey] | None:
     """The foreign key or one-to-one called ``attribute`` and the model that it points to."""
     for field in all_fields(state, key):
-        if field.name == attribute and field.kind in {"ForeignKey", "OneToOneField"}:
+        if field.name == attribute and field.kind in FOREIGN_KEYS:
             return (field, field.target) if isinstance(field.target, tuple) else None
     return None
 

@@ -29,6 +29,7 @@ from migfix.rewriting.lines import (
     line_range,
     put_above,
     put_in_blocks,
+    put_last,
     replace,
 )
 from migfix.settings import Style
@@ -65,6 +66,12 @@ class LoopEdits:
         """The header of the ``with`` block that the loop goes into."""
         headers = [r.edit.header for r in self.rewrites if isinstance(r.edit, InBlock)]
         return ", ".join(headers) or None
+
+    @property
+    def last(self) -> Sequence[str]:
+        """Statements that each turn of the loop ends with."""
+        edits = [r.edit for r in self.rewrites if isinstance(r.edit, InBlock)]
+        return [edit.last for edit in edits if edit.last is not None]
 
     @property
     def replaced(self) -> Iterator[tuple[ast.expr, str | None]]:
@@ -107,6 +114,7 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             drops = set(_drops(edits.values()))
             drop(lines, drops, source.rows)
             put_above(lines, said)
+            put_last(lines, {held[i]: each.last for i, each in edits.items()}, source)
             blocks = {
                 held[i]: _block_header(each.block, source.column(held[i]) - 1, style)
                 for i, each in edits.items()

@@ -145,6 +145,22 @@ def _comments_of(lines: Sequence[str]) -> list[str]:
     return comments
 
 
+def put_last(
+    lines: list[str],
+    statements: Mapping[ast.For | ast.AsyncFor, Sequence[str]],
+    source: Source,
+) -> None:
+    """Put statements at the end of each loop's body, which has lines of its own."""
+    for loop, texts in statements.items():
+        _, last = line_range(loop.body[-1], source.rows)
+        first = loop.body[0]
+        decorators = getattr(first, "decorator_list", [])
+        line = source.lines[min([first.lineno, *(d.lineno for d in decorators)]) - 1]
+        if texts and not lines[last - 1].endswith("\n") and lines[last - 1]:
+            lines[last - 1] += "\n"
+        lines[last - 1] += "".join(f"{_indent_of(line)}{text}\n" for text in texts)
+
+
 def put_in_blocks(
     lines: list[str], headers: Mapping[ast.For | ast.AsyncFor, str], source: Source
 ) -> None:

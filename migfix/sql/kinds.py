@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
+from migfix.history.fields import Is, fields, fields_loading
 from migfix.history.state import FieldState
 
-INTEGERS = frozenset(
-    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField".split()
-)
-UNSIGNED = frozenset(
-    {"PositiveIntegerField", "PositiveBigIntegerField", "PositiveSmallIntegerField"}
-)
-BOOLEANS = frozenset({"BooleanField", "NullBooleanField"})
-TEXTS = frozenset({"CharField", "TextField", "SlugField", "EmailField", "URLField"})
-FOREIGN_KEYS = frozenset({"ForeignKey", "OneToOneField"})
-FILES = frozenset({"FileField", "ImageField"})
-# Kinds whose values have no length that anybody could count on.
-WIDE = frozenset({"TextField", "JSONField", "BinaryField", "HStoreField", "ArrayField"})
-# Kinds whose pre_save returns the loaded value and whose stored form a full save leaves alone.
-INERT = (
-    INTEGERS
-    | BOOLEANS
-    | TEXTS
-    | FOREIGN_KEYS
-    | frozenset(
-        "FloatField DecimalField DateField DateTimeField TimeField DurationField UUIDField "
-        "BinaryField GeneratedField OrderWrt".split()
-    )
-)
-
+INTEGERS = fields(Is.INTEGER)
+UNSIGNED = fields(Is.UNSIGNED)
+BOOLEANS = fields_loading("bool")
+TEXTS = fields(Is.TEXT)
+FOREIGN_KEYS = fields(Is.KEY)
+FILES = fields_loading("file")
+WIDE = fields(Is.WIDE)
+INERT = fields(Is.INERT)
 
 DIMENSIONS = ("width_field", "height_field")
 

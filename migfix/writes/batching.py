@@ -18,6 +18,7 @@ from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.relations import own_managers
 from migfix.reading.scopes import DEFINITIONS
 from migfix.reading.values import Rows
+from migfix.sql.databases import Trait
 
 
 def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
@@ -96,7 +97,7 @@ def check_source(loop: Loop, fields: Collection[str]) -> None:
     """
     if not isinstance(loop.rows, Rows) or not loop.rows.has("iterator"):
         return
-    if not loop.databases.any("sqlite"):
+    if loop.databases.have(Trait.READS_SNAPSHOT):
         return
     ordering = () if isinstance(loop.model, Unknown) else loop.model.options.get("ordering", ())
     named = [name for step in loop.rows.steps for name in step.lookups if step.name != "iterator"]

@@ -1,11 +1,12 @@
-"""Whether the rows of a list for one ``bulk_update()`` after the loop can be written as the loop goes."""
+"""Whether the rows that one ``bulk_update()`` after the loop writes can be written as the loop goes."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from migfix.columns.narrow_saves import computed
 from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
@@ -16,8 +17,9 @@ from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
-from migfix.reading.scopes import DEFINITIONS, walk
+from migfix.reading.scopes import DEFINITIONS, children, walk
 from migfix.reading.values import Rows
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import INERT
 from migfix.writes import batching
 from migfix.writes.waiting import check_nothing_looks
@@ -44,7 +46,9 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
     batching.check_columns(loop, model, fields, columns)
     _check_expressions(loop)
     _check_keys(loop, columns, fields)
-    _check_turn(found, rows, loop)
+    changes = _check_turn(found, rows, loop)
+    if found.shared:
+        _check_left_out(loop, changes, [columns[name] for name in fields])
     caveats += saves.unique_caveats(loop, model, fields, "one by one, not all at once")
     caveats += check_nothing_looks(loop, model)
     return fields, caveats
@@ -53,8 +57,8 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
 def _check_rows(loop: Loop) -> None:
     """Each row comes once, and as it was when the loop began. Raises ``Refused``."""
     assert isinstance(loop.rows, Rows)
-    if reused := loop.reuse or (
-        "the rows were read into a list before" if loop.is_over_list else None
+    if reused := loop.reuse_besides_batches or (
+        "the rows were read into a list before" if loop.is_over_list_besides_batches else None
     ):
         raise Refused(
             Reason.QUERYSET_REUSED, f"{reused}: they may change until bulk_update() writes them"
@@ -64,7 +68,7 @@ def _check_rows(loop: Loop) -> None:
             Reason.QUERYSET_SHAPE,
             "a row may come more than once, of which bulk_update() takes the first",
         )
-    if loop.rows.has("iterator") and loop.databases.any("sqlite"):
+    if loop.rows.has("iterator") and not loop.databases.have(Trait.READS_SNAPSHOT):
         raise Refused(
             Reason.ALREADY_STREAMS,
             "on SQLite .iterator() goes over rows as they are then, and would meet those that are written",
@@ -159,8 +163,8 @@ def _creates(call: ast.AST) -> bool:
     return False
 
 
-def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> None:
-    """Nothing changes a row once it is in the list. Raises ``Refused``."""
+def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> Collection[ast.AST]:
+    """Nothing changes a row once it is in the list: gives what may change it. Raises ``Refused``."""
     scope = loop.resolver.scope
     changes: set[ast.AST] = set()
     harmless = {use.node for use in loop.used(uses.Kind.KEY, uses.Kind.LINK)} | rows
@@ -183,6 +187,46 @@ def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> None
                 Reason.ROW_ESCAPES, f"line {loop.line_of(node)} changes the row in a function"
             )
     _Turn(frozenset(found.appends), frozenset(changes), loop).run(loop.node.body, False)
+    return changes
+
+
+def _check_left_out(
+    loop: Loop, changes: Collection[ast.AST], columns: Sequence[FieldState]
+) -> None:
+    """Rows of turns that end early are as they were, and ``bulk_update()`` does nothing to them. Raises ``Refused``."""
+    for leaving in _leaving(loop.node.body):
+        line = loop.line_of(leaving)
+        if any(_comes_before(change, leaving) for change in changes):
+            raise Refused(
+                Reason.LOOP_SHAPE,
+                f"line {line} ends turns that may have changed their row, which bulk_update() writes",
+            )
+        if (column := next(computed(columns, loop.databases), None)) is not None:
+            raise Refused(
+                Reason.VALUE,
+                f"line {line} leaves out rows, of which bulk_update() may write `{column}` in another form",
+            )
+    last = loop.node.body[-1]
+    if last.lineno == loop.node.lineno or not loop.stands_alone(last):
+        raise Refused(Reason.LOOP_SHAPE, "the loop's last statement shares its line with others")
+
+
+def _leaving(nodes: Iterable[ast.AST]) -> Iterator[ast.stmt]:
+    """What ends a turn of the loop in whose body these are."""
+    for node in nodes:
+        if isinstance(node, (ast.Continue, ast.Break)):
+            yield node
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            yield from _leaving(node.orelse)
+        elif not isinstance(node, DEFINITIONS):
+            yield from _leaving(children(node))
+
+
+def _comes_before(node: ast.AST, other: ast.stmt) -> bool:
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)) < (
+        other.lineno,
+        other.col_offset,
+    )
 
 
 def _within(node: ast.AST, loop: Loop) -> Iterator[ast.AST]:

@@ -17,19 +17,20 @@ from migfix.expressions.gates import lineage
 from migfix.facts import uses
 from migfix.facts.loop import Loop
 from migfix.findings import Refusal
+from migfix.history.fields import Is, fields
 from migfix.history.state import FieldState, ModelState, Name, Unknown
+from migfix.reading.methods import Does, methods
 from migfix.reading.values import Rows
+from migfix.sql.databases import Trait
 from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
 
-_COUNTED = frozenset({"AutoField", "BigAutoField", "SmallAutoField"})
-_DATES = frozenset({"DateField", "DateTimeField", "TimeField"})
+_COUNTED = fields(Is.COUNTED)
+_MOMENTS = fields(Is.MOMENT)
 # Kinds of which one column takes every value of another, but for NULL, length, range and what it points to.
 _ALIKE = (INTEGERS, TEXTS, BOOLEANS, FOREIGN_KEYS)
-_SAME = _DATES | {"FloatField", "DurationField", "UUIDField"}
+_SAME = _MOMENTS | {"FloatField", "DurationField", "UUIDField"}
 # What leaves the columns of a row as the table has them.
-_PLAIN_STEPS = frozenset(
-    "all defer distinct exclude filter iterator only order_by reverse select_related using".split()
-)
+_PLAIN_STEPS = methods(Does.LEAVES_COLUMNS)
 
 
 def greater_keys(
@@ -40,7 +41,7 @@ def greater_keys(
 ) -> Iterator[Refusal]:
     """The difference, if a row may fail that one of the calls gives its values; None is one that is not known."""
     counted = any(c.primary_key is not False and c.kind in _COUNTED for c in columns.values())
-    if not counted or loop.databases.only("sqlite"):
+    if not counted or loop.databases.have(Trait.GIVES_KEYS_AGAIN):
         return
     fails = _Rows(loop, model, columns).fail(calls)
     yield from failing.partly(loop, fails, "which have greater keys if their batch has failed")
@@ -74,7 +75,10 @@ class _Rows:
             column.unique is not False and not self._is_left_null(column, given)
         ):
             return f"a new row of {self.model.label} may have a `{name}` that it does not take"
-        if column.kind in _DATES and True in (column.auto_now, column.options.get("auto_now_add")):
+        if column.kind in _MOMENTS and True in (
+            column.auto_now,
+            column.options.get("auto_now_add"),
+        ):
             return None
         known = self._takes(column, given[0].value) if given else self._takes_default(column)
         return None if known else f"`{name}` of {self.model.label} may get what it does not take"

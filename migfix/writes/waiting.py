@@ -17,21 +17,17 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Name, ProjectState, Unknown
 from migfix.reading import known, lookups
 from migfix.reading.kinds import kind_of
-from migfix.reading.querysets import CHAINING, Resolver
+from migfix.reading.methods import CHAINING, Does, methods
+from migfix.reading.querysets import Resolver
 from migfix.reading.relations import accessor
 from migfix.reading.scopes import Binding, walk
 from migfix.reading.values import Manager, Model, Row, Rows, Step
 
 # Links of a chain that bring no other table into the query, unless by a lookup.
-_PLAIN_STEPS = frozenset(
-    "all filter exclude order_by reverse values values_list only defer distinct using db_manager "
-    "none iterator list() []".split()
-)
-_SORTING = frozenset({"order_by", "earliest", "latest"})
+_PLAIN_STEPS = methods(Does.STAYS_IN_TABLE)
+_SORTING = methods(Does.TAKES_ORDER)
 # What these are given is rows, values of the table's own columns, or no column at all.
-_WITHOUT_LOOKUPS = frozenset(
-    "create save update bulk_create bulk_update add set remove in_bulk using db_manager iterator".split()
-)
+_WITHOUT_LOOKUPS = methods(Does.TAKES_NO_COLUMN)
 _NO_LOOKUPS = frozenset({"defaults", "create_defaults", "flat", "named"})
 
 

@@ -428,6 +428,84 @@ def test_a_list_whose_loop_fails_half_way(line, database):
     run_rewritten(MODELS, before, posts(30), small, database=database, expect=Exception)
 
 
+WHOLE = {
+    "a value from Python": 'post.slug = post.title.lower().replace(" ", "-")',
+    "NULLs, ties and characters": LISTS["NULLs, ties and characters"].replace("rows.append(post)", "pass"),
+    "rounded values": LISTS["values that are rounded or converted"].replace("rows.append(post)", "pass"),
+    "some rows": "if post.pk % 3 == 0:\n    continue\nif post.pk % 3 == 1:\n    post.slug = str(post.pk)",
+    "break": "if post.pk == 9:\n    break\npost.slug = str(post.pk)",
+    "queries of other tables": LISTS["queries of other tables"].replace("rows.append(post)", "pass"),
+    "what changes in place": LISTS["a value that changes in place"].replace("rows.append(post)", "pass"),
+    "a column that is not written": 'post.place = 0\npost.slug = "x"',
+}  # fmt: skip
+
+
+def updating(body: str, fields: list[str], rows: str = "Post.objects.order_by('pk')") -> str:
+    """A function whose loop changes the rows of a queryset for a bulk_update()."""
+    call = f"Post.objects.bulk_update(posts, {fields!r}, batch_size=4)\n"
+    before = f"{BEFORE}\nposts = {rows}"
+    return migration(body, "posts", before=before, after=call + AFTER)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(
+    "settings", [SAFE, Settings(SAFE.select, batch_size=7)], ids=["all", "by 7"]
+)
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_queryset_and_its_batches(name, settings, database):
+    body = WHOLE[name]
+    leaves = "continue" in body or "break" in body
+    fields = ["slug", "changed", "writer", "body"] if leaves else EVERY
+    before = updating(body, fields)
+    if leaves:
+        before = before.replace("'changed', ", "")
+    outcome, _ = run_rewritten(MODELS, before, posts(30), settings, database=database)
+    assert "MF301" in outcome.loops[-1].codes, outcome.loops
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_list_of_the_queryset_and_its_batches(database):
+    before = updating(WHOLE["queries of other tables"], EVERY, "list(Post.objects.order_by('pk'))")
+    outcome, _ = run_rewritten(MODELS, before, posts(30), SAFE, database=database)
+    assert {"MF301"} < {*outcome.loops[-1].codes}, outcome.loops
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_queryset_of_more_rows_than_a_batch(database):
+    body = 'if post.pk % 5:\n    post.slug = f"{post.pk:x}"'
+    outcome, _ = run_rewritten(
+        MODELS, updating(body, ["slug"]), posts(2_300), SAFE, database=database
+    )
+    assert {"MF301"} < {*outcome.loops[0].codes}, outcome.loops
+
+
+WHOLE_WRONG = {
+    "set and left": "post.slug = 'a'\nif post.pk % 2:\n    continue\nposts.count()",
+    "the row of the turn before": "if turns:\n    turns[-1].slug += '!'\npost.slug = 'a'\nturns.append(post)",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_WRONG)
+def test_querysets_that_batches_would_not_stand_for_are_left_alone(name):
+    before = updating(WHOLE_WRONG[name], ["slug"]).replace(
+        "posts = Post", "turns = []\n    posts = Post"
+    )
+    after, outcome = rewritten(MODELS, before, Settings(ALONE.select, unsafe_fixes=True))
+    assert not outcome.changed, after
+    naive = before.replace(
+        "for post in posts:\n", "for post in posts:\n        post.refresh_from_db()\n", 1
+    )
+    head, _, rest = naive.partition("    for post in posts:\n        post.refresh_from_db()\n")
+    loop, _, end = rest.partition("    Post.objects.bulk_update")
+    naive = (
+        f'from ._migfix import update_in_batches\n{head}    with update_in_batches("slug", batch_size=1) as batch:\n'
+        + indent(f"    for post in posts:\n{loop}        batch.update(post)\n", "    ")
+        + end.partition("\n")[2]
+    )
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, posts(30), expect="anything")
+
+
 WRONG_LISTS = {
     "a column that is set afterwards": ("post.slug = 'a'\nrows.append(post)\npost.slug = 'b'", "slug"),
     "the row of the turn before": (

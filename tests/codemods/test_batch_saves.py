@@ -1113,6 +1113,158 @@ def test_batches_that_are_refused_or_unsafe_or_ignored_leave_the_rows_in_their_l
     assert found.loops[0].codes == ("MF203", "MF301")
 
 
+# --- a bulk_update() of the looped queryset itself ---------------------------------------------------
+
+POSTS = "posts = Post.objects.all()\n"
+UPDATED = "Post.objects.bulk_update(posts, {})\n"
+SLUG = "post.slug = post.title.lower()\n"
+
+
+def whole_queryset(body: str, fields: str = '["slug"]', before: str = POSTS) -> str:
+    return f"{before}{loop(body, rows='posts')}{UPDATED.format(fields)}"
+
+
+def each_turn(body: str, fields: str = '"slug"', before: str = POSTS, rows: str = "posts") -> str:
+    return batched(f"{body}batch.update(post)\n", fields, before, rows)
+
+
+WHOLE = {
+    "a value from Python": (SLUG, ["slug"]),
+    "under a condition": ("if post.live:\n" + indent(SLUG, "    "), ["slug"]),
+    "continue before anything is set": ("if post.live:\n    continue\n" + SLUG, ["slug"]),
+    "break before anything is set": ("if post.kind == 3:\n    break\n" + SLUG, ["slug"]),
+    "continue of an inner loop": (
+        SLUG + "for letter in post.title:\n    if letter:\n        continue\n    print(letter)\n",
+        ["slug"],
+    ),
+    "a branch at the end": (
+        "if post.live:\n" + indent(SLUG, "    ") + "else:\n    post.slug = post.code\n",
+        ["slug"],
+    ),
+    "a comment at the end": (SLUG.replace("\n", "  # why\n"), ["slug"]),
+    "several columns, one not set": (SLUG + 'post.note = ""\n', ["slug", "cost"]),
+    "rows that are looked at afterwards": (SLUG + "print(post, post.slug)\n", ["slug"]),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_rows_of_the_queryset_itself(name):
+    body, fields = WHOLE[name]
+    quoted = ", ".join(f'"{field}"' for field in fields)
+    check_batched(
+        whole_queryset(body, f"[{quoted}]"), each_turn(body, quoted), databases=EVERYWHERE
+    )
+
+
+def test_a_guard_around_the_bulk_update_goes_as_well():
+    before = f"{POSTS}{loop(SLUG, rows='posts')}if posts:\n    {UPDATED.format(['slug'])}"
+    check_batched(before, each_turn(SLUG), databases=EVERYWHERE)
+
+
+def test_rows_of_the_queryset_itself_are_streamed_and_narrowed():
+    check_rewritten(
+        whole_queryset(SLUG),
+        each_turn(SLUG, rows='stream(posts.only("slug", "title"))'),
+        "MF201",
+        "MF203",
+        "MF301",
+        databases=EVERYWHERE,
+        select=ALL_OF,
+    )
+    check_rewritten(
+        whole_queryset(SLUG, '["slug", "note"]'),
+        each_turn(SLUG, '"slug", "note"', rows='posts.only("slug", "title", "note").iterator()'),
+        "MF201",
+        "MF202",
+        "MF301",
+        models=SHORT,
+        select=ALL_OF,
+    )
+
+
+@pytest.mark.parametrize(
+    "select", [("MF201",), ("MF202",), ("MF203",), ("MF201", "MF202", "MF203")]
+)
+def test_without_batches_bulk_update_needs_the_rows(select):
+    check_refused(
+        whole_queryset(SLUG), "queryset-reused", select=select, databases=EVERYWHERE, models=SHORT
+    )
+
+
+def test_a_list_of_the_rows_goes_where_they_are_streamed():
+    listed_before = "posts = list(Post.objects.all())\n"
+    check_rewritten(
+        whole_queryset(SLUG, before=listed_before),
+        each_turn(SLUG, rows="stream(posts)"),
+        "MF203",
+        "MF301",
+        databases=EVERYWHERE,
+        select=("MF203", "MF301"),
+    )
+    check_batched(whole_queryset(SLUG, before=listed_before), each_turn(SLUG, before=listed_before))
+
+
+@pytest.mark.parametrize(
+    "select", [("MF201",), ("MF202",), ("MF203",), ("MF201", "MF202", "MF203")]
+)
+def test_without_batches_bulk_update_needs_the_list(select):
+    before = whole_queryset(SLUG, before="posts = list(Post.objects.all())\n")
+    check_refused(before, "queryset-reused", select=select, databases=EVERYWHERE, models=SHORT)
+
+
+WHOLE_LEFT = {
+    "continue after something is set": (SLUG + "if post.live:\n    continue\nprint(1)\n", "loop-shape"),
+    "break after something is set": (SLUG + "if post.live:\n    break\n", "loop-shape"),
+    "continue in the else of an inner loop": (
+        SLUG + "for letter in post.title:\n    print(letter)\nelse:\n    continue\n",
+        "loop-shape",
+    ),
+    "return": (SLUG + "if post.live:\n    return\n", "leaves-function"),
+    "the row by another name": ("other = post\nother.slug = post.title\n", "row-escapes"),
+    "the row of the turn before": (
+        "if post.pk > 1:\n    last.slug = 'x'\n" + SLUG + "last = post\n",
+        "row-escapes",
+    ),
+    "the row is kept elsewhere": (SLUG + "kept.append(post)\n", "row-escapes"),
+    "the row is saved, too": (SLUG + "post.save()\n", "queryset-reused"),
+    "a query of the same table": (SLUG + "print(Post.objects.count())\n", "query-in-body"),
+    "the key": ("post.pk = 3\n" + SLUG, "primary-key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE_LEFT)
+def test_a_bulk_update_of_the_queryset_itself_that_is_left_alone(name):
+    body, reason = WHOLE_LEFT[name]
+    check_refused(whole_queryset(body), reason, select=SELECT, databases=EVERYWHERE)
+
+
+WHOLE_READ = {
+    "before": f"{POSTS}print(posts[0])\nprint(len(posts))\n{{}}",
+    "changed before": f"{POSTS}for post in posts:\n    post.slug = 'x'\n{{}}",
+    "after": POSTS + "{}print(list(posts))\n",
+    "in another loop": POSTS + "for x in range(2):\n    print(len(posts))\n{}",
+    "a list before": "posts = list(Post.objects.all())\nprint(posts)\n{}",
+    "a list after": "posts = list(Post.objects.all())\n{}print(posts)\n",
+    "a list, while the table changes": "posts = list(Post.objects.all())\nPost.objects.update(slug='x')\n{}",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_READ)
+def test_rows_that_something_else_reads_as_well(name):
+    found = WHOLE_READ[name].format(whole_queryset(SLUG, before=""))
+    outcome = outcome_of(whole(found), select=SELECT, databases=EVERYWHERE)
+    assert not any(each.changed for each in outcome.loops), outcome.loops
+    assert outcome.loops[-1].blocked_by == "queryset-reused"
+
+
+def test_rows_left_out_that_bulk_update_would_store_in_another_form():
+    """SQLite keeps floats for decimals, which Django writes back rounded."""
+    body = "if post.live:\n    continue\npost.cost = len(post.title)\n"
+    before = whole_queryset(body, '["cost"]')
+    check_refused(before, "value", select=SELECT, databases=EVERYWHERE)
+    check_batched(before, each_turn(body, '"cost"'), databases=("postgresql",))
+
+
 EMPTIED = {
     "a new list": "rows = []",
     "clear()": "rows.clear()",

@@ -2180,6 +2180,7 @@ def collecting(
         ("a list made above", collecting(before="found = []  # those\nprint()\n"), "# those\nprint()\n\nPost.objects.update(kind=1)"),
         ("over foreign keys", collecting(rows='Post.objects.filter(author__name="x")'), 'Post.objects.filter(author__name="x").update(kind=1)'),
         ("the queryset itself", "found = Post.objects.all()\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "found = Post.objects.all()\nfound.update(kind=1)"),
+        ("a list of the rows", "found = list(Post.objects.all())\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "found = Post.objects.all()\nfound.update(kind=1)"),
         ("no save to refresh anything", collecting('post.name = "x"', '["name", "updated"]').replace("Post", "Stamped"), 'Stamped.objects.update(name="x")'),
     ),
 )  # fmt: skip
@@ -2214,6 +2215,7 @@ def test_a_bulk_update_after_the_loop(before, after):
         ("of JSON that is written back", collecting('post.value = "x"', '["value", "data"]').replace("Post", "Token"), "save-side-effect"),
         ("of files that are written back", collecting('post.name = "x"', '["name", "file"]').replace("Post", "Attachment"), "save-side-effect"),
         ("of a queryset that is read again", "found = Post.objects.all()\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\nprint(found)\n", "queryset-reused"),
+        ("of a list that is read again", "found = list(Post.objects.all())\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\nprint(found)\n", "queryset-reused"),
         ("of a fresh queryset", "found = Post.objects.all()\nfor post in found.all():\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "never-saved"),
         ("of an iterator", "found = Post.objects.iterator()\nfor post in found:\n    post.kind = 1\nPost.objects.bulk_update(found, ['kind'])\n", "queryset-reused"),
     ),

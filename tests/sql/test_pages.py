@@ -2,56 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
-from decimal import Decimal
-from itertools import product
-
 import pytest
 
-from migfix.history.state import FieldState
-from migfix.sql.databases import PAGES, doubts
+from migfix.sql.databases import PAGES, Databases, Trait, doubts
 from migfix.sql.databases.page import family_of
-from migfix.sql.nodes import Column, Constant, Operation, Type, Value
-from migfix.sql.operations import OPERATIONS, operation
+from migfix.sql.nodes import Operation, Type
 from migfix.sql.render import Renderer
-from migfix.sql.types import stores, type_of_column, type_of_constant, type_of_key
-
-KINDS = (
-    "IntegerField BigAutoField SmallIntegerField PositiveIntegerField CharField TextField FloatField DecimalField "
-    "DateField DateTimeField TimeField DurationField BooleanField UUIDField"
-).split()
-CONSTANTS = [0, 1, 2, -1, 1.5, Decimal("0.5"), "", "a", True, None, timedelta(days=1)]
-# What operations are given besides.
-GIVEN: dict[str, Callable[[Sequence[Value], Sequence[Value]], list[Sequence[Value]]]] = {
-    **dict.fromkeys(("+", "-", "*", "max", "min", "concat"), lambda values, constants: [values]),
-    **dict.fromkeys(("%", "//"), lambda values, constants: [constants]),
-    **dict.fromkeys(("slice", "replace"), lambda values, constants: [constants, constants]),
-}
-
-
-def state(name: str, kind: str) -> FieldState:
-    options = {"max_digits": 8, "decimal_places": 2} if kind == "DecimalField" else {}
-    return FieldState(name, f"django.db.models.{kind}", options)
-
-
-def columns() -> Iterator[Column]:
-    for kind in KINDS:
-        column = state(kind.lower(), kind)
-        yield Column((column.name,), type_of_column(column), column, present=True)
-    for pointed in ("BigAutoField", "DateField", "CharField", "UUIDField"):
-        column = state(f"to_{pointed.lower()}", "ForeignKey")
-        typed = type_of_key(column, state("id", pointed))
-        yield Column((column.name,), typed, column, present=True)
-
-
-def every_operation() -> Iterator[Operation]:
-    constants = [Constant(repr(each), type_of_constant(each), each) for each in CONSTANTS]
-    values: list[Value] = [*columns(), *constants]
-    for name in sorted(OPERATIONS):
-        for arguments in product(values, *GIVEN.get(name, lambda _, __: [])(values, constants)):
-            if (found := operation(name, *arguments)) is not None:
-                yield found
+from migfix.sql.types import stores, type_of_column
+from tests.sql.operations import KINDS, every_operation, state
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +63,27 @@ def test_an_engine_without_a_page_doubts_everything(operations):
         said = [each.message for each in found]
         assert f"what acme makes of `{text}` is not known" in said
         assert f"how acme stores `{text}` is not known" in said
+
+
+KNOWN = sorted(PAGES.keys() - {"Django"})
+
+
+@pytest.mark.parametrize("trait", Trait)
+def test_a_trait_tells_databases_apart(trait):
+    having = {name for name in KNOWN if Databases(frozenset({name})).have(trait)}
+    assert having and having < set(KNOWN)
+
+
+@pytest.mark.parametrize("trait", Trait)
+def test_several_databases_have_what_each_of_them_has(trait):
+    having = frozenset(name for name in KNOWN if trait in PAGES[name].traits)
+    assert Databases(having).have(trait)
+    for other in KNOWN:
+        assert Databases(having | {other}).have(trait) == (other in having)
+
+
+@pytest.mark.parametrize("trait", Trait)
+def test_an_engine_without_a_page_has_no_trait(trait):
+    having = frozenset(name for name in KNOWN if trait in PAGES[name].traits)
+    assert not Databases(having, unknown="settings.py names acme").have(trait)
+    assert not Databases(frozenset({"acme"})).have(trait)

@@ -1,25 +1,48 @@
-"""What each database makes of a value. What is not on its page is in doubt; an engine without one doubts all."""
+"""What each database does. What is not on its page is in doubt; an engine without one doubts all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.sql.databases import django, mysql, oracle, postgresql, sqlite
 from migfix.sql.databases.page import Answer, Doubt, Never, Page, family_of
+from migfix.sql.databases.traits import Trait as Trait
 from migfix.sql.nodes import Operation, Value, parts
 from migfix.sql.render import Renderer
 
 PAGES: dict[str, Page] = {
     "Django": django.PAGE,  # on the way to each of them
     "postgresql": postgresql.PAGE,
-    "mysql": mysql.PAGE,
-    "mariadb": mysql.PAGE,
+    "mysql": mysql.MYSQL,
+    "mariadb": mysql.MARIADB,
     "sqlite": sqlite.PAGE,
     "oracle": oracle.PAGE,
 }
 _EMPTY = Page({}, {})
+
+
+@dataclass(frozen=True)
+class Databases:
+    """What the project may run on; ``certain`` when its settings or the user said so.
+
+    ``unknown`` says where the project names a database of which nothing is known.
+    """
+
+    names: frozenset[str]
+    certain: bool = False
+    unknown: str | None = None
+
+    @property
+    def engines(self) -> frozenset[str]:
+        """The names, and one of which nothing is known where the project has such an engine."""
+        return self.names if self.unknown is None else self.names | {"an unknown engine"}
+
+    def have(self, trait: Trait) -> bool:
+        """Does each of them have it?"""
+        return all(trait in PAGES.get(name, _EMPTY).traits for name in self.engines)
 
 
 class Impossible(Exception):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from migfix.history.state import FieldState
 from migfix.sql.databases.page import Answer, Never, Page, lines, storing
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS, ascii_case, spaces
+from migfix.sql.databases.traits import Trait
 from migfix.sql.kinds import UNSIGNED
 from migfix.sql.nodes import Operation, Value, bare, is_computed, number_of
 
@@ -40,7 +43,7 @@ def _is_never_negative(value: Value) -> bool:
     return value.type.unsigned or (number is not None and number >= 0)
 
 
-PAGE = Page(
+MYSQL = Page(
     {
         # https://dev.mysql.com/doc/refman/8.4/en/arithmetic-functions.html
         **lines("same % neg abs max min", "integer"),
@@ -65,4 +68,24 @@ PAGE = Page(
         **storing("float decimal text date instant time duration"),
         "integer": _stored,
     },
+    frozenset(
+        {
+            # The whole result is read before the first row is given, whatever asks for it:
+            # https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator
+            Trait.READS_SNAPSHOT,
+            Trait.PLANS_CURSOR_ALIKE,
+            # Django writes LIKE BINARY
+            Trait.LIKE_COMPARES_LETTERS,
+            # https://dev.mysql.com/doc/refman/8.4/en/floating-point-types.html
+            Trait.HAS_NO_NAN,
+            Trait.KEEPS_EMPTY_TEXT,
+            Trait.KEEPS_DECIMALS,
+        }
+    ),
+)
+# https://mariadb.com/kb/en/update/#update-statements-with-the-same-source-and-target
+MARIADB = replace(
+    MYSQL,
+    traits=MYSQL.traits
+    | {Trait.UPDATES_ROWS_FOUND, Trait.DELETES_ROWS_FOUND, Trait.UPDATES_TABLE_IT_READS},
 )

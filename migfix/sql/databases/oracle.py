@@ -5,6 +5,7 @@ from __future__ import annotations
 from migfix.sql.databases.page import Answer, Never, Page, lines, storing
 from migfix.sql.databases.postgresql import in_between, signed_zero
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS
+from migfix.sql.databases.traits import Trait
 from migfix.sql.nodes import Operation, columns
 
 
@@ -34,4 +35,20 @@ PAGE = Page(
         **lines("str", SHOWN, _shown),
     },
     storing("integer float decimal text date instant time duration"),
+    frozenset(
+        {
+            # https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator
+            Trait.STREAMS_ITERATOR,
+            Trait.STREAMS_CURSOR,
+            # https://docs.oracle.com/en/database/oracle/oracle-database/19/cncpt/data-concurrency-and-consistency.html
+            Trait.READS_SNAPSHOT,
+            Trait.PLANS_CURSOR_ALIKE,
+            Trait.LIKE_COMPARES_LETTERS,
+            Trait.KEEPS_DECIMALS,
+            Trait.ASSIGNS_AT_ONCE,
+            Trait.UPDATES_ROWS_FOUND,
+            Trait.DELETES_ROWS_FOUND,
+            Trait.UPDATES_TABLE_IT_READS,
+        }
+    ),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from migfix.history.state import FieldState
+from migfix.sql.databases.traits import Trait
 from migfix.sql.nodes import Operation, Value
 
 
@@ -34,11 +35,13 @@ Storing: TypeAlias = Callable[[Value, FieldState], Answer]
 class Page:
     """What is exact on a database, or not: all that is not listed is in doubt.
 
-    ``operations`` go by name and family (``family_of``), ``stores`` by the family of what is stored.
+    ``operations`` go by name and family (``family_of``), ``stores`` by the family of what is stored, ``traits`` are
+    those that it has.
     """
 
     operations: Mapping[tuple[str, str], Rule]
     stores: Mapping[str, Storing]
+    traits: frozenset[Trait] = frozenset()
 
 
 # Operations that turn what they are given into something else: they go by what they are given.

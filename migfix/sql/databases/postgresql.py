@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migfix.sql.databases.page import Answer, Doubt, Page, lines, storing
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS, ascii_case, spaces
+from migfix.sql.databases.traits import Trait
 from migfix.sql.nodes import Operation, is_computed, number_of
 
 
@@ -44,4 +45,28 @@ PAGE = Page(
         **lines("str", SHOWN),
     },
     storing("integer float decimal text date instant time duration"),
+    frozenset(
+        {
+            # https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator
+            Trait.STREAMS_ITERATOR,
+            # https://www.postgresql.org/docs/current/sql-declare.html
+            Trait.READS_SNAPSHOT,
+            # https://www.postgresql.org/docs/current/collation.html#COLLATION-NONDETERMINISTIC
+            Trait.COMPARES_LETTERS,
+            Trait.LIKE_COMPARES_LETTERS,
+            Trait.KEEPS_EMPTY_TEXT,
+            # https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-NUMERIC-DECIMAL
+            Trait.KEEPS_DECIMALS,
+            # Django takes databases in UTF-8: https://docs.djangoproject.com/en/stable/ref/databases/#encoding
+            Trait.TAKES_ANY_TEXT,
+            # https://www.postgresql.org/docs/current/sql-update.html
+            Trait.ASSIGNS_AT_ONCE,
+            # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+            Trait.UPDATES_ROWS_FOUND,
+            Trait.DELETES_ROWS_FOUND,
+            Trait.UPDATES_TABLE_IT_READS,
+            # features.can_rollback_ddl
+            Trait.ROLLS_BACK_SCHEMA,
+        }
+    ),
 )

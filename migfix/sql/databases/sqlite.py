@@ -5,6 +5,7 @@ from __future__ import annotations
 from migfix.history.state import FieldState
 from migfix.sql.databases.page import Answer, Doubt, Page, lines, storing
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS, ascii_case, spaces
+from migfix.sql.databases.traits import Trait
 from migfix.sql.nodes import Column, Operation, Value
 
 
@@ -48,4 +49,28 @@ PAGE = Page(
         **storing("integer float text date instant time duration"),
         "decimal": _floats,
     },
+    frozenset(
+        {
+            # https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator
+            Trait.STREAMS_ITERATOR,
+            # https://docs.python.org/3/library/sqlite3.html#sqlite3.Cursor.fetchone
+            Trait.STREAMS_CURSOR,
+            Trait.PLANS_CURSOR_ALIKE,
+            # https://www.sqlite.org/datatype3.html#collating_sequences
+            Trait.COMPARES_LETTERS,
+            # NaN is stored as NULL: https://www.sqlite.org/floatingpoint.html
+            Trait.HAS_NO_NAN,
+            Trait.KEEPS_EMPTY_TEXT,
+            Trait.TAKES_ANY_TEXT,
+            # https://www.sqlite.org/lang_update.html
+            Trait.ASSIGNS_AT_ONCE,
+            # Its UPDATE does so since 3.51 alone, where a subquery depends on the row.
+            Trait.DELETES_ROWS_FOUND,
+            Trait.UPDATES_TABLE_IT_READS,
+            # https://www.sqlite.org/autoinc.html: the sequence is a row, which is rolled back
+            Trait.GIVES_KEYS_AGAIN,
+            # features.can_rollback_ddl
+            Trait.ROLLS_BACK_SCHEMA,
+        }
+    ),
 )

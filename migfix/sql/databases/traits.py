@@ -1,0 +1,41 @@
+"""What a rewrite may rest on besides values: how a database reads, compares, stores and writes.
+
+A page lists those that its database has. One that it does not list is in doubt there, and an engine without a page
+has none of them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Trait(Enum):
+    """The value is the sentence of the documentation."""
+
+    # -- reading rows
+    STREAMS_ITERATOR = "`.iterator()` does not read the whole result first"
+    STREAMS_CURSOR = "a loop over a plain cursor does not read the whole result first"
+    READS_SNAPSHOT = "rows that are still to come do not show what is written meanwhile"
+    PLANS_CURSOR_ALIKE = "rows come in the same order, be they fetched in parts or at once"
+
+    # -- comparing
+    COMPARES_LETTERS = (
+        "texts are equal where Python says so, in columns without a collation of their own"
+    )
+    LIKE_COMPARES_LETTERS = "so they are for `contains` and `startswith`"
+    HAS_NO_NAN = "numbers compare as in Python: there is no NaN"
+
+    # -- storing
+    KEEPS_EMPTY_TEXT = "an empty text is not NULL"
+    KEEPS_DECIMALS = "decimals are kept to the last digit"
+    TAKES_ANY_TEXT = "text is taken whatever letters it has"
+
+    # -- writing
+    ASSIGNS_AT_ONCE = "`SET a = b, b = a` swaps"
+    UPDATES_ROWS_FOUND = (
+        "an `UPDATE` finds all its rows before it changes one, whatever its subqueries read"
+    )
+    DELETES_ROWS_FOUND = "a `DELETE` does"
+    UPDATES_TABLE_IT_READS = "a subquery of an `UPDATE` may read its table"
+    GIVES_KEYS_AGAIN = "keys of rows that were not kept are given again"
+    ROLLS_BACK_SCHEMA = "a transaction holds changes of the schema"
