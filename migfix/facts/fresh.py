@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from migfix.facts.loop import Loop
@@ -55,23 +55,29 @@ _SEQUENCES = (
 @dataclass(frozen=True)
 class Turn:
     loop: Loop
+    _puts_own: list[bool] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def appends(self) -> tuple[ast.Call, ...]:
         bulk = self.loop.bulk_update
         return bulk.appends if bulk else ()
 
-    @cached_property
+    @property
     def puts_in_its_own_alone(self) -> bool:
         """Is all that the turn puts into anything its own?
 
         Else a part of its own object may be one that others know: ``row.tags = TAGS``, ``found.append(TAGS)``.
+        While it is found out, it is taken to be so: what is put in is made of what was put in before, so that
+        the first thing that is not its own shows by itself.
         """
-        return all(
-            _Known(resolver, self).is_made_of_own(value)
-            for node, resolver in code_of(self)
-            for value in _put(node)
-        )
+        if not self._puts_own:
+            self._puts_own.append(True)
+            self._puts_own[0] = all(
+                _Known(resolver, self).is_made_of_own(value)
+                for node, resolver in code_of(self)
+                for value in _put(node)
+            )
+        return self._puts_own[0]
 
 
 def _put(node: ast.AST) -> Iterator[ast.expr]:
