@@ -44,6 +44,7 @@ import ast
 from dataclasses import dataclass
 
 from migfix.codemod import Codemod, Decision
+from migfix.columns import needs
 from migfix.columns.narrow_saves import listing
 from migfix.expressions import failing, gates, saves
 from migfix.facts import uses
@@ -95,7 +96,8 @@ def _saves(loop: Loop) -> Writes:
     batching.check_source(loop, fields)
     caveats += batching.written_caveats(fields, columns)
     caveats += check_nothing_looks(loop, model)
-    caveats += [*gates.save_caveats(loop), *saves.connected(columns)]
+    full = any(map(needs.is_full_save, loop.used(uses.Kind.SAVE)))
+    caveats += [*gates.save_caveats(loop, full=full), *saves.connected(columns)]
     fails = failing.of_assignments(loop, model, columns, fields)
     caveats += failing.later_turns(loop, [call for call, _ in calls], fails)
     back = batching.written_back_fields(loop, fields, columns)

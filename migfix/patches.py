@@ -1,27 +1,45 @@
-"""Where a project changes classes of Django's own, which historical models and their querysets are made of."""
+"""Where a project changes the classes that historical models, their fields and their querysets are made of.
+
+Anywhere these are Django's own, by their names. In a migration, and in functions that migrations call, they are any
+whose methods are changed by which rows are loaded, saved or deleted: it may be the historical class itself.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from migfix.source import last_name, nodes_of
 
 _DJANGO_CLASSES = frozenset(
-    {"Model", "ModelBase", "QuerySet", "Manager", "BaseManager", "Field", "Query"}
+    {"Model", "ModelBase", "ModelIterable", "QuerySet", "Manager", "BaseManager", "Field", "Query"}
+)
+# By which rows are made, saved and deleted, and by which fields turn their values into others.
+# https://docs.djangoproject.com/en/stable/howto/custom-model-fields/
+_METHODS = frozenset(
+    "save save_base delete from_db refresh_from_db pre_save get_prep_value get_db_prep_value get_db_prep_save "
+    "from_db_value to_python get_default __init__ __setattr__ __getattribute__ __str__ __bool__ __eq__".split()
+)
+_CHANGE_OF_METHOD = re.compile(
+    rb"\.(?:%b) *=[^=]|(?:setattr|add_to_class|object)\([^()]*[\"'](?:%b)[\"']"
+    % (("|".join(sorted(_METHODS)).encode(),) * 2)
 )
 _OF_NO_ROWS = frozenset(
     "deconstruct formfield check creation_counter __str__ __repr__ __class_getitem__".split()
 )
 _CHANGE = re.compile(
-    rb"\b(?:%b)(?:\.\w+ *(?:[=:,][^=]|\+=)| as )|\bsetattr\(\s*[\w.]*\b(?:%b)\b"
-    % (("|".join(sorted(_DJANGO_CLASSES)).encode(),) * 2)
+    rb"\b(?:%b)(?:\.\w+ *(?:[=:,][^=]|\+=)| as |\.add_to_class\()|= *[\w.]*\b(?:%b)\n|\b(?:setattr|object)\(\s*[\w.]*\b(?:%b|\w*Field)\b"
+    rb"|Field\.(?:%b) *=[^=]|Field\.add_to_class\("
+    % (*("|".join(sorted(_DJANGO_CLASSES)).encode(),) * 3, "|".join(sorted(_METHODS)).encode())
 )
 # Looked for first: ten times as fast.
 _PERHAPS = (
     b"setattr(",
-    *(f"{name}{end}".encode() for name in sorted(_DJANGO_CLASSES) for end in (".", " as ")),
+    b"object(",
+    b"Field.",
+    *(f"{name}{end}".encode() for name in sorted(_DJANGO_CLASSES) for end in (".", " as ", "\n")),
 )
 
 
@@ -42,22 +60,69 @@ def changes_of(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
         if alias.asname and alias.name in _DJANGO_CLASSES
     }
     classes = (_DJANGO_CLASSES - own) | aliases
+    classes |= {name for node in nodes for name in _other_names(node, classes)}
     for node in (n for n in nodes if isinstance(n, (ast.stmt, ast.expr))):
-        if any(last_name(each) in classes for each in _changed_by(node)):
+        if any(_is_of_django(change, classes) for change in _changed_by(node)):
             yield node
 
 
-def _changed_by(node: ast.AST) -> list[ast.expr]:
-    """What gets an attribute by the node, but for those that no row passes."""
+def may_change_methods(data: bytes) -> bool:
+    """May a file of these bytes change a method of a class whose name says nothing?"""
+    return bool(_CHANGE_OF_METHOD.search(data))
+
+
+def changes_of_methods(tree: ast.AST) -> Iterator[ast.stmt | ast.expr]:
+    """``Order.save = save``, ``field.pre_save = ...``, of whatever class or object but ``self``."""
+    return (node for node, _ in owners_of_methods(tree))
+
+
+def owners_of_methods(tree: ast.AST) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+    """The same, each with the last part of the name of what is changed."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.stmt, ast.expr)):
+            for owner, name in _changed_by(node):
+                if (name is None or name in _METHODS) and last_name(owner) != "self":
+                    yield node, last_name(owner)
+
+
+def _other_names(node: ast.AST, classes: frozenset[str]) -> list[str]:
+    """``cls = models.Model``"""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name() | ast.Attribute() as value):
+            return [name] if last_name(value) in classes else []
+    return []
+
+
+def _is_of_django(change: _Change, classes: frozenset[str]) -> bool:
+    owner, name = change
+    of_field = last_name(owner).endswith("Field") and name in _METHODS
+    return (last_name(owner) in classes and name not in _OF_NO_ROWS) or of_field
+
+
+_Change: TypeAlias = "tuple[ast.expr, str | None]"
+
+
+def _changed_by(node: ast.AST) -> list[_Change]:
+    """What gets an attribute by the node, and which; None where that is not written out."""
     match node:
         case ast.Assign(targets=targets):
             places = targets
         case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
             places = [target]
-        case ast.Call(func=ast.Name(id="setattr"), args=[owner, *_]):
-            return [owner]
+        case ast.Call(func=ast.Name(id="setattr"), args=[owner, name, *_]):
+            return [(owner, _text(name))]
+        case ast.Call(
+            func=ast.Attribute(attr="object"), args=[owner, name, *_]
+        ):  # mock.patch.object
+            return [(owner, _text(name))]
+        case ast.Call(func=ast.Attribute(value=owner, attr="add_to_class"), args=[name, *_]):
+            return [(owner, _text(name))]
         case _:
             return []
     each = [part for place in places for part in getattr(place, "elts", [place])]
     attributes = [part for part in each if isinstance(part, ast.Attribute)]
-    return [part.value for part in attributes if part.attr not in _OF_NO_ROWS]
+    return [(part.value, part.attr) for part in attributes]
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

@@ -18,7 +18,13 @@ from pathlib import Path
 
 from migfix.discovery import Project, own_code
 from migfix.files import Unreadable
-from migfix.patches import changes_of, may_change
+from migfix.patches import (
+    changes_of,
+    changes_of_methods,
+    may_change,
+    may_change_methods,
+    owners_of_methods,
+)
 from migfix.senders import Senders
 from migfix.source import last_name, nodes_of, tree_of
 
@@ -77,6 +83,9 @@ def receivers(project: Project) -> list[Receiver]:
     watchers = {name: file for file in mentioning for name in file.watchers}
     called = _called_by_migrations(watchers, files) if watchers else frozenset()
     changing = [file for file in files if may_change(file.data)]
+    patching = [file for file in files if may_change_methods(file.data)]
+    patchers = {name for file in patching for name in file.patchers}
+    patched = _called_by_migrations(patchers, files) if patchers else frozenset()
     importing: list[_File] = []
     if names := sorted({name.encode() for _, name in handed_on}):
         named = re.compile(rb"\b(?:%b)\b" % b"|".join(names))
@@ -86,7 +95,10 @@ def receivers(project: Project) -> list[Receiver]:
         receiver
         for file in (*mentioning, *importing)
         for receiver in file.receivers(handed_on, own, called)
-    ] + [change for file in changing for change in file.changes()]
+    ] + [
+        *(change for file in changing for change in file.changes()),
+        *(change for file in patching for change in file.patches(patched)),
+    ]
 
 
 def _called_by_migrations(names: Iterable[str], files: Iterable[_File]) -> frozenset[str]:
@@ -145,6 +157,31 @@ class _File:
     def changes(self) -> Iterator[Receiver]:
         for node in changes_of(self.tree) if self.tree else ():
             yield Receiver(f"{self.shown}:{node.lineno}", ALL, "changes a class of Django's")
+
+    @cached_property
+    def patchers(self) -> Mapping[str, ast.stmt | ast.expr]:
+        """The functions and classes that change a method of some class, and such classes, each with the place."""
+        if self.tree is None:
+            return {}
+        named = [
+            node
+            for node in nodes_of(self.tree)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        ]
+        found = ((each.name, next(changes_of_methods(each), None)) for each in named)
+        patched = {
+            name: place for place, name in owners_of_methods(self.tree) if name[:1].isupper()
+        }
+        return patched | {name: place for name, place in found if place is not None}
+
+    def patches(self, called: Collection[str]) -> Iterator[Receiver]:
+        """What a migration does to methods, or has these functions do."""
+        places = [place for name, place in self.patchers.items() if name in called]
+        if self.is_migration and self.tree:
+            places += changes_of_methods(self.tree)
+        for place in places[:1]:
+            where = f"{self.shown}:{place.lineno}"
+            yield Receiver(where, ALL, "changes a method, perhaps of a historical model")
 
     def receivers(
         self,

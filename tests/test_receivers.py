@@ -115,6 +115,13 @@ CONNECTED = [
     # Django's own classes
     "models.Model.save = save",
     "models.QuerySet.update = update",
+    "models.Model.add_to_class('save', save)",
+    "mock.patch.object(models.Model, 'save', save).start()",
+    "cls = models.Model\ncls.save = save",
+    "models.CharField.get_prep_value = trimmed",
+    "setattr(models.TextField, 'pre_save', trimmed)",
+    "models.BooleanField.add_to_class('get_db_prep_save', trimmed)",
+    "ModelIterable.__iter__ = walk",
     "setattr(models.QuerySet, 'only', only)",
     "setattr(\n    QuerySet,\n    'update',\n    update,\n)",
     "QuerySet.update, QuerySet.delete = update, delete",
@@ -158,6 +165,10 @@ WITH_SENDER = [
     "init(signals_denylist=[post_save])",
     "from django.db.models import signals\ngetattr(signals, name).connect(index, sender=Order)",
     "class Model: ...\nModel.save = save",
+    "forms.CharField.widget = wide",
+    "models.CharField.description = 'text'",
+    "fake = copy(order)\nfake.save = keep",
+    "class Saver:\n    def __init__(self):\n        self.save = keep",
     "models.Field.deconstruct = deconstruct",
     "row.Model = post_save == models.Model.save",
 ]
@@ -278,6 +289,55 @@ def test_a_function_that_migrations_hand_a_model_to(tmp_path):
     assert places(tmp_path) == [("shop/hooks.py:2", ALL)]
 
 
+PATCHED = {
+    "a function": "def patch(model):\n    model.save = save\n",
+    "a function of the apps": "def patch(apps):\n    kind = apps.get_model('shop', 'Order')\n    kind.save = save\n",
+    "one that restores it": "@contextmanager\ndef patch(apps):\n    kind.pre_save = x\n    yield\n    kind.pre_save = y\n",
+    "setattr": "def patch(model):\n    setattr(model, 'save', save)\n",
+    "any name": "def patch(model, name):\n    setattr(model, name, save)\n    model.save = save\n",
+    "add_to_class": "def patch(model):\n    model.add_to_class('save', save)\n",
+    "a class": "class patch:\n    def __init__(self, model):\n        model.save = save\n",
+}
+
+
+@pytest.mark.parametrize("name", PATCHED)
+def test_what_migrations_call_may_change_a_historical_model(name, tmp_path):
+    written(tmp_path, shop__hooks=f"\n{PATCHED[name]}")
+    assert places(tmp_path) == []
+    written(tmp_path, shop__migrations__fill="from shop.hooks import patch\n")
+    ((place, signals),) = places(tmp_path)
+    assert place.startswith("shop/hooks.py:")
+    assert signals == ALL
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Order.save = save",
+        "Order.__str__ = lambda self: self.name",
+        "field.get_prep_value = trimmed",
+        "setattr(Order, 'save', save)",
+        "Order.add_to_class('save', save)",
+    ],
+)
+def test_a_migration_may_change_a_historical_model(line, tmp_path):
+    written(tmp_path, shop__migrations__fill=f"def fill(apps, schema_editor):\n    {line}\n")
+    assert places(tmp_path) == [("shop/migrations/fill.py:2", ALL)]
+
+
+def test_a_migration_that_changes_no_method(tmp_path):
+    lines = "    field.auto_now = False\n    self.save = 1\n    order.name = 'save'\n"
+    written(tmp_path, shop__migrations__fill=f"def fill(apps, schema_editor):\n{lines}")
+    assert places(tmp_path) == []
+
+
+def test_a_base_of_historical_models_that_is_changed_elsewhere(tmp_path):
+    written(tmp_path, shop__hooks="base.Mixin.save = save\n")
+    assert places(tmp_path) == []
+    written(tmp_path, shop__migrations__first="bases = (shop.base.Mixin, models.Model)\n")
+    assert places(tmp_path) == [("shop/hooks.py:1", ALL)]
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     folder = tmp_path / "shop" / "migrations"
@@ -309,7 +369,10 @@ LOOPS = {
     "columns": ("print(post.title)", "MF201", ALL),
     "stream": ("print(post.name)", "MF202", {"pre_init", "post_init"}),
     "helper": ("post.slug = post.title.title()\npost.save()", "MF203", {"pre_init", "post_init"}),
-    "batch": ("post.slug = post.title.title()\npost.save()", "MF301", {"pre_save", "post_save"}),
+    "batch": ("post.slug = post.title.title()\npost.save()", "MF301", {"pre_init", "post_init", "pre_save", "post_save"}),
+    "batch of named fields": (
+        "post.slug = post.title.title()\npost.save(update_fields=['slug'])", "MF301", {"pre_save", "post_save"},
+    ),
     "new rows": ("Tag.objects.create(name=post.title)", "MF302", {"pre_save", "post_save"}),
     "count": ("print(post.title)", "MF401", {"pre_init", "post_init"}),
 }  # fmt: skip

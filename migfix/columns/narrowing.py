@@ -17,7 +17,7 @@ from migfix.columns.narrow_saves import (
 from migfix.columns.needs import check_plain, is_full_save, needed_fields, with_dimensions
 from migfix.columns.order import dependence, is_total
 from migfix.columns.ordering import columns_refusal
-from migfix.expressions import gates, sources
+from migfix.expressions import gates, saves, sources
 from migfix.expressions.context import Refused
 from migfix.facts import uses
 from migfix.facts.counts import filling
@@ -51,6 +51,8 @@ def narrowing(loop: Loop) -> Narrowing:
     check_plain(loop, model, columns)
     gates.check_manager(loop, model)
     gates.check_unheard(loop)
+    for heard in saves.connected(columns) if loop.used(uses.Kind.SAVE) else ():
+        raise Refused(heard.reason, heard.message)
     distinct = list({column.name: column for column in columns.values()}.values())
     links = links_of(loop, model, is_ordered=is_total(loop) or dependence(loop) is None)
     # Where select_related() leads, it fails without the foreign key.

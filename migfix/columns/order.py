@@ -7,7 +7,7 @@ another turn writes. Whatever is not known to be one of these depends on the ord
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.deletes import relation_caveats
+from migfix.expressions.failing import of_assignments
 from migfix.facts import effects, uses
 from migfix.facts.carried import carried_loads
 from migfix.facts.effects import Effect, Kind
@@ -22,7 +23,7 @@ from migfix.facts.fresh import Turn, changes, code_of
 from migfix.facts.indexes import is_ordered
 from migfix.facts.loop import Loop, by_name
 from migfix.facts.subqueries import tables_read
-from migfix.history.state import ModelKey, ModelState, Unknown
+from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.kinds import kind_of
 from migfix.reading.lookups import stays_in_table, tables_of
 from migfix.reading.querysets import Resolver
@@ -71,6 +72,8 @@ def _dependences(loop: Loop) -> Iterator[Dependence]:
             yield Dependence(loop.line_of(node), what)
     yield from _of_row(loop)
     yield from _of_effects(loop)
+    yield from _of_annotations(loop)
+    yield from _of_errors(loop)
 
 
 def _of_names(loop: Loop) -> Iterator[Dependence]:
@@ -133,6 +136,85 @@ def _of_row(loop: Loop) -> Iterator[Dependence]:
     for use in loop.used(uses.Kind.ESCAPE):
         if not _is_collected(use.node, loop):
             yield Dependence(loop.line_of(use.node), "hands the row on")
+
+
+def _of_annotations(loop: Loop) -> Iterator[Dependence]:
+    """A row that comes more than once, each time with other values beside it: the last one is kept."""
+    assert isinstance(loop.rows, Rows)
+    computed = loop.rows.has("annotate", "alias", "values", "values_list", "extra")
+    if computed and _writes(loop) and may_repeat_rows(loop):
+        yield Dependence(
+            loop.node.lineno, "goes over rows that may come more than once, with other values"
+        )
+
+
+def _of_errors(loop: Loop) -> Iterator[Dependence]:
+    """An error that leaves what was written before it: which rows those are shows the order."""
+    kept = loop.errors.kept or loop.errors.told_apart
+    if kept and _writes(loop) and (line := _may_fail(loop)) is not None:
+        yield Dependence(line, f"may fail, and what was written before stays ({kept})")
+
+
+def _writes(loop: Loop) -> bool:
+    return _written(loop) != frozenset()
+
+
+def _may_fail(loop: Loop) -> int | None:
+    """The line of the body that may raise; None where certainly none does."""
+    model = loop.model
+    if isinstance(model, Unknown) or isinstance(loop.columns, Unknown):
+        return loop.node.lineno
+    columns = by_name(loop.columns)
+    found = [loop.line_of(node) for node in loop.nodes if not _is_harmless(node, columns, loop)]
+    saved = {columns[use.field].name for use in loop.used(uses.Kind.WRITE) if use.field in columns}
+    if not found and of_assignments(loop, model, columns, saved) is not None:
+        return loop.node.lineno
+    return min(found, default=None)
+
+
+_PLAIN = (
+    *(
+        ast.Constant,
+        ast.expr_context,
+        ast.If,
+        ast.Continue,
+        ast.Pass,
+        ast.Expr,
+        ast.Assign,
+        ast.keyword,
+    ),
+    *(
+        ast.boolop,
+        ast.BoolOp,
+        ast.Not,
+        ast.UnaryOp,
+        ast.IfExp,
+        ast.Is,
+        ast.IsNot,
+        ast.Eq,
+        ast.NotEq,
+    ),
+    *(ast.In, ast.NotIn, ast.Tuple, ast.List, ast.Set),
+)
+
+
+def _is_harmless(node: ast.AST, columns: Mapping[str, FieldState], loop: Loop) -> bool:
+    """Can this part of a body not fail by itself?"""
+    parent = loop.resolver.scope.parents.get(node)
+    match node:
+        case ast.Name(id=name):
+            return name == loop.row
+        case ast.Attribute(value=ast.Name(id=name), attr="save"):
+            return name == loop.row
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            column = columns.get(attribute)
+            return name == loop.row and column is not None and attribute == column.attname
+        case ast.Call(func=ast.Attribute(attr="save")):
+            return isinstance(parent, ast.Expr)
+        case ast.Compare(ops=ops, comparators=others):
+            inside = any(isinstance(op, (ast.In, ast.NotIn)) for op in ops)
+            return not inside or all(isinstance(o, (ast.Tuple, ast.List, ast.Set)) for o in others)
+    return isinstance(node, _PLAIN)
 
 
 def _is_collected(node: ast.AST, loop: Loop) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from migfix.expressions.constants import UNKNOWN, constant_of
 from migfix.facts import changes
+from migfix.facts.bases import reading_caveats
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.findings import Refused as Refused
@@ -176,6 +177,8 @@ class Context:
         target = self.loop.state.model(*column.target) if isinstance(column.target, tuple) else None
         if target is None or isinstance(target, Unknown):
             raise Refused(Reason.MODEL_UNKNOWN, f"where `{column.name}` points is not known")
+        for doubt in reading_caveats(target, self.loop):
+            raise Refused(doubt.reason, doubt.message)
         loose = column.options.get("db_constraint", True) is not True
         if loose or "base_manager_name" in target.options:
             raise Refused(

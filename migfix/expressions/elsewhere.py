@@ -18,6 +18,7 @@ from migfix.expressions.operands import Operand, found_operand
 from migfix.expressions.references import function, imports, model_class
 from migfix.expressions.related import may_be_updated
 from migfix.facts import changes
+from migfix.facts.bases import reading_caveats
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.lookups import stays_in_table
@@ -153,6 +154,8 @@ def _other_model(key: ModelKey | None, context: Context) -> ModelState | None:
     """The model, where its table does not change and its plain manager gives all rows of it."""
     model = context.loop.state.model(*key) if key else Unknown("")
     if isinstance(model, Unknown) or not model.has_plain_managers:
+        return None
+    if any(reading_caveats(model, context.loop)):
         return None
     return None if may_be_updated(model.key, context) else model
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.expressions import sources
 from migfix.expressions.context import Refused, SqlValue
+from migfix.facts.bases import base_caveats, reading_caveats
+from migfix.facts.bases import lineage as lineage
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
@@ -53,34 +55,8 @@ def caveats_of(
 ) -> Iterator[Refusal]:
     """What may differ because of what the model is. Raises ``Refused``."""
     for each in lineage(model, loop):
-        yield from _base_caveats(each, loop, columns)
+        yield from base_caveats(each, loop, columns)
         yield from _model_caveats(each)
-
-
-def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
-    """The model and the models that it inherits from or stands for. Raises ``Refused``."""
-    parents = loop.state.parents(model)
-    if isinstance(parents, Unknown):
-        raise Refused(Reason.CUSTOM_BASE, f"a base of {model.label} is not known: {parents.why}")
-    for each in (model, *parents):
-        if any(field.kind == "CompositePrimaryKey" for field in each.fields):
-            raise Refused(Reason.PRIMARY_KEY, f"{each.label} has a composite primary key")
-    return (model, *parents)
-
-
-def _base_caveats(
-    model: ModelState, loop: Loop, columns: Mapping[str, FieldState]
-) -> Iterator[Refusal]:
-    """Plain classes among the bases stay in the historical class, with all that they define."""
-    for base in model.bases:
-        if isinstance(base, str) and base != "django.db.models.Model":
-            found = loop.state.base_class(base)
-            hidden = sorted(found.names & columns.keys())
-            doubt = found.doubt or (f"which defines `{hidden[0]}` itself" if hidden else None)
-            if doubt:
-                yield Refusal(
-                    Reason.CUSTOM_BASE, f"historical {model.label} has the base {base}, {doubt}"
-                )
 
 
 def _model_caveats(model: ModelState) -> Iterator[Refusal]:
@@ -134,8 +110,12 @@ def signal_caveats(loop: Loop) -> Iterator[Refusal]:
 
 def init_caveats(loop: Loop, otherwise: str) -> Iterator[Refusal]:
     """What happens ``otherwise`` to those who hear of each row that is made."""
-    if row_of(loop.rows) is not None:
-        yield from _heard(loop, INIT, otherwise)
+    if row_of(loop.rows) is None:
+        return
+    yield from _heard(loop, INIT, otherwise)
+    if isinstance(loop.model, ModelState):
+        for caveat in reading_caveats(loop.model, loop):
+            yield Refusal(caveat.reason, f"{caveat.message}: {otherwise}")
 
 
 def delete_caveats(loop: Loop) -> Iterator[Refusal]:
@@ -145,9 +125,11 @@ def delete_caveats(loop: Loop) -> Iterator[Refusal]:
     yield from _heard(loop, INIT | DELETE, "one delete() sends it signals in another order")
 
 
-def save_caveats(loop: Loop) -> Iterator[Refusal]:
-    """Batches send no signals."""
+def save_caveats(loop: Loop, *, full: bool) -> Iterator[Refusal]:
+    """Batches send no signals. Who hears of rows that are made may set what a ``full`` save() writes."""
     yield from _heard(loop, SAVE, "each save() sends it signals, a batch none")
+    if full:
+        yield from _heard(loop, INIT, "save() writes what it sets on a row, a batch does not")
 
 
 def check_unheard(loop: Loop) -> None:

@@ -182,7 +182,18 @@ def unique_caveats(
 
 
 def check_saved_twice(loop: Loop, model: ModelState, paths: Iterable[Path]) -> None:
-    """Between two saves of one row a constraint may be broken, where the loop stops. Raises ``Refused``."""
+    """What a row that is saved twice undergoes that one query does not do to it. Raises ``Refused``.
+
+    Between the saves a constraint may be broken, where the loop stops; and Django before 6.0 leaves an ``F()`` on
+    the row, which the second save sends again.
+    """
+    for path in paths:
+        sent = [v for v in (path.saved or {}).values() if v.explicit] if path.saves > 1 else []
+        if sent:
+            raise Refused(
+                Reason.SAVED_TWICE,
+                f"the row is saved twice on one path, and `{sent[0].text}` may be sent both times",
+            )
     if any(path.saves > 1 for path in paths) and has_constraints(loop):
         raise Refused(
             Reason.SAVED_TWICE,

@@ -58,6 +58,11 @@ _ROW_METHODS = frozenset(
     "_prepare_related_fields_for_save prepare_database_save get_deferred_fields _base_manager "
     "_default_manager".split()
 )
+# Those by which rows are made, read and tested.
+_READING_METHODS = frozenset(
+    "__init__ __new__ __init_subclass__ __setattr__ __delattr__ __getattribute__ __getattr__ __slots__ __dict__ "
+    "__class__ from_db refresh_from_db pk _meta _state __bool__ __len__ __eq__ __hash__".split()
+)
 # Signals that no save() sends.
 _OTHER_SIGNALS = frozenset({"class_prepared", "pre_delete", "post_delete", "m2m_changed"})
 _CLOCK = "django.utils.timezone.now"
@@ -364,12 +369,13 @@ def _are_stamps(steps: list[ast.stmt], scope: Scope) -> bool:
 def _base_class(ancestry: tuple[_Class | _Root | Unknown, ...]) -> BaseClass:
     classes = [each for each in ancestry if isinstance(each, _Class)]
     names = frozenset(name for each in classes for name, _ in each.defined())
-    doubts = (doubt for each in ancestry if (doubt := _base_doubt(each)))
-    return BaseClass(names, next(doubts, None))
+    doubts = (doubt for each in ancestry if (doubt := _base_doubt(each, _ROW_METHODS)))
+    reading = (doubt for each in ancestry if (doubt := _base_doubt(each, _READING_METHODS)))
+    return BaseClass(names, next(doubts, None), next(reading, None))
 
 
-def _base_doubt(each: _Class | _Root | Unknown) -> str | None:
-    """How the class may take part in loading, saving or deleting a row; None where it does not."""
+def _base_doubt(each: _Class | _Root | Unknown, methods: frozenset[str]) -> str | None:
+    """How the class may take part in what happens to a row by these methods; None where it does not."""
     if isinstance(each, Unknown):
         return "whose methods would not run"
     if isinstance(each, _Root):
@@ -377,7 +383,7 @@ def _base_doubt(each: _Class | _Root | Unknown) -> str | None:
     if each.node.keywords or each.node.decorator_list:
         return "which has a metaclass or a decorator"
     for name, _ in each.defined():
-        if name in _ROW_METHODS:
+        if name in methods:
             return f"whose {name}() would not run"
         if not name:
             return "whose body does more than define methods"

@@ -76,11 +76,13 @@ class FieldClass:
 @dataclass(frozen=True, slots=True)
 class BaseClass:
     """A class among the bases of a model: every name that it defines, and as words after its own how
-    it may take part in what happens to rows; None where it does not.
+    it may take part in what happens to rows; None where it does not. ``reading`` is the same of rows that are
+    only made and read, not saved or deleted.
     """
 
     names: frozenset[str]
     doubt: str | None
+    reading: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +441,8 @@ def _no_field_class(path: str) -> FieldClass:
 
 
 def _no_base_class(path: str) -> BaseClass:
-    return BaseClass(frozenset(), "whose methods would not run")
+    why = "whose methods would not run"
+    return BaseClass(frozenset(), doubt=why, reading=why)
 
 
 @dataclass(frozen=True, slots=True)

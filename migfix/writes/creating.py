@@ -232,7 +232,7 @@ def check_model(
                 Reason.SAVE_SIDE_EFFECT, f"rows of {model.label} are numbered as they are created"
             )
     caveats += _column_caveats(columns)
-    caveats += gates.save_caveats(loop)
+    caveats += gates.save_caveats(loop, full=False)
     return model, columns, [*caveats, *saves.connected(columns)]
 
 

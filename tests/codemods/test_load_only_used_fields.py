@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 
 from migfix.pipeline import run_source
 from migfix.settings import Settings
 from tests import checking
-from tests.checking import MODELS, check_refused, check_rewritten, outcome_of, whole
+from tests.checking import MODELS, SHORT, check_refused, check_rewritten, outcome_of, whole
 
 SELECT = ("MF201",)
 EXTRA = """
@@ -1615,3 +1615,72 @@ def test_the_columns_are_narrowed_inside_of_a_progress_bar_whatever_its_name(imp
     outcome = checking.outcome_of(f"{imported}\n{before}", select=SELECT)
     after = checking.after_of(outcome, before)
     assert f'    for row in {bar}(Post.objects.only("title")):\n' in after
+
+
+# --- errors that keep what was done before, and rows that come with other values ------------------------
+
+MAPPED = "post.author_id = {1: 2}[post.author_id]\npost.save(update_fields=['author'])"
+
+
+def loading(body: str, rows: str = "Post.objects.all()", ending: str = "", models: str = SHORT):
+    source = whole(f"for post in {rows}:\n{indent(body, '    ')}\n").replace(
+        "    dependencies", f"{ending}    dependencies"
+    )
+    databases = ("postgresql", "sqlite", "mysql", "mariadb")
+    return outcome_of(source, select=("MF201",), databases=databases, models=models).loops[0]
+
+
+def test_a_row_that_fails_shows_the_order_where_what_was_done_before_it_stays():
+    assert loading(MAPPED).codes == ("MF201",)
+    found = loading(MAPPED, ending="    atomic = False\n")
+    assert found.blocked_by == "row-order"
+    assert "may fail, and what was written before stays" in found.reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if post.author_id is None:\n    continue\npost.live = False\npost.save(update_fields=['live'])",
+        "if post.author_id in (1, 2) and not post.live:\n    post.seen = True\n    post.save(update_fields=['seen'])",
+        "post.live = True\npost.save(update_fields=['live'])",
+    ],
+)
+def test_a_body_that_cannot_fail_shows_no_order(body):
+    models = SHORT.replace(
+        '("live", models.BooleanField(default=True)',
+        '("live", models.BooleanField(default=True, db_index=True)',
+    )
+    found = loading(body, ending="    atomic = False\n", models=models)
+    assert found.blocked_by != "row-order", found.reason
+
+
+def test_rows_that_come_more_than_once_with_other_values():
+    body = "post.author_id = post.of\npost.save(update_fields=['author'])"
+    once = "Post.objects.annotate(of=models.F('editor_id'))"
+    often = "Post.objects.filter(attachments__name='a').annotate(of=models.F('attachments__id'))"
+    assert loading(body, once).codes == ("MF201",)
+    assert loading(body, often).blocked_by == "row-order"
+
+
+def test_a_field_that_hears_of_its_own_model_may_read_any_column(tmp_path):
+    field = (
+        "from django.db import models\nfrom django.db.models.signals import pre_save\n"
+        "class Slug(models.CharField):\n    def contribute_to_class(self, cls, name, **kwargs):\n"
+        "        super().contribute_to_class(cls, name, **kwargs)\n"
+        "        pre_save.connect(self.fill, sender=cls)\n"
+        "    def fill(self, sender, instance, **kwargs):\n        instance.slug = instance.name\n"
+    )
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    (tmp_path / "manage.py").touch()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "shop" / "fields.py").write_text(field)
+    source = whole(
+        "for post in Post.objects.all():\n    post.live = not post.live\n    post.save(update_fields=['live'])"
+    )
+    for kind, blocked in (("shop.fields.Slug", "signals"), ("models.CharField", None)):
+        models = MODELS.replace('("slug", models.CharField', f'("slug", {kind}')
+        (folder / "0001_initial.py").write_text(f"import shop.fields\n{models}")
+        settings = Settings(select=frozenset({"MF201"}))
+        found = run_source(source.encode(), folder / "0002_fill.py", settings, rewrite=True)
+        assert found.loops[0].blocked_by == blocked, found.loops

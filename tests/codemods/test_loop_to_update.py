@@ -587,7 +587,7 @@ def test_branches_that_django_takes_for_several_kinds_of_field(assignment, writt
     name = assignment.partition(" ")[0]
     update = wrapped(f"Post.objects.update({name}=models.Case({written}))")
     imports = "import datetime\n"
-    check_rewritten(imports + saving(f"post.{assignment}"), imports + update)
+    check_rewritten(imports + saving(f"post.{assignment}"), imports + update, databases=("sqlite",))
 
 
 def test_a_column_equal_to_another_or_to_a_constant_is_asked_in_two_tests():
@@ -2645,3 +2645,32 @@ def test_an_iterator_on_sqlite_over_rows_that_their_model_orders(order, changes)
         )
     else:
         check_refused(before, "queryset-shape", models=models, databases=("sqlite",))
+
+
+# --- an F() that is saved twice --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "post.note = ''\npost.save()",
+        "post.save()",
+        "if post.live:\n    post.note = ''\n    post.save()",
+    ],
+)
+@pytest.mark.parametrize("first", ["post.save()", "post.save(update_fields=['kind'])"])
+def test_an_expression_that_a_second_save_may_send_again(first, rest):
+    """Django before 6.0 leaves it on the row: https://docs.djangoproject.com/en/stable/releases/6.0/"""
+    body = f"post.kind = models.F('kind') + 1\n{first}\n{rest}"
+    check_refused(
+        f"for post in Post.objects.all():\n{indent(body, '    ')}\n",
+        "saved-twice",
+    )
+
+
+def test_a_value_that_a_second_save_sends_again():
+    check_rewritten(
+        "for post in Post.objects.all():\n    post.kind = 1\n    post.save()\n"
+        "    post.rank = 2\n    post.save()\n",
+        "Post.objects.update(kind=1, rank=2)",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migfix.sql.databases.page import Answer, Never, Page, lines, storing
-from migfix.sql.databases.postgresql import in_between, signed_zero
+from migfix.sql.databases.postgresql import in_between, moved, signed_zero
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS
 from migfix.sql.databases.traits import Trait
 from migfix.sql.nodes import Operation, columns
@@ -27,7 +27,7 @@ PAGE = Page(
         **lines("* neg", "float", signed_zero),
         **lines("+ - *", "decimal"),
         # https://docs.oracle.com/en/database/oracle/oracle-database/23/sqlrf/Datetime-Functions.html
-        **lines("+ -", "date, instant"),
+        **lines("+ -", "date, instant", moved),
         **lines("+", "duration"),
         **lines("year month day", "date, instant"),
         **lines("date time", "instant"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from migfix.sql.databases.page import Answer, Doubt, Page, lines, storing
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS, ascii_case, spaces
 from migfix.sql.databases.traits import Trait
-from migfix.sql.nodes import Operation, is_computed, number_of
+from migfix.sql.nodes import Constant, Operation, is_computed, number_of
 
 
 def in_between(node: Operation) -> Answer:
@@ -24,6 +26,31 @@ def signed_zero(node: Operation) -> Answer:
     )
 
 
+def moved(node: Operation) -> Answer:
+    """Dates go on beyond the years 1 to 9999, where Python stops, and hours are counted by the clock of the session.
+
+    https://www.postgresql.org/docs/current/datatype-datetime.html
+    """
+    step = node.arguments[1]
+    if (
+        node.type.family == "instant"
+        and isinstance(step, Constant)
+        and isinstance(step.value, timedelta)
+        and step.value % timedelta(days=1)
+    ):
+        return Doubt("`{}` is the same only where the project has USE_TZ = True")
+    return Doubt(
+        "`{}`: a date at the end of the years that Python knows, such as 9999-12-31, would go on in place of an error"
+    )
+
+
+def _parts(node: Operation) -> Answer:
+    """https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-INTERVAL-INPUT"""
+    return Doubt(
+        "`{}`: PostgreSQL keeps days and hours apart, so that equal durations look different"
+    )
+
+
 PAGE = Page(
     {
         # https://www.postgresql.org/docs/current/functions-math.html
@@ -34,8 +61,8 @@ PAGE = Page(
         **lines("* neg", "float", signed_zero),
         **lines("+ - *", "decimal"),
         # https://www.postgresql.org/docs/current/functions-datetime.html
-        **lines("+ -", "date, instant"),
-        **lines("+", "duration"),
+        **lines("+ -", "date, instant", moved),
+        **lines("+", "duration", _parts),
         **lines("year month day", "date, instant"),
         **lines("date time", "instant"),
         # https://www.postgresql.org/docs/current/functions-string.html
