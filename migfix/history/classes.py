@@ -369,24 +369,27 @@ def _are_stamps(steps: list[ast.stmt], scope: Scope) -> bool:
 def _base_class(ancestry: tuple[_Class | _Root | Unknown, ...]) -> BaseClass:
     classes = [each for each in ancestry if isinstance(each, _Class)]
     names = frozenset(name for each in classes for name, _ in each.defined())
-    doubts = (doubt for each in ancestry if (doubt := _base_doubt(each, _ROW_METHODS)))
-    reading = (doubt for each in ancestry if (doubt := _base_doubt(each, _READING_METHODS)))
+    doubts = (d for each in ancestry if (d := _base_doubt(each, _ROW_METHODS, "would not run")))
+    reading = (d for each in ancestry if (d := _base_doubt(each, _READING_METHODS, _TAKING_PART)))
     return BaseClass(names, next(doubts, None), next(reading, None))
 
 
-def _base_doubt(each: _Class | _Root | Unknown, methods: frozenset[str]) -> str | None:
+_TAKING_PART = "may take part where rows are made and read"
+
+
+def _base_doubt(each: _Class | _Root | Unknown, methods: frozenset[str], what: str) -> str | None:
     """How the class may take part in what happens to a row by these methods; None where it does not."""
     if isinstance(each, Unknown):
-        return "whose methods would not run"
+        return f"whose methods {what}"
     if isinstance(each, _Root):
         return "which is more than a plain mixin"
     if each.node.keywords or each.node.decorator_list:
         return "which has a metaclass or a decorator"
     for name, _ in each.defined():
         if name in methods:
-            return f"whose {name}() would not run"
+            return f"whose {name}() {what}"
         if not name:
             return "whose body does more than define methods"
     if any(map(_is_connection, ast.walk(each.node))):
         return "which connects signals"
-    return "whose methods would not run" if each.is_changed_from_outside else None
+    return f"whose methods {what}" if each.is_changed_from_outside else None

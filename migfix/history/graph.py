@@ -206,11 +206,10 @@ class History:
 
     def _scope(self, module: str) -> Scope | None:
         path = self.project.module_file(module) or self.environment.module_file(module)
-        data = None if path is None else self.project.files.read(path)
-        if data is None or isinstance(data, Unreadable):
+        if path is None or isinstance(data := self.project.files.read(path), Unreadable):
             return None
         try:
-            return Scope.of(parse(data), module, data)
+            return Scope.of(parse(data), module, data, is_package=path.name == "__init__.py")
         except UnreadableMigration:
             return None
 

@@ -163,12 +163,15 @@ class Scope:
     names: dict[str, object]
     lines: Sequence[bytes]
     tree: ast.Module
+    is_package: bool = False  # the module is an ``__init__.py``, from which a dot leads to itself
     touched: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, tree: ast.Module, module: str, source: str | bytes = b"") -> Scope:
+    def of(
+        cls, tree: ast.Module, module: str, source: str | bytes = b"", *, is_package: bool = False
+    ) -> Scope:
         data = source.encode("utf-8", "replace") if isinstance(source, str) else source
-        scope = cls(module, {}, data.splitlines(), tree)
+        scope = cls(module, {}, data.splitlines(), tree, is_package)
         scope._bind_all(tree.body)
         return scope
 
@@ -220,11 +223,10 @@ class Scope:
         if not statement.level:
             return statement.module or ""
         parts = self.module.split(".")
-        if len(parts) <= statement.level:
+        kept = len(parts) - statement.level + self.is_package
+        if kept < 1:
             return "." * statement.level + (statement.module or "")
-        return ".".join(
-            parts[: -statement.level] + ([statement.module] if statement.module else [])
-        )
+        return ".".join(parts[:kept] + ([statement.module] if statement.module else []))
 
     def source(self, node: ast.expr) -> str:
         """The first line of the node's text, shortened."""

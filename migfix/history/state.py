@@ -441,8 +441,11 @@ def _no_field_class(path: str) -> FieldClass:
 
 
 def _no_base_class(path: str) -> BaseClass:
-    why = "whose methods would not run"
-    return BaseClass(frozenset(), doubt=why, reading=why)
+    return BaseClass(
+        frozenset(),
+        doubt="whose methods would not run",
+        reading="whose methods may take part where rows are made and read",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -469,3 +469,35 @@ def test_sources_are_read_for_a_model_that_is_asked_for_and_once(written, monkey
 
 def test_a_state_without_sources_knows_nothing():
     assert FieldState("x", "shop.fields.Custom").with_class(FieldClass()).kind is None
+
+
+@pytest.fixture
+def exported(written):
+    """What is known of the base ``shop.mixins.Mixin``, which the package imports from this module."""
+
+    def find(line: str) -> BaseClass:
+        written.file("shop/mixins/__init__.py", f"{line}\n")
+        written.file("shop/mixins/inner.py", "class Mixin:\n    def save(self): ...\n")
+        written.file("shop/mixins/deep/__init__.py", "from ..inner import Mixin\n")
+        written.file("shop/inner.py", "class Mixin:\n    def other(self): ...\n")
+        written.migration("shop.0001_initial", "")
+        return written.state("shop.0001_initial").base_class("shop.mixins.Mixin")
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("from .inner import Mixin", {"save"}),
+        ("from .deep import Mixin", {"save"}),
+        ("from ..inner import Mixin", {"other"}),
+        ("from shop.inner import Mixin", {"other"}),
+        ("from .nothing import Mixin", set()),
+        ("from ....inner import Mixin", set()),
+    ],
+)
+def test_a_dot_in_a_package_leads_to_itself(line, names, exported):
+    found = exported(line)
+    assert found.names == names
+    assert (found.doubt is None) == (names == {"other"})
