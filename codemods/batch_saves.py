@@ -22,7 +22,8 @@ A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_
 right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what
 ``bulk_update()`` would. Since no list keeps the rows, they can be streamed. ``batch_size`` goes, too: the
 helper knows how much may wait. A ``bulk_update()`` of the looped queryset itself does so, too: then each turn ends
-with ``batch.update(post)``.
+with ``batch.update(post)``. ``post.save(using=alias)`` becomes ``batch.save(post, using=alias)`` where the rows are
+of that database, too.
 
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known
@@ -32,8 +33,8 @@ and for models with columns in two tables.
 
 A list, or a queryset, stays when its rows may change after they were put into it (also by a value that changes in
 place, such as a JSON document) or come twice; when the function may return before ``bulk_update()``, or
-an error may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` names
-a database or is the project's own; when a value may be a subquery, or a foreign key may point to a row
+an error may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` may
+write to another database than the loop reads, or is the project's own; when a value may be a subquery, or a foreign key may point to a row
 that is written later; and, unsafe, when a column is unique, since rows are then checked one by one, not
 all at once. Lists that the loop empties by itself are batches already.
 """
@@ -48,6 +49,7 @@ from migfix.columns import needs
 from migfix.columns.narrow_saves import listing
 from migfix.expressions import failing, gates, saves
 from migfix.facts import uses
+from migfix.facts.aliases import database_of
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.loop import Loop
 from migfix.facts.streaming import already_streams, holds_few_rows
@@ -61,7 +63,7 @@ from migfix.writes.waiting import check_nothing_looks
 class Writes:
     """The calls that write a row, each with the row, the batch's method in their place, and what else
     is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets, ``last`` is the
-    row that each turn writes at its end.
+    row that each turn writes at its end, ``database`` the alias that ``bulk_update()`` names.
     """
 
     fields: list[str]
@@ -71,6 +73,7 @@ class Writes:
     drops: tuple[ast.stmt, ...] = ()
     back: tuple[str, ...] = ()
     last: str | None = None
+    database: tuple[ast.expr, ...] = ()
 
 
 def decide(loop: Loop) -> Decision:
@@ -109,7 +112,10 @@ def _of_bulk_update(bulk: BulkUpdate, loop: Loop) -> Writes:
     fields, caveats = bulk_updates.check_collected(bulk, loop)
     calls = [(call, call.args[0]) for call in bulk.appends]
     last = loop.row if bulk.shared else None
-    return Writes(fields, calls, "update", caveats, bulk.statements, last=last)
+    assert isinstance(bulk.call.func, ast.Attribute)
+    written = loop.resolver.value(bulk.call.func.value)
+    named = database_of(written)[-1:] if isinstance(written, Rows) else []
+    return Writes(fields, calls, "update", caveats, bulk.statements, last=last, database=(*named,))
 
 
 def _rewrite(writes: Writes, loop: Loop) -> Decision:
@@ -124,10 +130,15 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
         edit=InBlock(
             f"{in_batches.text}({', '.join(arguments)}) as {name}",
             tuple(
-                (call, f"{name}.{writes.method}({loop.text(row)})") for call, row in writes.calls
+                (call, f"{name}.{writes.method}({_arguments(loop.text(row), call, writes, loop)})")
+                for call, row in writes.calls
             ),
             writes.drops,
-            f"{name}.{writes.method}({writes.last})" if writes.last else None,
+            (
+                f"{name}.{writes.method}({_arguments(writes.last, None, writes, loop)})"
+                if writes.last
+                else None
+            ),
         ),
         message=f"writes {listing(writes.fields, writes.back)} in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
@@ -135,6 +146,12 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
         imports=(in_batches.import_,) if in_batches.import_ else (),
         needs_helper=True,
     )
+
+
+def _arguments(row: str, call: ast.Call | None, writes: Writes, loop: Loop) -> str:
+    """``post, using=alias``"""
+    own = batching.alias_of(call) if call is not None else []
+    return ", ".join([row, *(f"using={loop.text(alias)}" for alias in own or writes.database)])
 
 
 codemod = Codemod(__name__, "MF301", Part.WRITES, decide)

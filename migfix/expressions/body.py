@@ -16,6 +16,7 @@ from migfix.expressions.path import Path, branches
 from migfix.expressions.sources import are_atomic
 from migfix.expressions.totality import is_total
 from migfix.expressions.values import check_target, compile_value, increment
+from migfix.facts.aliases import is_of_rows
 from migfix.findings import Reason
 from migfix.history.state import ModelKey
 from migfix.reading.scopes import FunctionNode, walk
@@ -487,22 +488,15 @@ def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
                 fields = _named_fields(names, path.context)
             case ast.keyword(arg="force_update", value=ast.Constant(value=True)):
                 continue
-            case ast.keyword(arg="using", value=alias) if _is_alias_of(alias, path.context):
+            case ast.keyword(arg="using", value=alias) if is_of_rows(
+                path.context.text(alias), path.context.loop
+            ):
                 continue
             case _:
                 raise _refused_save(call, path)
     if call.args:
         raise _refused_save(call, path)
     return fields
-
-
-def _is_alias_of(alias: ast.expr, context: Context) -> bool:
-    """Is it the database that the rows come from, as ``.using(...)`` says?"""
-    rows = context.loop.rows
-    steps = rows.steps if isinstance(rows, Rows) else ()
-    used = [step.call for step in steps if step.name == "using" and step.call is not None]
-    given = [a for call in used for a in (*call.args, *(k.value for k in call.keywords))]
-    return len(given) == 1 and context.text(alias) == context.loop.text(given[0])
 
 
 def _refused_save(call: ast.Call, path: Path) -> Refused:

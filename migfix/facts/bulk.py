@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migfix.facts.aliases import database_of
 from migfix.reading.values import Manager, Rows
 
 if TYPE_CHECKING:
@@ -100,10 +101,7 @@ _ALIASES = frozenset({"using", "db_manager"})
 
 def _database_of(found: object, loop: Loop) -> list[str]:
     """What is given to ``.using(...)``, as it is written."""
-    steps = found.steps if isinstance(found, Rows) else ()
-    calls = [step.call for step in steps if step.name in _ALIASES and step.call is not None]
-    given = [a for call in calls for a in (*call.args, *(k.value for k in call.keywords))]
-    return [loop.text(argument) for argument in given]
+    return [loop.text(alias) for alias in (database_of(found) if isinstance(found, Rows) else [])]
 
 
 def _fields(call: ast.Call) -> tuple[str, ...] | None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migfix.facts.aftermath import looks_back
+from migfix.facts.aliases import database_of
 from migfix.reading.scopes import walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
@@ -264,11 +265,9 @@ class _WayOut:
     @property
     def _named_alias(self) -> str | None:
         rows = self.loop.rows
-        steps = rows.steps if isinstance(rows, Rows) else ()
-        calls = [s.call for s in steps if s.name in {"using", "db_manager"} and s.call]
-        given = [a for call in calls for a in (*call.args, *(k.value for k in call.keywords))]
-        if not calls:
+        if not isinstance(rows, Rows) or not rows.has("using", "db_manager"):
             return None
+        given = database_of(rows)
         return (_alias(given[0], self.loop.module) if len(given) == 1 else None) or "?"
 
     # Functions

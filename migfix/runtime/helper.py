@@ -604,7 +604,8 @@ def _reduce_lob(value: Any) -> Any:
 
 def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     """
-    Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go.
+    Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go, and
+    `save(row, using=alias)` for one with `using=alias`.
 
     The values are those of the moment of `save`, with what the fields compute for it (`auto_now`).
     They are written after `batch_size` rows or a megabyte, and when the block ends, also by an
@@ -780,34 +781,34 @@ class _UpdateBatch(_Batch):
         self._names = fields
         self._table: _Table | None = None
         self._few: list[Any] = []  # of update(), those that wait, while they are few
-        self._kept: dict[type, list[Any]] = {}
+        self._kept: dict[tuple[type, str], list[Any]] = {}
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is not None:
             self._kept.clear()
         super().__exit__(kind, error, traceback)
         if error is None:
-            for model, rows in self._kept.items():
-                QuerySet(model).bulk_update(rows, self._names)
+            for (model, alias), rows in self._kept.items():
+                QuerySet(model).using(alias).bulk_update(rows, self._names)
 
     @property
     def _connection(self) -> Any:
         return self._table and self._table.connection
 
-    def save(self, row: Any) -> None:
+    def save(self, row: Any, *, using: str | None = None) -> None:
         """Write the fields of `row` with the next batch, as they are now."""
-        alias = router.db_for_write(type(row), instance=row)
+        alias = using or router.db_for_write(type(row), instance=row)
         if self._waits(row, alias, _Table):
             row._state.db = alias
         else:
             self.flush()
             row.save(using=alias, update_fields=self._names)
 
-    def update(self, row: Any) -> None:
+    def update(self, row: Any, *, using: str | None = None) -> None:
         """Write the fields of `row`, as `bulk_update()` does at the end of the block."""
-        alias = router.db_for_write(type(row))
+        alias = using or router.db_for_write(type(row))
         if self._stands_still or not self._waits(row, alias, _BulkTable):
-            self._kept.setdefault(type(row), []).append(row)
+            self._kept.setdefault((type(row), alias), []).append(row)
 
     def _waits(self, row: Any, alias: str, kind: type[_Table]) -> bool:
         """Take the values of `row`; say False of one that is not plainly written."""
@@ -832,8 +833,8 @@ class _UpdateBatch(_Batch):
     def _update_in_bulk(self, rows: list[Any]) -> None:
         """Write few rows by one statement, together with those that are kept for the end."""
         model = type(rows[0])
-        kept = [] if self._is_open else self._kept.pop(model, [])
         connection = self._connection
+        kept = [] if self._is_open else self._kept.pop((model, connection.alias), [])
         forget_statements = _after_chunk(connection, None)
         with _own_transaction(connection) if connection.get_autocommit() else nullcontext():
             QuerySet(model).using(connection.alias).bulk_update([*rows, *kept], self._names)

@@ -10,6 +10,7 @@ from migfix.columns.narrow_saves import computed, written_back
 from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.facts import uses
+from migfix.facts.aliases import is_of_rows
 from migfix.facts.effects import Kind
 from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
@@ -138,8 +139,16 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
         if not named[0]:
             raise Refused(Reason.SAVE_ARGUMENTS, "update_fields names no field")
         return named[0]
-    if any(u.node.args or u.node.keywords for u in found if isinstance(u.node, ast.Call)):
-        raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+    for use in found:
+        assert isinstance(use.node, ast.Call)
+        aliases = [loop.text(alias) for alias in alias_of(use.node)]
+        if use.node.args or len(use.node.keywords) > len(aliases):
+            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+        if not all(is_of_rows(alias, loop) for alias in aliases):
+            raise Refused(
+                Reason.SAVE_ARGUMENTS,
+                "save() may write all columns to another database than the rows'",
+            )
     if reused := loop.reuse or (
         "the rows were read into a list before" if loop.is_over_list else None
     ):
@@ -154,11 +163,19 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
     return _written_by_full_save(loop, columns)
 
 
+def alias_of(save: ast.Call) -> list[ast.expr]:
+    """The database that ``save(using=alias)`` names."""
+    return [keyword.value for keyword in save.keywords if keyword.arg == "using"]
+
+
 def _check_arguments(use: uses.Use) -> None:
-    """``update_fields`` alone, and written out: the same in every turn. Raises ``Refused``."""
+    """``update_fields``, written out, and a database: the same fields in every turn. Raises ``Refused``."""
     match use.node:
-        case ast.Call(args=[], keywords=[ast.keyword(value=ast.List() | ast.Tuple() | ast.Set())]):
-            return
+        case ast.Call(args=[], keywords=keywords) as call:
+            named = [k.value for k in keywords if k.arg == "update_fields"]
+            plain = all(isinstance(names, (ast.List, ast.Tuple, ast.Set)) for names in named)
+            if plain and len(keywords) == len(named) + len(alias_of(call)):
+                return
     raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with more than the names of its fields")
 
 

@@ -11,6 +11,7 @@ from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
 from migfix.facts import uses
+from migfix.facts.aliases import database_of, is_of_rows
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.changes import shares_table
 from migfix.facts.effects import Kind
@@ -85,9 +86,11 @@ def _check_manager(found: BulkUpdate, loop: Loop, model: ModelState) -> None:
         raise Refused(
             Reason.CUSTOM_MANAGER, f"a manager of {model.label} may have its own bulk_update()"
         )
-    if isinstance(loop.resolver.value(found.call.func.value), Rows):
+    written = loop.resolver.value(found.call.func.value)
+    named = database_of(written) if isinstance(written, Rows) else []
+    if not all(is_of_rows(loop.text(alias), loop) for alias in named):
         raise Refused(
-            Reason.QUERYSET_SHAPE, "bulk_update() names its database, which a batch does not"
+            Reason.QUERYSET_SHAPE, "bulk_update() may write to another database each time"
         )
 
 

@@ -296,10 +296,6 @@ ARGUMENTS = {
         "save-arguments",
     ),
     "another database": ('post.slug = ""\npost.save(using="other")', "save-arguments"),
-    "names and another database": (
-        'post.slug = ""\npost.save(update_fields=["slug"], using="other")',
-        "save-arguments",
-    ),
     "force": ('post.slug = ""\npost.save(force_update=True)', "save-arguments"),
     "no names": ('post.slug = ""\npost.save(update_fields=[])', "save-arguments"),
     "a name of no column": ('post.save(update_fields=["nothing"])', "save-arguments"),
@@ -1212,6 +1208,67 @@ def test_without_batches_bulk_update_needs_the_list(select):
     check_refused(before, "queryset-reused", select=select, databases=EVERYWHERE, models=SHORT)
 
 
+# --- another database --------------------------------------------------------------------------------
+
+ALIAS = "alias = schema_editor.connection.alias\n"
+OF_ALIAS = "Post.objects.using(alias)"
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (SAVED.replace("save()", "save(using=alias)"), OF_ALIAS),
+        (SAVED.replace("save()", "save(using=alias, update_fields=['slug'])"), OF_ALIAS),
+        (
+            SAVED.replace("save()", "save(using=alias, update_fields=['slug'])"),
+            "Post.objects.all()",
+        ),
+    ],
+)
+def test_a_save_to_a_database_that_has_a_name(body, rows):
+    after = f"{SLUG}batch.save(post, using=alias)\n"
+    check_batched(loop(body, ALIAS, rows), batched(after, before=ALIAS, rows=rows))
+
+
+def test_a_bulk_update_of_a_database_that_has_a_name():
+    call = f"{OF_ALIAS}.bulk_update({{}}, ['slug'])\n"
+    after = f"{SLUG}batch.update(post, using=alias)\n"
+    check_batched(
+        f"{ALIAS}rows = []\n{loop(APPENDED, rows=OF_ALIAS)}{call.format('rows')}",
+        batched(after, before=ALIAS, rows=OF_ALIAS),
+    )
+    made = f"{ALIAS}posts = {OF_ALIAS}\n"
+    check_batched(
+        f"{made}{loop(SLUG, rows='posts')}{call.format('posts')}",
+        batched(after, before=made, rows="posts"),
+    )
+
+
+OTHER_DATABASE = {
+    "a full save to another one": (
+        loop(SAVED.replace("save()", "save(using=alias)"), ALIAS), "save-arguments"
+    ),
+    "a name that changes": (
+        loop(SAVED.replace("save()", "save(using=alias)"), f"{ALIAS}rows = {OF_ALIAS}\nalias = 'b'\n", "rows"),
+        "save-arguments",
+    ),
+    "a call": (
+        loop(SAVED.replace("save()", "save(using=pick())"), rows="Post.objects.using(pick())"),
+        "save-arguments",
+    ),
+    "another argument": (
+        loop(SAVED.replace("save()", "save(using=alias, force_update=True)"), ALIAS, OF_ALIAS),
+        "save-arguments",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_DATABASE)
+def test_a_save_to_a_database_that_may_be_another(name):
+    before, reason = OTHER_DATABASE[name]
+    check_refused(before, reason, select=SELECT)
+
+
 WHOLE_LEFT = {
     "continue after something is set": (SLUG + "if post.live:\n    continue\nprint(1)\n", "loop-shape"),
     "break after something is set": (SLUG + "if post.live:\n    break\n", "loop-shape"),
@@ -1391,10 +1448,10 @@ LISTS_LEFT = {
     "another database": (
         listed(
             APPENDED,
-            rows="Post.objects.using(schema_editor.connection.alias)",
-            call="Post.objects.using(schema_editor.connection.alias).bulk_update(rows, {})",
+            rows="Post.objects.using('other')",
+            call="Post.objects.using('other').bulk_update(rows, {})",
         ),
-        "queryset-shape",
+        "transaction",
     ),
     # the columns
     "a name of no column": (listed(APPENDED, '["slug", "nothing"]'), "field-unknown"),

@@ -592,13 +592,11 @@ def test_a_row_knows_where_it_is_saved(things: BaseDatabaseWrapper) -> None:
     assert Thing.objects.get(pk=1).n == 50
 
 
-@on_one_database
-def test_a_router_sends_rows_to_two_databases(things: BaseDatabaseWrapper) -> None:
+@pytest.fixture
+def other_things(things: BaseDatabaseWrapper) -> Iterator[None]:
+    """A second database that has the same things."""
     other = databases.connected(
         {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, "other"
-    )
-    router = SimpleNamespace(
-        db_for_write=lambda model, **hints: "other" if hints["instance"].pk % 2 else "default"
     )
     connections["other"] = other
     try:
@@ -606,16 +604,44 @@ def test_a_router_sends_rows_to_two_databases(things: BaseDatabaseWrapper) -> No
             editor.create_model(Shelf)
             editor.create_model(Thing)
         Thing.objects.using("other").bulk_create(Thing(id=i) for i in range(1, ROWS + 1))
-        with override_settings(DATABASE_ROUTERS=[router]), small_batches("n") as batch:
-            for thing in Thing.objects.order_by("pk"):
-                thing.n = 100
-                batch.save(thing)
-        for alias, rest in ("other", 1), ("default", 0):
-            written = Thing.objects.using(alias).filter(n=100).values_list("pk", flat=True)
-            assert sorted(written) == [pk for pk in range(1, ROWS + 1) if pk % 2 == rest]
+        yield
     finally:
         del connections["other"]
         other.connection.close()
+
+
+def keys_of_hundred(alias: str) -> list[int]:
+    written = Thing.objects.using(alias).filter(n=100)
+    return sorted(written.values_list("pk", flat=True))
+
+
+@on_one_database
+@pytest.mark.usefixtures("other_things")
+def test_a_router_sends_rows_to_two_databases() -> None:
+    router = SimpleNamespace(
+        db_for_write=lambda model, **hints: "other" if hints["instance"].pk % 2 else "default"
+    )
+    with override_settings(DATABASE_ROUTERS=[router]), small_batches("n") as batch:
+        for thing in Thing.objects.order_by("pk"):
+            thing.n = 100
+            batch.save(thing)
+    for alias, rest in ("other", 1), ("default", 0):
+        assert keys_of_hundred(alias) == [pk for pk in range(1, ROWS + 1) if pk % 2 == rest]
+
+
+@on_one_database
+@pytest.mark.usefixtures("other_things")
+@pytest.mark.parametrize("value", [100, Value(100)], ids=["plain", "an expression"])
+@pytest.mark.parametrize("method", ["save", "update"])
+def test_rows_that_are_sent_to_two_databases(method: str, value: object) -> None:
+    """Whatever a router says, and wherever they come from."""
+    router = SimpleNamespace(db_for_write=lambda model, **hints: "default")
+    with override_settings(DATABASE_ROUTERS=[router]), small_batches("n") as batch:
+        for thing in Thing.objects.using("other").order_by("pk"):
+            thing.n = value
+            getattr(batch, method)(thing, using="other" if thing.pk % 3 else None)
+    assert keys_of_hundred("other") == [pk for pk in range(1, ROWS + 1) if pk % 3]
+    assert keys_of_hundred("default") == [pk for pk in range(1, ROWS + 1) if not pk % 3]
 
 
 def test_the_same_row_twice_and_in_other_instances(things: BaseDatabaseWrapper) -> None:
