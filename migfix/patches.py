@@ -22,30 +22,32 @@ _METHODS = frozenset(
     "save save_base delete from_db refresh_from_db pre_save get_prep_value get_db_prep_value get_db_prep_save "
     "from_db_value to_python get_default __init__ __setattr__ __getattribute__ __str__ __bool__ __eq__".split()
 )
-_CHANGE_OF_METHOD = re.compile(
-    rb"\.(?:%b) *=[^=]|(?:setattr|add_to_class|object)\([^()]*[\"'](?:%b)[\"']"
-    % (("|".join(sorted(_METHODS)).encode(),) * 2)
-)
+_NAMED = "|".join(sorted(_METHODS)).encode()
+_ASSIGNED_METHOD = re.compile(rb"\.(?:%b) *=[^=]" % _NAMED)
+_GIVEN_METHOD = re.compile(rb"(?:setattr|add_to_class|object)\([^()]*[\"'](?:%b)[\"']" % _NAMED)
+_GIVING = (b"setattr(", b"add_to_class(", b".object(")
 _OF_NO_ROWS = frozenset(
     "deconstruct formfield check creation_counter __str__ __repr__ __class_getitem__".split()
 )
+_CLASSES = "|".join(sorted(_DJANGO_CLASSES)).encode()
 _CHANGE = re.compile(
-    rb"\b(?:%b)(?:\.\w+ *(?:[=:,][^=]|\+=)| as |\.add_to_class\()|= *[\w.]*\b(?:%b)\n|\b(?:setattr|object)\(\s*[\w.]*\b(?:%b|\w*Field)\b"
-    rb"|Field\.(?:%b) *=[^=]|Field\.add_to_class\("
-    % (*("|".join(sorted(_DJANGO_CLASSES)).encode(),) * 3, "|".join(sorted(_METHODS)).encode())
+    rb"\b(?:%b)(?:\.\w+ *(?:[=:,][^=]|\+=)| as |\.add_to_class\()"
+    rb"|\b(?:setattr|object)\(\s*[\w.]*\b(?:%b|\w*Field)\b|Field\.(?:%b) *=[^=]|Field\.add_to_class\("
+    % (_CLASSES, _CLASSES, _NAMED)
 )
+_OTHER_NAME = re.compile(rb"= *(?:\w+\.)*(?:%b)\n" % _CLASSES)
 # Looked for first: ten times as fast.
 _PERHAPS = (
     b"setattr(",
-    b"object(",
-    b"Field.",
-    *(f"{name}{end}".encode() for name in sorted(_DJANGO_CLASSES) for end in (".", " as ", "\n")),
+    b".object(",
+    *(f"{name}{end}".encode() for name in sorted(_DJANGO_CLASSES) for end in (".", " as ")),
 )
 
 
 def may_change(data: bytes) -> bool:
     """Is a file of these bytes worth a look?"""
-    return any(part in data for part in _PERHAPS) and bool(_CHANGE.search(data))
+    perhaps = any(part in data for part in _PERHAPS) and _CHANGE.search(data)
+    return bool(perhaps or _OTHER_NAME.search(data))
 
 
 def changes_of(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
@@ -68,7 +70,8 @@ def changes_of(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
 
 def may_change_methods(data: bytes) -> bool:
     """May a file of these bytes change a method of a class whose name says nothing?"""
-    return bool(_CHANGE_OF_METHOD.search(data))
+    given = any(part in data for part in _GIVING) and _GIVEN_METHOD.search(data)
+    return bool(given or _ASSIGNED_METHOD.search(data))
 
 
 def changes_of_methods(tree: ast.AST) -> Iterator[ast.stmt | ast.expr]:

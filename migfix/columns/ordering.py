@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from migfix.columns.order import dependence, is_total
 from migfix.expressions import gates
 from migfix.expressions.counting import AGGREGATES
-from migfix.facts import indexes
+from migfix.facts import indexes, uses
+from migfix.facts.changes import shares_table
+from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop, by_name
 from migfix.facts.subqueries import inner_queries
 from migfix.findings import Reason, Refusal
@@ -38,6 +40,8 @@ def columns_refusal(
     assert isinstance(loop.rows, Rows)
     if (computed := _computed_of_order(loop)) is not None:
         return computed
+    if (walked := _walks_what_moves(loop, model, columns, loaded)) is not None:
+        return walked
     if is_total(loop) or (why := _what_shows(loop)) is None:
         return None
     steps = loop.rows.steps
@@ -50,6 +54,37 @@ def columns_refusal(
     else:
         known = _sorted(loop, model)
     return Refusal(Reason.ROW_ORDER, f"{why}, and the rows {known}: they may come in another order")
+
+
+def _walks_what_moves(
+    loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
+) -> Refusal | None:
+    """May ``.iterator()`` walk an index in which the body moves its rows, so that they come again?
+
+    SQLite goes over its rows as they are then. An index that holds all that is loaded is read in place of the
+    table: https://www.sqlite.org/isolation.html, https://www.sqlite.org/queryplanner.html (section 1.7)
+    """
+    assert isinstance(loop.rows, Rows)
+    if not loop.rows.has("iterator") or loop.databases.have(Trait.READS_SNAPSHOT):
+        return None
+    parents = loop.state.parents(model)
+    models = (model, *(() if isinstance(parents, Unknown) else parents))
+    written = [columns[u.field].name for u in loop.used(uses.Kind.WRITE) if u.field in columns]
+    stamped = [c.name for c in columns.values() if c.auto_now is not False or c.kind is None]
+    if loop.used(uses.Kind.SAVE):
+        written += stamped
+    if any(shares_table(loop, model, effect.model) for effect in loop.having(Kind.WRITES)):
+        written += [column.name for column in columns.values()]
+    moved = [name for name in written if indexes.may_go_by_index(models, columns, [name])]
+    if not moved or (
+        not indexes.is_sorted(loop, model) and indexes.keeps_order(loop, model, columns, loaded)
+    ):
+        return None
+    return Refusal(
+        Reason.ROW_ORDER,
+        f"on SQLite .iterator() over rows with few columns may walk an index of `{moved[0]}`, which the body "
+        "changes: rows would come again",
+    )
 
 
 def cursor_refusal(loop: Loop) -> Refusal | None:

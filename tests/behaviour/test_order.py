@@ -129,3 +129,25 @@ def check_equal(before: str, database: str, only: tuple[str, ...] | None = None)
     after, outcome = rewritten(MODELS, before)
     assert outcome.loops[0].only == only, outcome.loops[0]
     run_both(MODELS, before, after, rows, database=database)
+
+
+def test_rows_that_move_in_the_index_that_an_iterator_walks():
+    """SQLite meets them again, without an end, where the query asks for no more than the index holds."""
+    before = (
+        'def forwards(apps, schema_editor):\n    C = apps.get_model("shop", "C")\n'
+        '    for c in C.objects.iterator():\n        c.code = c.code[:1] + "z" + c.code[1:].title()\n'
+        '        c.save(update_fields=["code"])\n'
+    )
+    models = """
+        migrations.CreateModel("C", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("code", models.CharField(max_length=40, db_index=True)),
+            ("text", models.TextField(default="")),
+        ]),
+    """
+    some = {"C": [{"code": f"{i:05}", "text": "x" * 300} for i in range(4000)]}
+    after, outcome = rewritten(models, before)
+    assert outcome.loops[0].only is outcome.loops[0].defer is None, after
+    run_both(models, before, after, some)
+    with pytest.raises(Different):
+        run_both(models, before, before.replace(".iterator()", '.only("code").iterator()'), some)

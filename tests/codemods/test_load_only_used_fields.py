@@ -1684,3 +1684,44 @@ def test_a_field_that_hears_of_its_own_model_may_read_any_column(tmp_path):
         settings = Settings(select=frozenset({"MF201"}))
         found = run_source(source.encode(), folder / "0002_fill.py", settings, rewrite=True)
         assert found.loops[0].blocked_by == blocked, found.loops
+
+
+# --- rows that move in the index that is walked ----------------------------------------------------------
+
+INDEXED = SHORT.replace(
+    '("slug", models.CharField(max_length=200)',
+    '("slug", models.CharField(max_length=200, db_index=True)',
+)
+MOVED = "post.slug = post.slug.title()\npost.save(update_fields=['slug'])"
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "blocked"),
+    [
+        (MOVED, "Post.objects.iterator()", "row-order"),
+        (MOVED, "Post.objects.order_by('slug').iterator()", "row-order"),
+        (MOVED, "Post.objects.filter(slug__gt='a').iterator()", "row-order"),
+        ("Post.objects.filter(pk=post.pk).update(slug=post.slug.title())", "Post.objects.iterator()", "row-order"),
+        # the table itself is walked, or another index
+        (MOVED.replace("post.slug.title()", "f'{post.slug}{post.kind}'"), "Post.objects.iterator()", None),
+        ("post.kind = len(post.slug)\npost.save(update_fields=['kind'])", "Post.objects.iterator()", None),
+        ("post.kind = len(post.slug)\npost.save(update_fields=['kind'])", "Post.objects.order_by('slug').iterator()", None),
+        # all rows are there before the first is changed
+        (MOVED, "Post.objects.all()", None),
+    ],
+)  # fmt: skip
+def test_rows_of_an_iterator_that_move_in_an_index(body, rows, blocked):
+    found = loading(body, rows, models=INDEXED)
+    assert found.blocked_by == blocked, found.reason
+    if blocked:
+        assert "the body changes: rows would come again" in found.reason
+
+
+def test_rows_of_an_iterator_on_a_database_that_reads_a_snapshot():
+    check_rewritten(
+        f"for post in Post.objects.iterator():\n{indent(MOVED, '    ')}",
+        f"for post in Post.objects.only('slug').iterator():\n{indent(MOVED, '    ')}".replace("'slug')", '"slug")'),
+        "MF201",
+        models=INDEXED,
+        select=("MF201",),
+    )  # fmt: skip
