@@ -21,8 +21,8 @@ by row and in order, as ``save()`` does, but without a round trip for each.
 A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_update(rows, ["slug"])``
 right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what
 ``bulk_update()`` would. Since no list keeps the rows, they can be streamed. ``batch_size`` goes, too: the
-helper knows how much may wait. A ``bulk_update()`` of the looped queryset itself does so, too: then each turn ends
-with ``batch.update(post)``. ``post.save(using=alias)`` becomes ``batch.save(post, using=alias)`` where the rows are
+helper knows how much may wait. Where ``bulk_update()`` is given the looped queryset itself, each turn
+ends with ``batch.update(post)``. ``post.save(using=alias)`` becomes ``batch.save(post, using=alias)`` where the rows are
 of that database, too.
 
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
@@ -48,8 +48,8 @@ from migfix.codemod import Codemod, Decision
 from migfix.columns import needs
 from migfix.columns.narrow_saves import listing
 from migfix.expressions import failing, gates, saves
+from migfix.expressions.context import Refused
 from migfix.facts import uses
-from migfix.facts.aliases import database_of
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.loop import Loop
 from migfix.facts.streaming import already_streams, holds_few_rows
@@ -91,6 +91,10 @@ def decide(loop: Loop) -> Decision:
 
 def _saves(loop: Loop) -> Writes:
     """The calls of ``save()``. Raises ``Refused``."""
+    if loop.bulk_update and loop.bulk_update.shared:
+        raise Refused(
+            Reason.QUERYSET_REUSED, "the rows are saved, and given to bulk_update() after the loop"
+        )
     calls = batching.saving_calls(loop)
     model, columns, caveats = gates.check_model(loop)
     batching.check_row(loop, model, columns)
@@ -112,10 +116,9 @@ def _of_bulk_update(bulk: BulkUpdate, loop: Loop) -> Writes:
     fields, caveats = bulk_updates.check_collected(bulk, loop)
     calls = [(call, call.args[0]) for call in bulk.appends]
     last = loop.row if bulk.shared else None
-    assert isinstance(bulk.call.func, ast.Attribute)
-    written = loop.resolver.value(bulk.call.func.value)
-    named = database_of(written)[-1:] if isinstance(written, Rows) else []
-    return Writes(fields, calls, "update", caveats, bulk.statements, last=last, database=(*named,))
+    return Writes(
+        fields, calls, "update", caveats, bulk.statements, last=last, database=bulk.database
+    )
 
 
 def _rewrite(writes: Writes, loop: Loop) -> Decision:

@@ -41,7 +41,6 @@ from migfix.expressions.real import real_update
 from migfix.expressions.shapes import Update, statement_of, updates_of
 from migfix.expressions.storing import stored_paths, storing_caveats, with_clocks
 from migfix.facts import uses
-from migfix.facts.bases import reading_caveats
 from migfix.facts.loop import Loop
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 
@@ -66,9 +65,8 @@ def decide(loop: Loop) -> Decision:
         fails = failing.of_paths(loop, model, columns, paths)
         caveats += [*failing.partly(loop, fails), *failing.counted(loop, fails)]
     else:
-        caveats += gates.init_caveats(loop, "update() makes no rows")
         caveats = [caveat for caveat in caveats if caveat.reason is not Reason.CUSTOM_BASE]
-        caveats += reading_caveats(model, loop)
+        caveats += gates.init_caveats(loop, "update() makes no rows")
     caveats += [c for path in paths for v in (path.saved or {}).values() for c in v.caveats]
     caveats += storing_caveats(loop, model, columns, paths)
     paths = with_clocks(loop, columns, paths)

@@ -63,7 +63,7 @@ def discover(paths: Sequence[Path], files: Files, exclude: Sequence[str] = ()) -
     return Discovery(tuple(sorted(found)), tuple(problems))
 
 
-_TEST = re.compile(r"(^|/)(tests?|testing)(/|$)|(^|/)(test_\w*|conftest)\.py$")
+_TEST = re.compile(r"(^|/)(tests?|testing)(/|$)|(^|/)(test_\w*|tests?|testing|conftest)\.py$")
 
 
 def _walk(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
 from migfix.source import last_name, nodes_of
@@ -16,16 +16,18 @@ from migfix.source import last_name, nodes_of
 _DJANGO_CLASSES = frozenset(
     {"Model", "ModelBase", "ModelIterable", "QuerySet", "Manager", "BaseManager", "Field", "Query"}
 )
-# By which rows are made, saved and deleted, and by which fields turn their values into others.
+# By which rows are made, saved, tested and deleted, and by which fields turn their values into others.
 # https://docs.djangoproject.com/en/stable/howto/custom-model-fields/
 _METHODS = frozenset(
     "save save_base delete from_db refresh_from_db pre_save get_prep_value get_db_prep_value get_db_prep_save "
-    "from_db_value to_python get_default __init__ __setattr__ __getattribute__ __str__ __bool__ __eq__".split()
+    "from_db_value get_db_converters to_python get_default clean_fields __init__ __new__ __setattr__ __delattr__ "
+    "__getattribute__ __getattr__ __str__ __bool__ __len__ __eq__ __hash__ __bases__ _get_pk_val "
+    "_set_pk_val _save_parents _save_table _do_update _do_insert _prepare_related_fields_for_save".split()
 )
 _NAMED = "|".join(sorted(_METHODS)).encode()
-_ASSIGNED_METHOD = re.compile(rb"\.(?:%b) *=[^=]" % _NAMED)
-_GIVEN_METHOD = re.compile(rb"(?:setattr|add_to_class|object)\([^()]*[\"'](?:%b)[\"']" % _NAMED)
-_GIVING = (b"setattr(", b"add_to_class(", b".object(")
+# What a file must hold to be looked at: more than what is a change.
+_ASSIGNED_METHOD = re.compile(rb"\.(?:%b)\b *(?:=[^=]|[,:)\]])" % _NAMED)
+_GIVING = (b"setattr", b"add_to_class(", b".object(")
 _OF_NO_ROWS = frozenset(
     "deconstruct formfield check creation_counter __str__ __repr__ __class_getitem__".split()
 )
@@ -35,7 +37,7 @@ _CHANGE = re.compile(
     rb"|\b(?:setattr|object)\(\s*[\w.]*\b(?:%b|\w*Field)\b|Field\.(?:%b) *=[^=]|Field\.add_to_class\("
     % (_CLASSES, _CLASSES, _NAMED)
 )
-_OTHER_NAME = re.compile(rb"= *(?:\w+\.)*(?:%b)\n" % _CLASSES)
+_OTHER_NAME = re.compile(rb"= *(?:\w+\.)*(?:%b)[ \t]*(?:[\r\n;#]|$)" % _CLASSES)
 # Looked for first: ten times as fast.
 _PERHAPS = (
     b"setattr(",
@@ -61,17 +63,17 @@ def changes_of(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
         for alias in node.names
         if alias.asname and alias.name in _DJANGO_CLASSES
     }
-    classes = (_DJANGO_CLASSES - own) | aliases
+    others = {name for node in nodes for name in _imported_from_elsewhere(node)}
+    classes = (_DJANGO_CLASSES - own - others) | aliases
     classes |= {name for node in nodes for name in _other_names(node, classes)}
     for node in (n for n in nodes if isinstance(n, (ast.stmt, ast.expr))):
-        if any(_is_of_django(change, classes) for change in _changed_by(node)):
+        if any(_is_of_django(change, classes, others) for change in _changed_by(node)):
             yield node
 
 
 def may_change_methods(data: bytes) -> bool:
     """May a file of these bytes change a method of a class whose name says nothing?"""
-    given = any(part in data for part in _GIVING) and _GIVEN_METHOD.search(data)
-    return bool(given or _ASSIGNED_METHOD.search(data))
+    return any(part in data for part in _GIVING) or bool(_ASSIGNED_METHOD.search(data))
 
 
 def changes_of_methods(tree: ast.AST) -> Iterator[ast.stmt | ast.expr]:
@@ -84,8 +86,11 @@ def owners_of_methods(tree: ast.AST) -> Iterator[tuple[ast.stmt | ast.expr, str]
     for node in ast.walk(tree):
         if isinstance(node, (ast.stmt, ast.expr)):
             for owner, name in _changed_by(node):
-                if (name is None or name in _METHODS) and last_name(owner) != "self":
-                    yield node, last_name(owner)
+                called = last_name(owner)
+                if (name in _METHODS and called != "self") or (
+                    name is None and called[:1].isupper()
+                ):
+                    yield node, called
 
 
 def _other_names(node: ast.AST, classes: frozenset[str]) -> list[str]:
@@ -96,9 +101,26 @@ def _other_names(node: ast.AST, classes: frozenset[str]) -> list[str]:
     return []
 
 
-def _is_of_django(change: _Change, classes: frozenset[str]) -> bool:
+def _imported_from_elsewhere(node: ast.AST) -> list[str]:
+    """Names for what is surely no class of the ORM: ``from django import forms``."""
+    match node:
+        case ast.ImportFrom(module=str(module), level=0, names=names):
+            paths = {alias.asname or alias.name: f"{module}.{alias.name}." for alias in names}
+            return [name for name, path in paths.items() if path.startswith(_NO_ORM)]
+        case ast.Import(names=names):
+            return [a.asname for a in names if a.asname and f"{a.name}.".startswith(_NO_ORM)]
+    return []
+
+
+_NO_ORM = ("django.forms.", "rest_framework.", "wtforms.", "marshmallow.", "elasticsearch_dsl.")
+
+
+def _is_of_django(change: _Change, classes: frozenset[str], others: Collection[str]) -> bool:
     owner, name = change
-    of_field = last_name(owner).endswith("Field") and name in _METHODS
+    if isinstance(owner, ast.Attribute) and last_name(owner.value) in others:
+        return False
+    models = not isinstance(owner, ast.Attribute) or last_name(owner.value) in {"models", "fields"}
+    of_field = last_name(owner).endswith("Field") and name in _METHODS and models
     return (last_name(owner) in classes and name not in _OF_NO_ROWS) or of_field
 
 
@@ -112,7 +134,9 @@ def _changed_by(node: ast.AST) -> list[_Change]:
             places = targets
         case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
             places = [target]
-        case ast.Call(func=ast.Name(id="setattr"), args=[owner, name, *_]):
+        case ast.Call(
+            func=ast.Name(id="setattr") | ast.Attribute(attr="__setattr__"), args=[owner, name, *_]
+        ):
             return [(owner, _text(name))]
         case ast.Call(
             func=ast.Attribute(attr="object"), args=[owner, name, *_]

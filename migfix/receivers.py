@@ -57,7 +57,7 @@ Signals = Mapping[str, frozenset[str]]
 class Receiver:
     """Where a receiver is connected, as ``path:line``, and the signals of historical models that it may hear.
 
-    ``what`` says what is done there: classes of Django's that are changed come to the same.
+    ``what`` says what is done there: methods of models and fields that are changed come to the same.
     """
 
     place: str

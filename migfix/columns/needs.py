@@ -89,7 +89,7 @@ def needed_fields(
                 yield from targets(loop, model)
             case uses.Kind.KEY:
                 yield from targets(loop, model)
-    if loop.bulk_update and loop.bulk_update.shared:
+    if loop.bulk_update and loop.given_to_batches:
         known = _known_columns(loop.bulk_update.fields, columns)
         if known is None:
             raise Refused(Reason.FIELD_UNKNOWN, "what bulk_update() writes is not known")

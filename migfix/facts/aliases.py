@@ -10,6 +10,8 @@ from migfix.reading.values import Rows, Step
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
 
+ALIASING = frozenset({"using", "db_manager"})
+
 
 def database_of(rows: Rows) -> list[ast.expr]:
     """What is given to ``.using(...)`` and ``.db_manager(...)``."""
@@ -17,7 +19,7 @@ def database_of(rows: Rows) -> list[ast.expr]:
 
 
 def _given(step: Step) -> list[ast.expr]:
-    if step.name not in {"using", "db_manager"} or step.call is None:
+    if step.name not in ALIASING or step.call is None:
         return []
     return [*step.call.args, *(keyword.value for keyword in step.call.keywords)]
 

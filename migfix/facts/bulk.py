@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migfix.facts.aliases import database_of
+from migfix.facts.aliases import ALIASING, database_of
 from migfix.reading.values import Manager, Rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class BulkUpdate:
 
     ``fields`` are the names that it writes. ``list_name`` is the list in which the loop collects rows,
     None where the looped queryset itself is given. ``places`` are those that name what is given,
-    ``appends`` the calls that put something into the list.
+    ``appends`` the calls that put something into the list, ``database`` is what ``.using(...)`` is given.
     """
 
     call: ast.Call
@@ -29,6 +29,7 @@ class BulkUpdate:
     statements: tuple[ast.stmt, ...]
     places: frozenset[ast.AST]
     appends: tuple[ast.Call, ...] = ()
+    database: tuple[ast.expr, ...] = ()
 
     @property
     def shared(self) -> frozenset[ast.AST]:
@@ -61,8 +62,14 @@ def bulk_update_after(loop: Loop) -> BulkUpdate | None:
         return None
     if isinstance(loop.queryset, ast.Name) and given.id == loop.queryset.id:
         places = frozenset(_loads_in(following, given.id))
-        return BulkUpdate(call, fields, None, (following,), places)
+        return BulkUpdate(call, fields, None, (following,), places, database=_database(call, loop))
     return _collected(call, fields, given.id, following, loop)
+
+
+def _database(call: ast.Call, loop: Loop) -> tuple[ast.expr, ...]:
+    assert isinstance(call.func, ast.Attribute)
+    found = loop.resolver.value(call.func.value)
+    return tuple(database_of(found)) if isinstance(found, Rows) else ()
 
 
 def next_statement(loop: Loop) -> ast.stmt | None:
@@ -91,12 +98,9 @@ def _is_of_model(call: ast.Call, loop: Loop) -> bool:
     manager = found.manager if isinstance(found, Rows) else found
     if not isinstance(rows, Rows) or not isinstance(manager, Manager) or manager.related:
         return False
-    plain = not isinstance(found, Rows) or all(step.name in _ALIASES for step in found.steps)
+    plain = not isinstance(found, Rows) or all(step.name in ALIASING for step in found.steps)
     same = _database_of(found, loop) == _database_of(rows, loop)
     return plain and same and manager.model == rows.model
-
-
-_ALIASES = frozenset({"using", "db_manager"})
 
 
 def _database_of(found: object, loop: Loop) -> list[str]:
@@ -136,7 +140,8 @@ def _collected(
     appends = tuple(append for load in others if (append := _append_to(load, loop)) is not None)
     if len(appends) < len(others):
         return None
-    return BulkUpdate(call, fields, name, (statement, following), places, appends)
+    gone = (statement, following)
+    return BulkUpdate(call, fields, name, gone, places, appends, _database(call, loop))
 
 
 def _loads_in(statement: ast.stmt, name: str) -> Iterator[ast.AST]:

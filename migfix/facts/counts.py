@@ -213,13 +213,19 @@ def needless_list(loop: Loop) -> ast.Call | None:
         case (
             ast.Assign(targets=[ast.Name()]) as statement,
             ast.Call(args=[ast.Call() | ast.Attribute()], keywords=[]) as call,
-        ) if loop.resolver.wrapper(call) in {"list", "tuple"}:
+        ) if loop.resolver.wrapper(call) in {"list", "tuple"} and _is_no_wrapper(
+            call.args[0], loop
+        ):
             known: set[ast.AST] = {count.rows for count in loop.counts}
-            known |= loop.bulk_update.shared if loop.bulk_update else set()
+            known |= loop.given_to_batches
             others = [load for load in scope.loads(name) if load not in known]
             alone = others == [loop.queryset]
             return call if alone and is_quiet(statement, loop) else None
     return None
+
+
+def _is_no_wrapper(rows: ast.expr, loop: Loop) -> bool:
+    return not isinstance(rows, ast.Call) or loop.resolver.wrapper(rows) is None
 
 
 def needless_guard(loop: Loop) -> ast.If | None:

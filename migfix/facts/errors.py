@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migfix.facts.aftermath import looks_back
-from migfix.facts.aliases import database_of
+from migfix.facts.aliases import ALIASING, database_of
 from migfix.reading.scopes import walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
@@ -265,7 +265,7 @@ class _WayOut:
     @property
     def _named_alias(self) -> str | None:
         rows = self.loop.rows
-        if not isinstance(rows, Rows) or not rows.has("using", "db_manager"):
+        if not isinstance(rows, Rows) or not rows.has(*ALIASING):
             return None
         given = database_of(rows)
         return (_alias(given[0], self.loop.module) if len(given) == 1 else None) or "?"

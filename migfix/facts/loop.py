@@ -302,8 +302,7 @@ class Loop:
     @property
     def is_over_list(self) -> bool:
         """Were the rows read into a list before the loop that something else may need?"""
-        shared = self.bulk_update.shared if self.bulk_update else None
-        return self._is_over_list and not (self.needless_list and not shared)
+        return self._is_over_list and not (self.needless_list and not self.given_to_batches)
 
     @property
     def is_over_list_besides_batches(self) -> bool:
@@ -341,7 +340,16 @@ class Loop:
     @property
     def reuse_besides_batches(self) -> str | None:
         """The same of the loop where batches take the place of its ``bulk_update()``."""
-        return self.reuse_besides(self.bulk_update.shared if self.bulk_update else frozenset())
+        return self.reuse_besides(self.given_to_batches)
+
+    @cached_property
+    def given_to_batches(self) -> frozenset[ast.AST]:
+        """What gives the rows to ``bulk_update()``, and goes where batches take its place.
+
+        They do not where the body saves rows, too.
+        """
+        bulk = self.bulk_update
+        return bulk.shared if bulk and not self.used(UseKind.SAVE) else frozenset()
 
     def reuse_besides(self, places: frozenset[ast.AST]) -> str | None:
         """The same, where these places do not matter. Those that only count the rows never do."""

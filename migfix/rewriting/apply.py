@@ -29,7 +29,6 @@ from migfix.rewriting.lines import (
     line_range,
     put_above,
     put_in_blocks,
-    put_last,
     replace,
 )
 from migfix.settings import Style
@@ -114,7 +113,6 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             drops = set(_drops(edits.values()))
             drop(lines, drops, source.rows)
             put_above(lines, said)
-            put_last(lines, {held[i]: each.last for i, each in edits.items()}, source)
             blocks = {
                 held[i]: _block_header(each.block, source.column(held[i]) - 1, style)
                 for i, each in edits.items()
@@ -251,6 +249,8 @@ class _Rewriter(cst.CSTTransformer):
         if id(original_node) not in self.edits:
             return updated_node
         loop, indent = self.edits[id(original_node)]
+        if loop.last:
+            updated_node = _with_last(updated_node, loop.last)
         edits = loop.of_loop
         if not edits:
             return updated_node
@@ -275,6 +275,15 @@ class _Rewriter(cst.CSTTransformer):
         if id(original_node) not in self.unwrapped:
             return updated_node
         return cst.FlattenSentinel(_unwrapped(updated_node, [updated_node.test]))
+
+
+def _with_last(loop: cst.For, texts: Sequence[str]) -> cst.For:
+    """The loop whose body ends with these statements, above the comments at its end."""
+    body = loop.body
+    if not isinstance(body, cst.IndentedBlock):
+        raise RewriteError("the body of the loop stands in its header's line")
+    statements = [cst.parse_statement(f"{text}\n") for text in texts]
+    return loop.with_changes(body=body.with_changes(body=[*body.body, *statements]))
 
 
 def _unwrapped(block: cst.With | cst.If, header: Sequence[object]) -> list[cst.BaseStatement]:

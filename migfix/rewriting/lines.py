@@ -145,22 +145,6 @@ def _comments_of(lines: Sequence[str]) -> list[str]:
     return comments
 
 
-def put_last(
-    lines: list[str],
-    statements: Mapping[ast.For | ast.AsyncFor, Sequence[str]],
-    source: Source,
-) -> None:
-    """Put statements at the end of each loop's body, which has lines of its own."""
-    for loop, texts in statements.items():
-        _, last = line_range(loop.body[-1], source.rows)
-        first = loop.body[0]
-        decorators = getattr(first, "decorator_list", [])
-        line = source.lines[min([first.lineno, *(d.lineno for d in decorators)]) - 1]
-        if texts and not lines[last - 1].endswith("\n") and lines[last - 1]:
-            lines[last - 1] += "\n"
-        lines[last - 1] += "".join(f"{_indent_of(line)}{text}\n" for text in texts)
-
-
 def put_in_blocks(
     lines: list[str], headers: Mapping[ast.For | ast.AsyncFor, str], source: Source
 ) -> None:
@@ -172,7 +156,7 @@ def put_in_blocks(
         last = _end_of_comments(source.lines, last, indent)
         for number in range(first, last):
             if number not in source.lines_in_strings:
-                lines[number] = _deeper(lines[number], step)
+                lines[number] = _deeper(lines[number], indent, step)
         above = "".join(f"{indent}{line}\n" for line in header.splitlines())
         lines[first] = above + lines[first]
 
@@ -199,5 +183,13 @@ def _step(loop: ast.For | ast.AsyncFor, indent: str, source: Source) -> str:
     return "\t" if indent.startswith("\t") else "    "
 
 
-def _deeper(text: str, step: str) -> str:
-    return "".join(step + line if line.strip() else line for line in split_lines(text))
+def _deeper(text: str, indent: str, step: str) -> str:
+    """The lines with the step behind what the loop itself is indented by, as tabs and spaces may mix."""
+    return "".join(
+        (
+            f"{indent}{step}{line[len(indent):]}"
+            if line.startswith(indent)
+            else step + line if line.strip() else line
+        )
+        for line in split_lines(text)
+    )

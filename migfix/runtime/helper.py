@@ -604,8 +604,10 @@ def _reduce_lob(value: Any) -> Any:
 
 def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     """
-    Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go, and
-    `save(row, using=alias)` for one with `using=alias`.
+    Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go.
+
+    `save(row, using=alias)` stands for one with `using=alias`, and `update(row, using=alias)` for
+    `bulk_update()` of `using(alias)`.
 
     The values are those of the moment of `save`, with what the fields compute for it (`auto_now`).
     They are written after `batch_size` rows or a megabyte, and when the block ends, also by an
@@ -786,6 +788,8 @@ class _UpdateBatch(_Batch):
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is not None:
             self._kept.clear()
+            if isinstance(self._table, _BulkTable):  # bulk_update() would not be reached
+                self._waiting, self._few = [], []
         super().__exit__(kind, error, traceback)
         if error is None:
             for (model, alias), rows in self._kept.items():

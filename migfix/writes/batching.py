@@ -87,7 +87,7 @@ def check_all_or_nothing(loop: Loop, called: str) -> None:
     if kept := loop.errors.kept or loop.errors.caught:
         raise Refused(
             Reason.TRANSACTION,
-            f"{kept}: an error would leave rows of the list behind, of which {called} writes none",
+            f"{kept}: after an error some rows would stay written, of which {called} after the loop writes none",
         )
 
 

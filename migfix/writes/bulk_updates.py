@@ -11,10 +11,11 @@ from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
 from migfix.facts import uses
-from migfix.facts.aliases import database_of, is_of_rows
+from migfix.facts.aliases import is_of_rows
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.changes import shares_table
 from migfix.facts.effects import Kind
+from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
@@ -49,6 +50,7 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
     _check_keys(loop, columns, fields)
     changes = _check_turn(found, rows, loop)
     if found.shared:
+        _check_last(loop)
         _check_left_out(loop, changes, [columns[name] for name in fields])
     caveats += saves.unique_caveats(loop, model, fields, "one by one, not all at once")
     caveats += check_nothing_looks(loop, model)
@@ -86,11 +88,11 @@ def _check_manager(found: BulkUpdate, loop: Loop, model: ModelState) -> None:
         raise Refused(
             Reason.CUSTOM_MANAGER, f"a manager of {model.label} may have its own bulk_update()"
         )
-    written = loop.resolver.value(found.call.func.value)
-    named = database_of(written) if isinstance(written, Rows) else []
+    named = found.database
     if not all(is_of_rows(loop.text(alias), loop) for alias in named):
         raise Refused(
-            Reason.QUERYSET_SHAPE, "bulk_update() may write to another database each time"
+            Reason.QUERYSET_SHAPE,
+            f"`{loop.text(named[0])}` may be another database for bulk_update() than for the loop's rows",
         )
 
 
@@ -199,6 +201,11 @@ def _check_left_out(
     """Rows of turns that end early are as they were, and ``bulk_update()`` does nothing to them. Raises ``Refused``."""
     for leaving in _leaving(loop.node.body):
         line = loop.line_of(leaving)
+        if any(isinstance(around, TRIES) for around in _within(leaving, loop)):
+            raise Refused(
+                Reason.LOOP_SHAPE,
+                f"line {line} leaves a try, whose end may change the row after all",
+            )
         if any(_comes_before(change, leaving) for change in changes):
             raise Refused(
                 Reason.LOOP_SHAPE,
@@ -207,10 +214,16 @@ def _check_left_out(
         if (column := next(computed(columns, loop.databases), None)) is not None:
             raise Refused(
                 Reason.VALUE,
-                f"line {line} leaves out rows, of which bulk_update() may write `{column}` in another form",
+                f"line {line} skips rows; bulk_update() writes those, too, and may change how `{column}` is "
+                "stored (rounded), a batch would not",
             )
-    last = loop.node.body[-1]
-    if last.lineno == loop.node.lineno or not loop.stands_alone(last):
+
+
+def _check_last(loop: Loop) -> None:
+    """Another statement can follow the last one of the body. Raises ``Refused``."""
+    first, last = loop.node.body[0], loop.node.body[-1]
+    before = loop.source.lines[first.lineno - 1].encode()[: first.col_offset]
+    if before.strip() or not loop.stands_alone(last):
         raise Refused(Reason.LOOP_SHAPE, "the loop's last statement shares its line with others")
 
 

@@ -1284,6 +1284,14 @@ WHOLE_LEFT = {
     ),
     "the row is kept elsewhere": (SLUG + "kept.append(post)\n", "row-escapes"),
     "the row is saved, too": (SLUG + "post.save()\n", "queryset-reused"),
+    "a column of the row is saved, too": (
+        SLUG + "post.kind = 1\npost.save(update_fields=['kind'])\n",
+        "queryset-reused",
+    ),
+    "continue in a try": (
+        "try:\n    if post.live:\n        continue\nfinally:\n    post.slug = post.title.lower()\n",
+        "loop-shape",
+    ),
     "a query of the same table": (SLUG + "print(Post.objects.count())\n", "query-in-body"),
     "the key": ("post.pk = 3\n" + SLUG, "primary-key"),
 }  # fmt: skip
@@ -1293,6 +1301,43 @@ WHOLE_LEFT = {
 def test_a_bulk_update_of_the_queryset_itself_that_is_left_alone(name):
     body, reason = WHOLE_LEFT[name]
     check_refused(whole_queryset(body), reason, select=SELECT, databases=EVERYWHERE)
+
+
+def test_a_loop_whose_body_ends_in_a_string_of_several_lines():
+    body = 'post.slug = "%s" % """a\n  b"""\n'
+    before = f"post = Post.objects.first()\n{POSTS}for post in posts:\n    {body}{UPDATED.format(['slug'])}"
+    after = outcome_of(whole(before), select=SELECT, databases=EVERYWHERE).edits[-1].after.decode()
+    assert '  b"""\n            batch.update(post)\n' in after
+
+
+def test_comments_at_the_end_of_a_body_stay_where_they_are():
+    body = "if post.live:\n    post.slug = 'a'\n    # of the branch\n"
+    given = whole(f"{whole_queryset(body)}").replace(
+        "    Post.objects.bulk", "        # of the body\n    Post.objects.bulk"
+    )
+    after = outcome_of(given, select=SELECT, databases=EVERYWHERE).edits[-1].after.decode()
+    end = "                # of the branch\n            batch.update(post)\n            # of the body\n"
+    assert end in after
+
+
+@pytest.mark.parametrize(
+    "header", ["for post in posts: post.slug = 'a'", "for post in (\n    posts\n): post.slug = 'a'"]
+)
+def test_a_body_in_the_line_of_its_header(header):
+    before = f"post = None\n{POSTS}{header}\n{UPDATED.format(['slug'])}"
+    check_refused(before, "loop-shape", select=SELECT, databases=EVERYWHERE)
+
+
+def test_tabs_in_a_loop_that_spaces_indent():
+    given = whole(whole_queryset(SLUG)).replace("        post.slug", "    \tpost.slug")
+    after = outcome_of(given, select=SELECT, databases=EVERYWHERE).edits[-1].after.decode()
+    compile(after, "after", "exec")
+    assert "batch.update(post)" in after
+
+
+def test_a_list_of_a_list_stays():
+    before = whole_queryset(SLUG, before="posts = list(tuple(Post.objects.all()))\n")
+    check_refused(before, "queryset-reused", select=("MF203", "MF301"), databases=EVERYWHERE)
 
 
 WHOLE_READ = {

@@ -452,6 +452,23 @@ def test_rows_that_are_kept_are_not_written_after_an_error(things: BaseDatabaseW
     assert not Thing.objects.filter(json__isnull=False).exists()
 
 
+def test_rows_that_wait_are_not_written_after_an_error(things: BaseDatabaseWrapper) -> None:
+    """`bulk_update()` would not be reached: its own error neither."""
+
+    def loop(update: Update) -> None:
+        with update("n") as batch:
+            for thing in Thing.objects.order_by("pk"):
+                thing.n = None if thing.pk == 2 else 50
+                batch.update(thing)
+                if thing.pk == 4:
+                    raise KeyError(thing.pk)
+
+    expected, found = both_in_bulk(fill_things, loop, Thing)
+    assert found.rows == expected.rows
+    assert found.error and expected.error
+    assert found.error[0] is expected.error[0] is KeyError
+
+
 def test_rows_that_bulk_update_refuses(things: BaseDatabaseWrapper) -> None:
     thing = Thing.objects.get(pk=1)
     thing.pk = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from migfix.sql.databases.page import Answer, Never, Page, lines, storing
-from migfix.sql.databases.postgresql import in_between, moved, signed_zero
+from migfix.sql.databases.page import Answer, Doubt, Never, Page, lines, storing
+from migfix.sql.databases.postgresql import in_between, signed_zero
 from migfix.sql.databases.texts import CASES, PIECES, SHOWN, TRIMS
 from migfix.sql.databases.traits import Trait
 from migfix.sql.nodes import Operation, columns
@@ -12,6 +12,11 @@ from migfix.sql.nodes import Operation, columns
 def _empty(node: Operation) -> Answer:
     """https://docs.djangoproject.com/en/stable/ref/databases/#null-and-empty-strings"""
     return Never(f"on Oracle an empty `{next(columns(node)).name}` is NULL")
+
+
+def _moved(node: Operation) -> Answer:
+    """https://docs.oracle.com/en/database/oracle/oracle-database/23/sqlrf/Data-Types.html#GUID-7B72E154-677A-4342-A1EA-C74C1EA928E6"""
+    return Doubt("`{}`: Oracle has dates before the year 1, where Python stops")
 
 
 def _shown(node: Operation) -> Answer:
@@ -27,7 +32,7 @@ PAGE = Page(
         **lines("* neg", "float", signed_zero),
         **lines("+ - *", "decimal"),
         # https://docs.oracle.com/en/database/oracle/oracle-database/23/sqlrf/Datetime-Functions.html
-        **lines("+ -", "date, instant", moved),
+        **lines("+ -", "date, instant", _moved),
         **lines("+", "duration"),
         **lines("year month day", "date, instant"),
         **lines("date time", "instant"),

@@ -26,7 +26,7 @@ def signed_zero(node: Operation) -> Answer:
     )
 
 
-def moved(node: Operation) -> Answer:
+def _moved(node: Operation) -> Answer:
     """Dates go on beyond the years 1 to 9999, where Python stops, and hours are counted by the clock of the session.
 
     https://www.postgresql.org/docs/current/datatype-datetime.html
@@ -61,7 +61,7 @@ PAGE = Page(
         **lines("* neg", "float", signed_zero),
         **lines("+ - *", "decimal"),
         # https://www.postgresql.org/docs/current/functions-datetime.html
-        **lines("+ -", "date, instant", moved),
+        **lines("+ -", "date, instant", _moved),
         **lines("+", "duration", _parts),
         **lines("year month day", "date, instant"),
         **lines("date time", "instant"),

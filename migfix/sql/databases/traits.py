@@ -35,7 +35,9 @@ class Trait(Enum):
     UPDATES_ROWS_FOUND = (
         "an `UPDATE` finds all its rows before it changes one, whatever its subqueries read"
     )
-    DELETES_ROWS_FOUND = "a `DELETE` does"
+    DELETES_ROWS_FOUND = (
+        "a `DELETE` does, and an `UPDATE` whose subqueries do not depend on its rows"
+    )
     UPDATES_TABLE_IT_READS = "a subquery of an `UPDATE` may read its table"
     GIVES_KEYS_AGAIN = "keys of rows that were not kept are given again"
     ROLLS_BACK_SCHEMA = "a transaction holds changes of the schema"
