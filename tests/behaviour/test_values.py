@@ -527,50 +527,25 @@ None if p.b else b"x"
     "DateField(null=True)": r"""
 p.d
 p.d0
-p.d + A_DAY
-p.d - A_DAY
-p.d + datetime.timedelta(days=1)
-p.d - datetime.timedelta(weeks=3)
-p.d + datetime.timedelta(hours=24)
-p.d0 + A_DAY if p.d0 else p.d
 datetime.date(2020, 1, 1) if p.b else p.d
 datetime.date(2020, 1, 1) if p.b else None
 p.d0 or p.d
 p.d0 or datetime.date(2020, 2, 29)
-p.d + A_DAY if p.b else p.d
 "2020-01-01" if p.b else p.d
-p.d if p.b else p.d + A_DAY
-p.d + A_DAY if p.b else datetime.date(2020, 1, 1)
-p.d + A_DAY if p.b else None
-p.d0 if p.b else p.d - A_DAY
 """,
     "DateTimeField(null=True)": r"""
 p.dt
-p.dt + A_DAY
-p.dt - datetime.timedelta(days=1, microseconds=5)
-p.dt + datetime.timedelta(hours=5)
-p.dt - datetime.timedelta(days=-3, microseconds=1)
-p.dt + datetime.timedelta(microseconds=1)
 p.dt0 or p.dt
 datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc) if p.b else p.dt
 datetime.datetime(2020, 1, 1, 5, 6, 7, 8, tzinfo=datetime.timezone.utc) if p.b else None
-p.dt0 + A_DAY if p.dt0 is not None else None
-p.dt + A_DAY if p.b else p.dt
 datetime.datetime(2020, 1, 1) if p.b else p.dt
-p.dt if p.b else p.dt - A_DAY
-p.dt - A_DAY if p.b else datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 """,
     "DurationField(null=True)": r"""
 p.dur
-p.dur + A_DAY
-p.dur + datetime.timedelta(days=-1, microseconds=3)
 A_DAY if p.b else p.dur
 A_DAY if p.b else None
 p.dur0 if p.dur0 is not None else A_DAY
 datetime.timedelta(days=-1, microseconds=3) if p.b else datetime.timedelta(microseconds=999999)
-p.dur + A_DAY if p.b else p.dur
-p.dur if p.b else p.dur + A_DAY
-A_DAY if p.b else p.dur + A_DAY
 """,
     'ForeignKey("shop.A", models.CASCADE, null=True, related_name="+")': r"""
 first
@@ -673,6 +648,37 @@ p.pos % 7 + 1
 }
 
 BUT_ON_POSTGRESQL = {
+    "DateField(null=True)": r"""
+p.d + A_DAY
+p.d - A_DAY
+p.d + datetime.timedelta(days=1)
+p.d - datetime.timedelta(weeks=3)
+p.d + datetime.timedelta(hours=24)
+p.d0 + A_DAY if p.d0 else p.d
+p.d + A_DAY if p.b else p.d
+p.d if p.b else p.d + A_DAY
+p.d + A_DAY if p.b else datetime.date(2020, 1, 1)
+p.d + A_DAY if p.b else None
+p.d0 if p.b else p.d - A_DAY
+""",
+    "DateTimeField(null=True)": r"""
+p.dt + A_DAY
+p.dt - datetime.timedelta(days=1, microseconds=5)
+p.dt + datetime.timedelta(hours=5)
+p.dt - datetime.timedelta(days=-3, microseconds=1)
+p.dt + datetime.timedelta(microseconds=1)
+p.dt0 + A_DAY if p.dt0 is not None else None
+p.dt + A_DAY if p.b else p.dt
+p.dt if p.b else p.dt - A_DAY
+p.dt - A_DAY if p.b else datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+""",
+    "DurationField(null=True)": r"""
+p.dur + A_DAY
+p.dur + datetime.timedelta(days=-1, microseconds=3)
+p.dur + A_DAY if p.b else p.dur
+p.dur if p.b else p.dur + A_DAY
+A_DAY if p.b else p.dur + A_DAY
+""",
     "FloatField(null=True)": r"""
 -p.fl
 p.fl * 0
