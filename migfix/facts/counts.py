@@ -50,20 +50,24 @@ def counts_around(loop: Loop) -> Iterator[Count]:
     for root in _evaluated_before(loop):
         for found in _counts_in(root, loop.resolver.scope, loop.module):
             rows = loop.resolver.value(found.rows)
-            if isinstance(rows, Rows) and _is_exact(rows, loop) and _alone(found.rows, loop):
+            if (
+                isinstance(rows, Rows)
+                and (_is_own(found.rows, loop) or not rows.has("list()"))
+                and _is_exact(rows, loop)
+                and _alone(found.rows, loop)
+            ):
                 yield found
 
 
 def filling(loop: Loop) -> list[Count]:
     """The places among these that load the very rows that the loop goes over, and keep them for it."""
+    return [count for count in loop.counts if _is_own(count.rows, loop)]
+
+
+def _is_own(rows: ast.expr, loop: Loop) -> bool:
+    """Do they have the name of the rows that the loop goes over? A list of these may go, no other."""
     name = loop.queryset
-    return [
-        count
-        for count in loop.counts
-        if isinstance(name, ast.Name)
-        and isinstance(count.rows, ast.Name)
-        and count.rows.id == name.id
-    ]
+    return isinstance(name, ast.Name) and isinstance(rows, ast.Name) and rows.id == name.id
 
 
 def needs_counts(loop: Loop) -> tuple[Beside, ...]:

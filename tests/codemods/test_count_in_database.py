@@ -371,3 +371,16 @@ def test_two_loops_behind_one_test_change_it_once():
         "MF401",
         select=("MF401",),
     )
+
+
+@pytest.mark.parametrize("made", ["list", "tuple"])
+@pytest.mark.parametrize("test", ["print(len(tags))", "if tags:\n    print()", "x = bool(tags)"])
+def test_a_list_of_other_rows_stays_and_is_counted_as_a_list(made, test):
+    body = f"tags = {made}(Tag.objects.all())\n{test}\nfor post in Post.objects.all():\n{BODY}"
+    outcome = outcome_of(whole(body), select=("MF401", "MF202", "MF203"), databases=EVERYWHERE)
+    assert outcome.loops[0].codes == ("MF203",)
+    inner = f"tags = {made}(Tag.objects.all())\nfor post in Post.objects.all():\n" + indent(
+        f"{test}\nfor item in post.attachments.all():\n    print(item)", "    "
+    )
+    outcome = outcome_of(whole(inner), select=("MF401",), databases=EVERYWHERE)
+    assert not any(loop.changed for loop in outcome.loops)
