@@ -21,20 +21,11 @@ _PRIMARIES = (
     ast.DictComp,
     ast.SetComp,
 )
-_TIGHT = (*_PRIMARIES, ast.Constant, ast.JoinedStr)
 
 
 def as_receiver(text: str) -> str:
     """The expression so that ``.method()`` may follow."""
     return text if isinstance(parsed_expression(text), _PRIMARIES) else f"({text})"
-
-
-def as_operand(text: str) -> str:
-    """The expression so that it may stand on either side of ``+``, ``*`` and their like."""
-    node = parsed_expression(text)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd, ast.Invert)):
-        node = node.operand
-    return text if isinstance(node, _TIGHT) else f"({text})"
 
 
 def elements_of(text: str) -> list[str] | None:

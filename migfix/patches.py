@@ -135,12 +135,10 @@ def _changed_by(node: ast.AST) -> list[_Change]:
         case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
             places = [target]
         case ast.Call(
-            func=ast.Name(id="setattr") | ast.Attribute(attr="__setattr__"), args=[owner, name, *_]
+            # ``mock.patch.object(...)``
+            func=ast.Name(id="setattr") | ast.Attribute(attr="__setattr__" | "object"),
+            args=[owner, name, *_],
         ):
-            return [(owner, _text(name))]
-        case ast.Call(
-            func=ast.Attribute(attr="object"), args=[owner, name, *_]
-        ):  # mock.patch.object
             return [(owner, _text(name))]
         case ast.Call(func=ast.Attribute(value=owner, attr="add_to_class"), args=[name, *_]):
             return [(owner, _text(name))]

@@ -9,6 +9,7 @@ from migfix.columns.acquainted import check_not_read_again
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.facts import uses
+from migfix.facts.bases import lineage
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState, Unknown
@@ -47,7 +48,7 @@ def check_plain(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
 
 def _names_of_bases(loop: Loop, model: ModelState) -> set[str]:
     """What the plain classes among the bases define."""
-    bases = {base for each in gates.lineage(model, loop) for base in each.bases}
+    bases = {base for each in lineage(model, loop) for base in each.bases}
     plain = (b for b in bases if isinstance(b, str) and b != "django.db.models.Model")
     return {name for base in plain for name in loop.state.base_class(base).names}
 
@@ -103,7 +104,7 @@ def _link_to_parent(loop: Loop, model: ModelState) -> Iterator[str]:
     """
     assert isinstance(loop.rows, Rows)
     if loop.rows.manager.related:
-        for each in gates.lineage(model, loop):
+        for each in lineage(model, loop):
             for field in each.fields:
                 if relations.accessor(each, field) == loop.rows.manager.name:
                     yield from [field.name] if field.kind in FOREIGN_KEYS else []
@@ -164,7 +165,7 @@ def field_of(
 
 def _check_one_to_one(use: uses.Use, column: FieldState, loop: Loop, model: ModelState) -> None:
     """``profile.user`` knows its profile, ``profile.parent_ptr`` is made of columns. Raises ``Refused``."""
-    parents = {base for each in gates.lineage(model, loop) for base in each.bases}
+    parents = {base for each in lineage(model, loop) for base in each.bases}
     if column.options.get("parent_link", False) is not False or column.target in parents:
         raise Refused(
             Reason.INHERITANCE, f"`{column.name}` is made of the columns of the row itself"
@@ -216,7 +217,7 @@ def _check_file(use: uses.Use, column: FieldState, loop: Loop) -> None:
 
 def targets(loop: Loop, model: ModelState) -> Iterator[str]:
     """The columns, other than the key, that foreign keys to the model hold (``to_field``)."""
-    for each in gates.lineage(model, loop):
+    for each in lineage(model, loop):
         for _, field in loop.state.relations_to(each.key).found:
             target = field.options.get("to_field")
             if isinstance(target, str):
@@ -246,7 +247,7 @@ def _names_back(loop: Loop, model: ModelState) -> frozenset[str]:
     """The foreign keys by which other rows know the row."""
     return frozenset(
         field.name
-        for each in gates.lineage(model, loop)
+        for each in lineage(model, loop)
         for _, field in loop.state.relations_to(each.key).found
     )
 
@@ -255,7 +256,7 @@ def _one_to_ones(loop: Loop, model: ModelState) -> frozenset[str]:
     """What the rows at the other ends of one-to-ones call the row."""
     return frozenset(
         name
-        for each in gates.lineage(model, loop)
+        for each in lineage(model, loop)
         for field in each.fields
         if field.kind == "OneToOneField" and (name := relations.name_of_one(each, field))
     )

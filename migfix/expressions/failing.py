@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Bound, Context, SqlValue
-from migfix.expressions.gates import lineage
 from migfix.expressions.path import Path
 from migfix.facts import uses
+from migfix.facts.bases import lineage
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal

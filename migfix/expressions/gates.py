@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.expressions import sources
 from migfix.expressions.context import Refused, SqlValue
-from migfix.facts.bases import base_caveats, reading_caveats
-from migfix.facts.bases import lineage as lineage
+from migfix.facts.bases import base_caveats, lineage, reading_caveats
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused, SqlValue
-from migfix.expressions.gates import lineage
 from migfix.expressions.loading import loaded_later
 from migfix.expressions.path import Path
 from migfix.expressions.types import is_rounded
+from migfix.facts.bases import lineage
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown

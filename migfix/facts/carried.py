@@ -6,10 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from migfix.reading.scopes import children, names_bound, walk
+from migfix.reading.scopes import COMPREHENSIONS, children, names_bound, walk
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LEAVING = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 
 
@@ -91,7 +89,7 @@ class _Flow:
 
     def _loads(self, node: ast.AST, known: set[str]) -> None:
         """Everything that the node evaluates, in no certain order; nested functions at once."""
-        if isinstance(node, _COMPREHENSIONS):
+        if isinstance(node, COMPREHENSIONS):
             known = known | {n for each in node.generators for n in _names(each.target)}
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             own = {n for child in walk(node) for n in _bound(child)}

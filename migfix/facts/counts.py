@@ -13,14 +13,13 @@ from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import ModelState, Unknown
 from migfix.reading.methods import Does, methods
 from migfix.reading.module import Module
-from migfix.reading.scopes import Scope, walk
+from migfix.reading.scopes import COMPREHENSIONS, Scope, walk
 from migfix.reading.values import Rows, Step
 
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Steps that say which rows there are, or nothing about that. Joins of others (``select_related``)
 # leave out rows that ``count()`` counts, and locks are not taken by it.
 _COUNTED = methods(Does.COUNTS_ALIKE)
@@ -115,7 +114,7 @@ def _is_repeated(node: ast.AST, root: ast.AST, parents: Mapping[ast.AST, ast.AST
     """May it run many times each time that ``root`` does, or with its errors caught?"""
     while node is not root:
         node = parents[node]
-        if isinstance(node, (*_LOOPS, *_COMPREHENSIONS, ast.Try)):
+        if isinstance(node, (*_LOOPS, *COMPREHENSIONS, ast.Try)):
             return True
     return False
 

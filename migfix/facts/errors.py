@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migfix.facts.aftermath import looks_back
 from migfix.facts.aliases import ALIASING, database_of
-from migfix.reading.scopes import walk, walk_scope
+from migfix.reading.scopes import FUNCTIONS, walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
 from migfix.sql.databases import Trait
@@ -36,7 +36,6 @@ Importers: TypeAlias = Callable[[Path], Sequence["Module"]]
 """The modules of the project that import the module in a file."""
 
 TRIES: tuple[type[ast.stmt], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))  # Python 3.11
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _EVERYTHING = frozenset({"Exception", "BaseException"})
 _ATOMIC = "django.db.transaction.atomic"
@@ -143,7 +142,7 @@ class _WayOut:
         step = node
         for ancestor in module.scope.ancestors(node):
             way = self._through(ancestor, step, module, way)
-            if isinstance(ancestor, _FUNCTIONS) and _is_run_by(step, ancestor):
+            if isinstance(ancestor, FUNCTIONS) and _is_run_by(step, ancestor):
                 self._leave_function(ancestor, module, way)
                 return
             step = ancestor
@@ -363,7 +362,7 @@ class _WayOut:
     def _returned(self, statement: ast.Return, module: Module, way: _Way) -> None:
         """A function that returns this one: what it returns is used where it is called."""
         maker = next(
-            (a for a in module.scope.ancestors(statement) if isinstance(a, _FUNCTIONS)), None
+            (a for a in module.scope.ancestors(statement) if isinstance(a, FUNCTIONS)), None
         )
         assert isinstance(maker, (ast.FunctionDef, ast.AsyncFunctionDef))
         for use, where in self._uses_of(maker.name, module):
@@ -444,9 +443,7 @@ _MIGRATED = "schema_editor.connection.alias"
 def _alias(node: ast.expr, module: Module) -> str | None:
     """The database that the expression names: by a literal, or as the one that is migrated."""
     if isinstance(node, ast.Name):
-        function = next(
-            (a for a in module.scope.ancestors(node) if isinstance(a, _FUNCTIONS)), None
-        )
+        function = next((a for a in module.scope.ancestors(node) if isinstance(a, FUNCTIONS)), None)
         binding = module.scope_of(function).bound_once(node.id) if function else None
         value = binding.value if binding and binding.position is None else None
         return _alias(value, module) if value is not None and value is not node else None

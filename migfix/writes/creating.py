@@ -11,6 +11,7 @@ from keyword import iskeyword
 from migfix.expressions import failing, gates, saves
 from migfix.expressions.context import Refused
 from migfix.facts import uses
+from migfix.facts.bases import lineage
 from migfix.facts.changes import shares_table
 from migfix.facts.effects import Effect, Kind
 from migfix.facts.loop import Loop
@@ -224,7 +225,7 @@ def check_model(
     caveats = list(gates.caveats_of(model, loop, columns))
     if model.proxy is not False:
         raise Refused(Reason.INHERITANCE, f"{model.label} stands for another model")
-    for each in gates.lineage(model, loop):
+    for each in lineage(model, loop):
         if any(isinstance(base, tuple) for base in each.bases):
             raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
         if "order_with_respect_to" in each.options:

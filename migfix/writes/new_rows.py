@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from migfix.expressions import failing
 from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, Refused
-from migfix.expressions.gates import lineage
 from migfix.facts import uses
+from migfix.facts.bases import lineage
 from migfix.facts.loop import Loop
 from migfix.findings import Refusal
 from migfix.history.fields import Is, fields
