@@ -76,14 +76,12 @@ def may_change_methods(data: bytes) -> bool:
     return any(part in data for part in _GIVING) or bool(_ASSIGNED_METHOD.search(data))
 
 
-def changes_of_methods(tree: ast.AST) -> Iterator[ast.stmt | ast.expr]:
-    """``Order.save = save``, ``field.pre_save = ...``, of whatever class or object but ``self``."""
-    return (node for node, _ in owners_of_methods(tree))
+def changes_of_methods(tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+    """``Order.save = save``, ``field.pre_save = ...``, of whatever class or object but ``self``.
 
-
-def owners_of_methods(tree: ast.AST) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
-    """The same, each with the last part of the name of what is changed."""
-    for node in ast.walk(tree):
+    Each with the last part of the name of what is changed.
+    """
+    for node in nodes_of(tree):
         if isinstance(node, (ast.stmt, ast.expr)):
             for owner, name in _changed_by(node):
                 called = last_name(owner)

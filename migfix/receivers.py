@@ -23,7 +23,6 @@ from migfix.patches import (
     changes_of_methods,
     may_change,
     may_change_methods,
-    owners_of_methods,
 )
 from migfix.senders import Senders
 from migfix.source import last_name, nodes_of, tree_of
@@ -133,7 +132,12 @@ class _File:
     @cached_property
     def signals(self) -> dict[str, frozenset[str]]:
         """The names that the file itself gives to signals."""
-        return {} if self.tree is None else _with_names_for({**_NAMES}, self.tree)
+        return _with_names_for(_NAMES, self.bindings)
+
+    @cached_property
+    def bindings(self) -> Sequence[_Binding]:
+        """What the file gives names to."""
+        return [] if self.tree is None else [*_bindings(self.tree)]
 
     @cached_property
     def own_signals(self) -> list[str]:
@@ -161,24 +165,23 @@ class _File:
     @cached_property
     def patchers(self) -> Mapping[str, ast.stmt | ast.expr]:
         """The functions and classes that change a method of some class, and such classes, each with the place."""
-        if self.tree is None:
+        changes = [] if self.tree is None else [*changes_of_methods(self.tree)]
+        if not changes or self.tree is None:
             return {}
-        named = [
-            node
-            for node in nodes_of(self.tree)
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        ]
-        found = ((each.name, next(changes_of_methods(each), None)) for each in named)
-        patched = {
-            name: place for place, name in owners_of_methods(self.tree) if name[:1].isupper()
-        }
-        return patched | {name: place for name, place in found if place is not None}
+        patched = {name: place for place, name in changes if name[:1].isupper()}
+        places = {place for place, _ in changes}
+        for node in nodes_of(self.tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                first = next((n for n in ast.walk(node) if n in places), None)
+                if isinstance(first, (ast.stmt, ast.expr)):
+                    patched[node.name] = first
+        return patched
 
     def patches(self, called: Collection[str]) -> Iterator[Receiver]:
         """What a migration does to methods, or has these functions do."""
         places = [place for name, place in self.patchers.items() if name in called]
         if self.is_migration and self.tree:
-            places += changes_of_methods(self.tree)
+            places += (place for place, _ in changes_of_methods(self.tree))
         for place in places[:1]:
             where = f"{self.shown}:{place.lineno}"
             yield Receiver(where, ALL, "changes a method, perhaps of a historical model")
@@ -197,7 +200,7 @@ class _File:
         hidden = {*self.own_signals, *_imported_own(self.tree, own)}
         names = {name: s for name, s in _NAMES.items() if name not in hidden}
         names |= dict(_imported_signals(self.tree, handed_on))
-        names = self.signals if names == _NAMES else _with_names_for(names, self.tree)
+        names = self.signals if names == _NAMES else _with_names_for(names, self.bindings)
         elsewhere = {name: found for (_, name), found in handed_on.items()}
         reading = _Reading(self.tree, names, self.is_migration, elsewhere)
         found = [*reading.connections()]
@@ -226,55 +229,74 @@ def _imported_signals(
                     yield alias.asname or alias.name, signals
 
 
-def _with_names_for(names: Signals, tree: ast.Module) -> dict[str, frozenset[str]]:
+def _with_names_for(names: Signals, bindings: Sequence[_Binding]) -> dict[str, frozenset[str]]:
     """The names, and those by which the file calls one of these, and so on."""
     known = dict(names)
     while True:
-        found = {name: s | known.get(name, s) for name, s in _named_here(tree, known)}
-        if found.items() <= known.items():
+        new: dict[str, frozenset[str]] = {}
+        for each in bindings:
+            if found := each.signals(known):
+                for name in each.names:
+                    new[name] = new.get(name, known.get(name, found)) | found
+        if new.items() <= known.items():
             return known
-        known |= found
+        known |= new
 
 
-def _named_here(tree: ast.Module, names: Signals) -> Iterator[tuple[str, frozenset[str]]]:
-    """Names by which the file calls a signal, or several: imported as, assigned, looped over."""
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The names that may be signals in an expression, and whether it gets them by a text."""
+
+    parts: frozenset[str]
+    by_text: bool = False
+
+    def signals(self, names: Signals) -> frozenset[str]:
+        found = frozenset().union(*(names.get(part, frozenset()) for part in self.parts))
+        return found or (ALL if self.by_text else frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """Names that the file gives to what these expressions hold."""
+
+    names: Sequence[str]
+    values: Sequence[_Value]
+
+    def signals(self, names: Signals) -> frozenset[str]:
+        return frozenset().union(*(value.signals(names) for value in self.values))
+
+
+def _bindings(tree: ast.Module) -> Iterator[_Binding]:
+    """Imported as, assigned, looped over, given back."""
     for node in nodes_of(tree):
         match node:
             case ast.ImportFrom(names=aliases):
                 yield from (
-                    (a.asname, names[a.name]) for a in aliases if a.name in names and a.asname
+                    _Binding([a.asname], [_Value(frozenset({a.name}))]) for a in aliases if a.asname
                 )
             case (
                 ast.Assign(targets=[target], value=value)
                 | ast.For(target=target, iter=value)
                 | ast.comprehension(target=target, iter=value)
                 | ast.NamedExpr(target=target, value=value)
+                | ast.AnnAssign(target=target, value=ast.expr() as value)
             ):
-                yield from (
-                    (name, found) for name in _bound(target) if (found := _in(value, names))
-                )
-            case ast.AnnAssign(target=target, value=ast.expr() as value):
-                yield from (
-                    (name, found) for name in _bound(target) if (found := _in(value, names))
-                )
+                yield _Binding(_bound(target), [_value(value)])
             case ast.FunctionDef(name=name):
                 returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
-                values = [_in(value, names) for value in returned if value is not None]
-                if found := frozenset().union(*values):
-                    yield name, found
+                yield _Binding([name], [_value(value) for value in returned if value is not None])
 
 
 def _bound(target: ast.expr) -> list[str]:
     return [n.id for n in ast.walk(target) if isinstance(n, ast.Name) and n.id not in _NAMES]
 
 
-def _in(node: ast.AST, names: Signals) -> frozenset[str]:
-    """The signals that the expression is, or holds: fields have methods called ``pre_save``, too."""
+def _value(node: ast.AST) -> _Value:
+    """What is called in it is no signal: fields have methods called ``pre_save``, too."""
     inside = list(ast.walk(node))
     called = {n.func for n in inside if isinstance(n, ast.Call)}
-    parts = (n for n in inside if n not in called)
-    found = frozenset().union(*(names.get(_part(n), frozenset()) for n in parts))
-    return found or (ALL if any(map(_is_by_text, inside)) else frozenset())
+    parts = (_part(n) for n in inside if n not in called)
+    return _Value(frozenset(filter(None, parts)), any(map(_is_by_text, inside)))
 
 
 def _part(node: ast.AST) -> str:
@@ -320,6 +342,8 @@ def _of_whole_module(tree: ast.Module) -> Iterator[ast.expr]:
 
 def _watching(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
     """``def watch(model): post_save.connect(f, sender=model)``"""
+    if not any(_called(node) == "connect" for node in nodes_of(tree)):
+        return
     for function in nodes_of(tree):
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
@@ -386,7 +410,7 @@ class _Reading:
             yield call, signals
 
     def _of(self, node: ast.expr) -> frozenset[str]:
-        return _in(node, self.names)
+        return _value(node).signals(self.names)
 
     def _of_owner(self, node: ast.expr) -> frozenset[str]:
         """The same in front of ``.connect``: there, ``anything.post_save`` is one as well, by any name."""
@@ -427,6 +451,8 @@ class _Reading:
     @cached_property
     def put_back(self) -> frozenset[ast.AST]:
         """Where receivers are only taken away for a while: ``kept = post_save.receivers``."""
+        if not any(getattr(n, "attr", "") == "receivers" for n in nodes_of(self.tree)):
+            return frozenset()
         functions = (n for n in nodes_of(self.tree) if isinstance(n, ast.FunctionDef))
         return frozenset(node for function in functions for node in _put_back(function))
 

@@ -201,6 +201,7 @@ def test_a_receiver_with_a_sender_hears_no_historical_model(source, tmp_path):
     [
         ("post_save.connect(index)", {"post_save"}),
         ("receiver([pre_init, post_delete])(index)", {"pre_init", "post_delete"}),
+        ("each = pre_save; each = post_delete; each.connect(index)", {"pre_save", "post_delete"}),
         ("class_prepared.connect(index)", ALL),
     ],
 )
