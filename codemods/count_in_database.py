@@ -54,7 +54,7 @@ def decide(loop: Loop) -> Decision:
     if not counts:
         return None
     methods = ", ".join(sorted({f".{count.method}()" for count in counts}))
-    lines = sorted({loop.line_of(count.node) for count in counts})
+    lines = sorted({loop.at(count.node).line for count in counts})
     where = f"line{'s' if len(lines) > 1 else ''} {' and '.join(map(str, lines))}"
     return Rewrite(
         part=Part.COUNTS,
@@ -68,10 +68,10 @@ def decide(loop: Loop) -> Decision:
 
 def _needs_stream(count: Count, loop: Loop) -> tuple[Beside, ...]:
     """A query more pays where the loop then streams, and does not need the list that was made before."""
-    line = loop.line_of(count.node)
-    why = f"the rows that line {line} reads are those of the loop, which holds them all anyway"
+    at = loop.at(count.node)
+    why = f"the rows that {at} reads are those of the loop, which holds them all anyway"
     return needs_batches(loop, Part.SOURCE) or (
-        Beside(Part.SOURCE, Refusal(Reason.QUERYSET_REUSED, why)),
+        Beside(Part.SOURCE, Refusal(Reason.QUERYSET_REUSED, why, at)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
@@ -90,19 +90,44 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """A place in the source; lines and columns count from 1. ``path`` is None in the file of the loop itself."""
+
+    line: int
+    column: int
+    path: str | None = None
+
+    def __str__(self) -> str:
+        return f"line {self.line} of {self.path}" if self.path else f"line {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
-    """A loop, or part of one, is left as it is: the reason, and the fact in one sentence."""
+    """A loop, or part of one, is left as it is: the reason, the fact in one sentence, and where it stands.
+
+    Without a location it holds of the whole loop. Two are the same wherever they are.
+    """
 
     reason: Reason
     message: str
+    at: Location | None = field(default=None, compare=False)
 
 
 class Refused(Exception):
     """Raised where something stands in the way, caught by the codemod that asked."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, at: Location | None = None) -> None:
         super().__init__(message)
-        self.refusal = Refusal(reason, message)
+        self.refusal = Refusal(reason, message, at)
+
+    @classmethod
+    def by(cls, refusal: Refusal) -> Refused:
+        return cls(refusal.reason, refusal.message, refusal.at)
+
+    def locate(self, at: Location) -> None:
+        """Say where it was met, if nothing closer to it has."""
+        if self.refusal.at is None:
+            self.refusal = replace(self.refusal, at=at)
 
 
 class Part(Enum):
@@ -254,6 +279,7 @@ class Answer:
     """What one codemod says of a loop: it rewrites its part, would if unsafe rewrites were allowed, or does not.
 
     ``reason`` says what it does, or why not; ``blocked_by`` is the refusal's reason, None for a rewrite.
+    ``at`` is where the refusal, or what makes the rewrite unsafe, stands; None for the loop as a whole.
     """
 
     code: str
@@ -262,6 +288,7 @@ class Answer:
     applicability: Applicability | None
     reason: str
     blocked_by: str | None = None
+    at: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,9 +276,10 @@ def _answers(
         match decision:
             case Rewrite():
                 applied, said = code in accepted, _with_doubts(decision)
-                yield Answer(code, decision.part, applied, decision.applicability, said)
-            case Refusal(reason=reason, message=message):
-                yield Answer(code, part_of[code], False, None, message, reason.value)
+                at = next((each.at for each in decision.caveats if each.at), None)
+                yield Answer(code, decision.part, applied, decision.applicability, said, at=at)
+            case Refusal(reason=reason, message=message, at=at):
+                yield Answer(code, part_of[code], False, None, message, reason.value, at)
 
 
 _GONE = {Outcome.UPDATE, Outcome.DELETE}

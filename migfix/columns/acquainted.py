@@ -14,7 +14,7 @@ from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
 from migfix.facts.loop import Loop
 from migfix.facts.reached import is_data, named_by_text
-from migfix.findings import Reason
+from migfix.findings import Location, Reason
 from migfix.reading import plain
 from migfix.reading.kinds import kind_of
 from migfix.reading.querysets import Resolver, row_of
@@ -35,17 +35,17 @@ def check_not_read_again(use: uses.Use, names: frozenset[str], loop: Loop) -> No
     for node, resolver in (*in_file, *called):
         if _reads_again(node, names, resolver):
             assert isinstance(node, ast.Attribute)
-            _refuse_reading(f"`{node.attr}`", loop.place_of(node, resolver))
+            _refuse_reading(f"`{node.attr}`", loop.at(node))
     for node, resolver in called:
         for name in named_by_text(node, resolver):
             if name is None or name in names:
                 what = f"the text for `{name}`" if name else "a name in a text"
-                _refuse_reading(what, loop.place_of(node, resolver))
+                _refuse_reading(what, loop.at(node))
     _check_not_handed_on(use, loop)
 
 
-def _refuse_reading(what: str, place: str) -> None:
-    raise Refused(Reason.ROW_ESCAPES, f"{place} may read any column through {what}")
+def _refuse_reading(what: str, at: Location) -> None:
+    raise Refused(Reason.ROW_ESCAPES, f"{at} may read any column through {what}", at)
 
 
 def _reads_again(node: ast.AST, names: frozenset[str], resolver: Resolver) -> bool:
@@ -75,10 +75,11 @@ def _check_not_handed_on(use: uses.Use, loop: Loop) -> None:
         held = _Held.by(sources, resolver)
         for effect in effects.effects_of(body, None, resolver):
             if effect.kind is effects.Kind.CALL and _may_get(effect, held):
+                at = loop.at(effect.node)
                 raise Refused(
                     Reason.ROW_ESCAPES,
-                    f"{loop.place_of(effect.node, resolver)} may hand rows that know this one to code "
-                    "that is not known",
+                    f"{at} may hand rows that know this one to code that is not known",
+                    at,
                 )
 
 

@@ -27,9 +27,10 @@ def check_save(loop: Loop, model: ModelState) -> None:
     own = loop.used(uses.Kind.SAVE)
     for use in own:
         if is_full_save(use) and not _is_plain_save(use, loop):
-            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+            at = loop.at(use.node)
+            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments", at)
     for effect in loop.effects:
-        line = loop.line_of(effect.node)
+        at = loop.at(effect.node)
         if effect.node in {use.node for use in own}:
             continue
         if effect.kind is effects.Kind.WRITES and (
@@ -37,12 +38,14 @@ def check_save(loop: Loop, model: ModelState) -> None:
         ):
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"line {line} may change rows of {model.label} that save() then writes back",
+                f"{at} may change rows of {model.label} that save() then writes back",
+                at,
             )
         if effect.kind in {effects.Kind.CALL, effects.Kind.SQL}:
             raise Refused(
                 Reason.UNKNOWN_CALL,
-                f"line {line} calls code that is not in this file and may change the same rows",
+                f"{at} calls code that is not in this file and may change the same rows",
+                at,
             )
 
 

@@ -52,7 +52,7 @@ def narrowing(loop: Loop) -> Narrowing:
     gates.check_manager(loop, model)
     gates.check_unheard(loop)
     for heard in saves.connected(columns) if loop.used(uses.Kind.SAVE) else ():
-        raise Refused(heard.reason, heard.message)
+        raise Refused.by(heard)
     distinct = list({column.name: column for column in columns.values()}.values())
     links = links_of(loop, model, is_ordered=is_total(loop) or dependence(loop) is None)
     # Where select_related() leads, it fails without the foreign key.
@@ -68,7 +68,7 @@ def narrowing(loop: Loop) -> Narrowing:
         spared = {name: column for name, column in spared.items() if column.kind in WIDE}
         kept = [name for name in every if name not in spared]
         if not spared or columns_refusal(loop, model, columns, kept) is not None:
-            raise Refused(refusal.reason, refusal.message)
+            raise Refused.by(refusal)
         return Narrowing("defer", (*spared, *joined))
     listed = [name for name in needed if name in names] or [_key(model, distinct)]
     listed += [name for link in links for name in link.names]
@@ -129,6 +129,7 @@ def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> R
         refused.refusal.reason,
         f"{refused.refusal.message}; nothing in this file names its large column"
         f"{'s' if len(large) > 1 else ''} {names}: look whether .defer({arguments}) would do",
+        refused.refusal.at,
     )
 
 
@@ -146,21 +147,19 @@ def _check_source(loop: Loop) -> None:
     if loop.row is None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     if reuse := loop.reuse_besides_batches:
-        raise Refused(Reason.QUERYSET_REUSED, reuse)
+        raise Refused.by(reuse)
     if loop.is_over_list_besides_batches:
         raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
     if (read := filling(loop)) and (held := cannot_stream(loop, in_batches=True)):
+        at = loop.at(read[0].node)
         raise Refused(
             Reason.QUERYSET_REUSED,
-            f"line {loop.line_of(read[0].node)} reads the rows before, and {held.message}: the loop "
-            "would read them again",
+            f"{at} reads the rows before, and {held.message}: the loop would read them again",
+            at,
         )
     for step in loop.rows.steps:
-        if step.name in _STEPS_REFUSED:
-            raise Refused(
-                Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
-            )
-        _check_step(step)
+        with loop.locating(step.node):
+            _check_step(step)
     if loop.is_over_iterator:
         raise Refused(
             Reason.QUERYSET_SHAPE,
@@ -172,6 +171,10 @@ def _check_source(loop: Loop) -> None:
 
 
 def _check_step(step: Step) -> None:
+    if step.name in _STEPS_REFUSED:
+        raise Refused(
+            Reason.QUERYSET_SHAPE, f"`.{step.name}()` in the queryset decides what is loaded"
+        )
     arguments = [*step.call.args, *step.call.keywords] if step.call else []
     if step.name == "extra" and not all(
         isinstance(a, ast.keyword) and a.arg in {"where", "params"} for a in arguments

@@ -29,7 +29,7 @@ def check_plain(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
     """No code of the project in the class that could read any column. Raises ``Refused``."""
     for caveat in gates.caveats_of(model, loop, columns):
         if caveat.reason is Reason.CUSTOM_BASE:
-            raise Refused(caveat.reason, caveat.message)
+            raise Refused.by(caveat)
     # __str__ and __eq__ run where a historical row would show or compare its key.
     special = sorted(name for name in _names_of_bases(loop, model) if name.startswith("__"))
     if special:
@@ -76,25 +76,32 @@ def needed_fields(
     yield from _link_to_parent(loop, model)
     yield from _prefetched(loop, model)
     for use in loop.uses:
-        match use.kind:
-            case uses.Kind.ESCAPE:
-                yield from _updated_in_bulk(use, loop, columns)
-            case uses.Kind.DELETE:
-                yield from _read_by_delete(loop, model, columns)
-            case uses.Kind.READ | uses.Kind.WRITE:
-                yield from field_of(use, loop, model, columns)
-            case uses.Kind.SAVE:
-                yield from named_by_save(use, columns)
-            case uses.Kind.LINK:
-                check_not_read_again(use, _names_back(loop, model), loop)
-                yield from targets(loop, model)
-            case uses.Kind.KEY:
-                yield from targets(loop, model)
+        with loop.locating(use.node):
+            yield from _needed_by(use, loop, model, columns)
     if loop.bulk_update and loop.given_to_batches:
         known = _known_columns(loop.bulk_update.fields, columns)
         if known is None:
             raise Refused(Reason.FIELD_UNKNOWN, "what bulk_update() writes is not known")
         yield from known
+
+
+def _needed_by(
+    use: uses.Use, loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
+) -> Iterator[str]:
+    match use.kind:
+        case uses.Kind.ESCAPE:
+            yield from _updated_in_bulk(use, loop, columns)
+        case uses.Kind.DELETE:
+            yield from _read_by_delete(loop, model, columns)
+        case uses.Kind.READ | uses.Kind.WRITE:
+            yield from field_of(use, loop, model, columns)
+        case uses.Kind.SAVE:
+            yield from named_by_save(use, columns)
+        case uses.Kind.LINK:
+            check_not_read_again(use, _names_back(loop, model), loop)
+            yield from targets(loop, model)
+        case uses.Kind.KEY:
+            yield from targets(loop, model)
 
 
 def _link_to_parent(loop: Loop, model: ModelState) -> Iterator[str]:
@@ -274,10 +281,9 @@ def _updated_in_bulk(use: uses.Use, loop: Loop, columns: Mapping[str, FieldState
                 return
     assert use.place is not None
     resolver = use.place.resolver
-    text = resolver.module.source.lines[loop.line_of(use.node) - 1].strip()
-    raise Refused(
-        Reason.ROW_ESCAPES, f"{loop.place_of(use.node, resolver)} may read any column: `{text}`"
-    )
+    at = loop.at(use.node)
+    text = resolver.module.source.lines[at.line - 1].strip()
+    raise Refused(Reason.ROW_ESCAPES, f"{at} may read any column: `{text}`", at)
 
 
 def _known_columns(fields: Sequence[str], columns: Mapping[str, FieldState]) -> list[str] | None:

@@ -23,6 +23,7 @@ from migfix.facts.fresh import Turn, changes, code_of
 from migfix.facts.indexes import is_ordered
 from migfix.facts.loop import Loop, by_name
 from migfix.facts.subqueries import tables_read
+from migfix.findings import Location
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.kinds import kind_of
 from migfix.reading.lookups import stays_in_table, tables_of
@@ -37,11 +38,11 @@ from migfix.sql.kinds import FOREIGN_KEYS
 class Dependence:
     """The first thing by which the order shows: where it is, and what it does."""
 
-    line: int
+    at: Location
     what: str
 
     def __str__(self) -> str:
-        return f"line {self.line} {self.what}"
+        return f"{self.at} {self.what}"
 
 
 @lru_cache(maxsize=256)  # several codemods ask, each for all states of a loop
@@ -63,13 +64,13 @@ def is_total(loop: Loop) -> bool:
 
 def _dependences(loop: Loop) -> Iterator[Dependence]:
     if "enumerate" in loop.wrappers:
-        yield Dependence(loop.node.lineno, "numbers the rows")
+        yield Dependence(loop.at(loop.node), "numbers the rows")
     yield from _of_names(loop)
     yield from _leaving(loop)
     turn = Turn(loop)
     for node, scope in code_of(turn):
         if (what := changes(node, scope, turn)) is not None:
-            yield Dependence(loop.line_of(node), what)
+            yield Dependence(loop.at(node), what)
     yield from _of_row(loop)
     yield from _of_effects(loop)
     yield from _of_annotations(loop)
@@ -81,11 +82,13 @@ def _of_names(loop: Loop) -> Iterator[Dependence]:
     counters = {name for name in loop.counters if _counts(name, loop)}
     for name in loop.names_used_after:
         if name not in counters:
-            yield Dependence(loop.node.lineno, f"leaves `{name}` to what follows the loop")
+            yield Dependence(loop.at(loop.node), f"leaves `{name}` to what follows the loop")
     for load in carried_loads(loop.node.target, loop.node.body):
         inside = load.id in counters and isinstance(load.ctx, ast.Store)
         if not inside:
-            yield Dependence(load.lineno, f"reads `{load.id}` as an earlier turn may have left it")
+            yield Dependence(
+                loop.at(load), f"reads `{load.id}` as an earlier turn may have left it"
+            )
 
 
 def _counts(name: str, loop: Loop) -> bool:
@@ -99,7 +102,7 @@ def _counts(name: str, loop: Loop) -> bool:
 def _leaving(loop: Loop) -> Iterator[Dependence]:
     for statement in loop.node.body:
         for node in _left_by(statement):
-            yield Dependence(loop.line_of(node), "leaves the loop early")
+            yield Dependence(loop.at(node), "leaves the loop early")
 
 
 def _left_by(node: ast.AST, *, inner: bool = False) -> Iterator[ast.AST]:
@@ -119,23 +122,23 @@ def _of_row(loop: Loop) -> Iterator[Dependence]:
     if loop.row is None:
         return
     if isinstance(model, Unknown):
-        yield Dependence(loop.node.lineno, "goes over rows of a model that is not known")
+        yield Dependence(loop.at(loop.node), "goes over rows of a model that is not known")
         return
     unique = _unique(model, loop)
     for use in loop.used(uses.Kind.WRITE):
         if unique is None or use.field in unique:
             yield Dependence(
-                loop.line_of(use.node), f"sets `{use.field}`, which rows may have to differ in"
+                loop.at(use.node), f"sets `{use.field}`, which rows may have to differ in"
             )
     for use in loop.used(uses.Kind.SAVE):
         if any(k.arg not in {"update_fields", "using"} for k in use.node.keywords):  # type: ignore[attr-defined]
-            yield Dependence(loop.line_of(use.node), "may save the row as a new one")
+            yield Dependence(loop.at(use.node), "may save the row as a new one")
     for use in loop.used(uses.Kind.DELETE):
         if _takes_rows_along(model, loop):
-            yield Dependence(loop.line_of(use.node), "may delete other rows of the loop, or fail")
+            yield Dependence(loop.at(use.node), "may delete other rows of the loop, or fail")
     for use in loop.used(uses.Kind.ESCAPE):
         if not _is_collected(use.node, loop):
-            yield Dependence(loop.line_of(use.node), "hands the row on")
+            yield Dependence(loop.at(use.node), "hands the row on")
 
 
 def _of_annotations(loop: Loop) -> Iterator[Dependence]:
@@ -144,32 +147,32 @@ def _of_annotations(loop: Loop) -> Iterator[Dependence]:
     computed = loop.rows.has("annotate", "alias", "values", "values_list", "extra")
     if computed and _writes(loop) and may_repeat_rows(loop):
         yield Dependence(
-            loop.node.lineno, "goes over rows that may come more than once, with other values"
+            loop.at(loop.node), "goes over rows that may come more than once, with other values"
         )
 
 
 def _of_errors(loop: Loop) -> Iterator[Dependence]:
     """An error that leaves what was written before it: which rows those are shows the order."""
     kept = loop.errors.kept or loop.errors.told_apart
-    if kept and _writes(loop) and (line := _may_fail(loop)) is not None:
-        yield Dependence(line, f"may fail, and what was written before stays ({kept})")
+    if kept and _writes(loop) and (place := _may_fail(loop)) is not None:
+        yield Dependence(loop.at(place), f"may fail, and what was written before stays ({kept})")
 
 
 def _writes(loop: Loop) -> bool:
     return _written(loop) != frozenset()
 
 
-def _may_fail(loop: Loop) -> int | None:
-    """The line of the body that may raise; None where certainly none does."""
+def _may_fail(loop: Loop) -> ast.AST | None:
+    """The first part of the body that may raise; None where certainly none does."""
     model = loop.model
     if isinstance(model, Unknown) or isinstance(loop.columns, Unknown):
-        return loop.node.lineno
+        return loop.node
     columns = by_name(loop.columns)
-    found = [loop.line_of(node) for node in loop.nodes if not _is_harmless(node, columns, loop)]
+    found = next((node for node in loop.nodes if not _is_harmless(node, columns, loop)), None)
     saved = {columns[use.field].name for use in loop.used(uses.Kind.WRITE) if use.field in columns}
-    if not found and of_assignments(loop, model, columns, saved) is not None:
-        return loop.node.lineno
-    return min(found, default=None)
+    if found is None and of_assignments(loop, model, columns, saved) is not None:
+        return loop.node
+    return found
 
 
 _PLAIN = (
@@ -250,20 +253,28 @@ def _of_effects(loop: Loop) -> Iterator[Dependence]:
     written = _written(loop)
     apart = _Apart(loop)
     for effect in loop.effects:
-        line = loop.line_of(effect.node)
-        match effect.kind:
-            case Kind.OUTPUT:
-                yield Dependence(line, "prints or logs something of each row")
-            case Kind.CALL | Kind.SQL | Kind.YIELDS:
-                yield Dependence(line, "runs code of which it is not known what it does")
-            case Kind.TRANSACTION if not _is_atomic(effect, loop):
-                yield Dependence(line, "controls transactions")
-            case Kind.WRITES if not apart.takes(effect.model, _links(effect, loop)):
-                yield Dependence(line, "writes rows that other turns may write or number as well")
-            case Kind.READS if _meets(_read(effect, loop), written):
-                yield Dependence(line, "may read what other turns write")
+        if (what := _shown_by(effect, apart, written, loop)) is not None:
+            yield Dependence(loop.at(effect.node), what)
     if written is None or written:
         yield from _followed(loop, written)
+
+
+def _shown_by(
+    effect: Effect, apart: _Apart, written: frozenset[str] | None, loop: Loop
+) -> str | None:
+    """What the effect does by which the order shows."""
+    match effect.kind:
+        case Kind.OUTPUT:
+            return "prints or logs something of each row"
+        case Kind.CALL | Kind.SQL | Kind.YIELDS:
+            return "runs code of which it is not known what it does"
+        case Kind.TRANSACTION if not _is_atomic(effect, loop):
+            return "controls transactions"
+        case Kind.WRITES if not apart.takes(effect.model, _links(effect, loop)):
+            return "writes rows that other turns may write or number as well"
+        case Kind.READS if _meets(_read(effect, loop), written):
+            return "may read what other turns write"
+    return None
 
 
 def _meets(read: frozenset[str] | None, written: frozenset[str] | None) -> bool:
@@ -324,16 +335,16 @@ def _followed(loop: Loop, written: frozenset[str] | None) -> Iterator[Dependence
             )
             if _meets(None if isinstance(found, Unknown) else found, written):
                 yield Dependence(
-                    node.lineno, f"follows `{node.attr}` to rows that other turns write"
+                    loop.at(node), f"follows `{node.attr}` to rows that other turns write"
                 )
         elif isinstance(owner, Row) and value is None and owner.model == loop.rows.model:
             column = columns.get(node.attr)
             if column is None and not _is_no_relation(node, resolver, loop):
-                yield Dependence(node.lineno, f"reads `{node.attr}`, which is no column")
+                yield Dependence(loop.at(node), f"reads `{node.attr}`, which is no column")
             elif (
                 column is not None and column.is_relation is not False and node.attr == column.name
             ):
-                yield Dependence(node.lineno, f"follows `{node.attr}` to rows that are not known")
+                yield Dependence(loop.at(node), f"follows `{node.attr}` to rows that are not known")
 
 
 def _is_no_relation(node: ast.Attribute, resolver: Resolver, loop: Loop) -> bool:

@@ -13,7 +13,7 @@ from migfix.facts.changes import shares_table
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop, by_name
 from migfix.facts.subqueries import inner_queries
-from migfix.findings import Reason, Refusal
+from migfix.findings import Location, Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import stays_in_table
 from migfix.reading.methods import Does, methods
@@ -42,8 +42,9 @@ def columns_refusal(
         return computed
     if (walked := _walks_what_moves(loop, model, columns, loaded)) is not None:
         return walked
-    if is_total(loop) or (why := _what_shows(loop)) is None:
+    if is_total(loop) or (shown := _what_shows(loop)) is None:
         return None
+    why, at = shown
     steps = loop.rows.steps
     grouped = any(_is_computed_of(AGGREGATES, step, loop.resolver) for step in steps)
     settled = grouped or loop.rows.has("distinct") or gates.inherited(loop) is not None
@@ -53,7 +54,8 @@ def columns_refusal(
         known = "are not sorted, and an index may hold every column that the body needs"
     else:
         known = _sorted(loop, model)
-    return Refusal(Reason.ROW_ORDER, f"{why}, and the rows {known}: they may come in another order")
+    said = f"{why}, and the rows {known}: they may come in another order"
+    return Refusal(Reason.ROW_ORDER, said, at)
 
 
 def _walks_what_moves(
@@ -98,12 +100,14 @@ def cursor_refusal(loop: Loop) -> Refusal | None:
         return None
     if (computed := _computed_of_order(loop)) is not None:
         return computed
-    if is_total(loop) or (why := _what_shows(loop)) is None or _reads_whole_table(loop):
+    if is_total(loop) or (shown := _what_shows(loop)) is None or _reads_whole_table(loop):
         return None
+    why, at = shown
     return Refusal(
         Reason.ROW_ORDER,
         f"{why}, and the rows {_known_order(loop)}: from a cursor of PostgreSQL they may come in "
         "another order",
+        at,
     )
 
 
@@ -120,13 +124,15 @@ def _sorted(loop: Loop, model: ModelState) -> str:
     return f"are sorted by {indexes.sorted_by(loop, model)}, {doubt}"
 
 
-def _what_shows(loop: Loop) -> str | None:
+def _what_shows(loop: Loop) -> tuple[str, Location] | None:
+    """What of the order shows, and where; None where nothing does."""
     assert isinstance(loop.rows, Rows)
     for step in loop.rows.steps:
         if step.name == "[]" or (step.name == "distinct" and step.call and step.call.args):
-            return "which of several rows that are equal in order the queryset takes matters"
+            why = "which of several rows that are equal in order the queryset takes matters"
+            return why, loop.at(step.node)
     found = dependence(loop)
-    return None if found is None else str(found)
+    return None if found is None else (str(found), found.at)
 
 
 def _computed_of_order(loop: Loop) -> Refusal | None:
@@ -136,11 +142,12 @@ def _computed_of_order(loop: Loop) -> Refusal | None:
         if _is_computed_of(frozenset(), step, loop.resolver) and not _is_computed_of(
             AGGREGATES, step, loop.resolver
         ):
-            line = loop.line_of(step.node)
+            at = loop.at(step.node)
             return Refusal(
                 Reason.ROW_ORDER,
-                f"what {step.name}() on line {line} computes may depend on the order in which the "
+                f"what {step.name}() on {at} computes may depend on the order in which the "
                 "database meets the rows",
+                at,
             )
     return None
 

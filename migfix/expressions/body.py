@@ -62,15 +62,19 @@ def _step(statement: ast.stmt, path: Path) -> list[Path]:
     step = _TABLE.get(type(statement))
     if step is None:
         raise _refused_statement(statement, path)
-    return step(statement, path)
+    try:
+        return step(statement, path)
+    except Refused as refused:
+        refused.locate(path.context.loop.at(statement))
+        raise
 
 
 def _refused_statement(statement: ast.stmt, path: Path) -> Refused:
     lines = path.context.loop.source.lines[statement.lineno - 1 : statement.end_lineno]
     shown = shortened("".join(lines))
+    at = path.context.loop.at(statement)
     return Refused(
-        Reason.OTHER_STATEMENTS,
-        f"line {statement.lineno} does more than set fields of the row: `{shown}`",
+        Reason.OTHER_STATEMENTS, f"{at} does more than set fields of the row: `{shown}`", at
     )
 
 

@@ -107,10 +107,12 @@ def later_turns(loop: Loop, besides: Collection[ast.AST], fails: str | None) -> 
     found += [use.node for use in loop.used(uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.ESCAPE)]
     others = [node for node in found if node not in besides]
     if others and fails is not None and loop.errors.kept:
+        at = loop.at(others[0])
         yield Refusal(
             Reason.TRANSACTION,
-            f"{fails} and stop the loop: line {loop.line_of(others[0])} runs in more turns before a row "
+            f"{fails} and stop the loop: {at} runs in more turns before a row "
             f"that waits is seen to fail, and what it does stays ({loop.errors.kept})",
+            at,
         )
 
 

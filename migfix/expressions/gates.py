@@ -134,7 +134,7 @@ def save_caveats(loop: Loop, *, full: bool) -> Iterator[Refusal]:
 def check_unheard(loop: Loop) -> None:
     """Nobody is handed the row who may read all of it. Raises ``Refused``."""
     for heard in _heard(loop, ALL, "it may read any column"):
-        raise Refused(heard.reason, heard.message)
+        raise Refused.by(heard)
 
 
 def _heard(loop: Loop, signals: frozenset[str], why: str) -> Iterator[Refusal]:

@@ -64,10 +64,11 @@ def loaded_later(
             unsure.setdefault(column.name, use)
     for name, use in unsure.items():
         if name not in found and not _is_written_back(columns[name], loop.databases):
+            at = loop.at(use.node)
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT,
-                f"save() writes the deferred `{name}` where the turn has loaded it, which line "
-                f"{loop.line_of(use.node)} does on some ways only",
+                f"save() writes the deferred `{name}` where the turn has loaded it, which {at} does on some ways only",
+                at,
             )
     return frozenset(found)
 

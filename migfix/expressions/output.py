@@ -19,7 +19,7 @@ def output_caveat(statement: ast.stmt, context: Context) -> Refusal | None:
         return None
     if _writes_row(statement, context) or _gives_row_away(statement, found, context):
         return None
-    return _lost(statement)
+    return _lost(statement, context)
 
 
 def local_caveat(statement: ast.stmt, name: str, context: Context) -> Refusal | None:
@@ -32,13 +32,12 @@ def local_caveat(statement: ast.stmt, name: str, context: Context) -> Refusal | 
     scope = context.resolver.scope
     loads = [load for load in scope.loads(name) if not scope.is_inside(load, statement)]
     told = all(_is_told(load, context) for load in loads)
-    return _lost(statement) if loads and told else None
+    return _lost(statement, context) if loads and told else None
 
 
-def _lost(statement: ast.stmt) -> Refusal:
-    return Refusal(
-        Reason.OUTPUT, f"what line {statement.lineno} prints or logs of each row is lost"
-    )
+def _lost(statement: ast.stmt, context: Context) -> Refusal:
+    at = context.loop.at(statement)
+    return Refusal(Reason.OUTPUT, f"what {at} prints or logs of each row is lost", at)
 
 
 def _is_told(load: ast.AST, context: Context) -> bool:

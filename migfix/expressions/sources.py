@@ -30,6 +30,7 @@ def check_source(loop: Loop, verb: str) -> None:
             raise Refused(
                 Reason.QUERYSET_SHAPE,
                 f"`{_shown(step)}` in the queryset: {verb}() would not be the same",
+                loop.at(step.node),
             )
     check_wrappers(loop)
     if loop.rows.has("[]") and loop.rows.has("using", "db_manager"):
@@ -42,7 +43,7 @@ def check_source(loop: Loop, verb: str) -> None:
         raise Refused(Reason.LOOP_SHAPE, "the loop has an else")
     bulk = loop.bulk_update if verb == "update" else None
     if reuse := loop.reuse_besides(bulk.places if bulk else frozenset()):
-        raise Refused(Reason.QUERYSET_REUSED, reuse)
+        raise Refused.by(reuse)
     for name in loop.names_used_after:
         if name not in loop.counters or verb != "update":
             raise Refused(Reason.USED_AFTER, f"`{name}` is used after the loop")
@@ -179,7 +180,8 @@ def _inner_caveats(loop: Loop, verb: str) -> Iterator[Refusal]:
 
 
 def _inner_caveat(inner: Inner, loop: Loop, verb: str, *, per_row: bool) -> Refusal:
-    reads = f"the query on line {loop.line_of(inner.node)}, inside of that for the rows, "
+    at = loop.at(inner.node)
+    reads = f"the query on {at}, inside of that for the rows, "
     if isinstance(inner.tables, Unknown):
         reads += f"may read {loop.model_label} ({inner.tables.why} is not known)"
     else:
@@ -188,6 +190,7 @@ def _inner_caveat(inner: Inner, loop: Loop, verb: str, *, per_row: bool) -> Refu
     return Refusal(
         Reason.QUERYSET_SHAPE,
         f"{reads}, which {verb}() changes: {sees if per_row else ''}MySQL rejects that",
+        at,
     )
 
 

@@ -74,16 +74,12 @@ def needs_counts(loop: Loop) -> tuple[Beside, ...]:
 
     Else the database would be asked for all of them twice.
     """
-    return tuple(
-        Beside(
-            Part.COUNTS,
-            Refusal(
-                Reason.QUERYSET_REUSED,
-                f"line {loop.line_of(count.node)} reads all rows before: the loop would read them again",
-            ),
-        )
-        for count in filling(loop)[:1]
-    )
+    counts = filling(loop)
+    if not counts:
+        return ()
+    at = loop.at(counts[0].node)
+    why = f"{at} reads all rows before: the loop would read them again"
+    return (Beside(Part.COUNTS, Refusal(Reason.QUERYSET_REUSED, why, at)),)
 
 
 def _evaluated_before(loop: Loop) -> Iterator[ast.AST]:

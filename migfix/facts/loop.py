@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -19,6 +20,7 @@ from migfix.facts.errors import Errors, Importers, errors_of
 from migfix.facts.reached import reached
 from migfix.facts.uses import Kind as UseKind
 from migfix.facts.uses import Use, uses_of
+from migfix.findings import Location, Reason, Refusal, Refused
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.functions import Function, Reach
 from migfix.reading.methods import Does, methods
@@ -333,12 +335,12 @@ class Loop:
                     yield load
 
     @property
-    def reuse(self) -> str | None:
-        """How the rows are used besides this loop, as a sentence; None when they are not."""
+    def reuse(self) -> Refusal | None:
+        """How the rows are used besides this loop; None when they are not."""
         return self.reuse_besides(frozenset())
 
     @property
-    def reuse_besides_batches(self) -> str | None:
+    def reuse_besides_batches(self) -> Refusal | None:
         """The same of the loop where batches take the place of its ``bulk_update()``."""
         return self.reuse_besides(self.given_to_batches)
 
@@ -351,19 +353,20 @@ class Loop:
         bulk = self.bulk_update
         return bulk.shared if bulk and not self.used(UseKind.SAVE) else frozenset()
 
-    def reuse_besides(self, places: frozenset[ast.AST]) -> str | None:
+    def reuse_besides(self, places: frozenset[ast.AST]) -> Refusal | None:
         """The same, where these places do not matter. Those that only count the rows never do."""
         others = (place for place in self._reusing() if place not in places)
         reused = next((place for place in others if not self._only_counts(place)), None)
         if reused is None:
             return None
+        at, name = self.at(reused), self.text(self.queryset)
         if reused is not self.queryset:
-            line = self.line_of(reused)
-            return f"the queryset's rows are used again on line {line}"
-        name = self.text(self.queryset)
-        if self._runs_again():
-            return f"an outer loop makes this one go over the rows of `{name}` again"
-        return f"`{name}` is made elsewhere, where its rows may be used again"
+            why = f"the queryset's rows are used again on {at}"
+        elif self._runs_again():
+            why = f"an outer loop makes this one go over the rows of `{name}` again"
+        else:
+            why = f"`{name}` is made elsewhere, where its rows may be used again"
+        return Refusal(Reason.QUERYSET_REUSED, why, at)
 
     def _only_counts(self, place: ast.AST) -> bool:
         return any(place is count.rows for count in self.counts)
@@ -465,21 +468,28 @@ class Loop:
         quoted = self.names.quoted
         return f"{apps}.get_model({quoted(key[0])}, {quoted(known.name)})"
 
-    def line_of(self, node: ast.AST) -> int:
-        """The line that a message names: the node's own, else that of the loop."""
-        return getattr(node, "lineno", self.node.lineno)
+    def at(self, node: ast.AST) -> Location:
+        """Where a message says that the node stands; the loop's own place for what stands nowhere."""
+        if not isinstance(node, (ast.stmt, ast.expr)) or not hasattr(node, "lineno"):
+            node = self.node
+        library = self.module.library
+        if self.module.holds(node) or library is None:
+            return Location(node.lineno, self.source.column(node))
+        other = next((each for each in library.read if each.holds(node)), None)
+        if other is None:  # a rewrite made it up
+            return Location(node.lineno, node.col_offset + 1)
+        path = other.source.path
+        shown = path.relative_to(top_folder(path.parent, library.files)).as_posix()
+        return Location(node.lineno, other.source.column(node), shown)
 
-    def place_of(self, node: ast.AST, resolver: Resolver) -> str:
-        """``line 4`` where a message names a node; with the file where it is another than the loop's."""
-        place = f"line {self.line_of(node)}"
-        if resolver.module is self.module:
-            return place
-        path = resolver.module.source.path
-        library = resolver.module.library
-        if library is None:
-            return f"{place} of {path.name}"
-        top = top_folder(path.parent, library.files)
-        return f"{place} of {path.relative_to(top).as_posix()}"
+    @contextmanager
+    def locating(self, node: ast.AST) -> Iterator[None]:
+        """A refusal from in here that names no place is one of the node."""
+        try:
+            yield
+        except Refused as refused:
+            refused.locate(self.at(node))
+            raise
 
     def text(self, node: ast.expr) -> str:
         """The source of an expression on one line, also of one that a rewrite made up."""

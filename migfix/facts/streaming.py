@@ -50,7 +50,7 @@ def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
             "the model is imported, not taken from apps: its own save() and signals run",
         )
     if reuse := loop.reuse_besides_batches if in_batches else loop.reuse:
-        return Refusal(Reason.QUERYSET_REUSED, reuse)
+        return reuse
     if isinstance(loop.rows, RawRows):
         few = _few_rows_of_sql(_sql_of(loop.rows, loop), loop)
         return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
@@ -72,7 +72,7 @@ def needs_batches(loop: Loop, part: Part) -> tuple[Beside, ...]:
 def needs_batches_of_rows(loop: Loop) -> tuple[Beside, ...]:
     """The condition for reading other columns: that no ``bulk_update()`` gets the rows of the loop itself."""
     if loop.reuse and not loop.reuse_besides_batches:
-        return (Beside(Part.WRITES, Refusal(Reason.QUERYSET_REUSED, loop.reuse)),)
+        return (Beside(Part.WRITES, loop.reuse),)
     return ()
 
 
@@ -84,16 +84,15 @@ def _cannot_stream_cursor(query: CursorQuery, loop: Loop) -> Refusal | None:
     if not is_one_select(text):
         return Refusal(Reason.SQL_UNKNOWN, "the SQL is not surely one SELECT that changes nothing")
     if again := rows_used_again(query, loop):
-        line = loop.line_of(again)
-        return Refusal(Reason.QUERYSET_REUSED, f"the rows are used again on line {line}")
+        at = loop.at(again)
+        return Refusal(Reason.QUERYSET_REUSED, f"the rows are used again on {at}", at)
     if used := cursor_used(query, loop):
-        return Refusal(
-            Reason.CURSOR_USED, f"line {loop.line_of(used)} may need what the cursor has run"
-        )
+        at = loop.at(used)
+        return Refusal(Reason.CURSOR_USED, f"{at} may need what the cursor has run", at)
     if custom := uses_other_rows(loop):
+        at = loop.at(custom)
         return Refusal(
-            Reason.CUSTOM_CURSOR,
-            f"by line {loop.line_of(custom)} the cursor's rows may be something else than tuples",
+            Reason.CUSTOM_CURSOR, f"by {at} the cursor's rows may be something else than tuples", at
         )
     few = _few_rows_of_sql(text, loop)
     return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
@@ -128,10 +127,11 @@ def _live_elsewhere(loop: Loop) -> Refusal | None:
 def _per_parent(loop: Loop) -> Refusal | None:
     if loop.outer_row_loop is None:
         return None
+    at = loop.at(loop.outer_row_loop)
     return Refusal(
         Reason.PER_PARENT,
-        f"each turn of the loop on line {loop.outer_row_loop.lineno} reads a few rows of its own:"
-        " streaming gains nothing",
+        f"each turn of the loop on {at} reads a few rows of its own: streaming gains nothing",
+        at,
     )
 
 
@@ -186,19 +186,21 @@ def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
         return Refusal(
             Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open"
         )
-    if isinstance(loop.rows, RawRows) and (line := _kept_raw_on(loop)) is not None:
-        return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
+    if isinstance(loop.rows, RawRows) and (kept := _kept_raw_at(loop)) is not None:
+        at = loop.at(kept)
+        return Refusal(Reason.KEEPS_ROWS, f"{at} keeps every row until after the loop", at)
     appends = loop.bulk_update.appends if in_batches and loop.bulk_update else ()
     for use in loop.used(uses.Kind.ESCAPE):
         if loop.resolver.scope.parents.get(use.node) in appends:
             continue
-        if (line := _kept_on(use, loop)) is not None:
-            return Refusal(Reason.KEEPS_ROWS, f"line {line} keeps every row until after the loop")
+        if (kept := _kept_at(use, loop)) is not None:
+            at = loop.at(kept)
+            return Refusal(Reason.KEEPS_ROWS, f"{at} keeps every row until after the loop", at)
     return None
 
 
-def _kept_on(use: uses.Use, loop: Loop) -> int | None:
-    """The line where the row itself is put into a list or dict, None if it is not.
+def _kept_at(use: uses.Use, loop: Loop) -> ast.AST | None:
+    """Where the row itself is put into a list or dict, None if it is not.
 
     A list that the loop empties holds as many rows as the loop wants to write in one go.
     """
@@ -208,9 +210,9 @@ def _kept_on(use: uses.Use, loop: Loop) -> int | None:
         ):
             return None
         case ast.Call(func=ast.Attribute(attr="append" | "add" | "appendleft" | "insert")) as call:
-            return call.lineno
+            return call
         case ast.Assign(targets=[ast.Subscript(), *_]) as assignment:
-            return assignment.lineno
+            return assignment
     return None
 
 
@@ -230,14 +232,14 @@ def _is_emptied(name: str, loop: Loop) -> bool:
     )
 
 
-def _kept_raw_on(loop: Loop) -> int | None:
+def _kept_raw_at(loop: Loop) -> ast.AST | None:
     """The same for a row that is no instance of a known model."""
     target = loop.node.target
     for node in (n for statement in loop.node.body for n in walk(statement)):
         match node:
             case ast.Call(func=ast.Attribute(attr="append"), args=[ast.Name(id=name)]):
                 if isinstance(target, ast.Name) and name == target.id:
-                    return node.lineno
+                    return node
     return None
 
 
@@ -410,7 +412,7 @@ def _may_write(loop: Loop) -> str | None:
 
 def _may_write_others(loop: Loop) -> str | None:
     found = loop.having(effects.Kind.WRITES, effects.Kind.CALL, effects.Kind.SQL)
-    return f"line {loop.line_of(found[0].node)} may write" if found else None
+    return f"{loop.at(found[0].node)} may write" if found else None
 
 
 def sends_queries(loop: Loop) -> bool:

@@ -72,6 +72,11 @@ class Library:
             return self._read(itself or relative_file(name, importer, self.files))
         return self._read(self._file(name))
 
+    @property
+    def read(self) -> Iterator[Module]:
+        """The modules that were read so far."""
+        return (module for module in self._modules.values() if module is not None)
+
     def file(self, path: Path) -> Module | None:
         """The module in a file of the project; None where it cannot be read."""
         return self._read(path)

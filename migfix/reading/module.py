@@ -47,6 +47,10 @@ class Module:
             self._scopes[function] = Scope(function, outer)
         return self._scopes[function]
 
+    def holds(self, node: ast.AST) -> bool:
+        """Is it a node of this file?"""
+        return node in self.scope.parents
+
     def nodes_of(self, function: FunctionNode) -> tuple[ast.AST, ...]:
         """Every node of the function's own body, in source order, without nested functions."""
         if function not in self._nodes:

@@ -80,6 +80,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "applicability": answer.applicability.value if answer.applicability else None,
         "reason": answer.reason,
         "blocked_by": answer.blocked_by,
+        "at": asdict(answer.at) if answer.at else None,
     }
 
 

@@ -21,6 +21,8 @@ from migfix.reading.scopes import DEFINITIONS
 from migfix.reading.values import Rows
 from migfix.sql.databases import Trait
 
+READ_BEFORE = Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before")
+
 
 def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
     """Every ``row.save()`` of the loop, a statement of the body itself, and its row. Raises ``Refused``."""
@@ -28,38 +30,34 @@ def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
     for use in loop.used(uses.Kind.SAVE):
         assert isinstance(use.node, ast.Call) and isinstance(use.node.func, ast.Attribute)
         if not loop.resolver.scope.is_inside(use.node, loop.node):
-            place = place_of_use(use, loop)
-            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {place}")
+            at = loop.at(use.node)
+            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at}", at)
         check_place(use.node, loop, "save()")
         found.append((use.node, use.node.func.value))
     return found
 
 
-def place_of_use(use: uses.Use, loop: Loop) -> str:
-    """Where a message says that the row is used."""
-    return loop.place_of(use.node, use.place.resolver if use.place else loop.resolver)
-
-
 def check_place(call: ast.Call, loop: Loop, called: str) -> None:
     """The call is a statement of the body, whose errors nothing catches there. Raises ``Refused``."""
-    line, scope = loop.line_of(call), loop.resolver.scope
+    at, scope = loop.at(call), loop.resolver.scope
     if not scope.is_inside(call, loop.node):
-        raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on line {line}")
+        raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at}", at)
     if not isinstance(scope.parents[call], ast.Expr):
-        raise Refused(Reason.LOOP_SHAPE, f"{called} on line {line} is a part of something else")
+        raise Refused(Reason.LOOP_SHAPE, f"{called} on {at} is a part of something else", at)
     for ancestor in scope.ancestors(call):
         if ancestor is loop.node:
             return
         if isinstance(ancestor, DEFINITIONS):
-            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on line {line}")
+            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at}", at)
         if isinstance(ancestor, TRIES):
             raise Refused(
                 Reason.TRANSACTION,
-                f"an error of {called} on line {line} would come later, outside of its `try`",
+                f"an error of {called} on {at} would come later, outside of its `try`",
+                at,
             )
         if isinstance(ancestor, (ast.With, ast.AsyncWith)):
             raise Refused(
-                Reason.TRANSACTION, f"{called} on line {line} would come after its `with` block"
+                Reason.TRANSACTION, f"{called} on {at} would come after its `with` block", at
             )
 
 
@@ -73,9 +71,9 @@ def check_surroundings(loop: Loop) -> None:
             f"{caught}: an error would come later, after more turns of the loop",
         )
     if loop.outer_loop is not None:
+        at = loop.at(loop.outer_loop)
         raise Refused(
-            Reason.PER_PARENT,
-            f"each turn of the loop on line {loop.outer_loop.lineno} would write a batch of its own",
+            Reason.PER_PARENT, f"each turn of the loop on {at} would write a batch of its own", at
         )
 
 
@@ -129,13 +127,14 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
     A full ``save()`` writes the others as they were loaded. Raises ``Refused``.
     """
     found = loop.used(uses.Kind.SAVE)
-    named = [list(dict.fromkeys(needs.named_by_save(use, columns))) for use in found]
+    named = [_named(use, loop, columns) for use in found]
     full = [needs.is_full_save(use) for use in found]
     if len(set(full)) > 1 or any(set(names) != set(named[0]) for names in named):
         raise Refused(Reason.SAVE_ARGUMENTS, "the loop's save()s write different fields")
     if not full[0]:
         for use in found:
-            _check_arguments(use)
+            with loop.locating(use.node):
+                _check_arguments(use)
         if not named[0]:
             raise Refused(Reason.SAVE_ARGUMENTS, "update_fields names no field")
         return named[0]
@@ -143,19 +142,17 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
         assert isinstance(use.node, ast.Call)
         aliases = [loop.text(alias) for alias in alias_of(use.node)]
         if use.node.args or len(use.node.keywords) > len(aliases):
-            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments")
+            at = loop.at(use.node)
+            raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments", at)
         if not all(is_of_rows(alias, loop) for alias in aliases):
             raise Refused(
                 Reason.SAVE_ARGUMENTS,
                 "save() may write all columns to another database than the rows'",
+                loop.at(use.node),
             )
-    if reused := loop.reuse or (
-        "the rows were read into a list before" if loop.is_over_list else None
-    ):
-        raise Refused(
-            Reason.QUERYSET_REUSED,
-            f"{reused}: save() writes what was set on the rows elsewhere, too",
-        )
+    if reused := loop.reuse or (READ_BEFORE if loop.is_over_list else None):
+        why = f"{reused.message}: save() writes what was set on the rows elsewhere, too"
+        raise Refused(Reason.QUERYSET_REUSED, why, reused.at)
     if doubt := own_managers(loop.rows, loop.state):
         raise Refused(
             Reason.CUSTOM_MANAGER, f"{doubt}: it may set columns of its rows that save() writes"
@@ -166,6 +163,11 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
 def alias_of(save: ast.Call) -> list[ast.expr]:
     """The database that ``save(using=alias)`` names."""
     return [keyword.value for keyword in save.keywords if keyword.arg == "using"]
+
+
+def _named(use: uses.Use, loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
+    with loop.locating(use.node):
+        return list(dict.fromkeys(needs.named_by_save(use, columns)))
 
 
 def _check_arguments(use: uses.Use) -> None:
@@ -248,19 +250,20 @@ def check_row(
     The places ``besides`` are those that hand it on to be saved.
     """
     for use in loop.used(uses.Kind.READ, uses.Kind.WRITE):
-        for _ in needs.field_of(use, loop, model, columns):
-            pass
+        with loop.locating(use.node):
+            for _ in needs.field_of(use, loop, model, columns):
+                pass
     for use in loop.used(uses.Kind.ESCAPE, uses.Kind.DELETE):
         if use.node in besides:
             continue
-        place = place_of_use(use, loop)
+        at = loop.at(use.node)
         if use.kind is uses.Kind.DELETE:
-            raise Refused(Reason.QUERY_IN_BODY, f"{place} deletes rows")
-        raise Refused(Reason.ROW_ESCAPES, f"{place} hands the row to code that may save it, too")
+            raise Refused(Reason.QUERY_IN_BODY, f"{at} deletes rows", at)
+        raise Refused(Reason.ROW_ESCAPES, f"{at} hands the row to code that may save it, too", at)
     scope = loop.resolver.scope
     for load in scope.loads_of_inner_functions(loop.row) if loop.row else ():
         if not scope.is_inside(load, loop.node):
+            at = loop.at(load)
             raise Refused(
-                Reason.ROW_ESCAPES,
-                f"line {load.lineno} uses the row in a function that the body may call",
+                Reason.ROW_ESCAPES, f"{at} uses the row in a function that the body may call", at
             )

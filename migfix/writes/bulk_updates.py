@@ -60,12 +60,10 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
 def _check_rows(loop: Loop) -> None:
     """Each row comes once, and as it was when the loop began. Raises ``Refused``."""
     assert isinstance(loop.rows, Rows)
-    if reused := loop.reuse_besides_batches or (
-        "the rows were read into a list before" if loop.is_over_list_besides_batches else None
-    ):
-        raise Refused(
-            Reason.QUERYSET_REUSED, f"{reused}: they may change until bulk_update() writes them"
-        )
+    listed = batching.READ_BEFORE if loop.is_over_list_besides_batches else None
+    if reused := loop.reuse_besides_batches or listed:
+        why = f"{reused.message}: they may change until bulk_update() writes them"
+        raise Refused(Reason.QUERYSET_REUSED, why, reused.at)
     if may_repeat_rows(loop):
         raise Refused(
             Reason.QUERYSET_SHAPE,
@@ -100,9 +98,11 @@ def _rows(found: BulkUpdate, loop: Loop) -> frozenset[ast.AST]:
     """The places where the row of the turn itself is put into the list. Raises ``Refused``."""
     for call in found.appends:
         if not found.collects(call, lambda node: getattr(node, "id", None) == loop.row):
+            at = loop.at(call)
             raise Refused(
                 Reason.ROW_ESCAPES,
-                f"line {call.lineno} puts something else into the list than the row of the turn",
+                f"{at} puts something else into the list than the row of the turn",
+                at,
             )
     return frozenset(call.args[0] for call in found.appends)
 
@@ -135,9 +135,9 @@ def _check_expressions(loop: Loop) -> None:
     for node in walk(loop.module.tree):
         path = loop.module.path_of(node.func) if isinstance(node, ast.Call) else None
         if path and path.startswith("django.db.models.") and path.rpartition(".")[2] in _READING:
+            at = loop.at(node)
             raise Refused(
-                Reason.VALUE,
-                f"the expression on line {loop.line_of(node)} may read rows that are written by then",
+                Reason.VALUE, f"the expression on {at} may read rows that are written by then", at
             )
 
 
@@ -155,9 +155,9 @@ def _check_keys(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]
         for effect in loop.having(Kind.WRITES):
             related = not isinstance(known, ModelState) or shares_table(loop, known, effect.model)
             if related and (use.field != column.name or not _creates(effect.node)):
+                at = loop.at(effect.node)
                 raise Refused(
-                    Reason.QUERY_IN_BODY,
-                    f"line {loop.line_of(effect.node)} may write what `{column.name}` points to later",
+                    Reason.QUERY_IN_BODY, f"{at} may write what `{column.name}` points to later", at
                 )
 
 
@@ -182,15 +182,16 @@ def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> Coll
             case ast.Attribute() | ast.Call() | ast.keyword():
                 changes.add(node)
             case _:
+                at = loop.at(node)
                 raise Refused(
                     Reason.ROW_ESCAPES,
-                    f"line {node.lineno} gives the row another name, by which it may change later",
+                    f"{at} gives the row another name, by which it may change later",
+                    at,
                 )
     for node in changes:
         if any(isinstance(each, DEFINITIONS) for each in _within(node, loop)):
-            raise Refused(
-                Reason.ROW_ESCAPES, f"line {loop.line_of(node)} changes the row in a function"
-            )
+            at = loop.at(node)
+            raise Refused(Reason.ROW_ESCAPES, f"{at} changes the row in a function", at)
     _Turn(frozenset(found.appends), frozenset(changes), loop).run(loop.node.body, False)
     return changes
 
@@ -200,22 +201,23 @@ def _check_left_out(
 ) -> None:
     """Rows of turns that end early are as they were, and ``bulk_update()`` does nothing to them. Raises ``Refused``."""
     for leaving in _leaving(loop.node.body):
-        line = loop.line_of(leaving)
+        at = loop.at(leaving)
         if any(isinstance(around, TRIES) for around in _within(leaving, loop)):
             raise Refused(
-                Reason.LOOP_SHAPE,
-                f"line {line} leaves a try, whose end may change the row after all",
+                Reason.LOOP_SHAPE, f"{at} leaves a try, whose end may change the row after all", at
             )
         if any(_comes_before(change, leaving) for change in changes):
             raise Refused(
                 Reason.LOOP_SHAPE,
-                f"line {line} ends turns that may have changed their row, which bulk_update() writes",
+                f"{at} ends turns that may have changed their row, which bulk_update() writes",
+                at,
             )
         if (column := next(computed(columns, loop.databases), None)) is not None:
             raise Refused(
                 Reason.VALUE,
-                f"line {line} skips rows; bulk_update() writes those, too, and may change how `{column}` is "
+                f"{at} skips rows; bulk_update() writes those, too, and may change how `{column}` is "
                 "stored (rounded), a batch would not",
+                at,
             )
 
 
@@ -281,8 +283,8 @@ class _Turn:
         inside = {*walk(node)}
         collected = collected or bool(inside & self.appends)
         if collected and (changed := inside & self.changes):
-            line = min(self.loop.line_of(each) for each in changed)
+            at = min((self.loop.at(each) for each in changed), key=lambda each: each.line)
             raise Refused(
-                Reason.SAVED_TWICE, f"line {line} may change the row after it was put into the list"
+                Reason.SAVED_TWICE, f"{at} may change the row after it was put into the list", at
             )
         return collected

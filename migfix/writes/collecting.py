@@ -112,9 +112,11 @@ def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
             case _:
                 creation = None
         if creation is None or creation.made is None:
+            at = loop.at(load)
             raise Refused(
                 Reason.CREATED_ROW_USED,
-                f"line {load.lineno} does more with `{found.name}` than collect new rows",
+                f"{at} does more with `{found.name}` than collect new rows",
+                at,
             )
         creating.check_unused(creation, loop)
         check_place(creation.call, loop, "bulk_create()")  # of which a part is done by append()
@@ -124,9 +126,9 @@ def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
         if not isinstance(node, ast.Call) or node in made:
             continue
         if isinstance(loop.resolver.value(node.func, node), Model):
+            at = loop.at(node)
             raise Refused(
-                Reason.CREATED_ROW_USED,
-                f"line {node.lineno} makes a row that those of the list may point to",
+                Reason.CREATED_ROW_USED, f"{at} makes a row that those of the list may point to", at
             )
 
 
@@ -145,9 +147,8 @@ def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop:
     """
     for row in rows:
         if row.given.args:
-            raise Refused(
-                Reason.VALUE, f"line {row.call.lineno} does not name the values of its row"
-            )
+            at = loop.at(row.call)
+            raise Refused(Reason.VALUE, f"{at} does not name the values of its row", at)
         for name, value in _values(row, loop):
             column = columns.get(name)
             if name == "pk" or (column is not None and column.primary_key is not False):

@@ -23,7 +23,7 @@ from migfix.reading.querysets import PLAIN_MANAGERS
 from migfix.reading.scopes import Binding, walk
 from migfix.reading.values import Manager, Model, Rows
 from migfix.writes import new_rows
-from migfix.writes.batching import check_place, place_of_use
+from migfix.writes.batching import check_place
 from migfix.writes.waiting import check_nothing_looks, stays_in_table
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -100,8 +100,8 @@ def by_model(found: Iterable[Creation]) -> dict[Model, list[Creation]]:
 def check_rows(loop: Loop) -> None:
     """The loop deletes none of its rows: others, not written yet, may point to them. Raises ``Refused``."""
     for use in loop.used(uses.Kind.DELETE):
-        place = place_of_use(use, loop)
-        raise Refused(Reason.QUERY_IN_BODY, f"{place} deletes rows that new ones may point to")
+        at = loop.at(use.node)
+        raise Refused(Reason.QUERY_IN_BODY, f"{at} deletes rows that new ones may point to", at)
 
 
 def check_group(
@@ -135,28 +135,26 @@ def check_group(
 
 
 def _check_arguments(creation: Creation, loop: Loop) -> None:
-    line = loop.line_of(creation.call)
+    at = loop.at(creation.call)
     if creation.manager is None and (creation.call.args or creation.call.keywords):
-        raise Refused(Reason.SAVE_ARGUMENTS, f"save() on line {line} is called with arguments")
+        raise Refused(Reason.SAVE_ARGUMENTS, f"save() on {at} is called with arguments", at)
     if creation.call.args:
-        raise Refused(
-            Reason.SAVE_ARGUMENTS, f"create() on line {line} takes no positional arguments"
-        )
+        raise Refused(Reason.SAVE_ARGUMENTS, f"create() on {at} takes no positional arguments", at)
 
 
 def check_unused(creation: Creation, loop: Loop) -> None:
     """Nothing reads the row after the call: it has no key yet. Raises ``Refused``."""
     scope, call = loop.resolver.scope, creation.call
     if not isinstance(scope.parents[call], ast.Expr):
-        raise Refused(Reason.CREATED_ROW_USED, f"the row that line {call.lineno} creates is used")
+        at = loop.at(call)
+        raise Refused(Reason.CREATED_ROW_USED, f"the row that {at} creates is used", at)
     if creation.name is None:
         return
     made = scope.binding(creation.name, call)
     assert made is not None
     if _is_in_loop_without(made, call, loop):
-        raise Refused(
-            Reason.CREATED_ROW_USED, f"save() on line {call.lineno} may run twice for one row"
-        )
+        at = loop.at(call)
+        raise Refused(Reason.CREATED_ROW_USED, f"save() on {at} may run twice for one row", at)
     for load in scope.loads(creation.name, ast.Del):
         if scope.is_inside(load, call):
             continue
@@ -166,9 +164,11 @@ def check_unused(creation: Creation, loop: Loop) -> None:
         method = calls and scope.parents[scope.parents[load]].func is scope.parents[load]  # type: ignore[attr-defined]
         known = scope.binding(creation.name, load) is made  # so that it is in the loop, too
         if not known or not before or not on_it or method:
+            at, used = loop.at(call), loop.at(load)
             raise Refused(
                 Reason.CREATED_ROW_USED,
-                f"`{creation.name}`, which line {call.lineno} saves, is used on line {load.lineno}",
+                f"`{creation.name}`, which {at} saves, is used on {used}",
+                used,
             )
 
 
@@ -325,16 +325,16 @@ def _check_other_creations(
     for each in every:
         if each in group:
             continue
-        line, key = loop.line_of(each.call), each.model.key
+        at, key = loop.at(each.call), each.model.key
         if key is None or shares_table(loop, model, key):
             raise Refused(
-                Reason.QUERY_IN_BODY,
-                f"line {line} may create rows in the table of {model.label}, too",
+                Reason.QUERY_IN_BODY, f"{at} may create rows in the table of {model.label}, too", at
             )
         if _points_to(key, model, loop):
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"line {line} creates rows that may point to those of {model.label}",
+                f"{at} creates rows that may point to those of {model.label}",
+                at,
             )
 
 
@@ -342,9 +342,11 @@ def _check_pointing(loop: Loop, model: ModelState, besides: frozenset[ast.Call])
     """No other write gives a row a key of the new ones. Raises ``Refused``."""
     for effect in loop.having(Kind.WRITES):
         if effect.node not in besides and effect.model and _points_to(effect.model, model, loop):
+            at = loop.at(effect.node)
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"line {loop.line_of(effect.node)} writes rows that may point to those of {model.label}",
+                f"{at} writes rows that may point to those of {model.label}",
+                at,
             )
 
 

@@ -43,39 +43,44 @@ def check_nothing_looks(
     for effect in loop.effects:
         if effect.node in own or effect.node in besides:
             continue
-        line = loop.line_of(effect.node)
+        at = loop.at(effect.node)
         match effect.kind:
             case Kind.SQL | Kind.TRANSACTION:
                 raise Refused(
-                    Reason.QUERY_IN_BODY, f"line {line} uses the connection before all is saved"
+                    Reason.QUERY_IN_BODY, f"{at} uses the connection before all is saved", at
                 )
             case Kind.READS | Kind.WRITES:
                 yield from _check_query(effect, loop, model)
             case Kind.CALL:
                 yield Refusal(
                     Reason.UNKNOWN_CALL,
-                    f"line {line} calls code that is not known and may look for {model.label} rows "
+                    f"{at} calls code that is not known and may look for {model.label} rows "
                     "that wait to be written",
+                    at,
                 )
     names = _names_leading_to(loop, model)
     for node, resolver in reached(loop.region, loop.resolver):
         if (name := _leading(node, names, resolver)) is not None:
+            at = loop.at(node)
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"`{name}` on {loop.place_of(node, resolver)} may read rows of {model.label} "
-                "before they are written",
+                f"`{name}` on {at} may read rows of {model.label} before they are written",
+                at,
             )
         if isinstance(node, ast.expr) and _is_lazy_here(node, lazies_of(resolver)):
+            at = loop.at(node)
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"{loop.place_of(node, resolver)} may run a query that was made before, and read rows of "
+                f"{at} may run a query that was made before, and read rows of "
                 f"{model.label} before they are written",
+                at,
             )
         if isinstance(node, ast.Name) and _is_unknown(node, resolver, loop):
+            at = loop.at(node)
             yield Refusal(
                 Reason.UNKNOWN_CALL,
-                f"`{node.id}` on {loop.place_of(node, resolver)} may be a queryset that is not "
-                "evaluated yet",
+                f"`{node.id}` on {at} may be a queryset that is not evaluated yet",
+                at,
             )
     _check_nothing_kept(loop)
 
@@ -102,9 +107,11 @@ def _check_nothing_kept(loop: Loop) -> None:
     for node, resolver in _kept(loop.resolver):
         inside = resolver.scope.is_inside(node, loop.node)
         if not inside and not (resolver is loop.resolver and _comes_after(node, loop)):
+            at = loop.at(node)
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"{loop.place_of(node, resolver)} keeps a query that the loop may run before all is saved",
+                f"{at} keeps a query that the loop may run before all is saved",
+                at,
             )
 
 
@@ -132,19 +139,20 @@ def _comes_after(node: ast.expr, loop: Loop) -> bool:
 
 
 def _check_query(effect: Effect, loop: Loop, model: ModelState) -> Iterator[Refusal]:
-    line = loop.line_of(effect.node)
+    at = loop.at(effect.node)
     if effects.is_deletion(effect):
         raise Refused(
-            Reason.QUERY_IN_BODY, f"line {line} deletes rows that others, not written yet, leave"
+            Reason.QUERY_IN_BODY, f"{at} deletes rows that others, not written yet, leave", at
         )
     if effect.model is None or shares_table(loop, model, effect.model):
         raise Refused(
             Reason.QUERY_IN_BODY,
-            f"line {line} may read or write rows of {model.label} before they are written",
+            f"{at} may read or write rows of {model.label} before they are written",
+            at,
         )
     if not stays_in_table(effect, loop):
         raise Refused(
-            Reason.QUERY_IN_BODY, f"the query on line {line} may join rows that are not written yet"
+            Reason.QUERY_IN_BODY, f"the query on {at} may join rows that are not written yet", at
         )
     yield from _caveats_of_query(effect, loop)
 
@@ -158,10 +166,11 @@ def _caveats_of_query(effect: Effect, loop: Loop) -> Iterator[Refusal]:
     if effect.kind is Kind.WRITES:
         for column in columns.values():
             if column.kind is None or not _is_plain_default(column.options.get("default")):
+                at = loop.at(effect.node)
                 yield Refusal(
                     Reason.UNKNOWN_CALL,
-                    f"line {loop.line_of(effect.node)} may run code of the project for "
-                    f"`{column.name}` of {other.label}",
+                    f"{at} may run code of the project for `{column.name}` of {other.label}",
+                    at,
                 )
 
 

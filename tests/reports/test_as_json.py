@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from migfix import __version__
-from migfix.findings import Answer, Applicability, FileOutcome, LoopOutcome, Outcome, Part
+from migfix.findings import Answer, Applicability, FileOutcome, Location, LoopOutcome, Outcome, Part
 from migfix.reports import as_json
 
 OPTIONAL_TEXT = (str, type(None))
@@ -49,14 +49,16 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "applicability": OPTIONAL_TEXT,
         "reason": str,
         "blocked_by": OPTIONAL_TEXT,
+        "at": (dict, type(None)),
     },
+    "location": {"line": int, "column": int, "path": OPTIONAL_TEXT},
 }
 
 CHANGED = LoopOutcome(
     12, 5, 15, "forwards", "shop.Order", Outcome.STREAM, Applicability.SAFE, ("MF201", "MF202"),
     "streams", None, only=("title",), batched=True, already_streams=True,
     answers=(
-        Answer("MF101", Part.WHOLE, False, None, "the loop prints", "output"),
+        Answer("MF101", Part.WHOLE, False, None, "the loop prints", "output", Location(13, 9)),
         Answer("MF202", Part.SOURCE, True, Applicability.SAFE, "streams"),
     ),
 )  # fmt: skip
@@ -95,6 +97,8 @@ def test_every_key_and_type_is_as_promised(report: dict[str, Any]) -> None:
             assert_is("loop", loop)
             for part in loop["parts"]:
                 assert_is("part", part)
+                if part["at"]:
+                    assert_is("location", part["at"])
 
 
 def test_the_summary_adds_up(report: dict[str, Any]) -> None:
@@ -128,9 +132,10 @@ def test_values_say_what_was_found(report: dict[str, Any]) -> None:
         "reason": "streams", "blocked_by": None, "offer": None,
         "parts": [
             {"code": "MF101", "part": "whole", "applied": False, "applicability": None,
-             "reason": "the loop prints", "blocked_by": "output"},
+             "reason": "the loop prints", "blocked_by": "output",
+             "at": {"line": 13, "column": 9, "path": None}},
             {"code": "MF202", "part": "source", "applied": True, "applicability": "safe",
-             "reason": "streams", "blocked_by": None},
+             "reason": "streams", "blocked_by": None, "at": None},
         ],
     }  # fmt: skip
     assert left["offer"] == "could stream"
