@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from migfix.reading.scopes import COMPREHENSIONS, children, names_bound, walk
 
-_LEAVING = (ast.Continue, ast.Break, ast.Return, ast.Raise)
+_LEAVING = (ast.Continue, ast.Break)  # whatever else leaves a turn, leaves the loop
 
 
 def carried_loads(target: ast.expr, body: Sequence[ast.stmt]) -> Iterator[ast.Name]:
@@ -44,9 +44,7 @@ class _Flow:
                 self._loads(test, known)
                 known = known | _always_bound(test)
                 return _both(self.statements(body, known), self.statements(orelse, known))
-            case ast.For(target=target, iter=iterated, body=body, orelse=orelse) | ast.AsyncFor(
-                target=target, iter=iterated, body=body, orelse=orelse
-            ):
+            case ast.For(target=target, iter=iterated, body=body, orelse=orelse):
                 self._loads(iterated, known)
                 self._stores(target, known)
                 self.statements(body, known | set(_names(target)))
@@ -57,7 +55,7 @@ class _Flow:
                 self.statements(body, known | _always_bound(test))
                 self.statements(orelse, known)
                 return known
-            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
+            case ast.With(items=items, body=body):
                 for item in items:
                     self._loads(item.context_expr, known)
                     known = known | set(_names(item.optional_vars) if item.optional_vars else ())
@@ -89,9 +87,11 @@ class _Flow:
 
     def _loads(self, node: ast.AST, known: set[str]) -> None:
         """Everything that the node evaluates, in no certain order; nested functions at once."""
+        for each in _evaluated_outside(node):
+            self._loads(each, known)
         if isinstance(node, COMPREHENSIONS):
             known = known | {n for each in node.generators for n in _names(each.target)}
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
             own = {n for child in walk(node) for n in _bound(child)}
             arguments = {a.arg for a in walk(node.args) if isinstance(a, ast.arg)}
             known = known | own | arguments
@@ -114,6 +114,14 @@ def _both(first: set[str] | None, second: set[str] | None) -> set[str] | None:
     return first & second
 
 
+def _evaluated_outside(node: ast.AST) -> list[ast.expr]:
+    """What a comprehension or a function evaluates where it stands, before it has names of its own."""
+    match node:
+        case ast.FunctionDef(args=arguments) | ast.Lambda(args=arguments):
+            return [*arguments.defaults, *filter(None, arguments.kw_defaults)]
+    return [node.generators[0].iter] if isinstance(node, COMPREHENSIONS) else []
+
+
 def _bound(node: ast.AST) -> Iterator[str]:
     yield from names_bound(node)
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -131,8 +139,8 @@ def _always_bound(node: ast.AST) -> set[str]:
             return {n for target in targets for n in _stored(target)}
         case ast.AnnAssign(target=target, value=ast.expr()):
             return set(_stored(target))
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return {node.name}
+        case ast.FunctionDef(name=name):
+            return {name}
         case ast.Import() | ast.ImportFrom():
             return set(names_bound(node))
         case ast.NamedExpr(target=target):

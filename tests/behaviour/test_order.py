@@ -66,7 +66,11 @@ NUMBERED = {
     "before": "l = []",
     "after": "B.objects.bulk_create(l)",
 }
-DEPENDING = {"last": LAST, "counted": COUNTED, "numbered": NUMBERED}
+BY_DEFAULT = {
+    "body": "k = sum(map(lambda c, k=k: k + 1, 'a'))\na.n = k\na.save(update_fields=['n'])",
+    "before": "k = 0",
+}
+DEPENDING = {"last": LAST, "counted": COUNTED, "numbered": NUMBERED, "by default": BY_DEFAULT}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,14 @@ def test_a_rewrite_of_the_query_alone_changes_the_order_of_ties(database, source
     run_both(MODELS, before, before, rows, database=database)
     with pytest.raises(Different):
         run_both(MODELS, before, migration(source + rewrite, **LAST), rows, database=database)
+
+
+@pytest.mark.mariadb
+def test_ties_show_by_a_default_that_reads_what_an_earlier_turn_left():
+    before = migration('A.objects.order_by("m")', **BY_DEFAULT)
+    narrowed = migration('A.objects.order_by("m").only("m")', **BY_DEFAULT)
+    with pytest.raises(Different):
+        run_both(MODELS, before, narrowed, rows, database="mariadb")
 
 
 @pytest.mark.parametrize("database", ONE_SQLITE)
