@@ -13,7 +13,7 @@ from migfix.reading import known, plain
 from migfix.reading.kinds import kind_of, kinds_in
 from migfix.reading.plain import EXPRESSION, FUNCTION, SUSPENDED, Known, Type
 from migfix.reading.querysets import Resolver
-from migfix.reading.values import Apps, Manager, Model, Pair, RawRows, Row, Rows, SchemaEditor
+from migfix.reading.values import Manager, Model, Pair, RawRows, Row, Rows, SchemaEditor
 
 # Methods of ``Model``, which run only where they are called.
 _METHODS_OF_ROWS = frozenset(
@@ -22,10 +22,10 @@ _METHODS_OF_ROWS = frozenset(
 )
 _OF_CONNECTIONS = frozenset(
     "connection vendor alias features ops settings_dict introspection rowcount description lastrowid "
-    "in_atomic_block default data_types".split()
+    "in_atomic_block data_types".split()
 )
 _GOING_OVER = frozenset("list tuple enumerate zip reversed iter".split())
-_FREE = frozenset("isinstance issubclass type id callable super".split())
+_FREE = frozenset("isinstance issubclass type id callable".split())
 _CALLING = frozenset("map filter".split())
 _LOOKING = frozenset(
     "print sorted min max sum any all set frozenset dict str repr ascii format bool int float complex round "
@@ -136,8 +136,6 @@ def _parts_of_test(test: ast.expr) -> Iterator[ast.expr]:
         case ast.BoolOp(values=values):
             for value in values:
                 yield from _parts_of_test(value)
-        case ast.NamedExpr(value=value):
-            yield value
         case _:
             yield test
 
@@ -203,7 +201,7 @@ def _has_items(kind: Known) -> bool:
     match kind:
         case Type(name=name):
             return name != SUSPENDED and kind not in (FUNCTION, EXPRESSION)
-        case Rows() | Manager() | RawRows() | Pair() | SchemaEditor():
+        case Rows() | RawRows() | Pair() | SchemaEditor():
             return True
     return False
 
@@ -221,8 +219,6 @@ def _takes(target: ast.expr, kind: Known) -> bool:
             return all(
                 _takes(each, plain.part_of(kind, index)) for index, each in enumerate(elements)
             )
-        case ast.Starred():
-            return True
     return True
 
 
@@ -261,12 +257,8 @@ def _is_known_attribute(node: ast.Attribute, resolver: Resolver) -> bool:
             return node.attr in {"model", "db"}
         case SchemaEditor():
             return node.attr in _OF_CONNECTIONS
-        case Apps() | Pair() | RawRows():
-            return False
         case Type() if owner == FUNCTION:
-            named = _type_named(node.value, resolver)
-            own = named is not None and plain.has_method(named, node.attr)
-            return own or kind_of(node, resolver) is not None
+            return kind_of(node, resolver) is not None
         case Type():
             found = plain.attribute_of(owner, node.attr)
             return found is not None or plain.has_method(owner, node.attr)
@@ -341,18 +333,16 @@ def runs_known_code(node: ast.expr, resolver: Resolver) -> bool:
             return name in plain.NAMES_OF_TYPES
         case ast.Name():
             return resolver.handed(node) is not None
-        case ast.Attribute(value=owner, attr=method) if resolver.module.path_of(node) is None:
+        case ast.Attribute(value=owner, attr=method):
             found = _type_named(owner, resolver) or kind_of(owner, resolver)
             return isinstance(found, Type) and plain.has_method(found, method)
-        case ast.Attribute():
-            return plain.result_of(resolver.module.path_of(node) or "", None) is not None
     return False
 
 
 def _type_named(node: ast.expr, resolver: Resolver) -> Type | None:
     """``str`` in ``str.lower``"""
     match node:
-        case ast.Name(id=name) if resolver.module.is_builtin(name) and name in plain.TYPES:
+        case ast.Name(id=name) if resolver.module.is_builtin(name):
             return Type(name)
     return None
 
@@ -380,6 +370,6 @@ def is_given(node: ast.expr, resolver: Resolver, *, to_query: bool = False) -> b
     """
     node = node.value if isinstance(node, ast.Starred) else node
     kind = kind_of(node, resolver)
-    if isinstance(node, ast.Lambda) or kind == FUNCTION:
+    if kind == FUNCTION:
         return runs_known_code(node, resolver)
     return (to_query and plain.is_quiet(kind)) or is_looked_at(node, resolver)

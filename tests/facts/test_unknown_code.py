@@ -31,6 +31,10 @@ def generate(model):
         yield number
 
 
+def numbers():
+    yield 1
+
+
 KEPT = []
 
 
@@ -173,6 +177,30 @@ OBJECTS = [
     "things.index(1)",
     "things.remove(1)",
     "(fixer,).index(1)",
+    "+fixer",
+    "~fixer",
+    "x += things",
+    "[a, b] = fixer",
+    "@fixer\nasync def inner():\n    pass",
+    "async def inner():\n    pass",
+    "if x := fixer:\n    pass",
+    "x = things[0] if post.live and fixer else 1",
+    "x = schema_editor.connection.queries",
+    "x = Post.objects._db",
+    "x = str.mro",
+    "x = post.title.mro",
+    "sorted([1, 2], key=str.mro)",
+    "setattr(Post, 'save', print)",
+    "delattr(Post, 'save')",
+    "getattr()",
+    "list(map())",
+    "(x for x in '12')[0]",
+    "models.F('kind')[1]",
+    *(
+        f"x = Post.{name}"
+        for name in "delete save_base refresh_from_db full_clean clean clean_fields validate_unique "
+        "validate_constraints serializable_value asave adelete arefresh_from_db".split()
+    ),
 ]
 
 
@@ -230,6 +258,12 @@ PUT_OFF = [
     ),
     ("[each.save() for each in others]", "others = list(Post.objects.all())"),
     ("(lambda other: other.save())(others[0])", "others = list(Post.objects.all())"),
+    ("list(map(str.strip, [1]))", "str = Fixer(Post)"),
+    ("next(rows)", "rows = Post.objects.iterator()"),
+    ("x = tag.save", "tag = Tag.objects.first()"),
+    ("x = Real.total", "from shop.models import Tag as Real"),
+    ("x = made.total", "made = Tag.objects.get_or_create(name='a')"),
+    ("x += things", "things = [Fixer(Post)]\nx = models.F('kind')"),
 ]
 
 
@@ -356,6 +390,75 @@ KNOWN = [
     ("x = '%s-%d' % (post.title, post.pk)", ""),
     ("x = post.title[:5] + post.slug[-1]", ""),
     ("match post.kind:\n    case 1 | 2:\n        print(1)\n    case _:\n        print(2)", ""),
+    ("match post.kind:\n    case int() | str():\n        pass", ""),
+    ("x = {*post.title.split()}", ""),
+    ("x = list(itertools.chain([1], [2]))", ""),
+    ("x = {1: weird}", ""),
+    ("a, *b = 1, weird", ""),
+    ("x = weird is None\ny = weird is not None", ""),
+    ("x = post.title.lower", ""),
+    ("x = Post.objects.model", ""),
+    ("x = Post.objects.all().db", ""),
+    ("x = Tag.objects.get_or_create(name='a')[0]", ""),
+    ("x = connections['default'].vendor", "from django.db import connections"),
+    ("x = connection.vendor", "from django.db import connection"),
+    ("x = transaction.atomic", "from django.db import transaction"),
+    ("x = re.escape", ""),
+    ("x = functools.partial", ""),
+    ("x = settings.DEBUG", "from django.conf import settings"),
+    ("x = sys.argv", "import sys"),
+    ("x = logging.INFO", "import logging"),
+    ("x = string.digits", "import string"),
+    ("x = datetime.timezone.utc", "import datetime"),
+    ("x = hasattr(Post, 'title')\ny = hasattr(post, 'title')", ""),
+    ("x = getattr(post, 'title')\ny = getattr(tag, 'name')", "tag = Tag.objects.first()"),
+    ("delattr(tag, 'name')", "tag = Tag.objects.first()"),
+    ("x = ' '.join(sorted(post.title, key=names.get))", "names = {'a': 1}"),
+    ("x = sorted(['a'], key=str.lower, reverse=True)", ""),
+    *(
+        (f"x = schema_editor.connection.{name}", "")
+        for name in "vendor alias features ops settings_dict introspection in_atomic_block "
+        "data_types".split()
+    ),
+    *(
+        (f"x = cursor.{name}", "cursor = schema_editor.connection.cursor()")
+        for name in ("rowcount", "description", "lastrowid")
+    ),
+    *(
+        (f"x = {call}", "")
+        for call in [
+            "abs(post.kind)",
+            "any(post.title)",
+            "ascii(post.title)",
+            "bin(post.kind)",
+            "bytearray(3)",
+            "bytes(3)",
+            "callable(post.title)",
+            "chr(post.kind)",
+            "complex(post.kind)",
+            "dict(a=post.title)",
+            "divmod(post.kind, 2)",
+            "float(post.kind)",
+            "format(post.kind)",
+            "frozenset(post.title)",
+            "hash(post.title)",
+            "hex(post.kind)",
+            "id(post.title)",
+            "isinstance(post, Fixer)",
+            "issubclass(int, str)",
+            "min(post.title)",
+            "object()",
+            "oct(post.kind)",
+            "ord(post.title)",
+            "pow(2, 3)",
+            "repr(post.title)",
+            "reversed(post.title)",
+            "round(post.kind)",
+            "set(post.title)",
+            "post.title[slice(1, 2)]",
+            "type(post)",
+        ]
+    ),
 ]
 
 
@@ -363,4 +466,36 @@ KNOWN = [
 def test_values_of_python(line, before):
     found = looked_at(line, before)
     assert "MF301" in found.codes, found
+    assert found.applicability.value == "safe", found
+
+
+def test_all_is_pythons_own():
+    """The other tests have a class that calls a method so."""
+    line = f"x = all(post.title)\n{SAVED}"
+    found = outcome_of(
+        PREAMBLE
+        + indent(f"for post in Post.objects.all():\n{indent(line, '    ')}", "    ")
+        + ENDING,
+        databases=EVERYWHERE,
+    ).loops[0]
+    assert "MF301" in found.codes, found
+    assert found.applicability.value == "safe", found
+
+
+# They see the object, but only by what runs no code of it; the rows themselves may be kept by it.
+LEFT_ALONE = [
+    ("kept.update(a=fixer)", "fixer = Fixer(Post)\nkept = {}"),
+    ("things.sort(key=lambda each: 1)", "things = [Fixer(Post)]"),
+    ("x = not things", "things = [Fixer(Post)]"),
+    ("x = rows[0]", "rows = Post.objects.raw('SELECT * FROM shop_post')"),
+    ("x = list(numbers())", ""),
+    ("for number in numbers():\n    print(number)", ""),
+    ("a, *b = things", "things = [Fixer(Post)]"),
+]
+
+
+@pytest.mark.parametrize(("line", "before"), LEFT_ALONE)
+def test_objects_whose_code_does_not_run(line, before):
+    found = looked_at(line, before)
+    assert "MF201" in found.codes, found
     assert found.applicability.value == "safe", found
