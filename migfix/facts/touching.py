@@ -243,6 +243,8 @@ def _is_known_attribute(node: ast.Attribute, resolver: Resolver) -> bool:
     if called or (isinstance(parent, ast.Attribute) and resolver.module.path_of(node)):
         return True  # it is the call, or the whole path, that counts
     if (path := resolver.module.path_of(node)) is not None:
+        if path.startswith("django.db.connection."):  # whose ``queries`` tell what ran
+            return path.split(".")[3] in _OF_CONNECTIONS - {"connection"}
         return _is_known_path(path) or kind_of(node, resolver) is not None
     owner = kind_of(node.value, resolver)
     match owner:

@@ -543,3 +543,20 @@ def test_lists_that_batches_would_not_stand_for_are_left_alone(name):
     )
     with pytest.raises(Different):
         run_both(MODELS, before, naive, posts(30), expect="anything")
+
+
+def test_a_body_that_looks_at_what_ran_is_left_alone():
+    loop = "for post in Post.objects.order_by('pk'):\n        post.slug = str(len(connection.queries))\n        {}\n"
+    around = (
+        "from django.db import connection\nfrom ._migfix import update_in_batches\n\n\n"
+        "def forwards(apps, schema_editor):\n"
+        '    Post = apps.get_model("shop", "Post")\n    connection.force_debug_cursor = True\n    {}'
+    )
+    before = around.format(loop.format("post.save()"))
+    naive = around.format(
+        'with update_in_batches("slug") as batch:\n     ' + loop.format("batch.update(post)")
+    )
+    _, outcome = rewritten(MODELS, before)
+    assert outcome.loops[0].codes == ("MF203",), outcome.loops[0]
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, posts(5))

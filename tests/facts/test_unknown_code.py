@@ -264,6 +264,8 @@ PUT_OFF = [
     ("x = Real.total", "from shop.models import Tag as Real"),
     ("x = made.total", "made = Tag.objects.get_or_create(name='a')"),
     ("x += things", "things = [Fixer(Post)]\nx = models.F('kind')"),
+    ("post.note = str(len(connection.queries))", "from django.db import connection"),
+    ("x = connection.connection.total_changes", "from django.db import connection"),
 ]
 
 
