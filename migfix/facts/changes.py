@@ -128,9 +128,8 @@ def is_read_anew(rows: ast.expr, resolver: Resolver) -> bool:
 def _chains(load: ast.Name, resolver: Resolver) -> bool:
     parents = resolver.scope.parents
     match parents[load]:
-        case ast.Attribute(attr=method) as attribute if method in _UNCACHED:
-            call = parents.get(attribute)
-            return isinstance(call, ast.Call) and call.func is attribute
+        case ast.Attribute(attr=method):
+            return method in _UNCACHED
     return False
 
 
@@ -197,14 +196,13 @@ class _Container:
                 call = parents[parent]
                 called = isinstance(call, ast.Call) and call.func is parent
                 return called and self._is_method_left(method, call)
-            case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
-                return iterated is load  # keys
-            case ast.Call(func=ast.Name(id=function)) if load in parent.args:
+            case ast.For() | ast.comprehension():
+                return True  # keys, or whether there are any
+            case ast.Call(func=ast.Name(id=function)):
                 return function in _LOOKING and self.resolver.module.is_builtin(function)
-            case ast.keyword(arg=str(lookup)):
+            case ast.keyword():
                 call = parents[parent]
-                found = self.resolver.value(call) if isinstance(call, ast.Call) else None
-                return lookup.endswith("__in") and isinstance(found, Rows)
+                return isinstance(call, ast.Call) and isinstance(self.resolver.value(call), Rows)
         return is_only_looked_at(load, parents)
 
     def _is_method_left(self, method: str, call: ast.AST) -> bool:
@@ -219,7 +217,7 @@ class _Container:
                 return True
             case "values", ast.Name(id=name):
                 return self._are_rows_left(name, holder)
-            case "items", ast.Tuple(elts=[ast.Name(), ast.Name(id=name)]):
+            case "items", ast.Tuple(elts=[_, ast.Name(id=name)]):
                 return self._are_rows_left(name, holder)
         return False
 
@@ -248,8 +246,8 @@ def _may_stand_for(load: ast.Name, made: ast.AST, resolver: Resolver) -> bool:
 def is_only_read(node: ast.expr, resolver: Resolver, attributes: frozenset[str]) -> bool:
     """Is nothing done with the row behind the expression but to read these attributes, or to compare it?"""
     function = resolver.scope.node
-    body = function.body if isinstance(function.body, list) else []
-    uses = uses_at(node, Place(tuple(body), resolver))
+    assert isinstance(function.body, list)
+    uses = uses_at(node, Place(tuple(function.body), resolver))
     return all(
         use.kind is UseKind.KEY or (use.kind is UseKind.READ and use.field in attributes)
         for use in uses
@@ -363,7 +361,7 @@ def _manager_of(rows: Rows, loop: Loop) -> ast.expr:
     """The expression that the chain of the queryset begins with."""
     node = rows.steps[0].node if rows.steps else loop.queryset
     match node:
-        case ast.Call(func=ast.Attribute(value=manager)) | ast.Subscript(value=manager):
+        case ast.Call(func=ast.Attribute(value=manager)):
             return manager
     return node
 
@@ -426,11 +424,7 @@ def _leaves_table(model: ModelState, loop: Loop) -> bool:
     for effect in effects_of(function.body, None, loop.resolver):
         if effect.node in own or (once and _runs_after(effect.node, loop)):
             continue
-        other = (
-            effect.kind is Kind.WRITES
-            and not is_deletion(effect)
-            and not shares_table(loop, model, effect.model)
-        )
+        other = not is_deletion(effect) and not shares_table(loop, model, effect.model)
         if effect.kind in _CHANGING and not other:
             return False
     return True
@@ -442,7 +436,7 @@ def prefetches_objects(loop: Loop) -> bool:
     A ``Prefetch`` chooses the rows by a queryset of its own.
     """
     return isinstance(loop.rows, Rows) and any(
-        not (isinstance(argument, ast.Constant) and isinstance(argument.value, str | None))
+        not isinstance(argument, ast.Constant)
         for step in loop.rows.steps
         if step.name == "prefetch_related"
         for argument in (step.call.args if step.call else [ast.Name("*", ast.Load())])

@@ -41,7 +41,13 @@ def ROWS(apps, connection):
 
 
 FUNCTION = """
+import string
+
+from django.db import transaction
 from django.db.models import Prefetch
+
+NUM = 2
+NUMS = [1, 2]
 
 
 def show(kind):
@@ -73,6 +79,35 @@ for item in first.items.all():
     item.name = item.kind.name
     item.save()
 """
+
+
+ORDERED = "kinds = Kind.objects.order_by('pk')\n"
+MEM = "for kind in kinds:\n    kind.name = 'mem'\n"
+OF_ITEMS = "by = {item.pk: item for item in Item.objects.filter(kind__in=ones)}\n"
+LOOP_OF_KINDS = """
+for kind in Kind.objects.all():
+    if kind.pk in by:
+        kind.name = by[kind.pk].text
+        kind.save()
+"""
+
+
+def IN(lines: str) -> str:
+    """The lines in a block."""
+    return lines.replace("\n", "\n    ")
+
+
+def OF(rows: str) -> str:
+    """A loop around over these rows, which the rows of the inner one know."""
+    return f"for first in {rows}:" + IN(OF_FIRST)
+
+
+def BY(rows: str) -> str:
+    """A dict of these rows."""
+    return DICT.replace("Kind.objects.all()", rows)
+
+
+FEW = BY("Kind.objects.filter(rank__lt=2)")
 
 
 def whole(body: str) -> str:
@@ -197,6 +232,115 @@ CHANGED = {
         "if Item.objects.filter(num=2).update(num=1):\n"
         "    for item in items:\n        item.name = item.text\n        item.save(update_fields=['name'])\n"
     ),
+    "a savepoint that is rolled back": "here = transaction.savepoint()\nKind.objects.update(name='table')\n"
+    + DICT
+    + "transaction.savepoint_rollback(here)\n"
+    + LOOP,
+    "a generator that waits": "def work():\n    "
+    + IN(DICT + "yield 1\n" + LOOP)
+    + "\nfor turn in work():\n    Kind.objects.update(name='table')\n",
+    "a function with the name of a builtin": "def len(kinds):\n    kinds[1].name = 'mem'\n"
+    + DICT
+    + "len(by)\n"
+    + LOOP,
+    "a function by a keyword": "def change(num__in):\n    num__in[1].name = 'mem'\n"
+    + DICT
+    + "change(num__in=by)\n"
+    + LOOP,
+    "a name for a method": DICT + "get = by.get\nget(1).name = 'mem'\n" + LOOP,
+    "a method that is handed over": DICT
+    + "for kind in map(by.get, [1]):\n    kind.name = 'mem'\n"
+    + LOOP,
+    "an item that goes": DICT + "for each in by.popitem():\n    pass\n" + LOOP,
+    "the values under a name": DICT + "next(iter(kinds := by.values())).name = 'mem'\n" + LOOP,
+    "rows under one of two names": "kinds = Kind.objects.all()\nif Item.objects.count():\n    kinds = Kind.objects.order_by('pk')\n"
+    + OF_NAMED
+    + MEM
+    + LOOP,
+    "rows of a parameter": "def work(kinds):\n    "
+    + IN(OF_NAMED + MEM + LOOP)
+    + "\nwork(Kind.objects.all())\n",
+    "rows with a type": "kinds: object = Kind.objects.all()\n" + OF_NAMED + MEM + LOOP,
+    "rows with another name": NAMED
+    + "same = kinds\n"
+    + OF_NAMED.replace("in kinds", "in same")
+    + MEM
+    + LOOP,
+    "rows with two names at once": NAMED.replace("kinds =", "kinds = same =")
+    + OF_NAMED.replace("in kinds", "in same")
+    + MEM
+    + LOOP,
+    "rows that a list took": NAMED + BY("list(kinds)") + MEM + LOOP,
+    "rows that are gone over by a dunder": NAMED
+    + OF_NAMED
+    + "next(kinds.__iter__()).name = 'mem'\n"
+    + LOOP,
+    "a dict of the turns around": DICT
+    + "for turn in range(2):\n    "
+    + IN(LOOP)
+    + "by[1].name = 'mem'\n",
+    "a name of the function around": "Prefetch = [1]\ndef work():\n    "
+    + IN(BY("Kind.objects.filter(num__in=Prefetch)") + "Prefetch.append(2)\n" + LOOP)
+    + "\nwork()\n",
+    "rows chosen by the turn around": "for turn in (1, 2):\n    "
+    + IN(BY("Kind.objects.filter(num=turn)") + LOOP),
+    "rows chosen by what was unpacked": "one, *nums = 0, 1\n"
+    + BY("Kind.objects.filter(num__in=nums)")
+    + "nums.append(2)\n"
+    + LOOP,
+    "rows chosen by rows that a list chose": "nums = [1]\nones = Kind.objects.filter(num__in=nums)\n"
+    + BY("Kind.objects.filter(pk__in=ones)")
+    + "nums.append(2)\n"
+    + LOOP,
+    "rows chosen by a list of the file": BY("Kind.objects.filter(num__in=NUMS)")
+    + "NUMS.remove(2)\n"
+    + LOOP,
+    "a block around": DICT
+    + "with open('/dev/null' if Kind.objects.update(name='table') else '/dev/zero'):"
+    + IN(LOOP),
+    "a match around": DICT
+    + "match Kind.objects.update(name='table'):\n    case _:\n        "
+    + IN(IN(LOOP)),
+    "a test around": DICT + "if Kind.objects.update(name='table'):" + IN(LOOP),
+    "the rows around": DICT + "while Kind.objects.update(name='table'):" + IN(LOOP + "\nbreak"),
+    "one of two rows": "if Item.objects.count():\n    first = Kind.objects.get(num=1)\nelse:\n    first = Kind.objects.get(num=2)\nfirst.name = 'mem'\n"
+    + OF_FIRST,
+    "an item of a list": "kinds = list(Kind.objects.order_by('pk'))\nfirst = kinds[0]\nkinds[0].name = 'mem'\n"
+    + OF_FIRST,
+    "a row with two names at once": FIRST.replace("first =", "same = first =")
+    + "same.name = 'mem'\n"
+    + OF_FIRST,
+    "a name for another name": FIRST.replace("first =", "same =")
+    + "first = same\nsame.name = 'mem'\n"
+    + OF_FIRST,
+    "at the end of each turn": FIRST
+    + "for turn in range(2):\n    "
+    + IN(OF_FIRST)
+    + "first.name = 'mem'\n",
+    "rows that a deletion may take along": FIRST
+    + "Item.objects.filter(num=9).delete()\n"
+    + OF_FIRST,
+    "a manager under a name, in its table": "rows = Kind.objects\n"
+    + BY("rows.all()")
+    + "rows.update(name='table')\n"
+    + LOOP,
+    "rows chosen by an item of a list of the file": BY("Kind.objects.filter(num=NUMS[0])")
+    + "NUMS[0] = 2\n"
+    + LOOP,
+    "rows chosen by a list of rows": "ones = list(Kind.objects.filter(num=1))\n"
+    + OF_ITEMS
+    + "ones.append(Kind.objects.get(num=2))\n"
+    + LOOP_OF_KINDS,
+    "rows chosen by a row in a list": FIRST
+    + "ones = [first]\n"
+    + OF_ITEMS
+    + "first.pk = 2\n"
+    + LOOP_OF_KINDS,
+    "rows chosen by a row in a tuple": FIRST
+    + "ones = (first,)\n"
+    + OF_ITEMS
+    + "first.pk = 2\n"
+    + LOOP_OF_KINDS,
 }
 
 
@@ -249,12 +393,78 @@ KEPT = {
     "one object for all": FIRST
     + "first.name = 'mem'\n"
     + "for item in Item.objects.all():\n    item.name = first.name\n    item.save()\n",
+    **{
+        f"{f}() of it": FEW + f"print({f}(by))\n" + LOOP
+        for f in "len bool list tuple sorted min max str repr".split()
+    },
+    **{f"{f}() of it": FEW + f"print(sorted({f}(by)))\n" + LOOP for f in "set frozenset".split()},
+    "printed": FEW + "print(by)\n" + LOOP,
+    "asked beside others": DICT + "print([1 for each in 'a' if by])\n" + LOOP,
+    "rows of its keys": FEW + "print(Item.objects.filter(num__in=by).count())\n" + LOOP,
+    "values of their own": DICT.replace(": kind for", ": kind.name for")
+    + "print(sorted(by.copy().values()), len(by.keys()), len(by.items()), by.get(1))\n"
+    + BY_VALUE,
+    "rows chosen by a list that is asked": "nums = [1, 2]\nprint(nums.index(1), nums.count(2))\n"
+    + BY("Kind.objects.filter(num__in=nums)")
+    + LOOP,
+    "its keys by their method": DICT + "print(sorted(num for num in by.keys() if num))\n" + LOOP,
+    "each item, and the keys in a list": "nums = [0]\n"
+    + DICT
+    + "for nums[0], kind in by.items():\n    print(kind.name)\n"
+    + LOOP,
+    "a name for one of it and for another": DICT
+    + "for kind in by.values():\n    print(kind.name)\nkind = Kind()\nkind.name = 'other'\n"
+    + LOOP,
+    "a manager with a name": "rows = Kind.objects\n" + BY("rows.all()") + LOOP,
+    "rows of the registry": BY("apps.get_model('shop', 'Kind').objects.all()") + LOOP,
+    "rows chosen by an import": BY("Kind.objects.exclude(name=string.digits)") + LOOP,
+    "rows chosen by a number of the file": BY("Kind.objects.filter(num=NUM)") + LOOP,
+    "rows chosen by a set": "nums = {1, 2}\n" + BY("Kind.objects.filter(num__in=nums)") + LOOP,
+    "rows chosen by a tuple": "nums = (1, 2)\n" + BY("Kind.objects.filter(num__in=nums)") + LOOP,
+    "rows chosen by a negative number": "low = -1\n"
+    + BY("Kind.objects.filter(rank__gt=low)")
+    + LOOP,
+    "rows chosen by a text": "low = f'k{1}'\n" + BY("Kind.objects.filter(name__gte=low)") + LOOP,
+    "rows chosen by a comparison": "low = 1 > 0\n"
+    + BY("Kind.objects.filter(rank__gte=low)")
+    + LOOP,
+    "rows chosen by rows": "ones = Kind.objects.filter(num=1)\n"
+    + BY("Kind.objects.filter(pk__in=ones)")
+    + LOOP,
+    "another link of its rows": FIRST
+    + "first.name = 'mem'\nfor item in first.items.filter(other__isnull=False):\n    item.name = item.other.name\n    item.save()\n",
+    "in a condition": FIRST
+    + "if first.rank == 0:"
+    + IN(OF_FIRST)
+    + "\nfirst.name = 'later'\nfirst.save()\n",
+    "writes of another table": FIRST + "Item.objects.update(text='x')\n" + OF_FIRST,
+    "the first of an order": "first = Kind.objects.order_by('pk').first()\n" + OF_FIRST,
+    "the first of all": "first = Kind.objects.first()\n" + OF_FIRST,
+    "one of rows with a name": ORDERED + "print(len(kinds))\nfirst = kinds.get(num=1)\n" + OF_FIRST,
+    "the first of rows with a name": ORDERED + "first = kinds.first()\n" + OF_FIRST,
+    "the name of another before": "first = Kind()\nfirst.name = 'x'\n" + FIRST + OF_FIRST,
+    "rows chosen by an item of a list of the file": BY("Kind.objects.filter(num=NUMS[0])") + LOOP,
+    "rows chosen by related rows": "ones = Kind.objects.filter(num=1)\n" + OF_ITEMS + LOOP_OF_KINDS,
 }
 
 
 @pytest.mark.parametrize("body", KEPT.values(), ids=KEPT)
 def test_what_nothing_changes_is_asked_of_the_table(body):
     outcome, _ = run_rewritten(MODELS, whole(body), ROWS)
+    assert outcome.loops[-1].codes == ("MF101",)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        OF("list(Kind.objects.all())"),
+        OF("sorted(Kind.objects.all(), key=lambda kind: kind.pk)"),
+        NAMED + OF("kinds"),
+        NAMED + "print(len(kinds))\n" + OF("kinds.all()"),
+    ],
+)
+def test_rows_around_that_nobody_else_has(around):
+    outcome, _ = run_rewritten(MODELS, whole(around), ROWS)
     assert outcome.loops[-1].codes == ("MF101",)
 
 
