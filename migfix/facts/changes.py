@@ -114,8 +114,24 @@ def is_read_anew(rows: ast.expr, resolver: Resolver) -> bool:
 
     A queryset with a name keeps its objects, and hands them to all who go over it.
     """
-    if not isinstance(rows, ast.Name):
-        return isinstance(rows, (ast.Call, ast.Attribute))
+    match rows:
+        case ast.Call(func=function, args=given):
+            if not _is_pythons(function, resolver):
+                return isinstance(function, ast.Attribute)
+            return is_read_anew(given[0], resolver) if given else False
+        case ast.Name():
+            return _is_only_chained(rows, resolver)
+    return False
+
+
+def _is_pythons(function: ast.expr, resolver: Resolver) -> bool:
+    """``list``, ``sorted``, ``tqdm.tqdm``: what goes over rows and hands out the same objects."""
+    named = isinstance(function, ast.Name) and resolver.module.is_builtin(function.id)
+    return named or resolver.module.path_of(function) is not None
+
+
+def _is_only_chained(rows: ast.Name, resolver: Resolver) -> bool:
+    """Is the name that of one queryset, whose rows nothing else goes over?"""
     scope = resolver.scope
     made = scope.bound_once(rows.id)
     if made is None or not isinstance(made.statement, ast.Assign) or made.position is not None:
@@ -396,8 +412,14 @@ def _is_read_here(made: Binding, resolver: Resolver) -> bool:
     match made.statement:
         case ast.For(iter=rows):
             return is_read_anew(rows, resolver)
-        case ast.Assign(targets=[ast.Name()], value=ast.Call()):
-            return True
+        case ast.Assign(
+            targets=[ast.Name()], value=ast.Call(func=ast.Attribute(value=rows, attr=method))
+        ):
+            if isinstance(found := resolver.value(rows), Manager):
+                return True
+            # ``first()`` of a queryset with an order is the first of the rows that it keeps
+            fresh = method in _UNCACHED or is_read_anew(rows, resolver)
+            return fresh and isinstance(found, Rows)
     return False
 
 

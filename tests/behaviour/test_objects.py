@@ -303,6 +303,7 @@ CHANGED = {
     + IN(IN(LOOP)),
     "a test around": DICT + "if Kind.objects.update(name='table'):" + IN(LOOP),
     "the rows around": DICT + "while Kind.objects.update(name='table'):" + IN(LOOP + "\nbreak"),
+    "the first of rows that are kept": ORDERED + MEM + "first = kinds.first()\n" + OF_FIRST,
     "one of two rows": "if Item.objects.count():\n    first = Kind.objects.get(num=1)\nelse:\n    first = Kind.objects.get(num=2)\nfirst.name = 'mem'\n"
     + OF_FIRST,
     "an item of a list": "kinds = list(Kind.objects.order_by('pk'))\nfirst = kinds[0]\nkinds[0].name = 'mem'\n"
@@ -320,6 +321,12 @@ CHANGED = {
     "rows that a deletion may take along": FIRST
     + "Item.objects.filter(num=9).delete()\n"
     + OF_FIRST,
+    **{
+        f"rows around that {w} took": ORDERED + MEM + OF(w)
+        for w in ("list(kinds)", "sorted(kinds, key=lambda kind: kind.rank)", "iter(kinds)")
+    },
+    "a list of a list around": "kinds = list(Kind.objects.all())\nkinds[0].name = 'mem'\n"
+    + OF("list(kinds)"),
     "a manager under a name, in its table": "rows = Kind.objects\n"
     + BY("rows.all()")
     + "rows.update(name='table')\n"
