@@ -60,6 +60,8 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
 def _check_rows(loop: Loop) -> None:
     """Each row comes once, and as it was when the loop began. Raises ``Refused``."""
     assert isinstance(loop.rows, Rows)
+    if loop.row is None:
+        raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
     listed = batching.READ_BEFORE if loop.is_over_list_besides_batches else None
     if reused := loop.reuse_besides_batches or listed:
         why = f"{reused.message}: they may change until bulk_update() writes them"

@@ -1578,6 +1578,17 @@ def test_a_list_of_rows_that_come_twice_by_the_order_of_the_model(ordering):
     )
 
 
+    "rows that are values": (
+        "found = {post.pk: post for post in Post.objects.all()}\nrows = []\n"
+        'for pk, title in Post.objects.values_list("pk", "title"):\n    rows.append(found[1])\n'
+        '    found[1].slug = title.lower()\nPost.objects.bulk_update(rows, ["slug"])\n',
+        "rows-are-not-instances",
+    ),
+    "rows in pairs": (
+        "posts = Post.objects.all()\nfor pair in enumerate(posts):\n    pair[1].slug = str(pair[0])\n"
+        'Post.objects.bulk_update(posts, ["slug"])\n',
+        "rows-are-not-instances",
+    ),
 def test_a_list_for_a_manager_of_the_project():
     managed = MODELS.replace('related_name="+")),\n            ],',
                              'related_name="+")),\n            ],\n            managers=[("objects", shop.models.Own())],')  # fmt: skip
