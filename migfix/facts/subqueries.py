@@ -74,17 +74,24 @@ def tables_read(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
     return _Reader(resolver).tables(rows)
 
 
+def tables_beside(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
+    """The tables that joins and queries inside lead to, be it back to that of the rows."""
+    return _Reader(resolver).beside(rows)
+
+
 @dataclass(frozen=True)
 class _Reader:
     resolver: Resolver
     depth: int = 0
 
     def tables(self, rows: Rows) -> frozenset[str] | Unknown:
+        key, state = rows.model.key, self.resolver.state
+        own = tables_of(state.model(*key), state) if key else Unknown("")
+        return _together([own, self.beside(rows)])
+
+    def beside(self, rows: Rows) -> frozenset[str] | Unknown:
         key = rows.model.key
-        found = [
-            tables_of(self.resolver.state.model(*key), self.resolver.state) if key else Unknown("")
-        ]
-        found += [inner.tables for inner in self.queries(rows)]
+        found = [inner.tables for inner in self.queries(rows)]
         for step in rows.steps:
             routes = [self.route(name, key, rows) for name in self.lookups(step)]
             found += [each.tables if isinstance(each, Route) else each for each in routes]

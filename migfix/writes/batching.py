@@ -14,8 +14,10 @@ from migfix.facts.aliases import is_of_rows
 from migfix.facts.effects import Kind
 from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
-from migfix.findings import Reason, Refusal
+from migfix.facts.subqueries import tables_beside
+from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState, Unknown
+from migfix.reading.lookups import tables_of
 from migfix.reading.relations import own_managers
 from migfix.reading.scopes import DEFINITIONS
 from migfix.reading.values import Rows
@@ -108,6 +110,7 @@ def check_source(loop: Loop, fields: Collection[str]) -> None:
     if (
         not plain
         or None in named
+        or _looks_back(loop, model)
         or not all(isinstance(n, str) for n in sorts)
         or own & set(fields)
     ):
@@ -116,6 +119,14 @@ def check_source(loop: Loop, fields: Collection[str]) -> None:
             "on SQLite .iterator() goes over rows as they are then: which come may depend on what is "
             "written by then",
         )
+def _looks_back(loop: Loop, model: ModelState) -> bool:
+    """May the query of a row look at other rows of the table, which the loop may have changed?"""
+    assert isinstance(loop.rows, Rows)
+    beside = tables_beside(loop.rows, loop.resolver)
+    own = tables_of(model, loop.state)
+    return isinstance(beside, Unknown) or isinstance(own, Unknown) or bool(beside & own)
+
+
 
 
 _LIVE_STEPS = frozenset("all filter exclude order_by using iterator".split())

@@ -122,6 +122,33 @@ def test_one_update_of_rows_that_are_found_first(database, source):
     run_both(MODELS, before, after, rows, database=database)
 
 
+# A stream of SQLite, for each row of which the query looks at what the loop has saved by then.
+STREAMED = {
+    "exclude": "A.objects.exclude(p__items__ok=True)",
+    "a value": f"A.objects.filter(n__gt=Subquery({OWN}.values('n')[:1]))",
+    "a denied value": f"A.objects.exclude(n__lt=Subquery({OWN}.values('n')[:1]))",
+}
+
+
+@pytest.mark.parametrize("source", STREAMED.values(), ids=STREAMED)
+def test_batches_in_a_stream_of_sqlite(source):
+    header = f"{source}.iterator(chunk_size=10)"
+    before = migration(header, body="a.ok = len(str(a.n)) % 2 == 1; a.save()")
+    naive = before.replace(f"    for a in {header}:\n", BATCH + f"        for a in {header}:\n")
+    naive = "from ._migfix import update_in_batches\n" + naive.replace(
+        "        a.ok = len(str(a.n)) % 2 == 1; a.save()",
+        "            a.ok = len(str(a.n)) % 2 == 1; batch.save(a)",
+    )
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, rows)
+    settings = Settings(select=frozenset({"MF301"}), databases=frozenset({"sqlite"}))
+    outcome = rewritten(MODELS, before, settings)[1].loops[0]
+    assert outcome.blocked_by == "already-streams"
+
+
+BATCH = '    with update_in_batches("ok") as batch:\n'
+
+
 def offered(before: str, databases: frozenset[str] | None):
     settings = Settings(select=frozenset({"MF101"}), databases=databases)
     return rewritten(MODELS, before, settings)[1].loops[0]

@@ -376,6 +376,11 @@ PARENT = MODELS.replace(
     '        migrations.CreateModel("View", [("id", models.AutoField(primary_key=True))],'
     ' {"managed": False}),\n'
     '        migrations.CreateModel("Sorted", [("id", models.AutoField(primary_key=True)),'
+    'exclude(title="a")': True,
+    'filter(author__name="a")': True,
+    'filter(author__posts__slug="a")': False,
+    'filter(kind__in=Post.objects.values("rank"))': False,
+    'using("default")': True,
     ' ("post", models.ForeignKey("Post", models.CASCADE, related_name="+"))],'
     ' {"ordering": ["post"]}),\n'
     '        migrations.CreateModel("Detail", [("id", models.AutoField(primary_key=True)),'
