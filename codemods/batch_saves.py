@@ -100,8 +100,7 @@ def _saves(loop: Loop) -> Writes:
     batching.check_row(loop, model, columns)
     fields = batching.written_fields(loop, columns)
     batching.check_columns(loop, model, fields, columns)
-    batching.check_source(loop, fields)
-    caveats += batching.written_caveats(fields, columns)
+    batching.check_source(loop, model, fields)
     caveats += check_nothing_looks(loop, model)
     full = any(map(needs.is_full_save, loop.used(uses.Kind.SAVE)))
     caveats += [*gates.save_caveats(loop, full=full), *saves.connected(columns)]

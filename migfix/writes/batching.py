@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from migfix.columns import needs
 from migfix.columns.narrow_saves import computed, written_back
@@ -15,7 +15,7 @@ from migfix.facts.effects import Kind
 from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
 from migfix.facts.subqueries import tables_beside
-from migfix.findings import Reason
+from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import tables_of
 from migfix.reading.relations import own_managers
@@ -42,8 +42,6 @@ def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
 def check_place(call: ast.Call, loop: Loop, called: str) -> None:
     """The call is a statement of the body, whose errors nothing catches there. Raises ``Refused``."""
     at, scope = loop.at(call), loop.resolver.scope
-    if not scope.is_inside(call, loop.node):
-        raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at}", at)
     if not isinstance(scope.parents[call], ast.Expr):
         raise Refused(Reason.LOOP_SHAPE, f"{called} on {at} is a part of something else", at)
     for ancestor in scope.ancestors(call):
@@ -57,7 +55,7 @@ def check_place(call: ast.Call, loop: Loop, called: str) -> None:
                 f"an error of {called} on {at} would come later, outside of its `try`",
                 at,
             )
-        if isinstance(ancestor, (ast.With, ast.AsyncWith)):
+        if isinstance(ancestor, ast.With):
             raise Refused(
                 Reason.TRANSACTION, f"{called} on {at} would come after its `with` block", at
             )
@@ -84,23 +82,22 @@ def check_all_or_nothing(loop: Loop, called: str) -> None:
     assert isinstance(loop.rows, Rows)
     if any(isinstance(effect.node, ast.Return) for effect in loop.having(Kind.LEAVES)):
         raise Refused(Reason.LEAVES_FUNCTION, f"the function may return before {called}")
-    if kept := loop.errors.kept or loop.errors.caught:
+    if kept := loop.errors.kept:
         raise Refused(
             Reason.TRANSACTION,
             f"{kept}: after an error some rows would stay written, of which {called} after the loop writes none",
         )
 
 
-def check_source(loop: Loop, fields: Collection[str]) -> None:
+def check_source(loop: Loop, model: ModelState, fields: Collection[str]) -> None:
     """The rows do not depend on when the loop writes. Raises ``Refused``.
 
     SQLite looks for the next row of ``.iterator()`` when it is asked for it, among those that were written.
     """
-    if not isinstance(loop.rows, Rows) or not loop.rows.has("iterator"):
+    assert isinstance(loop.rows, Rows)
+    if not loop.rows.has("iterator") or loop.databases.have(Trait.READS_SNAPSHOT):
         return
-    if loop.databases.have(Trait.READS_SNAPSHOT):
-        return
-    ordering = () if isinstance(loop.model, Unknown) else loop.model.options.get("ordering", ())
+    ordering = model.options.get("ordering", ())
     named = [name for step in loop.rows.steps for name in step.lookups if step.name != "iterator"]
     sorts = ordering if isinstance(ordering, tuple) else (None,)
     own = {
@@ -110,23 +107,23 @@ def check_source(loop: Loop, fields: Collection[str]) -> None:
     if (
         not plain
         or None in named
-        or _looks_back(loop, model)
         or not all(isinstance(n, str) for n in sorts)
         or own & set(fields)
+        or _looks_back(loop, model)
     ):
         raise Refused(
             Reason.ALREADY_STREAMS,
             "on SQLite .iterator() goes over rows as they are then: which come may depend on what is "
             "written by then",
         )
+
+
 def _looks_back(loop: Loop, model: ModelState) -> bool:
     """May the query of a row look at other rows of the table, which the loop may have changed?"""
     assert isinstance(loop.rows, Rows)
     beside = tables_beside(loop.rows, loop.resolver)
     own = tables_of(model, loop.state)
     return isinstance(beside, Unknown) or isinstance(own, Unknown) or bool(beside & own)
-
-
 
 
 _LIVE_STEPS = frozenset("all filter exclude order_by using iterator".split())
@@ -140,7 +137,7 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
     found = loop.used(uses.Kind.SAVE)
     named = [_named(use, loop, columns) for use in found]
     full = [needs.is_full_save(use) for use in found]
-    if len(set(full)) > 1 or any(set(names) != set(named[0]) for names in named):
+    if any(set(names) != set(named[0]) for names in named):
         raise Refused(Reason.SAVE_ARGUMENTS, "the loop's save()s write different fields")
     if not full[0]:
         for use in found:
@@ -182,13 +179,11 @@ def _named(use: uses.Use, loop: Loop, columns: Mapping[str, FieldState]) -> list
 
 
 def _check_arguments(use: uses.Use) -> None:
-    """``update_fields``, written out, and a database: the same fields in every turn. Raises ``Refused``."""
-    match use.node:
-        case ast.Call(args=[], keywords=keywords) as call:
-            named = [k.value for k in keywords if k.arg == "update_fields"]
-            plain = all(isinstance(names, (ast.List, ast.Tuple, ast.Set)) for names in named)
-            if plain and len(keywords) == len(named) + len(alias_of(call)):
-                return
+    """``update_fields`` is written out: the same fields in every turn. Raises ``Refused``."""
+    assert isinstance(use.node, ast.Call)
+    named = [each.value for each in use.node.keywords if each.arg == "update_fields"]
+    if all(isinstance(names, (ast.List, ast.Tuple, ast.Set)) for names in named):
+        return
     raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with more than the names of its fields")
 
 
@@ -229,25 +224,14 @@ def check_columns(
     for column in (columns[name] for name in names):
         if column.primary_key is not False:
             raise Refused(Reason.PRIMARY_KEY, f"`{column.name}` may be the primary key")
-        if column.kind == "GeneratedField" or column.has_column is not True:
-            raise Refused(Reason.FIELD_UNKNOWN, f"`{column.name}` may not be one plain column")
-        if column.kind == "ImageField" and {"width_field", "height_field"} & column.options.keys():
+        if column.kind == "GeneratedField":
+            raise Refused(Reason.FIELD_UNKNOWN, f"`{column.name}` is computed by the database")
+        if {"width_field", "height_field"} & column.options.keys():
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"setting `{column.name}` sets its dimensions, too"
             )
         if column.name in pointed_to:
             raise Refused(Reason.UNIQUE, f"rows of other tables point to `{column.name}`")
-
-
-def written_caveats(names: list[str], columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
-    """Field classes whose value for ``save()`` may depend on the other rows: unique slugs, positions."""
-    for column in (columns[name] for name in names):
-        if column.saved_as is None:
-            yield Refusal(
-                Reason.SAVE_SIDE_EFFECT,
-                f"`{column.name}`, a {column.class_path or 'field of unknown class'}, may look for "
-                "rows that wait to be written",
-            )
 
 
 def check_row(

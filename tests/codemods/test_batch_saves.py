@@ -77,6 +77,7 @@ BODIES = {
         "# why\npost.slug = str(post.pk)  # here\npost.save()  # and here\n# end\n",
         '"slug"',
     ),
+    "an attribute that is no column": ("post.seen_here = 1\n" + SAVED, '"slug"'),
     "an error of another query that is caught": (
         "try:\n    post.author = Person.objects.get(name=post.title)\n"
         "except Person.DoesNotExist:\n    continue\npost.save()\n",
@@ -91,6 +92,25 @@ def test_saves_that_are_written_in_batches(name):
     after = batched(body, fields).replace('batch.save(post, update_fields=["slug"])', "")
     after = after.replace('post.save(update_fields=["slug"])', "batch.save(post)")
     check_batched(loop(body), after)
+
+
+@pytest.mark.parametrize("names", ['("slug",)', '{"slug"}'])
+def test_names_given_to_save_as_they_may_be_written(names):
+    body = "post.slug = post.title.lower()\npost.save({})\n"
+    check_batched(loop(body.format(f"update_fields={names}")), batched(body.format("")))
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [
+        ("post.save()", "writes slug and 1 that save() writes back (cost) in batches"),
+        ('post.save(update_fields=["slug", "cost"])', "writes slug, cost in batches"),
+    ],
+)
+def test_what_is_said_of_the_columns(save, message):
+    source = whole(loop(f"post.slug = post.title.lower()\n{save}\n"))
+    found = outcome_of(source, databases=("sqlite",), select=SELECT)
+    assert found.loops[0].reason == message
 
 
 def test_another_name_for_the_row():
@@ -264,6 +284,17 @@ def test_a_function_whose_errors_are_caught_where_it_is_called(ending):
     assert found.blocked_by == ("transaction" if "except" in ending else None)
 
 
+def test_an_async_function():
+    source = whole(turn("async with lock:\n    pass")).replace("def forwards", "async def fill")
+    source = source.replace(
+        "class Migration",
+        "def forwards(apps, schema_editor):\n    asyncio.run(fill(apps, schema_editor))\n\n\n"
+        "class Migration",
+    )
+    found = outcome_of("import asyncio\n" + source, select=SELECT, unsafe=True).loops[0]
+    assert found.blocked_by == "leaves-function"
+
+
 ROWS = {
     "the key is taken off, so that save() adds a row": ("post.pk = None", "primary-key"),
     "the key is set": ("post.id = 7", "primary-key"),
@@ -297,6 +328,15 @@ ARGUMENTS = {
     ),
     "another database": ('post.slug = ""\npost.save(using="other")', "save-arguments"),
     "force": ('post.slug = ""\npost.save(force_update=True)', "save-arguments"),
+    "force, by its place": ('post.slug = ""\npost.save(False, True)', "save-arguments"),
+    "force beside names": (
+        'post.slug = ""\npost.save(update_fields=["slug"], force_update=True)',
+        "save-arguments",
+    ),
+    "all fields on another way": (
+        'post.slug = ""\nif post.live:\n    post.save()\nelse:\n    post.save(update_fields=[])',
+        "save-arguments",
+    ),
     "no names": ('post.slug = ""\npost.save(update_fields=[])', "save-arguments"),
     "a name of no column": ('post.save(update_fields=["nothing"])', "save-arguments"),
     "the key": ('post.save(update_fields=["id"])', "primary-key"),
@@ -336,6 +376,11 @@ LIVE = {
     'filter(title="a")': True,
     'order_by("pk")': True,
     'filter(slug="")': False,
+    'exclude(title="a")': True,
+    'filter(author__name="a")': True,
+    'filter(author__posts__slug="a")': False,
+    'filter(kind__in=Post.objects.values("rank"))': False,
+    'using("default")': True,
     'exclude(slug__startswith="a")': False,
     'order_by("-slug")': False,
     'filter(models.Q(slug=""))': False,
@@ -356,9 +401,28 @@ def test_a_stream_of_sqlite_that_may_meet_what_it_wrote(chain):
         assert found.blocked_by == (None if safe else "already-streams"), databases
 
 
-def test_a_stream_of_sqlite_in_the_order_of_the_model():
+def test_a_stream_of_sqlite_in_blocks():
+    check_batched(
+        turn("pass", rows="Post.objects.iterator(100)"),
+        batched("pass\n" + SAVED, '"slug", "cost"', rows="Post.objects.iterator(100)"),
+        databases=("sqlite",),
+    )
+
+
+@pytest.mark.parametrize("chain", ["filter(author_id__gt=1)", "filter(author__gt=1)"])
+def test_a_stream_of_sqlite_by_a_foreign_key_that_is_set(chain):
+    body = "post.author_id = len(post.title)\npost.save()\n"
+    refuse(
+        loop(body, rows=f"Post.objects.{chain}.iterator()"),
+        "already-streams",
+        databases=("sqlite",),
+    )
+
+
+@pytest.mark.parametrize("ordering", ['["value"]', '[models.F("value").desc()]', "ORDER"])
+def test_a_stream_of_sqlite_in_the_order_of_the_model(ordering):
     ordered = MODELS.replace('models.JSONField(null=True)),\n            ],',
-                             'models.JSONField(null=True)),\n            ],\n            {"ordering": ["value"]},')  # fmt: skip
+                             f'models.JSONField(null=True)),\n            ],\n            {{"ordering": {ordering}}},')  # fmt: skip
     body = "for t in Token.objects.iterator():\n    t.value = t.value.lower()\n    t.save()\n"
     refuse(body, "already-streams", models=ordered, databases=("sqlite",))
 
@@ -376,11 +440,6 @@ PARENT = MODELS.replace(
     '        migrations.CreateModel("View", [("id", models.AutoField(primary_key=True))],'
     ' {"managed": False}),\n'
     '        migrations.CreateModel("Sorted", [("id", models.AutoField(primary_key=True)),'
-    'exclude(title="a")': True,
-    'filter(author__name="a")': True,
-    'filter(author__posts__slug="a")': False,
-    'filter(kind__in=Post.objects.values("rank"))': False,
-    'using("default")': True,
     ' ("post", models.ForeignKey("Post", models.CASCADE, related_name="+"))],'
     ' {"ordering": ["post"]}),\n'
     '        migrations.CreateModel("Detail", [("id", models.AutoField(primary_key=True)),'
@@ -414,9 +473,34 @@ def test_a_column_that_other_rows_point_to():
 
 
 def test_an_image_that_fills_columns_of_its_own():
-    sized = MODELS.replace("models.FileField(null=True)", 'models.ImageField(width_field="name")')
     body = 'for a in Attachment.objects.all():\n    a.file = a.name + "x"\n    a.save()\n'
-    refuse(body, "save-side-effect", models=sized)
+    for options in ('width_field="name"', 'height_field="name"'):
+        sized = MODELS.replace("models.FileField(null=True)", f"models.ImageField({options})")
+        refuse(body, "save-side-effect", models=sized)
+    image = MODELS.replace("models.FileField(null=True)", "models.ImageField()")
+    assert outcome_of(whole(body), models=image, select=SELECT).loops[0].changed
+
+
+def test_a_column_that_the_database_computes():
+    computed = MODELS.replace(
+        '("nick", models.CharField(max_length=50, null=True))',
+        '("nick", models.GeneratedField(expression=models.F("name"), db_persist=True,'
+        " output_field=models.CharField(max_length=50)))",
+    )
+    body = 'for p in Person.objects.all():\n    p.name = p.name.lower()\n    p.save(update_fields=["name", "nick"])\n'
+    refuse(body, "field-unknown", models=computed)
+
+
+def test_rows_of_a_manager_that_may_set_columns():
+    managed = MODELS.replace(
+        '("data", models.JSONField(null=True)),\n            ],',
+        '("data", models.JSONField(null=True)),\n            ],\n'
+        '            managers=[("objects", shop.codes.Manager())],',
+    ).replace("\n\nclass", "\nimport shop.codes\n\n\nclass", 1)
+    body = "for t in Token.objects.all():\n    t.value = t.value.lower()\n    t.save({})\n"
+    refuse(body.format(""), "custom-manager", models=managed)
+    named = body.format('update_fields=["value"]')
+    assert outcome_of(whole(named), models=managed, select=SELECT).loops[0].changed
 
 
 def test_a_column_whose_class_may_look_at_other_rows():
@@ -1494,6 +1578,17 @@ LISTS_LEFT = {
         listed(APPENDED, rows="Post.objects.filter(attachments__name='a')"),
         "queryset-shape",
     ),
+    "rows that are values": (
+        "found = {post.pk: post for post in Post.objects.all()}\nrows = []\n"
+        'for pk, title in Post.objects.values_list("pk", "title"):\n    rows.append(found[1])\n'
+        '    found[1].slug = title.lower()\nPost.objects.bulk_update(rows, ["slug"])\n',
+        "rows-are-not-instances",
+    ),
+    "rows in pairs": (
+        "posts = Post.objects.all()\nfor pair in enumerate(posts):\n    pair[1].slug = str(pair[0])\n"
+        'Post.objects.bulk_update(posts, ["slug"])\n',
+        "rows-are-not-instances",
+    ),
     # the call
     "another database": (
         listed(
@@ -1583,17 +1678,6 @@ def test_a_list_of_rows_that_come_twice_by_the_order_of_the_model(ordering):
     )
 
 
-    "rows that are values": (
-        "found = {post.pk: post for post in Post.objects.all()}\nrows = []\n"
-        'for pk, title in Post.objects.values_list("pk", "title"):\n    rows.append(found[1])\n'
-        '    found[1].slug = title.lower()\nPost.objects.bulk_update(rows, ["slug"])\n',
-        "rows-are-not-instances",
-    ),
-    "rows in pairs": (
-        "posts = Post.objects.all()\nfor pair in enumerate(posts):\n    pair[1].slug = str(pair[0])\n"
-        'Post.objects.bulk_update(posts, ["slug"])\n',
-        "rows-are-not-instances",
-    ),
 def test_a_list_for_a_manager_of_the_project():
     managed = MODELS.replace('related_name="+")),\n            ],',
                              'related_name="+")),\n            ],\n            managers=[("objects", shop.models.Own())],')  # fmt: skip

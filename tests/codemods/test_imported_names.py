@@ -277,6 +277,8 @@ def test_a_row_that_a_function_saves(outcome_of):
     loop = outcome_of("from shop.models import reopen", body, "MF201", "MF301")
     assert not loop.batched
     assert loop.only is None
+    alone = outcome_of("from shop.models import reopen", body, "MF301")
+    assert alone.reason == "the row is saved by a function, on line 9 of shop/naming.py"
 
 
 LINKED = """
