@@ -20,7 +20,7 @@ from migfix.reading.kinds import kind_of
 from migfix.reading.methods import CHAINING, Does, methods
 from migfix.reading.querysets import Resolver
 from migfix.reading.relations import accessor
-from migfix.reading.scopes import Binding, walk
+from migfix.reading.scopes import Binding, statements_of_scope, walk
 from migfix.reading.values import Manager, Model, Row, Rows, Step
 
 # Links of a chain that bring no other table into the query, unless by a lookup.
@@ -118,11 +118,9 @@ def _check_nothing_kept(loop: Loop) -> None:
 def _kept(resolver: Resolver) -> list[tuple[ast.expr, Resolver]]:
     """The queries that the function, and those that it calls, keep where they cannot be followed."""
     if "kept" not in resolver.own:
-        function = resolver.scope.node
-        statements = function.body if isinstance(function.body, list) else []
         resolver.own["kept"] = [
             (node, here)
-            for node, here in reached(statements, resolver)
+            for node, here in reached(statements_of_scope(resolver.scope), resolver)
             if isinstance(node, ast.expr)
             and lazies_of(here).is_lazy(node)
             and lazies_of(here).is_kept(node)
@@ -132,10 +130,10 @@ def _kept(resolver: Resolver) -> list[tuple[ast.expr, Resolver]]:
 
 
 def _comes_after(node: ast.expr, loop: Loop) -> bool:
-    """Does it run only when the loop is over?"""
+    """Does it run only when the loop is over, as it is not inside?"""
     turns = (ast.For, ast.AsyncFor, ast.While)
     again = any(isinstance(each, turns) for each in loop.resolver.scope.ancestors(loop.node))
-    return not again and node.lineno > (loop.node.end_lineno or loop.node.lineno)
+    return not again and node.lineno > loop.node.lineno
 
 
 def _check_query(effect: Effect, loop: Loop, model: ModelState) -> Iterator[Refusal]:
@@ -189,7 +187,8 @@ def stays_in_table(effect: Effect, loop: Loop) -> bool:
     if not _is_written_here(node, resolver):
         return False
     other, columns = loop.state.model(*effect.model), loop.columns_of(effect.model)
-    if isinstance(other, Unknown) or columns is None or not other.has_plain_managers:
+    assert not isinstance(other, Unknown) and columns is not None  # or it may be any table
+    if not other.has_plain_managers:
         return False
     ordering = other.options.get("ordering", ())
     if not isinstance(ordering, tuple):
@@ -266,7 +265,7 @@ def _is_query(node: ast.expr, lazies: Lazies) -> bool:
 
 def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
     """The attributes by which rows of any model give rows of this table. Raises ``Refused``."""
-    found: set[str] = set()
+    found: set[str | None] = set()
     for each in _sharing_table(loop, model):
         found |= {field.name for _, field in loop.state.pointing_to(each.key)}
         for field in each.fields:
@@ -279,7 +278,7 @@ def _names_leading_to(loop: Loop, model: ModelState) -> frozenset[str]:
                     )
                 shown = name.replace("%(class)s", each.name.lower())
                 shown = shown.replace("%(app_label)s", each.app_label)
-                found |= {shown or each.name.lower(), accessor(each, field) or ""}
+                found |= {shown or each.name.lower(), accessor(each, field)}
     found |= _names_through(loop, model)
     return frozenset(name for name in found if name and not name.endswith("+"))
 
@@ -306,10 +305,10 @@ def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | 
     return next((name or "an attribute that a text names" for name in named), None)
 
 
-def _names_through(loop: Loop, model: ModelState) -> set[str]:
+def _names_through(loop: Loop, model: ModelState) -> set[str | None]:
     """The managers, on both ends, of many-to-many relations whose rows are those of the model."""
     links = loop.state.ask(_links_through, model.key)
-    return {name or "" for other, link in links for name in (link.name, accessor(other, link))}
+    return {name for other, link in links for name in (link.name, accessor(other, link))}
 
 
 def _links_through(state: ProjectState, key: ModelKey) -> tuple[tuple[ModelState, FieldState], ...]:

@@ -401,6 +401,15 @@ def test_a_stream_of_sqlite_that_may_meet_what_it_wrote(chain):
         assert found.blocked_by == (None if safe else "already-streams"), databases
 
 
+def test_rows_that_sqlite_reads_at_once():
+    rows = 'Post.objects.filter(slug="")'
+    check_batched(
+        turn("pass", rows=rows),
+        batched("pass\n" + SAVED, '"slug", "cost"', rows=rows),
+        databases=("sqlite",),
+    )
+
+
 def test_a_stream_of_sqlite_in_blocks():
     check_batched(
         turn("pass", rows="Post.objects.iterator(100)"),
@@ -442,6 +451,13 @@ PARENT = MODELS.replace(
     '        migrations.CreateModel("Sorted", [("id", models.AutoField(primary_key=True)),'
     ' ("post", models.ForeignKey("Post", models.CASCADE, related_name="+"))],'
     ' {"ordering": ["post"]}),\n'
+    '        migrations.CreateModel("Unclear", [("id", models.AutoField(primary_key=True))],'
+    ' {"ordering": ORDER}),\n'
+    '        migrations.CreateModel("Managed", [("id", models.AutoField(primary_key=True))],'
+    ' managers=[("objects", autoslug.Manager())]),\n'
+    '        migrations.CreateModel("Vague", FIELDS),\n'
+    '        migrations.CreateModel("Filled", [("id", models.AutoField(primary_key=True)),'
+    ' ("number", models.IntegerField(default=NUMBERS["a"]))]),\n'
     '        migrations.CreateModel("Detail", [("id", models.AutoField(primary_key=True)),'
     ' ("post", models.OneToOneField("Post", models.CASCADE, related_name="detail")),'
     ' ("mirror", models.ForeignKey("Mirror", models.CASCADE, related_name="+"))]),\n'
@@ -594,6 +610,12 @@ BLIND = {
     "a value of a document": "import json\nprint(json.loads(post.body).get('x'))",
     "a queryset of another table that is made before": "print(post.title in names)",
     "slugs that are known": "print(post.slug in slugs)\nslugs.add(post.title)",
+    "a queryset of another table that is kept": "x = [Tag.objects.all()]",
+    "the first rows of another model": "x = list(Tag.objects.filter(name=post.title)[:3])",
+    "rows of another model with names": 'x = list(Tag.objects.values_list("name", named=True))',
+    "a row that is made or changed": (
+        'Tag.objects.update_or_create(pk=1, defaults={"name": "a"}, create_defaults={"name": "b"})'
+    ),
     "a generator that is used up at once": "x = sum(len(word) for word in post.title.split())",
 }
 BEFORE = (
@@ -625,6 +647,8 @@ LOOKING = {
     ),
     "lookups that are not known": "x = Attachment.objects.filter(**lookups).count()",
     "a subquery": 'x = Attachment.objects.filter(post__in=Post.objects.filter(slug="a")).count()',
+    "a subquery by a name": "x = Attachment.objects.filter(post__in=some).count()",
+    "a subquery of a manager": "x = Attachment.objects.filter(post__in=Post.objects).count()",
     "joined values": 'x = list(Attachment.objects.values("post__slug"))',
     "names of values that are not known": "x = list(Attachment.objects.values(*names))",
     "joined rows": 'x = Attachment.objects.select_related("post").first()',
@@ -663,7 +687,20 @@ LOOKING = {
 
 @pytest.mark.parametrize("name", LOOKING)
 def test_bodies_that_may_see_what_waits(name):
-    refuse(turn(LOOKING[name]), "query-in-body", databases=EVERYWHERE)
+    before = 'some = Post.objects.filter(slug="a")\n'
+    refuse(turn(LOOKING[name], before), "query-in-body", databases=EVERYWHERE)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('print(getattr(rows[post.pk], "posts"))', "`posts`"),
+        ("print(getattr(post.author, name))", "`an attribute that a text names`"),
+    ],
+)
+def test_the_name_that_leads_to_the_rows_is_said(line, name):
+    reason = outcome_of(whole(turn(line)), select=SELECT).loops[0].reason
+    assert reason.startswith(f"{name} on line 12 may read rows of shop.Post")
 
 
 SAME_TABLE = {
@@ -671,6 +708,8 @@ SAME_TABLE = {
     "a model with columns in two tables": "Sub",
     "a table of the same name": "Copy",
     "a model that sorts by the rows": "Sorted",
+    "a model that sorts by what is not known": "Unclear",
+    "a model with a manager of the project": "Managed",
 }
 
 
@@ -740,6 +779,7 @@ UNSAFE = {
     "an argument that is not known": ("x = list(schema)", ""),
     "a table that is not Django's": ("x = X.objects.first()", GET.format("View")),
     "a default that is code of the project": ("X.objects.create()", GET.format("Numbered")),
+    "a default that is not known": ("X.objects.create()", GET.format("Filled")),
     "a field that is code of the project": ('X.objects.create(name="a")', GET.format("Slugged")),
 }
 
@@ -781,6 +821,67 @@ def test_bodies_that_run_code_which_is_not_known(name):
     assert not safe.changed
     assert safe.offer is not None, safe
     assert outcome_of(source, models=PARENT, select=SELECT, unsafe=True).loops[0].changed
+
+
+# What is given to the column of another row may be a query that its save() runs.
+GIVEN = "x = Tag.objects.get(pk=1)\nx.name = found\nx.save()"
+FOUND = {
+    "a function": "found = rows_of()",
+    "a function of a module": "found = thing.rows()",
+    "a method": "found = known.rows()",
+    "a name in an expression": "print(found := thing.rows())",
+    "a name that grows": "found = []\nfound += thing.rows()",
+    "one of several": "for found in thing.rows():\n    pass",
+    "a condition": "found = thing.rows() if apps else []",
+    "or": "found = thing.rows() or []",
+    "a list": "found = [thing.rows()]",
+    "a tuple": "found = (thing.rows(), 1)",
+    "a dictionary": "found = {1: thing.rows()}",
+    "a name in a name": "found = (other := thing.rows())",
+    "an iterator over it": "found = itertools.chain(thing.rows())",
+    "a collection by its keyword": "found = collections.Counter(a=thing.rows())",
+}
+NOTHING_FOUND = {
+    "a function of Python": "found = len('ab')",
+    "a function of the file": "found = tidy()",
+    "a pure function": "found = json.loads('[]')",
+    "a pure function by its name": "found = loads('[]')",
+    "a function that hands on": "found = copy.copy('a')",
+    "a method of a value": "found = 'a'.split()",
+    "a row": "found = Tag()",
+    "a condition": "found = json.loads('1') if apps else []",
+}
+
+
+def giving(before: str) -> str:
+    imports = "import collections, copy, itertools, json\nimport thing\nfrom json import loads\n"
+    source = whole(turn(GIVEN, before + "\n"))
+    tidy = "def tidy():\n    return []\n\n\ndef forwards"
+    return f"{imports}from thing import rows_of\n{source.replace('def forwards', tidy)}"
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_code_that_is_not_known_made(name):
+    found = outcome_of(giving(FOUND[name]), select=SELECT).loops[-1]
+    assert found.blocked_by == "unknown-call"
+    assert "`found` on line 2" in found.reason
+
+
+@pytest.mark.parametrize("name", NOTHING_FOUND)
+def test_what_code_that_is_known_made(name):
+    found = outcome_of(giving(NOTHING_FOUND[name]), select=SELECT).loops[-1]
+    assert found.changed, found
+
+
+def test_what_a_function_is_given():
+    source = whole(turn("x = [self, cls]")).replace(
+        "(apps, schema_editor)", "(apps, schema_editor, self=None, cls=None)"
+    )
+    assert outcome_of(source, select=SELECT).loops[-1].changed
+    body = turn("x = [other]", 'if apps:\n    other = "a"\n')
+    fill = f"def fill(apps, Post, other):\n{indent(body, '    ')}\n\ndef forwards"
+    source = whole("fill(apps, Post, Tag)").replace("def forwards", fill)
+    assert outcome_of(source, select=SELECT).loops[-1].changed
 
 
 # --- queries that are made before and run in the body ----------------------------------------------
@@ -1021,6 +1122,13 @@ def test_a_queryset_that_is_kept_after_the_loop():
     check_batched(loop(SAVED) + after, batched(SAVED) + after)
     turns = "for _ in (1, 2):\n" + indent("things = []\n" + turn("x = things") + after, "    ")
     refuse(turns, "query-in-body")
+
+
+def test_a_queryset_that_a_function_below_the_loop_keeps():
+    keep = "def keep(model):\n    THINGS.append(model.objects.all())\n\n\nTHINGS = []\n\n\n"
+    source = whole("keep(Post)\n" + turn("x = THINGS"))
+    below = source.replace("class Migration", keep + "class Migration")
+    assert outcome_of(below, select=SELECT, unsafe=True).loops[0].blocked_by == "query-in-body"
 
 
 @pytest.mark.parametrize(("size", "argument"), [(500, ", batch_size=500"), (1000, "")])
