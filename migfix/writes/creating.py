@@ -17,7 +17,7 @@ from migfix.facts.effects import Effect, Kind
 from migfix.facts.loop import Loop
 from migfix.facts.streaming import already_streams
 from migfix.findings import Reason, Refusal
-from migfix.history.state import Call, FieldState, ModelKey, ModelState, Name, Unknown
+from migfix.history.state import FieldState, ModelKey, ModelState, Name, Unknown
 from migfix.reading import known
 from migfix.reading.querysets import PLAIN_MANAGERS
 from migfix.reading.scopes import Binding, walk
@@ -266,9 +266,8 @@ def default_caveats(
 
 
 def _may_look(default: object) -> bool:
-    match default:
-        case Name(path=path) | Call(path=path):
-            return not known.is_pure(path) and path.rpartition(".")[2] not in _COLLECTIONS
+    if isinstance(default, Name):
+        return not known.is_pure(default.path) and default.path not in _COLLECTIONS
     return isinstance(default, Unknown)
 
 
