@@ -38,8 +38,9 @@ def collected_by(loop: Loop) -> Collected | None:
     if isinstance(following, ast.If) and isinstance(following.test, ast.Name):
         tested = following.test.id
         statement = following.body[0] if len(following.body) == 1 and not following.orelse else None
-    if following is None or not isinstance(statement, ast.Expr):
+    if not isinstance(statement, ast.Expr):
         return None
+    assert following is not None
     match statement.value:
         case ast.Call(
             func=ast.Attribute(value=manager, attr="bulk_create"), args=[ast.Name(id=name)]

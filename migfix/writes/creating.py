@@ -26,7 +26,7 @@ from migfix.writes import new_rows
 from migfix.writes.batching import check_place
 from migfix.writes.waiting import check_nothing_looks, stays_in_table
 
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_LOOPS = (ast.For, ast.While)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Creation:
 def creations(loop: Loop) -> list[Creation]:
     """The calls in the body that create rows, in no function of their own."""
     calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
-    found = (_creation(call, loop) for call in calls if isinstance(call.func, ast.Attribute))
+    found = (_creation(call, loop) for call in calls)
     return sorted(filter(None, found), key=lambda each: (each.call.lineno, each.call.col_offset))
 
 
@@ -66,7 +66,7 @@ def _creation(call: ast.Call, loop: Loop) -> Creation | None:
             return _saved(call, made, None, loop)
         case ast.Attribute(value=ast.Name(id=name), attr="save"):
             binding = loop.resolver.scope.binding(name, call)
-            if binding and binding.position is None and isinstance(binding.value, ast.Call):
+            if binding and isinstance(binding.value, ast.Call):
                 return _saved(call, binding.value, name, loop)
     return None
 
@@ -83,7 +83,7 @@ def appended(call: ast.Call, row: ast.expr, model: Model, loop: Loop) -> Creatio
             found = _saved(call, row, None, loop)
         case ast.Name(id=name):
             binding = loop.resolver.scope.binding(name, row)
-            made = binding.value if binding and binding.position is None else None
+            made = binding.value if binding else None
             found = _saved(call, made, name, loop) if isinstance(made, ast.Call) else None
         case _:
             found = None
@@ -155,12 +155,12 @@ def check_unused(creation: Creation, loop: Loop) -> None:
     if _is_in_loop_without(made, call, loop):
         at = loop.at(call)
         raise Refused(Reason.CREATED_ROW_USED, f"save() on {at} may run twice for one row", at)
-    for load in scope.loads(creation.name, ast.Del):
+    for load in scope.loads(creation.name):
         if scope.is_inside(load, call):
             continue
         before = (load.lineno, load.col_offset) < (call.lineno, call.col_offset)
         on_it = isinstance(scope.parents[load], ast.Attribute)
-        calls = isinstance(scope.parents.get(scope.parents[load]), ast.Call) and on_it
+        calls = isinstance(scope.parents.get(scope.parents[load]), ast.Call)
         method = calls and scope.parents[scope.parents[load]].func is scope.parents[load]  # type: ignore[attr-defined]
         known = scope.binding(creation.name, load) is made  # so that it is in the loop, too
         if not known or not before or not on_it or method:
@@ -325,10 +325,11 @@ def _check_other_creations(
         if each in group:
             continue
         at, key = loop.at(each.call), each.model.key
-        if key is None or shares_table(loop, model, key):
+        if shares_table(loop, model, key):
             raise Refused(
                 Reason.QUERY_IN_BODY, f"{at} may create rows in the table of {model.label}, too", at
             )
+        assert key is not None  # which may be that of any table
         if _points_to(key, model, loop):
             raise Refused(
                 Reason.QUERY_IN_BODY,
@@ -374,7 +375,8 @@ def source_text(group: Sequence[Creation], loop: Loop) -> str:
         raise Refused(Reason.LOOP_SHAPE, "the loop creates rows of one model by several managers")
     if managers:
         return managers[0]
-    made = next(each.made for each in group if each.made is not None)
+    made = group[0].made
+    assert made is not None
     return _model_text(made.func, group[0].model, loop)
 
 
@@ -392,7 +394,8 @@ def manager_text(manager: ast.expr, loop: Loop) -> str:
 def _model_text(node: ast.expr, model: Model, loop: Loop) -> str:
     if is_fixed(node, loop):
         return loop.text(node)
-    text = loop.model_text(model.key) if model.key else None
+    assert model.key is not None
+    text = loop.model_text(model.key)
     if text is None:
         raise Refused(Reason.NAME_CLASH, "the function has no name for the model before the loop")
     return text

@@ -75,6 +75,18 @@ MODELS = "import uuid\n\nimport shop.codes\n" + checking.MODELS.removesuffix("  
                 ("name", models.CharField(max_length=9)),
             ],
         ),
+        migrations.CreateModel("Aimed", [
+            ("id", models.AutoField(primary_key=True)),
+            ("tag", models.ForeignKey(shop.codes.TARGET, models.CASCADE)),
+        ]),
+        migrations.CreateModel("Default", [("n", models.IntegerField(default=shop.codes.NUMBERS[1]))]),
+        migrations.CreateModel("List", [("n", models.IntegerField(default=shop.codes.list))]),
+        migrations.CreateModel("Collections", [
+            ("a", models.JSONField(default=list)),
+            ("b", models.JSONField(default=set)),
+            ("c", models.JSONField(default=str)),
+            ("d", models.JSONField(default=tuple)),
+        ]),
         migrations.CreateModel(
             "Odd",
             [
@@ -175,6 +187,32 @@ def test_both_ways_in_one_batch():
                 tags.create(name=post.title)
                 tags.add(Tag(name="x"))
         """,
+    )
+
+
+def test_a_name_that_goes_after_save():
+    check_rewritten(
+        """
+        for post in Post.objects.all():
+            tag = Tag(name=post.title)
+            tag.save()
+            del tag
+        """,
+        """
+        with create_in_batches() as tags:
+            for post in Post.objects.all():
+                tag = Tag(name=post.title)
+                tags.add(tag)
+                del tag
+        """.replace("()", "(Tag)", 1),
+    )
+
+
+def test_new_rows_of_two_models_that_are_saved():
+    lines = ("Tag(name=post.title).save()", "token = Token(value='x')", "token.save()")
+    outcome = checking.outcome_of(checking.whole(body(*lines)), models=MODELS, select=("MF302",))
+    assert outcome.loops[0].reason == (
+        "creates shop.Tag rows in batches; creates shop.Token rows in batches"
     )
 
 
@@ -327,6 +365,9 @@ def test_a_model_that_has_no_name_before_the_loop(create):
 @pytest.mark.parametrize(("model", "name"), [
     ("Box", "boxes"), ("Category", "categories"), ("Birthday", "birthdays"), ("NewsItem", "items"),
     ("HTTPStatus", "statuses"), ("Series", "series"), ("New", "new_news"), ("Ж", "жs"),
+    ("Old", "new_olds"), ("App", "new_apps"), ("Model", "new_models"), ("Setting", "new_settings"),
+    ("Migration", "new_migrations"), ("Branch", "branches"), ("Dish", "dishes"), ("Address", "addresses"),
+    ("A", "new_as"), ("Phase2", "phase2s"), ("_", "_s"), ("Day", "days"), ("Y", "ies"),
 ])  # fmt: skip
 def test_what_a_batch_is_called(model, name):
     assert names_for(ModelState("shop", model, ()))[0] == name
@@ -452,9 +493,16 @@ def test_a_default_that_is_never_called():
     ("tag = Tag(name=post.title)", "tag.full_clean()", "tag.save()"),
     ("if post.title: print(tag.pk)", "tag = Tag(name=post.title)", "tag.save()"),
     ("tag = Tag(name=post.title)", "for name in post.title:", "    tag.name = name", "    tag.save()"),
+    ("tag = Tag(name=post.title)", "while post.kind:", "    tag.save()"),
 ])  # fmt: skip
 def test_a_new_row_that_is_used(lines):
     check_refused(body(*lines), "created-row-used")
+
+
+def test_a_row_that_is_made_in_two_places():
+    made = ("if post.live:", "    tag = Tag(name='a')", "else:", "    tag = Tag(name='b')")
+    check_refused(body(*made, "tag.save()", "Token.objects.create(value='x')"), "query-in-body")
+    check_refused(listed(*made, "tags.append(tag)"), "created-row-used")
 
 
 def test_a_new_row_that_is_used_after_the_loop():
@@ -577,6 +625,27 @@ def test_rows_of_a_model_whose_columns_are_not_known_may_point_to_new_ones(write
     )
 
 
+@pytest.mark.parametrize("model", ["Default", "List"])
+def test_a_default_that_may_look_for_rows_that_wait(model):
+    loop = check_refused(
+        body(f"apps.get_model('shop', '{model}').objects.create()"), "unknown-call"
+    )
+    assert "the default of `n` may look for" in loop.reason
+
+
+def test_defaults_that_make_collections():
+    before = "Collections = apps.get_model('shop', 'Collections')\n"
+    before += body("Collections.objects.create()")
+    assert header(before) == "with create_in_batches(Collections.objects) as collections:"
+
+
+def test_a_key_may_point_to_new_rows_if_it_is_not_known_where_it_points():
+    made = ("Tag.objects.create(id=post.pk, name='x')", "Aimed.objects.create(tag_id=post.pk)")
+    before = "Aimed = apps.get_model('shop', 'Aimed')\n" + body(*made)
+    outcome = checking.outcome_of(checking.whole(before), models=MODELS, select=("MF302",))
+    assert outcome.loops[0].reason == "creates shop.Aimed rows in batches"
+
+
 def test_a_field_that_is_not_known_may_point_to_new_rows():
     check_refused(
         body(
@@ -670,6 +739,30 @@ def test_arguments(line):
     check_refused(body(line), "save-arguments")
 
 
+@pytest.mark.parametrize(("line", "message"), [
+    ("Tag(name=post.title).save(True)", "save() on line 12 is called with arguments"),
+    ("Tag.objects.create('x')", "create() on line 12 takes no positional arguments"),
+    ("x = Tag.objects.create(name='x')", "the row that line 12 creates is used"),
+    ("with x: Tag(name='x').save()", "save() on line 12 would come after its `with` block"),
+    ("with x: Tag.objects.create(name='x')", "create() on line 12 would come after its `with` block"),
+])  # fmt: skip
+def test_what_is_said_of_the_call(line, message):
+    outcome = checking.outcome_of(checking.whole(body(line)), models=MODELS, select=("MF302",))
+    assert outcome.loops[0].reason == message
+
+
+@pytest.mark.parametrize("manager", [
+    "Tag.objects.all()",
+    'Tag.objects.using("default")',
+    'Tag.objects.db_manager("default")',
+    'apps.get_model("shop", "Tag").objects',
+])  # fmt: skip
+def test_a_manager_that_is_said_in_the_loop(manager):
+    assert (
+        header(body(f"{manager}.create(name='x')")) == f"with create_in_batches({manager}) as tags:"
+    )
+
+
 def test_the_base_manager_of_a_model_with_managers_of_the_project():
     check_rewritten(
         """
@@ -751,6 +844,11 @@ def test_several_managers():
 )
 def test_what_cannot_be_written_before_the_loop_or_beside_the_row(line):
     check_refused(body(line), "loop-shape")
+
+
+def test_a_manager_by_a_name_that_may_not_be_there_before_the_loop():
+    create = ("if schema_editor:", "    Tag.objects.using(alias).create(name=post.title)")
+    check_refused("if schema_editor:\n    alias = 'default'\n" + body(*create), "loop-shape")
 
 
 def test_a_manager_made_in_the_loop():
@@ -874,7 +972,7 @@ def test_the_size_of_batches_is_written_where_it_is_not_that_of_the_helper(befor
     assert header(before, size) == expected
 
 
-@pytest.mark.parametrize("size", ["50", "1000", "SIZE"])
+@pytest.mark.parametrize("size", ["1", "50", "1000", "SIZE"])
 def test_the_size_that_bulk_create_is_given_comes_before_that_of_the_project(size):
     before = "SIZE = 70\n" + listed(APPEND, end=f"Tag.objects.bulk_create(tags, batch_size={size})")
     assert header(before, 500) == f"with create_in_batches(Tag.objects, batch_size={size}) as tags:"
@@ -937,6 +1035,19 @@ def test_the_moment_of_bulk_create(model):
     before = f"{model} = apps.get_model('shop', '{model}')\n" + listed(append, end=end)
     loop = check_refused(before, "one-timestamp")
     assert loop.offer
+
+
+def test_a_list_of_rows_whose_default_may_look_for_others():
+    before = "Coded = apps.get_model('shop', 'Coded')\n" + listed(
+        "tags.append(Coded(name='x'))", end="Coded.objects.bulk_create(tags)"
+    )
+    loop = check_refused(before, "unknown-call")
+    assert "the default of `code` may look for shop.Coded rows" in loop.reason
+
+
+def test_values_of_a_list_that_have_no_names():
+    loop = check_refused(listed("tags.append(Tag(**values))"), "value")
+    assert loop.reason == "the value of `**` may change before bulk_create()"
 
 
 @pytest.mark.parametrize("first", ["print(); tags = []", "global tags\ntags = []"])
