@@ -12,7 +12,7 @@ from migfix.facts import indexes, uses
 from migfix.facts.changes import shares_table
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop, by_name
-from migfix.facts.subqueries import inner_queries
+from migfix.facts.subqueries import inner_queries, tables_joined
 from migfix.findings import Location, Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import stays_in_table
@@ -49,13 +49,33 @@ def columns_refusal(
     grouped = any(_is_computed_of(AGGREGATES, step, loop.resolver) for step in steps)
     settled = grouped or loop.rows.has("distinct") or gates.inherited(loop) is not None
     if not indexes.is_sorted(loop, model):
-        if not settled and indexes.keeps_order(loop, model, columns, loaded):
+        if settled or not indexes.keeps_order(loop, model, columns, loaded):
+            known = "are not sorted, and an index may hold every column that the body needs"
+        elif _joins_by_width(loop):
+            known = (
+                "are not sorted, and of fewer columns a database may begin to join at another table"
+            )
+        else:
             return None
-        known = "are not sorted, and an index may hold every column that the body needs"
     else:
         known = _sorted(loop, model)
     said = f"{why}, and the rows {known}: they may come in another order"
     return Refusal(Reason.ROW_ORDER, said, at)
+
+
+def _joins_by_width(loop: Loop) -> bool:
+    """Which table a hash join begins with follows from the width of the rows.
+
+    A condition that another query answers may be made a join.
+    https://www.postgresql.org/docs/current/planner-optimizer.html
+    """
+    rows = loop.rows
+    assert isinstance(rows, Rows)
+    if loop.databases.have(Trait.JOINS_ALIKE):
+        return False
+    if rows.has("select_related") or tables_joined(rows, loop.resolver) != frozenset():
+        return True
+    return rows.has("filter", "exclude", "extra") and any(inner_queries(rows, loop.resolver))
 
 
 def _walks_what_moves(

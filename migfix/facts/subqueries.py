@@ -74,6 +74,11 @@ def tables_read(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
     return _Reader(resolver).tables(rows)
 
 
+def tables_joined(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
+    """The tables that joins lead to."""
+    return _Reader(resolver).joined(rows)
+
+
 def tables_beside(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
     """The tables that joins and queries inside lead to, be it back to that of the rows."""
     return _Reader(resolver).beside(rows)
@@ -90,8 +95,11 @@ class _Reader:
         return _together([own, self.beside(rows)])
 
     def beside(self, rows: Rows) -> frozenset[str] | Unknown:
+        return _together([self.joined(rows), *(inner.tables for inner in self.queries(rows))])
+
+    def joined(self, rows: Rows) -> frozenset[str] | Unknown:
         key = rows.model.key
-        found = [inner.tables for inner in self.queries(rows)]
+        found: list[frozenset[str] | Unknown] = []
         for step in rows.steps:
             routes = [self.route(name, key, rows) for name in self.lookups(step)]
             found += [each.tables if isinstance(each, Route) else each for each in routes]

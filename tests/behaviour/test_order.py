@@ -163,3 +163,63 @@ def test_rows_that_move_in_the_index_that_an_iterator_walks():
     run_both(models, before, after, some)
     with pytest.raises(Different):
         run_both(models, before, before.replace(".iterator()", '.only("code").iterator()'), some)
+
+
+JOINED = """
+    migrations.CreateModel("Post", [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("title", models.CharField(max_length=20)),
+        ("body", models.TextField()),
+    ]),
+    migrations.CreateModel("Comment", [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("post", models.ForeignKey("shop.Post", models.CASCADE)),
+        ("text", models.CharField(max_length=100)),
+        ("note", models.TextField(default="")),
+    ]),
+"""
+OVER_A_JOIN = """
+def forwards(apps, schema_editor):
+    for comment in apps.get_model("shop", "Comment").objects.all(){}:
+        print(comment.pk)
+"""
+
+
+def joined_rows(apps, connection):
+    post, comment = apps.get_model("shop", "Post"), apps.get_model("shop", "Comment")
+    post.objects.bulk_create(post(title=f"t{i}", body=f"{i:09}" * 100) for i in range(11_000))
+    comment.objects.bulk_create(
+        comment(post_id=i * 7919 % 11_000 + 1, text="z" * (i % 90)) for i in range(12_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+@pytest.mark.postgresql
+def test_fewer_columns_make_a_join_begin_at_the_other_table():
+    before = OVER_A_JOIN.format('.select_related("post")')
+    how = {"database": "postgresql", "expect": "no changes"}
+    run_both(JOINED, before, before, joined_rows, **how)
+    narrowed = OVER_A_JOIN.format('.select_related("post").only("post__title")')
+    with pytest.raises(Different):
+        run_both(JOINED, before, narrowed, joined_rows, **how)
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        '.select_related("post")',
+        '.filter(post__title__gt="a")',
+        '.filter(post__in=apps.get_model("shop", "Post").objects.filter(title__gt="a"))',
+        ".extra(where=[\"EXISTS (SELECT 1 FROM shop_post WHERE title > 'a')\"])",
+    ],
+)
+def test_a_join_without_an_order_is_not_narrowed_where_the_order_shows(joined):
+    for source, shows in ((joined, True), (f'{joined}.order_by("pk")', False), ("", False)):
+        told = OVER_A_JOIN.format(source).replace("comment.pk", "comment.text")
+        _, outcome = rewritten(JOINED, told)
+        found = outcome.loops[0]
+        assert bool(found.only or found.defer) is not shows, found
+    untold = OVER_A_JOIN.format(joined).replace("print(comment.pk)", "comment.text.title()")
+    _, outcome = rewritten(JOINED, untold)
+    assert outcome.loops[0].only or outcome.loops[0].defer

@@ -55,6 +55,8 @@ PAGE = Page(
             Trait.STREAMS_ITERATOR,
             # https://docs.python.org/3/library/sqlite3.html#sqlite3.Cursor.fetchone
             Trait.STREAMS_CURSOR,
+            # nested loops: https://www.sqlite.org/optoverview.html
+            Trait.JOINS_ALIKE,
             Trait.PLANS_CURSOR_ALIKE,
             # https://www.sqlite.org/datatype3.html#collating_sequences
             Trait.COMPARES_LETTERS,

@@ -16,6 +16,7 @@ class Trait(Enum):
     STREAMS_ITERATOR = "`.iterator()` does not read the whole result first"
     STREAMS_CURSOR = "a loop over a plain cursor does not read the whole result first"
     READS_SNAPSHOT = "rows that are still to come do not show what is written meanwhile"
+    JOINS_ALIKE = "joined rows come in the same order, whichever of their columns are asked for"
     PLANS_CURSOR_ALIKE = "rows come in the same order, be they fetched in parts or at once"
 
     # -- comparing
