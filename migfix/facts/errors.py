@@ -440,13 +440,17 @@ class _WayOut:
 _MIGRATED = "schema_editor.connection.alias"
 
 
-def _alias(node: ast.expr, module: Module) -> str | None:
-    """The database that the expression names: by a literal, or as the one that is migrated."""
-    if isinstance(node, ast.Name):
+def _alias(node: ast.expr, module: Module, seen: frozenset[str] = frozenset()) -> str | None:
+    """The database that the expression names: by a literal, or as the one that is migrated.
+
+    ``seen`` are names that have led here.
+    """
+    if isinstance(node, ast.Name) and node.id not in seen:
         function = next((a for a in module.scope.ancestors(node) if isinstance(a, FUNCTIONS)), None)
         binding = module.scope_of(function).bound_once(node.id) if function else None
         value = binding.value if binding and binding.position is None else None
-        return _alias(value, module) if value is not None and value is not node else None
+        if value is not None:
+            return _alias(value, module, seen | {node.id})
     match node:
         case ast.Constant(value=None):
             return "default"
@@ -484,7 +488,7 @@ def _looks_for_error(handler: ast.ExceptHandler) -> bool:
 
 
 def _only_raises(handler: ast.ExceptHandler) -> bool:
-    return len(handler.body) == 1 and getattr(handler.body[0], "exc", ...) is None
+    return getattr(handler.body[0], "exc", ...) is None
 
 
 def _named(name: str, module: Module) -> Sequence[ast.expr]:
@@ -565,15 +569,7 @@ def _operations_around(call: ast.Call, module: Module) -> list[ast.Call] | None:
                 name, ancestor, module
             ):
                 return around if len(around) < 2 else None
-            case (
-                ast.List()
-                | ast.Tuple()
-                | ast.keyword()
-                | ast.Starred()
-                | ast.BinOp()
-                | ast.IfExp()
-                | ast.ListComp()
-            ):
+            case ast.List() | ast.Tuple() | ast.keyword() | ast.Starred() | ast.BinOp():
                 continue
             case _:
                 return None

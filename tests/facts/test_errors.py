@@ -76,6 +76,15 @@ def is_safe(source: str, databases: tuple[str, ...] = EVERYWHERE) -> bool:
     return loop.changed
 
 
+MAKE = "\n\ndef make():\n    return forwards\n"
+MADE = MIGRATION.replace("(forwards)", "(make())")
+METHOD = (
+    HEAD
+    + "class Step:\n    @staticmethod\n    def process(apps, editor):\n"
+    + '        Post = apps.get_model("shop", "Post")\n'
+    + indent(LOOP, "        ")
+)
+OF_METHOD = MIGRATION.replace("(forwards)", "(Step.process)")
 TRY = "try:\n    {}\nexcept ValueError:\n    pass\n"
 ANY = "try:\n    {}\nexcept Exception:\n    pass\n"
 CAUGHT = {
@@ -243,6 +252,30 @@ CAUGHT = {
         "            yield\n    else:\n        yield\n\n\n",
     ),
     "a partial of something else": nested("", "functools.partial(run, process)()\n"),
+    "an attribute of the function that is set": nested("", "process.kept = 1\nprocess()\n"),
+    "one of two functions": nested("", "try:\n    (process if apps else print)()\nexcept Exception:\n    pass\n"),
+    "a handler that may leave before it raises": in_forwards(
+        "try:\n    {}\nexcept Exception:\n    if connection:\n        return\n    raise\n"
+    ),
+    "a handler that prints the error": in_forwards(
+        "import traceback\ntry:\n    {}\nexcept Exception:\n    traceback.print_exc()\n    raise\n"
+    ),
+    "a handler that prints the error as a text": in_forwards(
+        "import traceback\ntry:\n    {}\nexcept Exception:\n    print(traceback.format_exc())\n    raise\n"
+    ),
+    "a function by attrgetter()": called("process(Post)\noperator.attrgetter('process')\n"),
+    "a function by methodcaller()": called("process(Post)\noperator.methodcaller('process')\n"),
+    "a function by getattr()": called("process(Post)\ngetattr(connection, 'process')\n"),
+    "a factory that is handed over": in_forwards(ending=MAKE + "\n\nrun(make)\n" + MADE),
+    "a factory in a try": in_forwards(
+        ending=MAKE + "\n\ndef other(apps, editor):\n    try:\n        make()(apps, editor)\n"
+        "    except Exception:\n        pass\n" + MADE
+    ),
+    "what a factory makes in a list": in_forwards(
+        ending=MAKE + "\n\ndef other(apps, editor):\n    run([make()])\n" + MADE
+    ),
+    "a method in a try": METHOD + "\n\ndef other(apps, editor):\n    try:\n        Step.process(apps, editor)\n"
+    "    except Exception:\n        pass\n" + OF_METHOD,
 }  # fmt: skip
 if hasattr(__import__("ast"), "TryStar"):
     CAUGHT["except*"] = in_forwards("try:\n    {}\nexcept* Exception:\n    pass\n")
@@ -310,6 +343,21 @@ LET_THROUGH = {
     "a reverse": in_forwards().replace("(forwards)", "(migrations.RunPython.noop, reverse_code=forwards)"),
     "a comprehension": called("[process(Post) for _ in '1']\n"),
     "a decorator that lets through": called(process="@functools.lru_cache\n" + PROCESS),
+    "an attribute of the same name": called("process(Post)\ntry:\n    Post.process()\nexcept Exception:\n    pass\n"),
+    "a name with a type": nested("", "step: object = process\nstep()\n"),
+    "one of two functions": nested("", "(process if apps else print)()\n"),
+    "a function or another": nested("", "(process or print)()\n"),
+    "the name of the function": nested("", "print(process.__name__)\nprocess()\n"),
+    "a test of the function": nested("", "print(process is None)\nprocess()\n"),
+    "a function that is named only": nested("", "process\nprocess()\n"),
+    "a function that another one wraps": nested(
+        "", "@functools.wraps(process)\ndef other():\n    pass\nprocess()\n"
+    ),
+    "a factory": in_forwards(ending=MAKE + MADE),
+    "a factory with a test": in_forwards(
+        ending=MAKE.replace("    return", "    if connection:\n        return") + MADE
+    ),
+    "a method": METHOD + OF_METHOD,
 }  # fmt: skip
 
 
@@ -332,6 +380,14 @@ def named(operations):
     head, given, rest = whole.partition("operations = [migrations.RunPython(forwards)]")
     assert given
     return f"{head}op = migrations.RunPython(forwards)\n    {operations}{rest}"
+
+
+def operations(written):
+    """The RunPython where another list of operations is written."""
+    whole = in_forwards()
+    head, given, rest = whole.partition("[migrations.RunPython(forwards)]")
+    assert given
+    return head + written + rest
 
 
 # Each with the databases on which it runs in a transaction.
@@ -431,6 +487,56 @@ OPERATIONS = {
         in_forwards("with transaction.atomic(using='other'):\n    {}\n").replace("objects.all()", "objects.using('other')"),
         EVERYWHERE,
     ),
+    **{
+        f"run by an own {name}": (in_forwards() + f"\n    def {name}(self, *args):\n        return None\n", ())
+        for name in ("unapply", "__getattribute__", "atomic")
+    },
+    "run by an own coroutine": (in_forwards() + "\n    async def apply(self, *args):\n        return None\n", ()),
+    "run by an own class": (in_forwards() + "\n    class apply:\n        pass\n", ()),
+    "run by a module": (in_forwards() + "\n    import tools as apply\n", ()),
+    "run by an imported function": (in_forwards() + "\n    from tools import apply\n", ()),
+    "in one by its own name": (
+        in_forwards("alias = alias\nwith transaction.atomic(alias):\n    {}\n", AUTOCOMMIT), (),
+    ),
+    "in one by names in a circle": (
+        in_forwards("one = other\nother = one\nwith transaction.atomic(one):\n    {}\n", AUTOCOMMIT), (),
+    ),
+    "in one by None": (in_forwards("with transaction.atomic(using=None):\n    {}\n", AUTOCOMMIT), EVERYWHERE),
+    "in one by the name of the connection": (
+        in_forwards("with transaction.atomic(using=connection.alias):\n    {}\n", AUTOCOMMIT), EVERYWHERE,
+    ),
+    "in one by Django's name": (
+        in_forwards("from django.db import DEFAULT_DB_ALIAS\nwith transaction.atomic(DEFAULT_DB_ALIAS):\n    {}\n", AUTOCOMMIT),
+        EVERYWHERE,
+    ),
+    "in one of something else of the editor": (
+        in_forwards("with transaction.atomic(using=schema_editor.other.alias):\n    {}\n", AUTOCOMMIT), (),
+    ),
+    "in one of something else of the connection": (
+        in_forwards("with transaction.atomic(using=schema_editor.connection.vendor):\n    {}\n", AUTOCOMMIT), (),
+    ),
+    "in a transaction in which a generator of others is made": (
+        called("print(*process(Post))\n{}", process="@transaction.atomic\n" + PROCESS.rstrip() + "\n    yield from ()\n\n\n",
+               ending=AUTOCOMMIT).replace("\n    process(Post)\n", "\n"), (),
+    ),
+    "with a type": (in_forwards().replace("operations =", "operations: list ="), EVERYWHERE),
+    "added": (in_forwards().replace("operations =", "operations = []\n    operations +="), EVERYWHERE),
+    "in a tuple": (operations("(migrations.RunPython(forwards),)"), EVERYWHERE),
+    "in a spread list": (operations("[*[migrations.RunPython(forwards)]]"), EVERYWHERE),
+    "in a sum": (operations("[migrations.RunPython(forwards)] + []"), EVERYWHERE),
+    "in another operation by a keyword": (
+        operations(f"[{SEPARATE.replace('([', '(database_operations=[')}]"), ROLLING_BACK,
+    ),
+    "by a name of the other operation": (
+        in_forwards().replace("operations = [migrations.RunPython(forwards)]", f"op = {SEPARATE}\n    operations = [op]"),
+        ROLLING_BACK,
+    ),
+    "by a name, beside a method": (named("operations = [op]\n\n    def other(self):\n        pass"), EVERYWHERE),
+    "by a name, beside an attribute": (named("connection.kept = [1]\n    operations = [op]"), EVERYWHERE),
+    "by a name in a tuple": (named("operations = (op,)"), ()),
+    "in a migration that is atomic, with a type": (
+        in_forwards(ending=AUTOCOMMIT.replace("atomic = False", "atomic: bool = True")), EVERYWHERE,
+    ),
 }  # fmt: skip
 
 
@@ -447,6 +553,26 @@ READ = "for post in Post.objects.all():\n    print(post.title)\n"
     ("plain", "other"),
     [
         ("(forwards)", "(*FUNCTIONS)"),
+        ("(forwards)", "(forwards, *OPTIONS)"),
+        ("(forwards)", "(forwards, **OPTIONS)"),
+        ("operations =", "steps ="),
+        ("operations =", "steps: list ="),
+        ("operations =", "steps = []\n    steps +="),
+        (
+            "operations = [migrations.RunPython(forwards)]",
+            "operations = make([migrations.RunPython(forwards)])",
+        ),
+        (
+            "operations = [migrations.RunPython(forwards)]",
+            "op = migrations.RunPython(forwards)\n    operations = make(op)",
+        ),
+        (
+            "migrations.RunPython(forwards)",
+            SEPARATE.replace("migrations.RunPython(forwards)", SEPARATE),
+        ),
+        ("", '\n\ndelattr(Migration, "atomic")\n'),
+        ("", "\n    def __new__(cls, *args):\n        return super().__new__(cls)\n"),
+        ("", "\n\nclass Migration(functools.partial):\n    pass\n"),
         (
             "    operations",
             "    locals()['x'] = 1\n    if True:\n        atomic = False\n    operations",
@@ -557,6 +683,10 @@ def test_a_helper_that_migrations_call(check):
             "0002_fill.py": calling(),
             "../commands.py": "from shop.migrations import _common\n\n\ndef run(model):\n    try:\n"
             "        _common.process(model)\n    except Exception:\n        pass\n",
+        },
+        {
+            "0002_fill.py": calling(),
+            "../commands.py": calling(IN_TRY, "shop.migrations._common").replace("import process", "import *"),
         },
         {
             "0002_fill.py": calling(),
