@@ -306,7 +306,11 @@ def is_quiet_builtin(name: str, call: ast.Call, resolver: Resolver) -> bool:
 def _is_known_owner(name: str, call: ast.Call, resolver: Resolver) -> bool:
     owner = kind_of(call.args[0], resolver)
     if isinstance(owner, Row):
-        return kinds_in(resolver).is_quiet_row(owner) or kind_of(call, resolver) is not None
+        kinds = kinds_in(resolver)
+        attribute = resolver.literal(call.args[1], call) if len(call.args) > 1 else None
+        if attribute is None:
+            return kinds.is_plain_row(owner)
+        return kinds.is_own_attribute(owner, attribute) or kinds.is_column(owner, attribute)
     return name in {"getattr", "hasattr"} and isinstance(owner, (Type, Model)) and owner != FUNCTION
 
 

@@ -763,6 +763,10 @@ class Kinds:
         names = self._names_of_bases(row)
         return names is not None and not any(name.startswith("__") for name in names)
 
+    def is_plain_row(self, row: Row) -> bool:
+        """Does no code of the project run whichever attribute is read or set?"""
+        return self._names_of_bases(row) == frozenset()
+
     def is_own_attribute(self, row: Row, name: str) -> bool:
         """Does no code of the project run when the attribute is read or set?"""
         names = self._names_of_bases(row)

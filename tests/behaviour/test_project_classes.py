@@ -56,6 +56,31 @@ class Mixin:
         super().__init__(*args, **kwargs)
         self.had_tags = self.pk is not None and self.tags.exists()
 """
+COUNTING = """
+class Mixin:
+    @property
+    def total(self):
+        return type(self).objects.filter(note="").count()
+
+    @total.setter
+    def total(self, value):
+        type(self).objects.update(name="lost")
+"""
+BATCHED = (
+    "from ._migfix import update_in_batches\nfirst = Order.objects.first()\n"
+    "with update_in_batches('n', 'note') as batch:\n"
+    "    for order in Order.objects.order_by('pk'):\n        {}\n        order.note = ''\n"
+    "        batch.update(order)\n"
+)
+IN_TURN = (
+    "first = Order.objects.first()\nfor order in Order.objects.order_by('pk'):\n    {}\n"
+    "    order.note = ''\n    order.save()\n"
+)
+COUNTS = {
+    "getattr()": "order.n = getattr(first, 'total')",
+    "getattr() with a default": "order.n = getattr(first, 'total', 0)",
+    "getattr() by a name": "name = 'to' + 'tal'\n    order.n = getattr(first, name)",
+}
 SAVING = """
 def save(self, **kwargs):
     self.name = self.name.strip()
@@ -153,3 +178,37 @@ def test_a_base_that_does_nothing_to_rows_keeps_nothing_away(name):
     _, body, _, code = CASES[name]
     _, outcome = rewritten(MODELS, migration(body), files=files(PLAIN))
     assert code in outcome.loops[-1].codes, outcome.loops
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_property_of_another_row_that_a_text_names(name):
+    line = COUNTS[name]
+    before = migration(IN_TURN.format(line))
+    _, outcome = rewritten(MODELS, before, files=files(COUNTING))
+    assert outcome.loops[-1].codes == ("MF203",), outcome.loops
+    case = Case(MODELS, ROWS, "sqlite-memory", files(COUNTING))
+    naive = migration(BATCHED.format(line.replace("\n", "\n    ")))
+    assert run(case, before).tables != run(case, naive).tables
+
+
+@pytest.mark.parametrize(
+    "line", ["setattr(first, 'total', 1)", "delattr(first, 'total')", "hasattr(first, 'total')"]
+)
+def test_code_of_another_row_that_a_text_runs(line):
+    _, outcome = rewritten(MODELS, migration(IN_TURN.format(line)), files=files(COUNTING))
+    assert outcome.loops[-1].codes == ("MF203",), outcome.loops
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "order.n = getattr(first, 'n')",
+        "setattr(first, 'extra', 1)",
+        "hasattr(first, 'other')",
+        "order.n = first.n",
+        "first.extra = 1",
+    ],
+)
+def test_attributes_that_the_class_does_not_define(line):
+    _, outcome = rewritten(MODELS, migration(IN_TURN.format(line)), files=files(COUNTING))
+    assert "MF301" in outcome.loops[-1].codes, outcome.loops

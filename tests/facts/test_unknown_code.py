@@ -47,6 +47,10 @@ def keep_in(rows, kept=[]):
     return kept
 
 
+def hand(thing):
+    return thing
+
+
 def empty(rows):
     rows.update(note="")
 
@@ -177,6 +181,8 @@ OBJECTS = [
     "things.index(1)",
     "things.remove(1)",
     "(fixer,).index(1)",
+    "re.sub('a', Fixer, 'a')",
+    "list(map(eval, ['1']))",
     "+fixer",
     "~fixer",
     "x += things",
@@ -260,6 +266,9 @@ PUT_OFF = [
     ("(lambda other: other.save())(others[0])", "others = list(Post.objects.all())"),
     ("list(map(str.strip, [1]))", "str = Fixer(Post)"),
     ("next(rows)", "rows = Post.objects.iterator()"),
+    ("[1, 2].sort(key=f)", "f = Fixer(Post).pop"),
+    ("list(map(f, [1]))", "f = Fixer(Post).pop"),
+    ("list(map(str, [1]))", "str = Fixer(Post)"),
     ("x = tag.save", "tag = Tag.objects.first()"),
     ("x = Real.total", "from shop.models import Tag as Real"),
     ("x = made.total", "made = Tag.objects.get_or_create(name='a')"),
@@ -416,6 +425,13 @@ KNOWN = [
     ("x = getattr(post, 'title')\ny = getattr(tag, 'name')", "tag = Tag.objects.first()"),
     ("delattr(tag, 'name')", "tag = Tag.objects.first()"),
     ("x = ' '.join(sorted(post.title, key=names.get))", "names = {'a': 1}"),
+    ("x = sorted(post.title, key=hand)", ""),
+    ("x = post.title.startswith(*['a'])", ""),
+    ("x = getattr(post.title, 'upper')", ""),
+    ("def inner():\n    pass", ""),
+    ("x = max(post.title)\ny = bool(post.title)\nz = str(post.kind)\nw = tuple(post.title)", ""),
+    ("setattr(tag, 'name', 'a')", "tag = Tag.objects.first()"),
+    ("x = ValueError(post.title)", ""),
     ("x = sorted(['a'], key=str.lower, reverse=True)", ""),
     *(
         (f"x = schema_editor.connection.{name}", "")
@@ -493,6 +509,12 @@ LEFT_ALONE = [
     ("x = list(numbers())", ""),
     ("for number in numbers():\n    print(number)", ""),
     ("a, *b = things", "things = [Fixer(Post)]"),
+    ("x = list(map(lambda each: 1, things))", "things = [Fixer(Post)]"),
+    ("x = list(map(hand, things))", "things = [Fixer(Post)]"),
+    ("kept.append(fixer)", "fixer = Fixer(Post)\nkept = []"),
+    ("x = dict(a=fixer)", "fixer = Fixer(Post)"),
+    ("x = getattr(tag, name)", "tag = Tag.objects.first()\nname = tag.name"),
+    ("x = Post.objects.all()[0]", ""),
 ]
 
 
