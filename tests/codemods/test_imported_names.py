@@ -325,6 +325,51 @@ def test_a_row_that_is_known_by_a_new_one_and_read_by_its_key(outcome_of):
             "line 14 may read any column through the text for `post`",
         ),
         (
+            "from operator import methodcaller",
+            "x = methodcaller('post')(attachment)",
+            "line 14 may read any column through the text for `post`",
+        ),
+        (
+            "from shop.words import missing",
+            "x = missing.format_map({'a': attachment})",
+            "line 14 may read any column through a name in a text",
+        ),
+        (
+            "from shop.words import missing",
+            "x = missing.vformat([attachment], {})",
+            "line 14 may read any column through a name in a text",
+        ),
+        (
+            "from shop.words import missing",
+            "x = missing.format(a=attachment)",
+            "line 14 may read any column through a name in a text",
+        ),
+        (
+            "from shop.words import missing",
+            "x = missing.format(attachment.post)",
+            "may read any column through",
+        ),
+        (
+            "from shop.words import missing",
+            "x = list(map(missing.format, [attachment]))",
+            "line 14 may read any column through a name in a text",
+        ),
+        (
+            "from shop.words import missing",
+            "x = '{0.name:{0.post}}'.format(attachment)",
+            "line 14 may read any column through the text for `post`",
+        ),
+        (
+            "from shop.words import missing",
+            "delattr(attachment, 'post')",
+            "line 14 may read any column through the text for `post`",
+        ),
+        (
+            "from shop.words import missing",
+            "x = map(getattr, [attachment], ['post'])",
+            "line 14 may read any column through a name in a text",
+        ),
+        (
             "from functools import reduce",
             "x = reduce(getattr, ['post', 'body'], attachment)",
             "line 14 may read any column through a name in a text",
@@ -340,6 +385,24 @@ def test_a_row_that_is_known_by_a_new_one_and_may_be_read_there(imports, call, m
     loop = outcome_of(imports, LINKED.format(call), "MF201")
     assert loop.blocked_by == "row-escapes"
     assert message in loop.reason
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "'a'",
+        "f'{1}'",
+        "name='a'",
+        "str(attachment)",
+        "repr(attachment)",
+        "len(attachment.name)",
+        "int('1')",
+        "post.title",
+    ],
+)
+def test_a_format_that_is_not_known_reads_no_row_of_texts_and_numbers(given, outcome_of):
+    body = LINKED.format(f"x = missing.format({given})")
+    assert outcome_of("from shop.words import missing", body, "MF201").only == ("title",)
 
 
 def test_a_value_may_be_given_to_unknown_code_beside_a_new_row(outcome_of):
