@@ -15,7 +15,6 @@ from migfix.facts import uses
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState
-from migfix.reading.scopes import walk
 from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import INERT, is_settled_file
 
@@ -86,17 +85,16 @@ def _is_stamped(column: FieldState) -> bool:
 
 def _comes_before_saves(use: uses.Use, loop: Loop) -> bool:
     """Does each turn that saves the row read the column before?"""
-    position = _position(use.node, loop)
-    if position is None or use.place is None or use.place.depth:
+    position, saving = _position(use.node, loop), _saving(loop)
+    if position is None or not _is_certain(use.node, loop):
         return False
-    saving = _saving(loop)
-    return _is_certain(use.node, loop) and (not saving or position <= saving[0])
+    return not saving or position <= saving[0]
 
 
 def _comes_after_saves(use: uses.Use, loop: Loop) -> bool:
     """Does it run when the turn has saved the row for the last time?"""
     position, saving = _position(use.node, loop), _saving(loop)
-    return position is not None and None not in saving and bool(saving) and position > saving[-1]
+    return position is not None and bool(saving) and position > saving[-1]
 
 
 def _saving(loop: Loop) -> list[int]:
@@ -117,11 +115,11 @@ def _position(node: ast.AST, loop: Loop) -> int | None:
 
 
 def _is_certain(node: ast.AST, loop: Loop) -> bool:
-    """Is the node evaluated whenever its statement of the body begins, before anything is saved there?"""
+    """Is the node of the body evaluated whenever its statement begins? A save() is a statement itself."""
     step: ast.AST = node
     for ancestor in loop.resolver.scope.ancestors(node):
         if ancestor is loop.node:
-            return step in loop.node.body and not _saves_beside(node, step, loop)
+            return True
         if step not in _evaluated_first(ancestor):
             return False
         step = ancestor
@@ -145,14 +143,3 @@ def _evaluated_first(node: ast.AST) -> Iterator[ast.AST]:
             yield node.generators[0]
         case _ if isinstance(node, _WHOLE):
             yield from ast.iter_child_nodes(node)
-
-
-def _saves_beside(node: ast.AST, statement: ast.AST, loop: Loop) -> bool:
-    """May the same expression save the row before it comes to the node?"""
-    part = node
-    for ancestor in loop.resolver.scope.ancestors(node):
-        if ancestor is statement:
-            break
-        part = ancestor
-    own = {*walk(part)}
-    return any(use.node in own for use in loop.used(uses.Kind.SAVE))

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from migfix.settings import Settings
 from tests.databases import ONE_SQLITE
 from tests.rewritten import rewritten, run_rewritten
 from tests.running import run_both
@@ -22,6 +23,8 @@ migrations.CreateModel("Doc", [
     ("updated", models.DateTimeField(auto_now=True)),
     ("data", models.JSONField(null=True)),
     ("file", models.FileField(null=True)),
+    ("kept", models.FileField(default="")),
+    ("cost", models.DecimalField(max_digits=30, decimal_places=15, default=0)),
 ]),
 """
 
@@ -64,6 +67,7 @@ SOMETIMES = {
     "behind a comparison": "if (doc.n or 0) < 1 < len(repr(doc.data)):\n    doc.name += '!'\ndoc.save()",
     "in a choice": "doc.name = repr(doc.data)[:9] if doc.n else 'none'\ndoc.save()",
     "in a choice of a file": "doc.name = str(doc.file) if doc.n else 'none'\ndoc.save()",
+    "in a choice of a decimal": "doc.name = str(doc.cost) if doc.n else 'none'\ndoc.save()",
     "in a try": "try:\n    1 / (doc.n or 0)\n    print(doc.data)\nexcept ZeroDivisionError:\n    pass\n"
     + ENDING,
     "in a loop": "for _ in range(doc.n or 0):\n    print(doc.data)\n" + ENDING,
@@ -77,6 +81,7 @@ SOMETIMES = {
     "in a lambda": "show = lambda: doc.updated\nif doc.n:\n    show()\n" + ENDING,
     "by getattr()": "if doc.n:\n    print(getattr(doc, 'data'))\n" + ENDING,
     "in a function": "doc.name = named(doc)\ndoc.save()",
+    "in a function inside": "def show():\n    print(doc.updated)\nif doc.n:\n    show()\n" + ENDING,
     "after one of two saves": "if doc.n is None:\n    doc.save()\n    continue\nprint(doc.updated)\n"
     + ENDING,
     "between two saves": "doc.save()\nprint(doc.updated)\n" + ENDING,
@@ -97,7 +102,17 @@ def test_what_some_turns_load_is_written_by_these_alone(body):
 
 CERTAIN = {
     "a read before": ("print(doc.updated)\n" + ENDING, "MF301"),
+    "a read before and in some turns": (
+        "print(doc.updated)\nif doc.n:\n    print(doc.updated)\n" + ENDING,
+        "MF301",
+    ),
+    "an attribute that is no column": ("doc.seen = 1\n" + ENDING, "MF301"),
     "a test": ("if doc.updated is None:\n    print()\n" + ENDING, "MF301"),
+    "the test of the save": ("doc.name = 'x'\nif doc.updated:\n    doc.save()", "MF301"),
+    "a file that is never NULL, in a choice": (
+        "doc.name = str(doc.kept) if doc.n else 'none'\ndoc.save()",
+        "MF301",
+    ),
     "the first of two tests": ("if doc.updated and doc.n:\n    print()\n" + ENDING, "MF301"),
     "the middle of a comparison": ("if 0 < doc.m < (doc.n or 0):\n    print()\n" + ENDING, "MF301"),
     "a document": ("doc.name = repr(doc.data)[:9]\ndoc.save()", "MF301"),
@@ -131,6 +146,58 @@ CERTAIN = {
 def test_what_each_turn_loads_is_known(body, code):
     outcome, _ = run_rewritten(MODELS, whole(body), ROWS)
     assert code in outcome.loops[0].codes
+
+
+# Each evaluates all of it, or the part that names the column, whenever it is.
+READING = [
+    "x = doc.updated.year",
+    "x = ''\nx += str(doc.updated)",
+    "x: str = str(doc.updated)",
+    "x = '' + str(doc.updated)",
+    "x = {1: doc.updated}",
+    "x = f'{doc.updated}'",
+    "x = [doc.updated]",
+    "x = {doc.updated}",
+    "x = (doc.updated, 1)",
+    "print(x := doc.updated)",
+    "x = 'abc'[len(str(doc.updated)):]",
+    "x = [1, 2][doc.updated is None]",
+    "print(*str(doc.updated))",
+    "x = -doc.updated.year",
+    "print(end=str(doc.updated))",
+    "x = 1 if doc.updated else 2",
+    "while doc.updated is None:\n    break",
+    "for x in str(doc.updated):\n    pass",
+    "match doc.updated:\n    case None:\n        pass",
+    "x = [1 for y in str(doc.updated)]",
+    "x = {1 for y in str(doc.updated)}",
+    "x = {1: 2 for y in str(doc.updated)}",
+]
+
+
+@pytest.mark.parametrize("line", READING)
+def test_expressions_that_are_certain_to_read(line):
+    outcome, _ = run_rewritten(MODELS, whole(f"{line}\n{ENDING}"), ROWS)
+    assert "MF301" in outcome.loops[0].codes
+
+
+def test_what_is_loaded_at_once_may_be_read_in_some_turns():
+    before = whole("if doc.n:\n    print(doc.updated)\n" + ENDING)
+    outcome, _ = run_rewritten(MODELS, before.replace('"n")', '"n", "updated")'), ROWS)
+    assert "MF301" in outcome.loops[0].codes
+
+
+def test_a_decimal_where_the_database_keeps_it():
+    before = whole(SOMETIMES["in a choice of a decimal"])
+    settings = Settings(select=frozenset({"MF301"}), databases=frozenset({"postgresql"}))
+    assert rewritten(MODELS, before, settings)[1].changed
+
+
+def test_what_is_said_of_a_column_that_some_turns_load():
+    for name in ("in a branch", "set, what save() then overwrites"):
+        settings = Settings(select=frozenset({"MF301"}))
+        reason = rewritten(MODELS, whole(SOMETIMES[name]), settings)[1].loops[0].reason
+        assert "where the turn has loaded it, which line" in reason
 
 
 @pytest.mark.parametrize("database", ONE_SQLITE)
