@@ -48,6 +48,10 @@ def note(post):
     print(post.pk)
 def remove(post):
     post.delete()
+def tell_name(attachment):
+    unknown(attachment.name)
+def tell_all(attachment):
+    unknown(attachment)
 """
 CLASSES = """
 from django.db import models
@@ -405,6 +409,48 @@ def test_a_format_that_is_not_known_reads_no_row_of_texts_and_numbers(given, out
     assert outcome_of("from shop.words import missing", body, "MF201").only == ("title",)
 
 
+OTHER = "def other(a, b):\n    {}\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["a.post = b", "return a.post.id", "return a.post.pk", "return a.post is None"]
+)
+def test_code_of_the_file_that_does_not_read_the_row(line, outcome_of):
+    body = LINKED.format("pass")
+    assert outcome_of(OTHER.format(line), body, "MF201").only == ("title",)
+
+
+@pytest.mark.parametrize("line", ["return a.post.body", "a.post.pk = b", "return a.post"])
+def test_code_of_the_file_that_may_read_the_row(line, outcome_of):
+    loop = outcome_of(OTHER.format(line), LINKED.format("pass"), "MF201")
+    assert loop.blocked_by == "row-escapes"
+    assert "line 2 may read any column through `post`" in loop.reason
+
+
+MAKE = "from shop.models import wrapped\ndef make(model, post, name):\n    return model(post=post, name=name)\n"
+MAKING = """
+for post in Post.objects.all():
+    attachment = {}
+    {}
+    attachment.save()
+"""
+
+
+@pytest.mark.parametrize("given", ["post, post.title", "name=post.title, post=post"])
+def test_a_new_row_that_a_function_makes(given, outcome_of):
+    call = f"make(Attachment, {given})"
+    assert outcome_of(MAKE, MAKING.format(call, "wrapped(post.title)"), "MF201").only == ("title",)
+    loop = outcome_of(MAKE, MAKING.format(call, "wrapped(attachment)"), "MF201")
+    assert "may hand rows that know this one to code that is not known" in loop.reason
+
+
+def test_a_function_that_gives_unknown_code_a_new_row_or_a_value_of_it(outcome_of):
+    imports = "from shop.naming import tell_all, tell_name"
+    assert outcome_of(imports, LINKED.format("tell_name(attachment)"), "MF201").only == ("title",)
+    loop = outcome_of(imports, LINKED.format("tell_all(attachment)"), "MF201")
+    assert loop.blocked_by == "row-escapes"
+
+
 def test_a_value_may_be_given_to_unknown_code_beside_a_new_row(outcome_of):
     body = LINKED.format("wrapped(post.title)")
     assert outcome_of("from shop.models import wrapped", body, "MF201").only == ("title",)
@@ -417,6 +463,10 @@ def test_a_value_may_be_given_to_unknown_code_beside_a_new_row(outcome_of):
         "x = [attachment.name.upper(), attachment.pk]; wrapped(x[0])",
         "x = sorted({attachment.name}); wrapped(x)",
         "found = {attachment.pk: attachment}; x = str(found); wrapped(x)",
+        "x = [1]; x.append(attachment.name); wrapped(x)",
+        "x = Tag.objects.filter(pk=attachment.pk); wrapped(x)",
+        "x = Tag.objects.all()[thing:]",
+        "x = [y for y in thing]",
     ],
 )
 def test_what_is_made_of_a_new_row_s_values_may_be_given_to_unknown_code(statements, outcome_of):
@@ -442,6 +492,17 @@ def test_what_is_made_of_a_new_row_s_values_may_be_given_to_unknown_code(stateme
         "setattr(attachment, 'name', attachment); x = attachment.name; wrapped(x)",
         "x = attachment.name or attachment; wrapped(x)",
         "x = attachment.name; x = attachment; wrapped(x)",
+        "x = thing or attachment; y = [z for z in x]",
+        "x = thing or attachment; y = Tag.objects.all()[x:]",
+        "x: object = attachment; wrapped(x)",
+        "x = []; x += [attachment]; wrapped(x)",
+        "print(x := attachment); wrapped(x)",
+        "for x in [attachment]: pass; wrapped(x)",
+        "x = [y for y in [attachment]]; wrapped(x)",
+        "wrapped([y for y in [attachment]])",
+        "with attachment as x: wrapped(x)",
+        "x = []; x.append(attachment); wrapped(x)",
+        "x = {}; x.update(a=attachment); wrapped(x)",
     ],
 )
 def test_what_may_hold_a_new_row_is_not_given_to_unknown_code(statements, outcome_of):
