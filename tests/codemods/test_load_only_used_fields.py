@@ -1175,6 +1175,32 @@ JOINED = {
 }
 
 
+def test_nearly_all_columns_of_rows_and_of_joined_rows():
+    names = "slug title note kind rank votes price cost live seen day when code author_id".split()
+    read = ", ".join(f"a.post.{name}" for name in names)
+    check_rewritten(
+        f"for a in Attachment.objects.select_related('post'):\n    print(a.name, {read})",
+        'for a in Attachment.objects.select_related("post").defer(\n'
+        f'    "file", "post__body", "post__editor"\n):\n    print(a.name, {read})',
+        select=SELECT,
+    )
+
+
+@pytest.mark.parametrize("line", ["print(1)", "print(post.pk)", "print(post.id)"])
+def test_rows_of_which_no_column_is_needed_but_the_key(line):
+    check_rewritten(
+        f'for post in Post.objects.order_by("pk"):\n    {line}',
+        f'for post in Post.objects.order_by("pk").only("id"):\n    {line}',
+        select=SELECT,
+    )
+
+
+def test_rows_that_were_read_into_a_list_before():
+    before = "posts = list(Post.objects.all())\nPost.objects.update(kind=5)\nfor post in posts:\n    print(post.title)"
+    loop = check_refused(before, "queryset-reused", select=SELECT)
+    assert loop.reason == "the rows were read into a list before the loop"
+
+
 @pytest.mark.parametrize("case", JOINED.values(), ids=JOINED)
 def test_what_is_loaded_of_joined_rows(case):
     body, names = case
