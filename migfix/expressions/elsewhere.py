@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from migfix.expressions.constants import UNKNOWN
+from migfix.expressions.beforehand import is_fixed_test
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.expressions.logic import Expression, Import, Test
 from migfix.expressions.operands import Operand, found_operand
@@ -21,9 +21,7 @@ from migfix.facts import changes
 from migfix.facts.bases import reading_caveats
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
-from migfix.reading.lookups import stays_in_table
-from migfix.reading.scopes import walk
-from migfix.reading.values import Manager, Rows
+from migfix.reading.values import Manager
 from migfix.sql.kinds import FOREIGN_KEYS, INTEGERS, TEXTS
 
 _ENDS = frozenset({"get", "first", "exists", "count"})
@@ -181,7 +179,7 @@ def _condition(
 ) -> tuple[str, Query] | None:
     assert isinstance(columns, dict)
     if not context.reads_row(value):
-        fixed = stays_in_table(name, columns) and _is_fixed(value, context)
+        fixed = is_fixed_test(name, value, columns, context)
         return (f"{name}={context.text(value)}", found) if fixed else None
     column = columns.get(name)
     if name in {"pk", "id"} and column is None:
@@ -199,15 +197,6 @@ def _condition(
         is_one=is_one,
         compared=(*found.compared, column.name),
     )
-
-
-def _is_fixed(value: ast.expr, context: Context) -> bool:
-    """Is it the same for every row? A call may count, a query may see what the loop changes."""
-    inside = [node for node in walk(value) if isinstance(node, ast.expr)]
-    if any(isinstance(context.resolver.value(n, context.place), (Manager, Rows)) for n in inside):
-        return False
-    called = any(isinstance(node, ast.Call) for node in inside)
-    return not called or context.constant(value) is not UNKNOWN
 
 
 def _is_order(name: ast.expr, found: Query, context: Context) -> bool:

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migfix.expressions import failing, gates, saves, sources
+from migfix.expressions.beforehand import is_fixed_test
 from migfix.expressions.conditions import compile_test
 from migfix.expressions.context import Context, Refused, SqlValue, Target
+from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.logic import (
     ALWAYS,
     Condition,
@@ -194,7 +196,7 @@ def _of_queries(queries: Sequence[_Query], loop: Loop) -> Iterator[OuterUpdate]:
             Reason.OTHER_STATEMENTS, "the queries go by several foreign keys: the last one wins"
         )
     everything = _takes_all(loop)
-    if len(queries) > 1 and not everything:
+    if len(queries) > 1 and (not everything or may_repeat_rows(loop)):
         raise Refused(
             Reason.OTHER_STATEMENTS, "the second query may see what the first one has changed"
         )
@@ -326,12 +328,13 @@ def _in_subquery(loop: Loop) -> str:
 
 
 def _own_test(keyword: ast.keyword, query: _Query, context: Context) -> str:
-    """A constant that a column of the other table is compared with."""
+    """A constant that a column of the other table is compared with. Raises ``Refused``."""
     columns = context.loop.columns_of(query.model.key) or {}
-    name = str(keyword.arg).partition("__")[0]
-    if name not in columns or context.reads_row(keyword.value):
+    if not is_fixed_test(keyword.arg, keyword.value, columns, context):
+        shown = f"{keyword.arg}={context.loop.text(keyword.value)}"
         raise Refused(
-            Reason.CONDITION, f"`{keyword.arg}` is no column of {query.model.label} alone"
+            Reason.CONDITION,
+            f"`{shown}` is not known to compare a column of {query.model.label} with one value that it takes",
         )
     return f"{keyword.arg}={context.text(keyword.value)}"
 

@@ -99,3 +99,24 @@ def drift_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
             f"SQLite keeps `{column.name}` as a float, which may not be what Django loads from it",
         ),
     )
+
+
+_COPIED_AS_IS = BOOLEANS | frozenset(
+    "FloatField DecimalField DateField DateTimeField TimeField DurationField UUIDField "
+    "BinaryField".split()
+)
+
+
+def copies(source: FieldState, target: FieldState) -> bool:
+    """Kinds between which ``SET target = source`` stores what a save() of the loaded value does."""
+    a, b = source.kind, target.kind
+    if a in FOREIGN_KEYS and b in FOREIGN_KEYS:
+        same_key = source.options.get("to_field") == target.options.get("to_field")
+        return isinstance(source.target, tuple) and source.target == target.target and same_key
+    if a in TEXTS and b in TEXTS:
+        return True
+    if a in INTEGERS and b in INTEGERS | {"FloatField"}:
+        return True
+    digits = ("max_digits", "decimal_places")
+    same = all(source.options.get(o) == target.options.get(o) for o in digits)
+    return a == b and same and a in _COPIED_AS_IS

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable
 
+from migfix.expressions.beforehand import may_be_unbound, reads_like
 from migfix.expressions.computed import column_value, compile_computed, written
 from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Context, Refused, SqlValue, Target
@@ -15,13 +16,13 @@ from migfix.expressions.lifting import linked_value
 from migfix.expressions.maps import compile_lookup
 from migfix.expressions.related import Linked, linked_column
 from migfix.expressions.tables import entry_of, row_query
-from migfix.expressions.types import is_rounded
+from migfix.expressions.types import copies, is_rounded
 from migfix.findings import Reason
 from migfix.history.state import FieldState
 from migfix.reading.scopes import walk
 from migfix.reading.values import Manager, Model, Row, Rows
 from migfix.source import shortened
-from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
+from migfix.sql.kinds import FILES, FOREIGN_KEYS, INTEGERS
 
 # What gives the time, and the kind of column whose own type that is, where it is certain.
 _CLOCKS: dict[str, str | None] = {
@@ -134,22 +135,9 @@ def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if rows or _holds_expression(node.id, context):  # which update() would take for a subquery
         raise refused_value(node, context)
     value = SqlValue(node.id, literal=context.constant(node))
-    if _may_be_unbound(node.id, context):
+    if may_be_unbound(node.id, context):
         return value.but(Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches")
     return value
-
-
-def _may_be_unbound(name: str, context: Context) -> bool:
-    """Could reading the name fail, which the loop does for rows only?"""
-    scope, module = context.loop.resolver.scope, context.loop.module
-    if name in scope.bindings:
-        binding = scope.binding(name, context.loop.node)
-        return binding is None or isinstance(binding.statement, ast.Delete)
-    if scope.outer is not None and name in scope.outer.bindings:
-        return scope.outer.bound_once(name) is None
-    if module.is_builtin(name) or module.starred(name):
-        return False
-    return name not in module.scope.bindings
 
 
 def _holds_expression(name: str, context: Context) -> bool:
@@ -183,7 +171,7 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if (
         value.literal is not UNKNOWN
         or _is_member(node, context)
-        or _reads_like(node, target, context)
+        or reads_like(node, target.column, context)
     ):
         return value
     return value.but(Reason.NOT_TOTAL, f"`{value.text}` is now evaluated even when no row matches")
@@ -193,25 +181,6 @@ def _is_dotted_name(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name)
-
-
-def _reads_like(node: ast.Attribute, target: Target, context: Context) -> bool:
-    """``other.field`` of a row that is there: no query, no failure, and a value that ``target`` takes."""
-    owner = context.resolver.value(node.value, context.place)
-    if not isinstance(owner, Row) or owner.may_be_none or owner.model.key is None:
-        return False
-    columns = context.loop.columns_of(owner.model.key)
-    read = None if columns is None else columns.get(node.attr)
-    if columns is not None and node.attr == "pk":
-        read = next((c for c in columns.values() if c.primary_key is True), None)
-    if read is None or (read.is_relation and node.attr != read.attname):
-        return False
-    left, right = _stored_as(read, context), _stored_as(target.column, context)
-    return left is not None and right is not None and _copies(left, right)
-
-
-def _stored_as(column: FieldState, context: Context) -> FieldState | None:
-    return context.key_of(column) if column.kind in FOREIGN_KEYS else column
 
 
 def _is_member(node: ast.Attribute, context: Context) -> bool:
@@ -290,33 +259,12 @@ def _found_column(
 
 def _check_copy(column: FieldState, target: Target, context: Context) -> None:
     rounded = is_rounded(column, context.loop.databases)
-    if not column.verified or rounded or not _copies(column, target.column):
+    if not column.verified or rounded or not copies(column, target.column):
         raise Refused(
             Reason.VALUE,
             f"`{target.column.name}` ({target.column.kind}) and `{column.name}` ({column.kind}) "
             "store values differently on some database",
         )
-
-
-_COPIED_AS_IS = BOOLEANS | frozenset(
-    "FloatField DecimalField DateField DateTimeField TimeField DurationField UUIDField "
-    "BinaryField".split()
-)
-
-
-def _copies(source: FieldState, target: FieldState) -> bool:
-    """Kinds between which ``SET target = source`` stores what a save() of the loaded value does."""
-    a, b = source.kind, target.kind
-    if a in FOREIGN_KEYS and b in FOREIGN_KEYS:
-        same_key = source.options.get("to_field") == target.options.get("to_field")
-        return isinstance(source.target, tuple) and source.target == target.target and same_key
-    if a in TEXTS and b in TEXTS:
-        return True
-    if a in INTEGERS and b in INTEGERS | {"FloatField"}:
-        return True
-    digits = ("max_digits", "decimal_places")
-    same = all(source.options.get(o) == target.options.get(o) for o in digits)
-    return a == b and same and a in _COPIED_AS_IS
 
 
 def _computed(node: ast.expr, target: Target, context: Context) -> SqlValue:

@@ -197,6 +197,8 @@ PER_ROW = [
     "for a in Author.objects.exclude(nick=None):\n    a.books.filter(live=True).update(note=a.nick)\n",
     "for a in Author.objects.all():\n    a.books.update(n=5)\n    Book.objects.filter(author_id=a.pk, live=False).update(n=6)\n",
     "for a in Author.objects.filter(books__n=1):\n    a.books.all().update(n=1000)\n",
+    "ages = [1, 2]\nfor a in Author.objects.all():\n    a.books.filter(n__in=ages, live=False).update(live=True)\n",
+    "bob = Author.objects.get(name='bob ')\nfor a in Author.objects.all():\n    Book.objects.filter(author=a, editor=bob).update(n=8)\n",
     "for book in Book.objects.all():\n    book.author.age = 9\n    book.author.save()\n",
     "for book in Book.objects.filter(live=True):\n    if book.editor:\n        book.editor.rank = None\n        book.editor.save(update_fields=['rank'])\n",
     "for book in Book.objects.all():\n    if book.n == 1:\n        book.author.name = 'one'\n        book.author.save()\n",
@@ -253,6 +255,18 @@ WRONG = [
         "for a in Author.objects.order_by('-pk'):\n    Book.objects.filter(author=a).update(n=1)\n"
         "    Book.objects.filter(editor=a).update(n=2)\n",
         "Book.objects.update(n=1)\nBook.objects.filter(editor__isnull=False).update(n=2)",
+    ),
+    (
+        "rows that are found by what earlier turns changed",
+        "for a in Author.objects.order_by('pk'):\n"
+        "    Book.objects.filter(author=a, before__title='t0').update(title='t0')\n",
+        "Book.objects.filter(before__title='t0').update(title='t0')",
+    ),
+    (
+        "rows that each turn finds by another number",
+        "numbers = iter([2, 3, 2, 3, 2])\nfor a in Author.objects.order_by('pk'):\n"
+        "    a.books.filter(n=next(numbers)).update(title='x')\n",
+        "numbers = iter([2, 3, 2, 3, 2])\nBook.objects.filter(n=next(numbers)).update(title='x')",
     ),
     (
         "a value that depends on the last row",

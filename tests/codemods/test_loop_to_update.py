@@ -2567,6 +2567,113 @@ def test_rows_that_are_found_by_their_own_columns(loop, test):
     assert checking.outcome_of(given, select=("MF101",), databases=("mysql",)).changed
 
 
+OF_PERSON = "for person in Person.objects.all():\n    {}.update(live=False)\n"
+BEFORE = """
+import random
+numbers = iter([1])
+ann = Person.objects.get(name="ann")
+token = Token.objects.get(pk=1)
+narrow = Person.objects.only("name").get(name="bob")
+first = Person.objects.first()
+limit = len("abc")
+kinds = [limit, 4]
+word = "a" + "b"
+conf = {}
+if ann:
+    sometimes = 1
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "kind=1",
+        "kind__in=[1, 2], rank=None, live=True",
+        "kind__gte=limit",
+        "kind__in=kinds",
+        "rank__isnull=True, title__startswith='a'",
+        "title=word",
+        "editor=ann",
+        "editor=first",
+        "editor_id=ann.pk",
+        "kind=ann.age",
+        "kind=narrow.pk",
+        "day__year=2020",
+        "pk__in=(1, 2)",
+    ],
+)
+@pytest.mark.parametrize(
+    "rows", ["Post.objects.filter(author=person, {})", "person.posts.filter({})"]
+)
+def test_rows_of_another_table_that_are_found_by_one_value_of_a_column_of_theirs(rows, test):
+    check_rewritten(
+        BEFORE + OF_PERSON.format(rows.format(test)),
+        BEFORE + wrapped(f"Post.objects.filter({test}).update(live=False)"),
+    )
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "kind=next(numbers)",
+        "kind=random.randint(1, 5)",
+        "kind__in=[1, next(numbers)]",
+        "kind=conf['x']",
+        "kind=1 // 0",
+        "kind='abc'",
+        "kind=word",
+        "kind__in=[1, 'abc']",
+        "kind__gt=None",
+        "kind=sometimes",
+        "kind=nowhere",
+        "kind=first.age",
+        "kind=narrow.age",
+        "kind=token",
+        "kind__isnull='yes'",
+        "kind__nothing=1",
+        "kind=models.F('rank')",
+        "editor=token",
+        "editor__in=Person.objects.filter(age=1)",
+        "editor__age=1",
+        "editor__posts__live=True",
+        "author__posts__live=True",
+        "attachments__name='x'",
+        "**conf",
+    ],
+)
+@pytest.mark.parametrize(
+    "rows", ["Post.objects.filter(author=person, {})", "person.posts.filter({})"]
+)
+def test_rows_of_another_table_that_each_turn_may_find_in_its_own_way(rows, test):
+    check_refused(BEFORE + OF_PERSON.format(rows.format(test)), "condition")
+
+
+def test_rows_of_another_table_that_an_inner_loop_finds_by_their_own_changes():
+    before = """
+for person in Person.objects.all():
+    for post in Post.objects.filter(author=person, {}):
+        post.live = False
+        post.save()
+"""
+    check_rewritten(before.format("kind=1"), "Post.objects.filter(kind=1).update(live=False)")
+    outcome = checking.outcome_of(
+        checking.whole(before.format("author__posts__live=True")), select=("MF101",)
+    )
+    assert [loop.blocked_by for loop in outcome.loops] == ["condition", None]
+
+
+def test_two_queries_for_a_row_that_a_join_may_bring_twice():
+    twice = (
+        "for person in Person.objects.order_by('{}'):\n    person.posts.filter(kind=2).update(kind=3)\n"
+        "    person.posts.filter(kind=1).update(kind=2)\n"
+    )
+    check_refused(twice.format("posts__kind"), "other-statements")
+    check_rewritten(
+        twice.format("age"),
+        "Post.objects.filter(kind=2).update(kind=3)\nPost.objects.filter(kind=1).update(kind=2)",
+    )
+
+
 def test_a_condition_on_the_very_row_that_changes():
     check_refused(
         "for post in Post.objects.all():\n    if post.author.age == 1:\n        post.author.age = 2\n"
@@ -2612,6 +2719,9 @@ def test_a_dict_of_another_table(start, code):
         "filter(pk=post.kind).order_by('posts__kind').first()",
         "filter(pk=post.kind, age=next(numbers)).first()",
         "filter(pk=post.kind, pk__in=Post.objects.values('author')).first()",
+        "filter(pk=post.kind, age='abc').first()",
+        "filter(pk=post.kind, age=nowhere).first()",
+        "filter(pk=post.kind, age__nothing=1).first()",
     ],
 )
 def test_a_query_whose_rows_may_change_from_turn_to_turn(query):
