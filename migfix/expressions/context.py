@@ -15,7 +15,7 @@ from migfix.facts.bases import reading_caveats
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.findings import Refused as Refused
-from migfix.history.state import FieldState, Unknown
+from migfix.history.state import FieldState, ModelKey, Unknown
 from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import walk
 from migfix.source import shortened
@@ -103,7 +103,8 @@ class Context:
     ``assigned`` goes by field name, ``local`` by the names that the body (or a function that it
     calls) binds; ``not_null`` are fields whose stored value a condition of the path rules out to be
     NULL. ``resolver`` reads names where the statements stand: in the loop's function or in one that
-    it calls, ``depth`` calls further.
+    it calls, ``depth`` calls further. ``changing`` are the models whose rows the body changes besides its
+    own; those that it finds by the link ``through`` are the very ones that the row tests.
     """
 
     loop: Loop
@@ -114,6 +115,8 @@ class Context:
     not_null: frozenset[str] = frozenset()
     facts: tuple[Condition, ...] = ()
     depth: int = 0
+    changing: frozenset[ModelKey] = frozenset()
+    through: str = ""
 
     @classmethod
     def of(

@@ -396,27 +396,18 @@ def _link_of_row(node: ast.expr, loop: Loop) -> str | None:
 def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     _, columns, caveats = gates.check_all(loop, "update")
     context = Context.of(loop, columns, sources.not_null_by_source(loop, columns))
+    link, model = _link_to(parent, context)
+    context = replace(context, changing=frozenset({model.key}), through=link.name)
     condition: Condition = ALWAYS
     if parent.test is not None:
         test = compile_test(parent.test, context)
         condition, caveats = test.condition, [*caveats, *test.caveats]
         known = context.not_null | not_null_fields(condition)
         context = replace(context, not_null=known)
-    link = context.column(parent.link)
-    if changes.known_owner(loop, link.name) is not None:
-        raise Refused(
-            Reason.VALUE, f"`{link.name}` of each row is an object that the function has, too"
-        )
-    context.check_link(link)
     if not context.is_not_null(link):
         raise Refused(
             Reason.NULLABLE, f"`{link.name}` may be NULL: the loop would stop there, SQL would not"
         )
-    assert isinstance(link.target, tuple)
-    model = loop.state.model(*link.target)
-    if isinstance(model, Unknown):
-        raise Refused(Reason.MODEL_UNKNOWN, f"where `{link.name}` points is not known")
-    _check_other(model, context)
     saved = _saved_columns(parent.save, model, loop)
     names = {column.name for column in saved}
     found = _constants(parent, model, context)
@@ -434,6 +425,23 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
         (*imports_of(condition), *(i for v in values.values() for i in v.imports)),
         tuple(dict.fromkeys(caveats)),
     )
+
+
+def _link_to(parent: _Parent, context: Context) -> tuple[FieldState, ModelState]:
+    """The foreign key whose rows change, and their model. Raises ``Refused``."""
+    loop = context.loop
+    link = context.column(parent.link)
+    if changes.known_owner(loop, link.name) is not None:
+        raise Refused(
+            Reason.VALUE, f"`{link.name}` of each row is an object that the function has, too"
+        )
+    context.check_link(link)
+    assert isinstance(link.target, tuple)
+    model = loop.state.model(*link.target)
+    if isinstance(model, Unknown):
+        raise Refused(Reason.MODEL_UNKNOWN, f"where `{link.name}` points is not known")
+    _check_other(model, context)
+    return link, model
 
 
 def _constants(parent: _Parent, model: ModelState, context: Context) -> dict[str, SqlValue]:

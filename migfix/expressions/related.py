@@ -78,16 +78,20 @@ def _check_link(column: FieldState, before: Sequence[FieldState], context: Conte
             f"`{column.name}` may be NULL: the loop would stop there, SQL would not",
         )
     assert isinstance(column.target, tuple)  # check_link has found the model
-    if may_be_updated(column.target, context):
+    is_changed_one = not before and column.name == context.through
+    if not is_changed_one and may_be_updated(column.target, context):
         raise Refused(
-            Reason.VALUE, f"`{column.name}` leads to rows of the table that the loop itself changes"
+            Reason.VALUE, f"`{column.name}` leads to rows of a table that the loop itself changes"
         )
 
 
 def may_be_updated(key: ModelKey, context: Context) -> bool:
-    """May the table of the model hold rows of the loop, which it changes as it goes?"""
+    """May the table of the model hold rows that the loop changes as it goes?"""
     model = context.loop.model
-    return isinstance(model, Unknown) or share_table(key, model.key, context.loop.state)
+    if isinstance(model, Unknown):
+        return True
+    changed = {model.key, *context.changing}
+    return any(share_table(key, each, context.loop.state) for each in changed)
 
 
 def rows_of(key: ModelKey, context: Context) -> str:

@@ -202,7 +202,9 @@ PER_ROW = [
     "for book in Book.objects.all():\n    book.author.age = 9\n    book.author.save()\n",
     "for book in Book.objects.filter(live=True):\n    if book.editor:\n        book.editor.rank = None\n        book.editor.save(update_fields=['rank'])\n",
     "for book in Book.objects.all():\n    if book.n == 1:\n        book.author.name = 'one'\n        book.author.save()\n",
+    "for book in Book.objects.order_by('-pk'):\n    if book.author.age == 1:\n        book.author.age = 2\n        book.author.save()\n",
     "for c in Copy.objects.filter(shelf='a'):\n    c.book.live = True\n    c.book.save()\n",
+    "for c in Copy.objects.order_by('pk'):\n    if c.book.author.age == 1:\n        c.book.n = 7\n        c.book.save()\n",
 ]
 ASKED_ONCE = [
     loop("book.n = book.copies.count()"),
@@ -267,6 +269,13 @@ WRONG = [
         "numbers = iter([2, 3, 2, 3, 2])\nfor a in Author.objects.order_by('pk'):\n"
         "    a.books.filter(n=next(numbers)).update(title='x')\n",
         "numbers = iter([2, 3, 2, 3, 2])\nBook.objects.filter(n=next(numbers)).update(title='x')",
+    ),
+    (
+        "parents that are found by what earlier turns changed",
+        "for book in Book.objects.filter(editor__isnull=False).order_by('pk'):\n"
+        "    if book.editor.age == 2:\n        book.author.age = 2\n        book.author.save()\n",
+        "Author.objects.filter(pk__in=Book.objects.filter(editor__isnull=False).filter("
+        "editor__age=2).values('author')).update(age=2)",
     ),
     (
         "a value that depends on the last row",

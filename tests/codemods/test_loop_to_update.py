@@ -2674,6 +2674,35 @@ def test_two_queries_for_a_row_that_a_join_may_bring_twice():
     )
 
 
+@pytest.mark.parametrize(
+    ("test", "reason"),
+    cases(
+        ("another link to the table", "post.editor and post.editor.age == 1", "value"),
+        ("a link of the row itself", "post.author.boss.age == 1", "value"),
+        ("a query of the table", "Person.objects.filter(age=post.kind).first()", "condition"),
+        ("the key of another link", "post.editor_id == 1", None),
+        ("the row that changes", "post.author.age == 1 and post.kind == 2", None),
+        ("a row of a table that stays", "post.author.home.name == 'x'", None),
+        ("a query of a table that stays", "Token.objects.filter(pk=post.kind).first()", None),
+    ),
+)
+def test_a_condition_on_rows_of_the_table_that_changes(test, reason):
+    models = checking.MODELS.replace(
+        '("age", models.IntegerField()),',
+        '("age", models.IntegerField()),\n("boss", models.ForeignKey("self", models.CASCADE)),\n'
+        '("home", models.ForeignKey("Token", models.CASCADE)),',
+    ).replace('("value", models.CharField(', '("name", models.CharField(')
+    before = (
+        f"for post in Post.objects.all():\n    if {test}:\n        post.author.age = 2\n"
+        "        post.author.save()\n"
+    )
+    if reason is not None:
+        check_refused(before, reason, models=models)
+        return
+    outcome = checking.outcome_of(checking.whole(before), models=models, select=("MF101",))
+    assert outcome.changed, outcome.loops
+
+
 def test_a_condition_on_the_very_row_that_changes():
     check_refused(
         "for post in Post.objects.all():\n    if post.author.age == 1:\n        post.author.age = 2\n"
