@@ -17,6 +17,7 @@ when the queryset's rows are used elsewhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions import failing, gates, sources
@@ -24,7 +25,7 @@ from migfix.expressions.body import compile_body
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.decisions import decide as decided
 from migfix.expressions.decisions import where
-from migfix.expressions.deletes import failing_relation, relation_caveats
+from migfix.expressions.deletes import changed_with, failing_relation, relation_caveats
 from migfix.expressions.logic import (
     Condition,
     alias_call,
@@ -45,6 +46,7 @@ def decide(loop: Loop) -> Decision:
         return None
     model, columns, caveats = gates.check_all(loop, "delete")
     context = Context.of(loop, columns, sources.not_null_by_source(loop, columns))
+    context = replace(context, changing=changed_with(loop.state, model))
     paths = compile_body(loop.node.body, context)
     condition = _deleted(paths)
     caveats += [*sources.source_caveats(loop, "delete"), *relation_caveats(loop, model)]

@@ -104,7 +104,8 @@ class Context:
     calls) binds; ``not_null`` are fields whose stored value a condition of the path rules out to be
     NULL. ``resolver`` reads names where the statements stand: in the loop's function or in one that
     it calls, ``depth`` calls further. ``changing`` are the models whose rows the body changes besides its
-    own; those that it finds by the link ``through`` are the very ones that the row tests.
+    own, each with the links by which they belong to those that it deletes, if it does; what the row finds by
+    its link ``through`` changes in no turn of another.
     """
 
     loop: Loop
@@ -115,7 +116,7 @@ class Context:
     not_null: frozenset[str] = frozenset()
     facts: tuple[Condition, ...] = ()
     depth: int = 0
-    changing: frozenset[ModelKey] = frozenset()
+    changing: Mapping[ModelKey, frozenset[str]] = field(default_factory=dict)
     through: str = ""
 
     @classmethod

@@ -5,7 +5,7 @@ https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.For
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
@@ -39,6 +39,16 @@ def failing_relation(loop: Loop, model: ModelState) -> str | None:
             if field.null is not True or not field.verified or checked:
                 return f"setting {other.label}.{field.name} to NULL may break a rule"
     return None
+
+
+def changed_with(state: ProjectState, model: ModelState) -> Mapping[ModelKey, frozenset[str]]:
+    """The models whose rows are gone or changed with rows of the model, and by which links of theirs."""
+    found: dict[ModelKey, frozenset[str]] = {}
+    for table in _reached(state, model):
+        for other, field in _pointing(state, table):
+            if field is not None:
+                found[other.key] = found.get(other.key, frozenset()) | {field.name}
+    return found
 
 
 def _reached(state: ProjectState, model: ModelState) -> Iterator[ModelKey]:

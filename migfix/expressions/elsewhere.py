@@ -31,7 +31,8 @@ _ENDS = frozenset({"get", "first", "exists", "count"})
 class Query:
     """A query for rows of ``model`` that belong to the row. ``text`` is its queryset.
 
-    ``reads`` are the row's columns that it compares, ``compared`` its own columns that are like these;
+    ``reads`` are the row's columns that it compares, ``compared`` its own columns that are like these, ``own``
+    the foreign keys among them that point to the row;
     ``is_one``: no two rows can match;
     ``ordered`` tells that ``order_by`` was called; ``end`` is the method that runs it.
     """
@@ -44,6 +45,7 @@ class Query:
     ordered: bool = False
     end: str = ""
     compared: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()
 
     @property
     def first(self) -> str:
@@ -67,7 +69,7 @@ def query_of(node: ast.expr, context: Context) -> Query | None:
         found = _filtered(found, node, context)
     elif node.args or node.keywords:
         return None
-    if found is None or not found.reads:
+    if found is None or not found.reads or may_be_updated(found.model.key, context, found.own):
         return None
     return replace(found, end=end)
 
@@ -81,7 +83,7 @@ def query_by_column(
     if model is None or columns is None:
         return None
     added = _condition(name, value, Query(model, rows), columns, context)
-    if added is None or not added[1].reads:
+    if added is None or not added[1].reads or may_be_updated(model.key, context, added[1].own):
         return None
     return replace(added[1], text=f"{rows}.filter({added[0]})")
 
@@ -136,8 +138,15 @@ def _related(node: ast.Attribute, context: Context) -> Query | None:
     key = to_field if isinstance(to_field, str) else "pk"
     quoted = context.loop.names.quoted(key)
     text = f"{name}.objects.filter({found[0][1].name}={outer.text}({quoted}))"
-    compared = (found[0][1].name,)
-    return Query(model, text, frozenset({key}), imports(outer), compared=compared)
+    link = found[0][1].name
+    return Query(
+        model,
+        text,
+        frozenset({key}),
+        imports(outer),
+        compared=(link,),
+        own=frozenset({link}),
+    )
 
 
 def _accessor(model: ModelState, field: FieldState) -> str | None:
@@ -149,13 +158,11 @@ def _accessor(model: ModelState, field: FieldState) -> str | None:
 
 
 def _other_model(key: ModelKey | None, context: Context) -> ModelState | None:
-    """The model, where its table does not change and its plain manager gives all rows of it."""
+    """The model, where its plain manager gives all rows of it."""
     model = context.loop.state.model(*key) if key else Unknown("")
     if isinstance(model, Unknown) or not model.has_plain_managers:
         return None
-    if any(reading_caveats(model, context.loop)):
-        return None
-    return None if may_be_updated(model.key, context) else model
+    return None if any(reading_caveats(model, context.loop)) else model
 
 
 def _filtered(found: Query, call: ast.expr, context: Context) -> Query | None:
@@ -190,12 +197,14 @@ def _condition(
     outer = model_class("OuterRef", context)
     text = f"{name}={outer.text}({context.loop.names.quoted(reference)})"
     is_one = found.is_one or column.unique is True
+    is_own = reference == "pk"  # the row itself
     return text, replace(
         found,
         reads=found.reads | {reference},
         imports=(*found.imports, *imports(outer)),
         is_one=is_one,
         compared=(*found.compared, column.name),
+        own=found.own | {column.name} if is_own else found.own,
     )
 
 

@@ -397,7 +397,7 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     _, columns, caveats = gates.check_all(loop, "update")
     context = Context.of(loop, columns, sources.not_null_by_source(loop, columns))
     link, model = _link_to(parent, context)
-    context = replace(context, changing=frozenset({model.key}), through=link.name)
+    context = replace(context, changing={model.key: frozenset()}, through=link.name)
     condition: Condition = ALWAYS
     if parent.test is not None:
         test = compile_test(parent.test, context)

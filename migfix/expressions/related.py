@@ -8,7 +8,7 @@ the loop changes as it goes. https://docs.djangoproject.com/en/stable/ref/models
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from migfix.expressions.context import Context, Refused
@@ -85,13 +85,20 @@ def _check_link(column: FieldState, before: Sequence[FieldState], context: Conte
         )
 
 
-def may_be_updated(key: ModelKey, context: Context) -> bool:
-    """May the table of the model hold rows that the loop changes as it goes?"""
-    model = context.loop.model
-    if isinstance(model, Unknown):
+def may_be_updated(key: ModelKey, context: Context, own: Collection[str] = ()) -> bool:
+    """May the table of the model hold rows that the loop changes as it goes?
+
+    ``own`` are the foreign keys by which they belong to the loop's row, where only such rows matter: what
+    is deleted with other rows are none of these.
+    """
+    model, state = context.loop.model, context.loop.state
+    if isinstance(model, Unknown) or share_table(key, model.key, state):
         return True
-    changed = {model.key, *context.changing}
-    return any(share_table(key, each, context.loop.state) for each in changed)
+    return any(
+        not links or not links.issubset(own)
+        for changed, links in context.changing.items()
+        if share_table(key, changed, state)
+    )
 
 
 def rows_of(key: ModelKey, context: Context) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from migfix.settings import Settings
 from tests.databases import ONE_SQLITE
-from tests.rewritten import run_rewritten
+from tests.rewritten import rewritten, run_rewritten
+from tests.running import Different, run_both
 
 pytestmark = [
     pytest.mark.behaviour,
@@ -80,3 +81,29 @@ def test_rows_and_what_goes_with_them(database, source, test):
     settings = Settings(select=frozenset({"MF102"}), databases=frozenset({vendor}))
     expect = "anything" if test else "changes"  # some conditions leave no row to delete
     run_rewritten(MODELS, before, rows, settings, database=database, expect=expect)
+
+
+HEAD = (
+    "from django.db.models import Exists, OuterRef\n\n\ndef forwards(apps, schema_editor):\n"
+    '    P = apps.get_model("shop", "P")\n    Item = apps.get_model("shop", "Item")\n'
+)
+ASKING = "    for p in P.objects.exclude(n=None).order_by('pk'):\n        if {}:\n            p.delete()\n"
+
+
+def test_a_test_on_rows_that_go_with_others(database):
+    """The naive delete() asks before any of them is gone."""
+    before = HEAD + ASKING.format("Item.objects.filter(x=p.n).first()")
+    found = 'Exists(Item.objects.filter(x=OuterRef("n")))'
+    naive = f"{HEAD}    P.objects.exclude(n=None).filter({found}).delete()\n"
+    one_item = {"P": [{"n": 1}, {"n": 1}], "Item": [{"p_id": 1, "x": 1}]}
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, one_item, database=database)
+    text, outcome = rewritten(MODELS, before)
+    assert "Exists(" not in text.partition("def forwards")[2], outcome.loops
+
+
+def test_a_test_on_rows_that_no_other_takes_along(database):
+    before = HEAD + ASKING.format("p.items.filter(x=1).first()")
+    vendor = database.removesuffix("-memory")
+    settings = Settings(select=frozenset({"MF102"}), databases=frozenset({vendor}))
+    run_rewritten(MODELS, before, rows, settings, database=database)

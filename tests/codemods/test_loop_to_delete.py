@@ -280,6 +280,67 @@ def test_a_relation_in_which_the_order_of_the_deletes_may_show(models):
     check_refused(deleting(), "delete-relations", models=with_models(*models))
 
 
+NUM = '("num", models.IntegerField())'
+NUMBERED = 'migrations.AddField("Token", "num", models.IntegerField())'
+AWAY = "".join(f'{name} = apps.get_model("shop", "{name}")\n' for name in "ABC")
+
+
+def asking(test: str) -> str:
+    return AWAY + deleting(f"if {test}:\n    token.delete()")
+
+
+def with_numbers(on_delete: str, *more: str) -> str:
+    a = model("A", key("token", "Token", on_delete), NUM, *more)
+    b = model("B", key("a", "A", "models.CASCADE"), NUM)
+    return with_models(NUMBERED, a, b, model("C", NUM))
+
+
+@pytest.mark.parametrize("on_delete", [CASCADE, SET_NULL])
+@pytest.mark.parametrize(
+    "test",
+    [
+        "C.objects.filter(num=token.num).first()",
+        "A.objects.filter(token=token).first()",
+        "A.objects.filter(num=token.num, token=token).first() is None",
+    ],
+)
+def test_a_test_on_rows_that_the_deletes_of_others_leave_alone(test, on_delete):
+    given = checking.whole(asking(test))
+    outcome = checking.outcome_of(given, models=with_numbers(on_delete), select=("MF102",))
+    assert outcome.changed, outcome.loops
+
+
+@pytest.mark.parametrize(
+    ("test", "on_delete", "more"),
+    [
+        ("A.objects.filter(num=token.num).first()", CASCADE, ""),
+        ("A.objects.filter(num=token.num).first()", SET_NULL, ""),
+        ("A.objects.filter(num=token.num).first() is None", CASCADE, ""),
+        ("A.objects.filter(token=token.num).first()", CASCADE, ""),
+        ("A.objects.filter(token=token).first()", CASCADE, key("old", "Token", CASCADE)),
+        ("A.objects.filter(token=token).first()", CASCADE, key("old", "Token", SET_NULL)),
+        ("B.objects.filter(num=token.num).first()", CASCADE, ""),
+    ],
+)
+def test_a_test_on_rows_that_go_with_others(test, on_delete, more):
+    models = with_numbers(on_delete, *([more] if more else []))
+    check_refused(asking(test), "condition", models=models)
+
+
+def test_a_test_on_a_row_that_is_cut_off_from_others():
+    link = 'migrations.AddField("Token", "a", models.ForeignKey("{}", models.CASCADE))'
+    models = with_models(
+        model("A", key("token", "Token", SET_NULL), NUM), model("C", NUM), link.format("A")
+    )
+    before = deleting("if token.a.num == 1:\n    token.delete()")
+    check_refused(before, "value", models=models)
+    check_rewritten(
+        before,
+        "Token.objects.filter(a__num=1).delete()",
+        models=models.replace(link.format("A"), link.format("C")),
+    )
+
+
 def test_a_proxy_whose_table_is_protected():
     proxy = model("Other", bases='("shop.Token",)', options='{"proxy": True}').replace(
         '("id", models.AutoField(primary_key=True))', ""
