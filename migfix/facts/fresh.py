@@ -12,6 +12,7 @@ from migfix.facts.loop import Loop
 from migfix.reading import plain
 from migfix.reading.constants import UNKNOWN, constant_at
 from migfix.reading.kinds import kind_of
+from migfix.reading.known import is_pure
 from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import Binding, walk, walk_scope
 from migfix.reading.values import Manager, Model, Row, Rows
@@ -90,11 +91,11 @@ def _put(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Assign(targets=targets, value=value):
             if any(isinstance(part, _PARTS) for target in targets for part in walk(target)):
                 yield value
-        case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.AugAssign(
-            target, _, value
-        ):
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
             if isinstance(target, _PARTS):
                 yield value
+        case ast.AugAssign(value=value):
+            yield value
 
 
 _PARTS = (ast.Attribute, ast.Subscript)
@@ -123,22 +124,33 @@ def _code(
 
 _Question: TypeAlias = Callable[[ast.expr, int], bool]
 _ENDING = "goes over something that may end"
+_OUTLIVING = "changes what outlives the turn"
 
 
 def changes(node: ast.AST, resolver: Resolver, turn: Turn) -> str | None:
     """What the node does that another turn may notice, besides queries; None where that is nothing."""
     known = _Known(resolver, turn)
+    return _set_by(node, known) or _called(node, known) or _gone_over(node, known)
+
+
+def _set_by(node: ast.AST, known: _Known) -> str | None:
     match node:
         case ast.Global() | ast.Nonlocal():
             return "binds names outside of the loop"
-        case ast.Call(func=function):
-            return _called(function, node, known)
+        case ast.AugAssign(target=target):  # which changes a list or set where it is
+            scalar = plain.is_scalar(kind_of(target, known.resolver))
+            return None if scalar or known.is_fresh(target) else _OUTLIVING
         case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
-            row = isinstance(resolver.value(owner), Row)
+            row = isinstance(known.resolver.value(owner), Row)
             kept = not row and not known.is_fresh(owner)
             return f"sets `{node.attr}` of something that outlives the turn" if kept else None
         case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
-            return None if known.is_fresh(owner) else "changes what outlives the turn"
+            return None if known.is_fresh(owner) else _OUTLIVING
+    return None
+
+
+def _gone_over(node: ast.AST, known: _Known) -> str | None:
+    match node:
         case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
             return None if known.can_repeat(iterated) else _ENDING
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=ast.Name() as taken):
@@ -150,7 +162,27 @@ def changes(node: ast.AST, resolver: Resolver, turn: Turn) -> str | None:
     return None
 
 
-def _called(function: ast.expr, call: ast.Call, known: _Known) -> str | None:
+def _called(node: ast.AST, known: _Known) -> str | None:
+    """What a call does, or a method that is named to be called elsewhere: ``map(seen.append, names)``."""
+    match node:
+        case ast.Call(func=function):
+            return _of_function(function, node, known)
+        case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in _CHANGING:
+            value = known.resolver.value(owner)
+            query = isinstance(value, (Manager, Rows, Row))
+            pure = is_pure(known.resolver.path_of(node) or "")
+            if query or pure or known.is_fresh(owner) or _is_collected(node, known):
+                return None
+            return _OUTLIVING
+    return None
+
+
+def _is_collected(method: ast.Attribute, known: _Known) -> bool:
+    """``rows.append(row)`` for ``bulk_update()``"""
+    return known.resolver.scope.parents.get(method) in known.turn.appends
+
+
+def _of_function(function: ast.expr, call: ast.Call, known: _Known) -> str | None:
     resolver = known.resolver
     path = resolver.path_of(function) or ""
     if path.startswith(_SEQUENCES):
@@ -165,11 +197,6 @@ def _called(function: ast.expr, call: ast.Call, known: _Known) -> str | None:
         case ast.Name(id="setattr" | "delattr"):
             row = call.args and isinstance(resolver.value(call.args[0]), Row)
             return None if row else "sets an attribute of something that may outlive the turn"
-        case ast.Attribute(value=owner, attr=method) if method in _CHANGING and not path:
-            query = isinstance(resolver.value(owner), (Manager, Rows, Row))
-            if query or call in known.turn.appends or known.is_fresh(owner):
-                return None
-            return "changes what outlives the turn"
     return None
 
 
@@ -269,6 +296,8 @@ class _Known:
         if here and not self.resolver.scope.is_inside(statement, loop.node):
             return False
         match statement:
+            case ast.AugAssign():
+                return True  # of what the others bound; what it adds is put into that
             case ast.arg():
                 return isinstance(
                     self.resolver.value(ast.Name(statement.arg, ast.Load()), statement), Row

@@ -223,3 +223,77 @@ def test_a_join_without_an_order_is_not_narrowed_where_the_order_shows(joined):
     untold = OVER_A_JOIN.format(joined).replace("print(comment.pk)", "comment.text.title()")
     _, outcome = rewritten(JOINED, untold)
     assert outcome.loops[0].only or outcome.loops[0].defer
+
+
+COVERED = """
+    migrations.CreateModel("D", [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("name", models.CharField(max_length=50, default="")),
+        ("n", models.IntegerField(default=0)),
+        ("text", models.TextField(default="")),
+    ], options={"indexes": [models.Index(fields=["name", "n"], name="covering")]}),
+"""
+SOME = {"D": [{"name": "zyxwvutsrq"[i % 10] + str(i), "text": "x" * 3000} for i in range(1, 60)]}
+
+
+def numbering(body: str, before: str = "", module: str = "") -> str:
+    """A migration in which a turn sees what earlier ones have done, by ``body``."""
+    lines = [*before.splitlines(), "for d in D.objects.all():"]
+    lines += [f"    {line}" for line in [*body.splitlines(), "d.save()"]]
+    inside = "".join(f"    {line}\n" for line in lines)
+    return (
+        f"import re\n\n{module}\n\ndef forwards(apps, schema_editor):\n"
+        f'    D = apps.get_model("shop", "D")\n{inside}'
+    )
+
+
+GROWING = "def count(seen):\n    seen += [1]\n    return len(seen)\n"
+GROWING_DEFAULT = "def count(seen=[]):\n    seen += [1]\n    return len(seen)\n"
+EARLIER_TURNS = {
+    "a list that a function adds to": numbering("d.n = count(seen)", "seen = []", GROWING),
+    "a default that a function adds to": numbering("d.n = count()", "", GROWING_DEFAULT),
+    "another name for a list": numbering("own = a\nown += [d.name]\nd.n = len(a)", "a = []"),
+    "a set of the file": numbering("own = A\nown |= {d.name}\nd.n = len(A)", "", "A = set()"),
+    "a dict of the file": numbering("own = A\nown |= {d.name: 1}\nd.n = len(A)", "", "A = {}"),
+    "a list in a dict": numbering(
+        "for key, own in a.items():\n    own += [d.name]\n    d.n = len(own)", "a = {1: []}"
+    ),
+    "map(append)": numbering("list(map(a.append, [d.name]))\nd.n = len(a)", "a = []"),
+    "map(list.append)": numbering("list(map(list.append, [a], d.name))\nd.n = len(a)", "a = []"),
+    "filter(append)": numbering("list(filter(a.append, [d.name]))\nd.n = len(a)", "a = []"),
+    "map(pop)": numbering("d.n = list(map(a.pop, [0]))[0]", "a = [*range(99)]"),
+    "map(setdefault)": numbering("d.n = list(map(a.setdefault, [d.name], [len(a)]))[0]", "a = {}"),
+    "sorted(key=append)": numbering("sorted([d.name], key=a.append)\nd.n = len(a)", "a = []"),
+    "min(key=append)": numbering("min([d.name], key=a.append)\nd.n = len(a)", "a = []"),
+    "re.sub(append)": numbering('re.sub("1", a.append, d.name + "1")\nd.n = len(a)', "a = []"),
+}
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize("name", EARLIER_TURNS)
+def test_what_earlier_turns_have_changed(name, database):
+    before = EARLIER_TURNS[name]
+    after, outcome = rewritten(COVERED, before)
+    assert outcome.loops[0].only is None, after
+    run_both(COVERED, before, after, SOME, database=database)
+    few = before.replace(".all()", '.only("name", "n")')
+    with pytest.raises(Different):
+        run_both(COVERED, before, few, SOME, database=database)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "d.n += len(d.name.split('1'))",
+        "own = []\nown += [d.name]\nd.n = len(own)",
+        "own = []\nlist(map(own.append, d.name))\nd.n = len(own)",
+        "own = {}\nfor key in d.name:\n    own[key] = 0\n    own[key] += 1\nd.n = len(own)",
+        "text = ''\nfor part in d.name:\n    text += part\nd.n = len(text)",
+    ],
+)
+def test_what_the_turn_itself_has_made(body, database):
+    before = numbering(body)
+    after, outcome = rewritten(COVERED, before)
+    assert outcome.loops[0].only, outcome.loops[0].reason
+    run_both(COVERED, before, after, SOME, database=database)
