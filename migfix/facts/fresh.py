@@ -13,6 +13,7 @@ from migfix.reading import plain
 from migfix.reading.constants import UNKNOWN, constant_at
 from migfix.reading.kinds import kind_of
 from migfix.reading.known import is_pure
+from migfix.reading.plain import ITERATOR, SUSPENDED, Type
 from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import Binding, walk, walk_scope
 from migfix.reading.values import Manager, Model, Row, Rows
@@ -26,11 +27,13 @@ _MAKING = frozenset(
     "list tuple set frozenset dict str int float bool bytes len sum min max sorted range round abs zip "
     "enumerate map filter reversed iter repr".split()
 )
-# Functions that go over the one argument that they are given.
-_USING_UP = frozenset("list tuple set frozenset dict sorted sum min max any all".split())
-_MAKING_PATHS = ("collections.", "json.loads", "copy.", "decimal.", "datetime.", "re.", "string.")
+_MAKING_PATHS = (
+    *("collections.", "copy.", "datetime.", "decimal.", "itertools.", "json.loads", "re."),
+    "string.",
+)
 _MAKING_ALL = frozenset({"json.loads", "copy.deepcopy"})  # with all that it holds
 _COPYING = frozenset("copy split rsplit splitlines items keys values partition rpartition".split())
+_MAKING_ITERATORS = frozenset("elements finditer".split())
 _CHANGING = frozenset(
     "add append appendleft clear difference_update discard extend extendleft insert "
     "intersection_update move_to_end pop popitem popleft remove reverse rotate setdefault sort "
@@ -151,6 +154,8 @@ def _set_by(node: ast.AST, known: _Known) -> str | None:
 
 def _gone_over(node: ast.AST, known: _Known) -> str | None:
     match node:
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call() if _may_end(node, known):
+            return _ENDING
         case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
             return None if known.can_repeat(iterated) else _ENDING
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=ast.Name() as taken):
@@ -160,6 +165,16 @@ def _gone_over(node: ast.AST, known: _Known) -> str | None:
             looked = [o for op, o in pairs if isinstance(op, (ast.In, ast.NotIn))]
             return None if all(map(known.can_repeat, looked)) else "looks through what may end"
     return None
+
+
+def _may_end(node: ast.expr, known: _Known) -> bool:
+    """Is it an iterator of others? Whoever is given it, by whatever way, may go over it."""
+    if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+        return False
+    kind = kind_of(node, known.resolver)
+    if not isinstance(kind, Type) or kind.name not in {ITERATOR, SUSPENDED}:
+        return False
+    return not (known.is_fresh(node) if isinstance(node, _PARTS) else known.can_repeat(node))
 
 
 def _called(node: ast.AST, known: _Known) -> str | None:
@@ -192,8 +207,6 @@ def _of_function(function: ast.expr, call: ast.Call, known: _Known) -> str | Non
     match function:
         case ast.Name(id="next") if not (call.args and isinstance(call.args[0], ast.GeneratorExp)):
             return "takes the next of a sequence"
-        case ast.Name(id=name) if name in _USING_UP and len(call.args) == 1:
-            return None if known.can_repeat(call.args[0]) else _ENDING
         case ast.Name(id="setattr" | "delattr"):
             row = call.args and isinstance(resolver.value(call.args[0]), Row)
             return None if row else "sets an attribute of something that may outlive the turn"
@@ -322,7 +335,9 @@ class _Known:
                 return self._is_collection(node)
             case ast.Attribute(value=owner) | ast.Subscript(value=owner):
                 return self.can_repeat(owner) or self.resolver.path_of(node) is not None
-            case ast.Call(func=ast.Attribute(attr=method)) if method in _COPYING:
+            case ast.Call(func=ast.Attribute(attr=method)) if (
+                method in _COPYING | _MAKING_ITERATORS
+            ):
                 return True  # no iterator has these
             case ast.Call():
                 return self._makes(node, 0)
@@ -350,6 +365,8 @@ class _Known:
             case ast.Call(func=ast.Name(id=name)):
                 lasting = {"list", "tuple", "set", "frozenset", "dict", "sorted", "range", "str"}
                 return self.resolver.module.is_builtin(name) and name in lasting
+            case ast.Call(func=ast.Attribute(attr=method)) if method in _COPYING:
+                return True
             case ast.Call(func=function):
                 path = self.resolver.path_of(function) or ""
                 lasting_path = path.startswith(("collections.", "json.loads", "django.db.models."))

@@ -130,6 +130,8 @@ def joined(first: Known, second: Known) -> Known:
             parts = tuple(map(joined, first.parts, second.parts))
         item = joined(first.item, second.item)
         return Type(first.name, item, joined(first.key, second.key), parts)
+    if ITERATOR in {first.name, second.name}:  # by which nothing is to be had but what it goes over
+        return Type(ITERATOR, joined(item_of(first), item_of(second)))
     if is_value(first) and is_value(second):
         return Type("number") if {first.name, second.name} <= NUMBERS else DATA
     own = all(kind == OWN or kind.name in COLLECTIONS or is_deep(kind) for kind in (first, second))

@@ -249,6 +249,7 @@ def numbering(body: str, before: str = "", module: str = "") -> str:
 
 GROWING = "def count(seen):\n    seen += [1]\n    return len(seen)\n"
 GROWING_DEFAULT = "def count(seen=[]):\n    seen += [1]\n    return len(seen)\n"
+NUMBERS = "a = iter(range(99))"
 EARLIER_TURNS = {
     "a list that a function adds to": numbering("d.n = count(seen)", "seen = []", GROWING),
     "a default that a function adds to": numbering("d.n = count()", "", GROWING_DEFAULT),
@@ -266,6 +267,18 @@ EARLIER_TURNS = {
     "sorted(key=append)": numbering("sorted([d.name], key=a.append)\nd.n = len(a)", "a = []"),
     "min(key=append)": numbering("min([d.name], key=a.append)\nd.n = len(a)", "a = []"),
     "re.sub(append)": numbering('re.sub("1", a.append, d.name + "1")\nd.n = len(a)', "a = []"),
+    "zip()": numbering("d.n = dict(zip([d.name], a))[d.name]", NUMBERS),
+    "map()": numbering("d.n = len(list(map(int, a)))", NUMBERS),
+    "filter()": numbering("d.n = len(list(filter(None, a)))", NUMBERS),
+    "a starred element": numbering("d.n = len([*a])", NUMBERS),
+    "a starred argument": numbering("d.n = max(0, 0, *a)", NUMBERS),
+    "join()": numbering('d.n = len("".join(a))', "a = iter(['a', 'b'])"),
+    "extend()": numbering("own = []\nown.extend(a)\nd.n = len(own)", NUMBERS),
+    "update()": numbering("own = set()\nown.update(a)\nd.n = len(own)", NUMBERS),
+    "issubset()": numbering("d.n = 1 if {5}.issubset(a) else 0", NUMBERS),
+    "an iterator in a list": numbering("d.n = len([*a[0]])", "a = [iter(range(99))]"),
+    "an iterator or a list": numbering("d.n = len([*a])", "a = iter(range(99)) if D else []"),
+    "an iterator of the file": numbering("d.n = len([*A])", "", "A = iter(range(99))"),
 }
 
 
@@ -289,6 +302,9 @@ def test_what_earlier_turns_have_changed(name, database):
         "own = []\nown += [d.name]\nd.n = len(own)",
         "own = []\nlist(map(own.append, d.name))\nd.n = len(own)",
         "own = {}\nfor key in d.name:\n    own[key] = 0\n    own[key] += 1\nd.n = len(own)",
+        "d.n = sum(1 for a, b in zip(d.name, d.name) if a == b)",
+        "d.name = ''.join(reversed(d.name))",
+        "counts = {key: len(d.name) for key in d.name}\nd.n = max(counts.values())",
         "text = ''\nfor part in d.name:\n    text += part\nd.n = len(text)",
     ],
 )
