@@ -126,6 +126,8 @@ def _code(
 
 
 _Question: TypeAlias = Callable[[ast.expr, int], bool]
+_ENDING_KINDS = frozenset({ITERATOR, SUSPENDED})
+_FILLING_KINDS = frozenset({"defaultdict"})
 _ENDING = "goes over something that may end"
 _OUTLIVING = "changes what outlives the turn"
 
@@ -133,7 +135,8 @@ _OUTLIVING = "changes what outlives the turn"
 def changes(node: ast.AST, resolver: Resolver, turn: Turn) -> str | None:
     """What the node does that another turn may notice, besides queries; None where that is nothing."""
     known = _Known(resolver, turn)
-    return _set_by(node, known) or _called(node, known) or _gone_over(node, known)
+    asked = (_set_by, _called, _gone_over, _filled)
+    return next((what for ask in asked if (what := ask(node, known)) is not None), None)
 
 
 def _set_by(node: ast.AST, known: _Known) -> str | None:
@@ -154,8 +157,8 @@ def _set_by(node: ast.AST, known: _Known) -> str | None:
 
 def _gone_over(node: ast.AST, known: _Known) -> str | None:
     match node:
-        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call() if _may_end(node, known):
-            return _ENDING
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
+            return _ENDING if _may_end(node, known) else None
         case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
             return None if known.can_repeat(iterated) else _ENDING
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=ast.Name() as taken):
@@ -169,12 +172,37 @@ def _gone_over(node: ast.AST, known: _Known) -> str | None:
 
 def _may_end(node: ast.expr, known: _Known) -> bool:
     """Is it an iterator of others? Whoever is given it, by whatever way, may go over it."""
+    if not _is_one_of(_ENDING_KINDS, node, known):
+        return False
+    return not (known.is_fresh(node) if isinstance(node, _PARTS) else known.can_repeat(node))
+
+
+def _is_one_of(names: frozenset[str], node: ast.expr, known: _Known) -> bool:
     if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
         return False
     kind = kind_of(node, known.resolver)
-    if not isinstance(kind, Type) or kind.name not in {ITERATOR, SUSPENDED}:
-        return False
-    return not (known.is_fresh(node) if isinstance(node, _PARTS) else known.can_repeat(node))
+    return isinstance(kind, Type) and kind.name in names
+
+
+def _filled(node: ast.AST, known: _Known) -> str | None:
+    """Who asks a ``defaultdict`` for an item puts it there: ``counts[name]``, ``"%(name)s" % counts``."""
+    match node:
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
+            others = _is_one_of(_FILLING_KINDS, node, known) and not known.is_fresh(node)
+            return _OUTLIVING if others and not _asks_for_no_item(node, known.resolver) else None
+    return None
+
+
+def _asks_for_no_item(node: ast.expr, resolver: Resolver) -> bool:
+    """Does what stands around the dict surely ask it for no item that is not there?
+
+    A method does not, nor does a function of Python's own; one of the project is looked into.
+    """
+    match resolver.scope.parents.get(node):
+        case ast.Call(func=ast.Name(id=name)) as call:
+            return resolver.module.is_builtin(name) or resolver.called(call) is not None
+        case parent:
+            return isinstance(parent, (ast.Attribute, ast.Compare, ast.For, ast.comprehension))
 
 
 def _called(node: ast.AST, known: _Known) -> str | None:

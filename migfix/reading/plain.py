@@ -130,8 +130,17 @@ def joined(first: Known, second: Known) -> Known:
             parts = tuple(map(joined, first.parts, second.parts))
         item = joined(first.item, second.item)
         return Type(first.name, item, joined(first.key, second.key), parts)
+    return _one_of_two(first, second)
+
+
+def _one_of_two(first: Type, second: Type) -> Known:
+    """The same of two different types."""
     if ITERATOR in {first.name, second.name}:  # by which nothing is to be had but what it goes over
         return Type(ITERATOR, joined(item_of(first), item_of(second)))
+    if "defaultdict" in {first.name, second.name}:  # which is filled where others are read
+        mapping = first.name in MAPPINGS and second.name in MAPPINGS
+        item, key = joined(value_of(first), value_of(second)), joined(first.key, second.key)
+        return Type("defaultdict", item, key) if mapping else None
     if is_value(first) and is_value(second):
         return Type("number") if {first.name, second.name} <= NUMBERS else DATA
     own = all(kind == OWN or kind.name in COLLECTIONS or is_deep(kind) for kind in (first, second))

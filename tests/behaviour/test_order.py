@@ -242,11 +242,12 @@ def numbering(body: str, before: str = "", module: str = "") -> str:
     lines += [f"    {line}" for line in [*body.splitlines(), "d.save()"]]
     inside = "".join(f"    {line}\n" for line in lines)
     return (
-        f"import re\n\n{module}\n\ndef forwards(apps, schema_editor):\n"
+        f"import re\nfrom collections import defaultdict\n\n{module}\n\ndef forwards(apps, schema_editor):\n"
         f'    D = apps.get_model("shop", "D")\n{inside}'
     )
 
 
+FILLED = "A = defaultdict(int)"
 GROWING = "def count(seen):\n    seen += [1]\n    return len(seen)\n"
 GROWING_DEFAULT = "def count(seen=[]):\n    seen += [1]\n    return len(seen)\n"
 NUMBERS = "a = iter(range(99))"
@@ -278,6 +279,17 @@ EARLIER_TURNS = {
     "issubset()": numbering("d.n = 1 if {5}.issubset(a) else 0", NUMBERS),
     "an iterator in a list": numbering("d.n = len([*a[0]])", "a = [iter(range(99))]"),
     "an iterator or a list": numbering("d.n = len([*a])", "a = iter(range(99)) if D else []"),
+    "an item of a defaultdict": numbering("A[d.name]\nd.n = len(A)", "", FILLED),
+    "an item of one with another name": numbering("a = A\na[d.name]\nd.n = len(A)", "", FILLED),
+    "an item of one in a dict": numbering(
+        "a[1][d.name]\nd.n = len(a[1])", "a = {1: defaultdict(int)}"
+    ),
+    "an item of one, or of a dict": numbering(
+        "a = A if d.n < 9 else {}\na[d.name]\nd.n = len(A)", "", FILLED
+    ),
+    "an item in a lambda": numbering(
+        "d.n = max([d.name], key=lambda name: A[name]) and len(A)", "", FILLED
+    ),
     "an iterator of the file": numbering("d.n = len([*A])", "", "A = iter(range(99))"),
 }
 
@@ -302,6 +314,7 @@ def test_what_earlier_turns_have_changed(name, database):
         "own = []\nown += [d.name]\nd.n = len(own)",
         "own = []\nlist(map(own.append, d.name))\nd.n = len(own)",
         "own = {}\nfor key in d.name:\n    own[key] = 0\n    own[key] += 1\nd.n = len(own)",
+        "own = defaultdict(int)\nown[d.name]\nd.n = len(own)",
         "d.n = sum(1 for a, b in zip(d.name, d.name) if a == b)",
         "d.name = ''.join(reversed(d.name))",
         "counts = {key: len(d.name) for key in d.name}\nd.n = max(counts.values())",
@@ -309,7 +322,16 @@ def test_what_earlier_turns_have_changed(name, database):
     ],
 )
 def test_what_the_turn_itself_has_made(body, database):
-    before = numbering(body)
+    check_narrowed(numbering(body), database)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize("body", ["d.n = 1 + A.get(d.name, 0)", "d.n = 1 + len(A)"])
+def test_what_asks_a_defaultdict_for_no_item(body, database):
+    check_narrowed(numbering(body, "", FILLED), database)
+
+
+def check_narrowed(before: str, database: str) -> None:
     after, outcome = rewritten(COVERED, before)
     assert outcome.loops[0].only, outcome.loops[0].reason
     run_both(COVERED, before, after, SOME, database=database)
