@@ -16,7 +16,7 @@ from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading import relations
 from migfix.reading.querysets import Resolver
 from migfix.reading.values import Manager, Rows
-from migfix.sql.kinds import DIMENSIONS, FILES, FOREIGN_KEYS
+from migfix.sql.kinds import DIMENSIONS, FOREIGN_KEYS, is_file
 
 # Names of ``Model`` itself, which are no plain attributes even when a migration sets them.
 _OWN_NAMES = frozenset(
@@ -209,7 +209,7 @@ def _check_file(use: uses.Use, column: FieldState, loop: Loop) -> None:
 
     A file that another row is given belongs to that row from then on.
     """
-    if column.kind not in FILES or use.kind is uses.Kind.WRITE:
+    if not is_file(column) or use.kind is uses.Kind.WRITE:
         return
     if isinstance(use.node, ast.expr) and use.place is not None:
         found = {inner.kind for inner in uses.uses_at(use.node, use.place)}

@@ -19,7 +19,7 @@ from migfix.facts.effects import Kind as EffectKind
 from migfix.facts.errors import Errors, Importers, errors_of
 from migfix.facts.reached import reached
 from migfix.facts.uses import Kind as UseKind
-from migfix.facts.uses import Use, uses_of
+from migfix.facts.uses import Use, uses_of, with_changed_files
 from migfix.findings import Location, Reason, Refusal, Refused
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.functions import Function, Reach
@@ -32,6 +32,7 @@ from migfix.reading.scopes import Binding, statements_of_scope, walk
 from migfix.reading.values import Apps, Model, RawRows, Rows, SchemaEditor
 from migfix.source import Source
 from migfix.sql.databases import Databases
+from migfix.sql.kinds import is_file
 
 # Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
 # their own. ``count()`` and ``exists()`` look at the cache when there is one.
@@ -148,7 +149,9 @@ class Loop:
         """Uses of the row in the body, the ``else`` of the loop included."""
         if self.row is None:
             return ()
-        return tuple(uses_of(self.row, self.region, self.resolver))
+        columns = () if isinstance(self.columns, Unknown) else self.columns
+        files = by_name(column for column in columns if is_file(column))
+        return tuple(with_changed_files(uses_of(self.row, self.region, self.resolver), files))
 
     def used(self, *kinds: UseKind) -> tuple[Use, ...]:
         return tuple(use for use in self.uses if use.kind in kinds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -83,6 +83,19 @@ def _uses_of(row: str, place: Place) -> Iterator[Use]:
                     yield Use(Kind.ESCAPE, node, place=place)
             elif _binds(node, row) or _reflects(node, place.resolver):
                 yield Use(Kind.ESCAPE, node, place=place)
+
+
+def with_changed_files(found: Iterable[Use], files: Collection[str]) -> Iterator[Use]:
+    """The uses, and a WRITE beside each READ of one of the ``files`` that changes it in place.
+
+    ``post.file.name = "new"``: the row holds an object, of which ``save()`` writes the name.
+    """
+    for use in found:
+        yield use
+        if use.kind is Kind.READ and use.field in files and use.place is not None:
+            match use.place.resolver.scope.parents.get(use.node):
+                case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                    yield replace(use, kind=Kind.WRITE)
 
 
 def uses_at(node: ast.expr, place: Place) -> Iterator[Use]:

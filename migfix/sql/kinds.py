@@ -17,6 +17,11 @@ INERT = fields(Is.INERT)
 DIMENSIONS = ("width_field", "height_field")
 
 
+def is_file(column: FieldState) -> bool:
+    """Do rows hold an object for the file of which the column has the name?"""
+    return not FILES.isdisjoint({column.kind, column.saved_as})
+
+
 def is_settled_file(column: FieldState) -> bool:
     """A file that ``save()`` writes as the name that it has: NULL alone would become an empty one.
 

@@ -314,6 +314,29 @@ def test_a_stream_and_a_transaction_around(database):
     assert outcome.loops[0].codes == ("MF301",)
 
 
+FILES = """
+migrations.CreateModel("Scan", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("file", models.FileField(blank=True, default="")),
+    ("pages", models.IntegerField(default=0)),
+]),
+"""
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_file_that_changes_in_place(database):
+    before = """
+def forwards(apps, schema_editor):
+    for scan in apps.get_model("shop", "Scan").objects.order_by("pk"):
+        scan.file.name += ".pdf"
+        scan.pages = scan.pk * 2
+        scan.save()
+"""
+    scans = {"Scan": [{"file": name} for name in ("", "a", "b/c", "a")]}
+    outcome, _ = run_rewritten(FILES, before, scans, SAFE, database=database)
+    assert "MF301" in outcome.loops[0].codes
+
+
 # --- lists for one bulk_update() after the loop -----------------------------------------------------
 
 EVERY = ["slug", "price", "address", "changed", "writer", "body"]

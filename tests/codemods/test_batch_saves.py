@@ -519,6 +519,42 @@ def test_rows_of_a_manager_that_may_set_columns():
     assert outcome_of(whole(named), models=managed, select=SELECT).loops[0].changed
 
 
+FILED = MODELS.replace("models.FileField(null=True)", "models.FileField()")
+RENAME = """\
+def rename(attachment):
+    attachment.file.name = "new"
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'a.file.name = "new"',
+        'a.file.name += "x"',
+        'a.file.name, x = "new", 1',
+        'getattr(a, "file").name = "new"',
+        "del a.file.name",
+        "rename(a)",
+    ],
+)
+def test_a_file_that_changes_in_place_is_written(line):
+    body = f"{line}\na.name = 'x'\na.save()\n"
+    before = loop(body, rows="Attachment.objects.all()").replace("for post", "for a")
+    outcome = outcome_of(
+        RENAME + whole(before), models=FILED, select=SELECT, databases=("postgresql",)
+    )
+    assert 'update_in_batches("file", "name")' in outcome.edits[-1].after.decode()
+
+
+def test_a_file_that_is_read_is_not_written():
+    body = "a.name = a.file.name\na.save()\n"
+    before = loop(body, rows="Attachment.objects.all()").replace("for post", "for a")
+    after = f"with update_in_batches(\"name\") as batch:\n{indent(before, '    ')}"
+    check_batched(before, after.replace("a.save()", "batch.save(a)"), models=FILED)
+
+
 def test_a_column_whose_class_may_look_at_other_rows():
     before = (
         GET.format("Slugged")
