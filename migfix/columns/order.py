@@ -311,10 +311,12 @@ def _read(effect: Effect, loop: Loop) -> frozenset[str] | None:
     node, resolver = _place(effect, loop)
     value = resolver.value(node) if isinstance(node, ast.expr) else None
     match node:
-        case ast.Call(func=ast.Attribute(value=owner)) if not isinstance(value, (Manager, Rows)):
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if not isinstance(
+            value, (Manager, Rows)
+        ):
             rows = resolver.value(owner)
             rows = Rows(rows) if isinstance(rows, Manager) else rows
-            value = rows.then("filter", node) if isinstance(rows, Rows) else None
+            value = rows.then(method, node) if isinstance(rows, Rows) else None
     if isinstance(value, Manager):
         value = Rows(value)
     found = tables_read(value, resolver) if isinstance(value, Rows) else Unknown("")

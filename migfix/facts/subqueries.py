@@ -14,7 +14,7 @@ from migfix.history.state import ModelKey, Unknown
 from migfix.reading import known
 from migfix.reading.constants import UNKNOWN, constant_at
 from migfix.reading.kinds import kind_of
-from migfix.reading.lookups import Route, route, tables_of
+from migfix.reading.lookups import Route, order_of_model, route, sorting_route, tables_of
 from migfix.reading.methods import Does, methods
 from migfix.reading.plain import Type
 from migfix.reading.querysets import Resolver
@@ -38,6 +38,7 @@ class Inner:
 _MAX_DEPTH = 8
 # Steps whose arguments choose or compute nothing.
 _WITHOUT_LOOKUPS = methods(Does.TAKES_NO_QUERY)
+_SORTING = methods(Does.TAKES_ORDER)
 _CLASSES = "django.db.models."
 
 
@@ -70,8 +71,8 @@ def inner_queries(rows: Rows, resolver: Resolver) -> Iterator[Inner]:
 
 
 def tables_read(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
-    """Every table that a query of the rows looks at."""
-    return _Reader(resolver).tables(rows)
+    """Every table that a query of the rows looks at, to sort them as well."""
+    return _Reader(resolver).tables(rows, in_order=True)
 
 
 def tables_joined(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
@@ -89,10 +90,13 @@ class _Reader:
     resolver: Resolver
     depth: int = 0
 
-    def tables(self, rows: Rows) -> frozenset[str] | Unknown:
+    def tables(self, rows: Rows, *, in_order: bool = False) -> frozenset[str] | Unknown:
+        """The tables of a query; the database sorts the rows of an inner one only to take some of them."""
         key, state = rows.model.key, self.resolver.state
         own = tables_of(state.model(*key), state) if key else Unknown("")
-        return _together([own, self.beside(rows)])
+        sorting = self.sorting(rows) if in_order or rows.has("[]") else ()
+        sorted_by = [each.tables if isinstance(each, Route) else each for each in sorting]
+        return _together([own, self.beside(rows), *sorted_by])
 
     def beside(self, rows: Rows) -> frozenset[str] | Unknown:
         return _together([self.joined(rows), *(inner.tables for inner in self.queries(rows))])
@@ -141,6 +145,17 @@ class _Reader:
                     yield Inner(step.node, found)
                 elif found.is_multiple:
                     yield Inner(step.node, found.tables)
+
+    def sorting(self, rows: Rows) -> Iterator[Route | Unknown]:
+        """Where all leads by which the rows are sorted, be it what their model says."""
+        model = self.resolver.state.model(*rows.model.key) if rows.model.key else Unknown("")
+        if isinstance(model, Unknown):
+            yield model
+            return
+        named = [name for s in rows.steps if s.name in _SORTING for name in self.lookups(s)]
+        for name in (*named, *order_of_model(model, rows.steps)):
+            if str(name).removeprefix("-") not in _annotated(rows):
+                yield sorting_route(name, model.key, self.resolver.state)
 
     def route(self, name: str | None, key: ModelKey | None, rows: Rows) -> Route | Unknown:
         if name is None or key is None:

@@ -436,6 +436,10 @@ class Relations:
         return self.why_more()
 
 
+# https://docs.djangoproject.com/en/stable/topics/db/models/#meta-and-multi-table-inheritance
+_INHERITED = ("ordering", "get_latest_by")
+
+
 def _no_field_class(path: str) -> FieldClass:
     return FieldClass(doubt=f"the source of {path} was not looked for")
 
@@ -487,7 +491,7 @@ class ProjectState:
             return Unknown(why)
         found = self.models.get((app_label, name.lower()))
         if isinstance(found, ModelState):
-            return self._with_managers(self._with_classes(found))
+            return self._with_order(self._with_managers(self._with_classes(found)))
         return found or Unknown(f"no migration before this one creates {app_label}.{name}")
 
     def _with_classes(self, model: ModelState) -> ModelState:
@@ -516,6 +520,24 @@ class ProjectState:
             waiting += [base for base in above.bases if isinstance(base, tuple)]
             managers = {**above.managers, **managers}
         return model if managers == model.managers else replace(model, managers=managers)
+
+    def _with_order(self, model: ModelState) -> ModelState:
+        """The model with the order that it inherits, of its rows and for ``latest()``."""
+        options = dict(model.options)
+        above, seen = self._first_base(model), {model.key}
+        while isinstance(above, ModelState) and above.key not in seen:
+            seen.add(above.key)
+            inherited = {name: above.options[name] for name in _INHERITED if name in above.options}
+            if "order_with_respect_to" in above.options:
+                inherited["ordering"] = ("_order",)
+            options = inherited | options
+            above = self._first_base(above)
+        return model if options == model.options else replace(model, options=options)
+
+    def _first_base(self, model: ModelState) -> ModelState | Unknown | None:
+        return next(
+            (self.models.get(base) for base in model.bases if isinstance(base, tuple)), None
+        )
 
     def parents(self, model: ModelState) -> tuple[ModelState, ...] | Unknown:
         """The models that this one inherits from, the furthest first. Plain classes are left out."""

@@ -5,11 +5,12 @@ https://docs.djangoproject.com/en/stable/topics/db/queries/#lookups-that-span-re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.relations import all_fields
+from migfix.reading.values import Step
 from migfix.sql.kinds import FOREIGN_KEYS
 
 # Lookups of a foreign key that the column of its own table answers.
@@ -75,6 +76,33 @@ def route(lookup: str, key: ModelKey, state: ProjectState) -> Route | Unknown:
     if isinstance(between, Unknown):
         return between
     return _further(other, rest, Route(tables | between, field.kind != "OneToOneField"), state)
+
+
+def order_of_model(model: ModelState, steps: Sequence[Step]) -> tuple[object, ...]:
+    """What the model says to sort the rows of these steps by, where they do not: names, or what is none."""
+    last = steps[-1] if steps else None
+    if last is not None and last.name in {"latest", "earliest"}:
+        option, given = "get_latest_by", last.call is None or bool(last.call.args)
+    else:
+        option, given = "ordering", any(step.name == "order_by" for step in steps)
+    found = () if given else model.options.get(option) or ()
+    return found if isinstance(found, tuple) else (found,)
+
+
+def sorting_route(name: object, key: ModelKey, state: ProjectState) -> Route | Unknown:
+    """Where sorting by this name leads: by a relation, that is to the order of the other model."""
+    if not isinstance(name, str):
+        return Unknown("an order is not written out")
+    lookup = name.removeprefix("-")
+    found = route(lookup, key, state)
+    if isinstance(found, Unknown) or lookup.rpartition("__")[2] in {"pk", "?"}:
+        return found
+    further = route(f"{lookup}__pk", key, state)
+    bare = lookup.removesuffix("_id")
+    is_column = bare != lookup and route(f"{bare}__pk", key, state) == further
+    if found == further or is_column:
+        return found
+    return Unknown(f"sorting by `{lookup}` is by the order of another model")
 
 
 def _forwards(

@@ -190,16 +190,16 @@ def stays_in_table(effect: Effect, loop: Loop) -> bool:
     assert not isinstance(other, Unknown) and columns is not None  # or it may be any table
     if not other.has_plain_managers:
         return False
-    ordering = other.options.get("ordering", ())
-    if not isinstance(ordering, tuple):
-        return False
     chain = [*_chain(node, resolver)]
     every = list(chain)
     if isinstance(node, ast.Call) and not _rows(node, resolver):
         assert isinstance(node.func, ast.Attribute)
         every.append(Step(node.func.attr, node))
     return (
-        all(lookups.stays_in_table(name, columns, sorts=True) for name in ordering)
+        all(
+            lookups.stays_in_table(name, columns, sorts=True)
+            for name in lookups.order_of_model(other, every)
+        )
         and all(step.name in _PLAIN_STEPS for step in chain)
         and all(_names_own(step, columns) for step in every)
         and not any(_has_queries(step, lazies_of(resolver)) for step in every)

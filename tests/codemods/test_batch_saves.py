@@ -478,6 +478,41 @@ def test_rows_with_columns_in_two_tables():
     refuse(GET.format("Sub") + body, "multi-table-inheritance", models=PARENT)
 
 
+ATTACHED = 'related_name="attachments")),\n            ],\n        ),\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "waits"),
+    [
+        ("'get_latest_by': 'post__slug'", "latest()", False),
+        ("'get_latest_by': ['name', '-post__slug']", "earliest()", False),
+        ("'get_latest_by': 'post'", "latest()", False),
+        ("'get_latest_by': NAMED", "latest()", False),
+        ("'get_latest_by': 'post_id'", "latest()", True),
+        ("'get_latest_by': ['name', '-pk']", "earliest()", True),
+        ("'get_latest_by': 'post__slug'", "latest('name')", True),
+        ("'get_latest_by': 'post__slug'", "first()", True),
+        ("'ordering': ['post__slug']", "first()", False),
+        ("'ordering': ['post__slug']", "order_by('name').first()", True),
+    ],
+)
+@pytest.mark.parametrize("model", ["Attachment", "Paper"])  # which stands for it
+def test_queries_that_their_model_sorts(model, options, query, waits):
+    proxy = (
+        'migrations.CreateModel("Paper", [], bases=("shop.attachment",), options={"proxy": True}),'
+    )
+    models = MODELS.replace(
+        ATTACHED,
+        ATTACHED.replace("],\n", f"],\n            options={{{options}}},\n")
+        + f"        {proxy}\n",
+    )
+    given = turn(f"post.note = X.objects.{query}.name", GET.format(model))
+    outcome = outcome_of(whole(given), models=models, select=SELECT, databases=("postgresql",))
+    assert outcome.loops[0].changed is waits, outcome.loops[0]
+    if not waits:
+        refuse(given, "query-in-body", models=models)
+
+
 def test_a_column_that_other_rows_point_to():
     pointed = PARENT.replace('"Post", models.CASCADE, related_name="detail"',
                              '"Post", models.CASCADE, related_name="detail", to_field="code"')  # fmt: skip

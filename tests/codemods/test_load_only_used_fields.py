@@ -1576,6 +1576,34 @@ def test_ties_of_rows_of_which_one_turn_may_write_what_another_does(body, trades
     assert trades or "writes rows that other turns may write" in loop.reason
 
 
+EDGES = '("b", models.ForeignKey("Node", models.CASCADE, related_name="ends"))],\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "trades"),
+    [
+        ("'get_latest_by': 'a__kind'", "latest()", False),
+        ("'get_latest_by': ['name', '-a__kind']", "earliest()", False),
+        ("'get_latest_by': 'a'", "latest()", False),
+        ("'get_latest_by': 'a_id'", "latest()", True),
+        ("'get_latest_by': 'name'", "latest()", True),
+        ("'ordering': ['a__kind']", "first()", False),
+        ("'ordering': ['a__kind']", "order_by('name').first()", True),
+        ("'ordering': ['name']", "order_by('a').first()", False),
+        ("'ordering': ['name']", "order_by('a_id').first()", True),
+        ("'ordering': ['name']", "order_by('-pk', '?').first()", True),
+    ],
+)
+def test_ties_of_rows_whose_turns_read_what_their_model_sorts(options, query, trades):
+    models = NODES.replace(EDGES, EDGES + f"            options={{{options}}},\n")
+    body = f"row.kind = len(Edge.objects.{query}.name)\n    row.save(update_fields=['kind'])"
+    names = "".join(f'{each} = apps.get_model("shop", "{each}")\n' for each in ("Edge", "Node"))
+    given = checking.whole(f'{names}for row in Node.objects.order_by("name"):\n    {body}\n')
+    loop = checking.outcome_of(given, models=models, select=SELECT).loops[0]
+    assert loop.changed == trades, loop.reason
+    assert trades or "may read what other turns write" in loop.reason
+
+
 SAVING = """
 def tidy(node):
     node.name = node.name.strip()
