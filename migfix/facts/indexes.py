@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from migfix.facts.loop import Loop
 from migfix.history.fields import Is, fields
 from migfix.history.state import FieldState, ModelState, Unknown, names_used
-from migfix.reading.values import Rows
+from migfix.reading.querysets import Resolver
+from migfix.reading.values import Manager, Rows
 
 # Options of a model and of a field that make the database build an index.
 _RULES = ("indexes", "index_together", "unique_together", "constraints")
@@ -23,9 +24,9 @@ def is_ordered(loop: Loop, model: ModelState, columns: Mapping[str, FieldState])
 def is_sorted(loop: Loop, model: ModelState) -> bool:
     """Does the query say any order, be it one that leaves ties?"""
     assert isinstance(loop.rows, Rows)
-    given = [step.call for step in loop.rows.steps if step.name == "order_by"]
-    if given:
-        return given[-1] is None or bool(given[-1].args or given[-1].keywords)
+    given = _given_order(loop.rows, loop.resolver)
+    if given is not None:
+        return bool(given)
     return bool(model.options.get("ordering")) or "order_with_respect_to" in model.options
 
 
@@ -100,10 +101,53 @@ def _ordered_by(loop: Loop, model: ModelState) -> list[str]:
     assert isinstance(loop.rows, Rows)
     ordering = model.options.get("ordering")
     names: list[object] = list(ordering) if isinstance(ordering, (list, tuple)) else []
-    for step in loop.rows.steps:
-        if step.name == "order_by" and step.call is not None:
-            names = [a.value for a in step.call.args if isinstance(a, ast.Constant)]
+    given = _given_order(loop.rows, loop.resolver)
+    names = names if given is None else given
     return [name.removeprefix("-") for name in names if isinstance(name, str)]
+
+
+def _given_order(rows: Rows, resolver: Resolver) -> list[object] | None:
+    """What the query itself says that its rows are sorted by, with None for what is not a literal.
+
+    None where it says nothing, so that the order of the model holds.
+    """
+    given: list[object] | None = None
+    for step in rows.steps:
+        if step.name == "order_by":
+            given = [None] if step.call is None else [*map(_literal, step.call.args)]
+        elif step.name == "extra" and _may_sort(step.call):
+            given = [None]
+        elif step.name == "|":
+            given = _combined(given, rows, step.node, resolver)
+    return given
+
+
+def _combined(
+    given: list[object] | None, rows: Rows, node: ast.expr, resolver: Resolver
+) -> list[object] | None:
+    """The order of ``left | right``: that of the right one where it says any, else that of the left one.
+
+    A slice loses its own, and a queryset of no rows is not looked at: ``Query.combine``,
+    ``QuerySet.__or__`` of ``django.db.models``.
+    """
+    right = resolver.value(node.right) if isinstance(node, ast.BinOp) else None
+    right = Rows(right) if isinstance(right, Manager) else right
+    if not isinstance(right, Rows) or right.has("[]", "none") or rows.has("[]", "none"):
+        return [None]
+    other = _given_order(right, resolver)
+    unknown = [None] in (given, other)  # extra() may sort, which goes before all others
+    return [None] if unknown else other or given
+
+
+def _literal(argument: ast.expr) -> object:
+    return argument.value if isinstance(argument, ast.Constant) else None
+
+
+def _may_sort(call: ast.Call | None) -> bool:
+    """``extra(order_by=["name"])``"""
+    if call is None or call.args:
+        return True
+    return any(keyword.arg in {"order_by", None} for keyword in call.keywords)
 
 
 def _is_unique(name: str, columns: Mapping[str, FieldState]) -> bool:

@@ -165,6 +165,32 @@ def test_a_key_sorts_annotated_rows_that_no_join_repeats(steps, is_total):
     assert is_total or found.blocked_by == "row-order"
 
 
+KEYED, KIND = 'Post.objects.order_by("pk")', 'Post.objects.order_by("kind")'
+LIVE = "Post.objects.filter(live=True)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_total"),
+    [
+        (f"{KIND} | {KEYED}", True),
+        (f"{KEYED} | {LIVE}", True),
+        (f"{LIVE} | {KEYED}", True),
+        (f"{KEYED} | Post.objects.order_by()", True),
+        (f'({KIND} | {LIVE}).order_by("pk")', True),
+        (f"{KEYED} | {KIND}", False),
+        (f"{KEYED} & {KIND}", False),
+        (f"{KEYED} | ({LIVE} | {KIND})", False),
+        (f'{KEYED} | Post.objects.extra(order_by=["kind"])', False),
+        (f"{KEYED} | Post.objects.none()", False),
+        (f"{KEYED} | others", False),
+    ],
+)
+def test_the_right_one_of_two_querysets_sorts_their_rows(rows, is_total):
+    loop = f"for post in {rows}:\n    print(post.pk)"
+    outcome = checking.outcome_of(checking.whole(loop), models=checking.SHORT, select=SELECT)
+    assert outcome.loops[0].blocked_by == (None if is_total else "row-order")
+
+
 BODIES = {
     "saves": "post.title = 'x'\npost.save()",
     "deletes": "post.delete()",
