@@ -34,7 +34,8 @@ _MAKING_PATHS = (
 _MAKING_ALL = frozenset({"json.loads", "copy.deepcopy"})  # with all that it holds
 _COPYING = frozenset("copy split rsplit splitlines items keys values partition rpartition".split())
 _MAKING_ITERATORS = frozenset("elements finditer".split())
-_CHANGING = frozenset(
+# Methods by which lists, sets and dicts change in place.
+CHANGING = frozenset(
     "add append appendleft clear difference_update discard extend extendleft insert "
     "intersection_update move_to_end pop popitem popleft remove reverse rotate setdefault sort "
     "subtract symmetric_difference_update update".split()
@@ -87,7 +88,7 @@ class Turn:
 def _put(node: ast.AST) -> Iterator[ast.expr]:
     """What the node puts into another object."""
     match node:
-        case ast.Call(func=ast.Attribute(attr=method)) if method in _CHANGING:
+        case ast.Call(func=ast.Attribute(attr=method)) if method in CHANGING:
             yield from (*node.args, *(keyword.value for keyword in node.keywords))
         case ast.Call(func=ast.Name(id="setattr"), args=[_, _, value]):
             yield value
@@ -210,7 +211,7 @@ def _called(node: ast.AST, known: _Known) -> str | None:
     match node:
         case ast.Call(func=function):
             return _of_function(function, node, known)
-        case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in _CHANGING:
+        case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in CHANGING:
             value = known.resolver.value(owner)
             query = isinstance(value, (Manager, Rows, Row))
             pure = is_pure(known.resolver.path_of(node) or "")

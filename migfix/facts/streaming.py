@@ -14,15 +14,19 @@ from migfix.facts.cursors import (
     rows_used_again,
     uses_other_rows,
 )
+from migfix.facts.fresh import CHANGING
 from migfix.facts.loop import Loop
+from migfix.facts.reached import reached
 from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import Unknown
-from migfix.reading import relations
+from migfix.reading import plain, relations
+from migfix.reading.kinds import kind_of
 from migfix.reading.methods import Does, methods
+from migfix.reading.querysets import Resolver
 from migfix.reading.relations import own_managers
 from migfix.reading.scopes import Binding, walk
 from migfix.reading.sql import is_one_select, small_result, sql_text
-from migfix.reading.values import RawRows, Rows, Step
+from migfix.reading.values import RawRows, Row, Rows, Step
 from migfix.sql.databases import Trait
 
 # Tables of Django that hold one row for each model, host or role.
@@ -267,7 +271,7 @@ def _prefetch(loop: Loop) -> Refusal | None:
     if (
         unclear
         or _may_write_others(loop)
-        or any(_minds_sharing(node, loop) for node in _body(loop))
+        or any(_minds_sharing(node, resolver, loop) for node, resolver in _run_by_body(loop))
     ):
         return Refusal(
             Reason.PREFETCH,
@@ -296,24 +300,28 @@ def _leads_elsewhere(lookup: ast.expr, loop: Loop) -> bool:
     return target is not None and target != model.key
 
 
-def _body(loop: Loop) -> Iterator[ast.AST]:
-    return (node for statement in loop.node.body for node in walk(statement))
+def _run_by_body(loop: Loop) -> Iterator[tuple[ast.AST, Resolver]]:
+    return reached(loop.node.body, loop.resolver)
 
 
-def _minds_sharing(node: ast.AST, loop: Loop) -> bool:
+def _minds_sharing(node: ast.AST, resolver: Resolver, loop: Loop) -> bool:
     """
     May it matter to this node of the body that a prefetched object is one object for several rows?
 
     It does where the object, or a value in it such as a JSON document, is changed or its identity asked for.
     """
     match node:
-        case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
-            return not (isinstance(owner, ast.Name) and owner.id == loop.row)
+        case ast.Attribute(ctx=ast.Store() | ast.Del()):
+            return all(node is not use.node for use in loop.used(uses.Kind.WRITE))
+        case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in CHANGING:
+            column = isinstance(kind_of(owner, resolver), Row)
+            return not column and not _is_made_before(owner, resolver)
         case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
-            return not _is_made_before(owner, loop)
-        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _CHANGING:
-            return not _is_made_before(owner, loop)
-        case ast.Call(func=ast.Name(id="setattr" | "delattr" | "id")):
+            return not _is_made_before(owner, resolver)
+        case ast.AugAssign(target=target):  # which changes a list or dict where it is
+            scalar = plain.is_scalar(kind_of(target, resolver))
+            return not scalar and not _is_made_before(target, resolver)
+        case ast.Name(id="setattr" | "delattr" | "id", ctx=ast.Load()):
             return True
         case ast.Compare(ops=ops, comparators=others):
             pairs = zip(ops, others, strict=True)
@@ -324,17 +332,16 @@ def _minds_sharing(node: ast.AST, loop: Loop) -> bool:
     return False
 
 
-# Methods by which lists, sets and dicts change in place.
-_CHANGING = frozenset(
-    "add append clear difference_update discard extend insert intersection_update pop popitem remove "
-    "reverse setdefault sort symmetric_difference_update update".split()
-)
-
-
-def _is_made_before(owner: ast.expr, loop: Loop) -> bool:
+def _is_made_before(owner: ast.expr, resolver: Resolver) -> bool:
     """Is it a name for a collection that the function writes out, such as ``counts = {}``?"""
-    binding = loop.resolver.scope.bound_once(owner.id) if isinstance(owner, ast.Name) else None
-    value = binding.value if binding and binding.position is None else None
+    if not isinstance(owner, ast.Name) or resolver.scope.is_of_inner(owner):
+        return False
+    bindings = [
+        binding
+        for binding in resolver.scope.bindings.get(owner.id, [])
+        if not isinstance(binding.statement, ast.AugAssign)
+    ]
+    value = bindings[0].value if len(bindings) == 1 and bindings[0].position is None else None
     displays = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
         return value.func.id in {"dict", "list", "set", "defaultdict", "Counter", "OrderedDict"}

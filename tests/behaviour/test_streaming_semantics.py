@@ -334,7 +334,35 @@ PREFETCHED = {
     "            book.slug = 'first'",
     "by number": "if id(book.shelf) not in seen:\n            book.slug = 'first'\n"
     "        seen.add(id(book.shelf))",
+    "by a function": "book.slug = str(visit(book.shelf))",
+    "a document by a function": "book.slug = str(note(book.shelf.notes, str(book.pk)))",
+    "by number in a function": "book.slug = str(number(book.shelf))",
+    "by a function for numbers": "book.slug = str(list(map(id, [book.shelf]))[0])",
+    "a document by another name": "notes = book.shelf.notes\n        notes |= {str(book.pk): 1}\n"
+    "        book.slug = str(len(notes))",
+    "a document by a method": "list(map(book.shelf.notes.setdefault, [str(book.pk)], [1]))\n"
+    "        book.slug = str(len(book.shelf.notes))",
 }  # fmt: skip
+FUNCTIONS = """
+def visit(shelf):
+    shelf.total += 1
+    return shelf.total
+
+
+def note(notes, key):
+    notes[key] = 1
+    return len(notes)
+
+
+def number(shelf):
+    return id(shelf)
+
+
+def described(book):
+    words = []
+    words += [book.shelf.name]
+    return words[0]
+"""
 REFUSED.update(
     (
         f"prefetched objects, {name}",
@@ -352,7 +380,7 @@ REFUSED.update(
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("settings", [EVERYWHERE, ON_POSTGRESQL], ids=["everywhere", "postgresql"])
 def test_a_loop_that_shares_its_rows_is_left_alone(body, settings):
-    _, outcome = rewritten(MODELS, function(body), settings)
+    _, outcome = rewritten(MODELS, FUNCTIONS + function(body), settings)
     assert outcome.loops
     assert not outcome.changed
 
@@ -366,15 +394,19 @@ def test_the_objects_of_a_prefetch_are_shared_by_all_rows_of_the_plain_loop_alon
         run_both(MODELS, function(body), function(streamed), ROWS)
 
 
-def test_prefetched_objects_that_are_only_read_may_be_streamed():
-    body = """
-    counts = {}
+@pytest.mark.parametrize(
+    "text", ['f"{book.shelf.name} {counts[book.shelf.name]}"', "described(book)"]
+)
+def test_prefetched_objects_that_are_only_read_may_be_streamed(text):
+    body = f"""
+    counts = {{}}
     for book in Book.objects.order_by("n").prefetch_related("shelf"):
         counts[book.shelf.name] = counts.get(book.shelf.name, 0) + 1
-        book.slug = f"{book.shelf.name} {counts[book.shelf.name]}"
+        book.slug = {text}
         book.save()
 """
-    outcome, _ = run_rewritten(MODELS, function(body), ROWS, EVERYWHERE)
+    before = FUNCTIONS + function(body)
+    outcome, _ = run_rewritten(MODELS, before, ROWS, EVERYWHERE)
     assert outcome.loops[0].codes == ("MF203",)
 
 
