@@ -36,6 +36,8 @@ class Inner:
 
 
 _MAX_DEPTH = 8
+_SQL = frozenset({"template", "function", "arg_joiner", None})
+_NAMING = frozenset({"Q", "When", "JSONObject"})  # what each keyword names is a column, or a key
 # Steps whose arguments choose or compute nothing.
 _WITHOUT_LOOKUPS = methods(Does.TAKES_NO_QUERY)
 _SORTING = methods(Does.TAKES_ORDER)
@@ -83,6 +85,11 @@ def tables_joined(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
 def tables_beside(rows: Rows, resolver: Resolver) -> frozenset[str] | Unknown:
     """The tables that joins and queries inside lead to, be it back to that of the rows."""
     return _Reader(resolver).beside(rows)
+
+
+def queries_in(value: ast.expr, resolver: Resolver) -> Iterator[Inner]:
+    """Every query that a value holds which is given to the database; what is not known may hold one."""
+    return _Reader(resolver).expression(value)
 
 
 @dataclass(frozen=True)
@@ -250,7 +257,7 @@ class _Reader:
             yield from self._of_other_call(call, given)
         elif name in {"Exists", "Subquery"} and call.args:
             yield Inner(call, self._query_given(call.args[0]))
-        elif name in {"RawSQL", "Func", "FilteredRelation"}:
+        elif name in {"RawSQL", "Func", "FilteredRelation"} or is_given_sql(name, call):
             yield Inner(call, Unknown(f"what {name} reads"))
         else:
             yield from self._of_all(given)
@@ -289,6 +296,14 @@ class _Reader:
             yield from reader.expression(value)
         elif not _holds_value(name, self.resolver):
             yield Inner(name, Unknown(f"what `{name.id}` is"))
+
+
+def is_given_sql(name: str, call: ast.Call) -> bool:
+    """May SQL be put into an expression of Django's own: ``Abs("n", template="(SELECT ...)")``?
+
+    https://docs.djangoproject.com/en/stable/ref/models/expressions/#func-expressions
+    """
+    return name not in _NAMING and any(keyword.arg in _SQL for keyword in call.keywords)
 
 
 def _together(found: Iterable[frozenset[str] | Unknown]) -> frozenset[str] | Unknown:

@@ -17,10 +17,15 @@ from migfix.facts.changes import shares_table
 from migfix.facts.effects import Kind
 from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
+from migfix.facts.subqueries import is_given_sql, queries_in
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
+from migfix.reading import known
+from migfix.reading.kinds import kind_of
+from migfix.reading.plain import EXPRESSION, Known, Type, item_of
+from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import DEFINITIONS, children, walk
-from migfix.reading.values import Rows
+from migfix.reading.values import Pair, Row, Rows
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import INERT
 from migfix.writes import batching
@@ -133,14 +138,61 @@ def _writes(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]) ->
 
 
 def _check_expressions(loop: Loop) -> None:
-    """No value is computed from other rows, of which some are written before others. Raises ``Refused``."""
-    for node in walk(loop.module.tree):
+    """No value is computed from other rows, of which some are written before others. Raises ``Refused``.
+
+    Each is a value of Python's own, a row, or an expression that is known to read its own row alone.
+    """
+    for use in loop.used(uses.Kind.WRITE):
+        assert use.place is not None
+        if not _reads_own_row(use.node, use.place.resolver):
+            raise _may_read(use.node, loop)
+    for node in walk(loop.module.tree):  # which may reach the row in other ways
         path = loop.module.path_of(node.func) if isinstance(node, ast.Call) else None
-        if path and path.startswith("django.db.models.") and path.rpartition(".")[2] in _READING:
-            at = loop.at(node)
-            raise Refused(
-                Reason.VALUE, f"the expression on {at} may read rows that are written by then", at
-            )
+        if isinstance(node, ast.Call) and path and path.startswith("django.db.models."):
+            name = path.rpartition(".")[2]
+            if name in _READING or (known.is_pure(path) and is_given_sql(name, node)):
+                raise _may_read(node, loop)
+
+
+def _may_read(node: ast.AST, loop: Loop) -> Refused:
+    at = loop.at(node)
+    return Refused(
+        Reason.VALUE, f"the expression on {at} may read rows that are written by then", at
+    )
+
+
+def _reads_own_row(place: ast.AST, resolver: Resolver) -> bool:
+    """Is what is stored at the place known, and no expression that may read other rows?"""
+    if isinstance(place, ast.Call):  # setattr(row, "name", value)
+        return len(place.args) == 3 and _is_of_own_row(place.args[2], resolver)
+    match resolver.scope.parents.get(place):
+        case ast.Assign(targets=targets, value=value) if place in targets:
+            return _is_of_own_row(value, resolver)
+        case ast.AugAssign(value=value):
+            return _is_of_own_row(value, resolver)
+        case ast.Tuple(elts=places) as several:
+            match resolver.scope.parents.get(several):
+                case ast.Assign(value=ast.Tuple(elts=values)) if not _are_spread(places, values):
+                    pairs = zip(places, values, strict=True)
+                    return all(_is_of_own_row(v, resolver) for p, v in pairs if p is place)
+                case ast.Assign(value=value):
+                    kind = kind_of(value, resolver)
+                    return isinstance(kind, Pair) or _is_plain(item_of(kind))
+    return False
+
+
+def _is_of_own_row(value: ast.expr, resolver: Resolver) -> bool:
+    return _is_plain(kind_of(value, resolver)) or not any(queries_in(value, resolver))
+
+
+def _is_plain(kind: Known) -> bool:
+    """Is it a row, or a value of Python's own?"""
+    return isinstance(kind, (Row, Type)) and kind != EXPRESSION
+
+
+def _are_spread(places: Sequence[ast.expr], values: Sequence[ast.expr]) -> bool:
+    starred = any(isinstance(each, ast.Starred) for each in (*places, *values))
+    return starred or len(places) != len(values)
 
 
 def _check_keys(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]) -> None:

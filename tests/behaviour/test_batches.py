@@ -539,6 +539,11 @@ WRONG_LISTS = {
         "post.slug = str(Post.objects.exclude(slug='').count())\nrows.append(post)", "slug",
     ),
     "a row that comes twice": ("turns.append(1)\npost.slug = str(len(turns))\nrows.append(post)", "slug"),
+    "SQL of the project": (
+        "post.slug = post.title if post.pk > 9 else "
+        "models.functions.Lower('slug', template='(SELECT MAX(slug) FROM shop_post)')\nrows.append(post)",
+        "slug",
+    ),
     "return": ("post.slug = 'a'\nrows.append(post)\nif post.pk == 5:\n    return", "slug"),
 }  # fmt: skip
 

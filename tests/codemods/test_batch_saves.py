@@ -1278,6 +1278,16 @@ LISTS = {
         "rows.append(post)\n",
         ["author"],
     ),
+    "values of a function and of a list": (
+        "post.slug, (post.note) = [post.title.lower(), str(post.pk)]\nrows.append(post)\n",
+        ["slug", "note"],
+    ),
+    "an expression of the row": (
+        "post.votes = models.F('votes') + models.functions.Abs('kind')\n"
+        "post.rank = models.Case(models.When(kind=1, then=models.Value(2)), default='kind')\n"
+        "post.price = models.functions.Cast('kind', output_field=models.FloatField())\nrows.append(post)\n",
+        ["votes", "rank", "price"],
+    ),
     "a row that is made and not pointed to": (
         APPENDED + "Person.objects.create(name=post.title, age=1)\n",
         ["slug"],
@@ -1794,6 +1804,26 @@ LISTS_LEFT = {
         ),
         "value",
     ),
+    **{
+        f"SQL of the project, {name}": (
+            listed(f"{value}\nrows.append(post)\n", '["kind"]', "Newest = imported.newest()\n"),
+            "value",
+        )
+        for name, value in {
+            "in a template": 'post.kind = models.functions.Abs("kind", template="(SELECT 1)")',
+            "in a function": 'post.kind = models.Max("kind", function="x")',
+            "in keywords": "post.kind = models.functions.Abs('kind', **options)",
+            "imported": "post.kind = imported.NEWEST",
+            "in a class": "post.kind = Newest(1)",
+            "added": "post.kind += imported.NEWEST",
+            "set by name": 'setattr(post, "kind", imported.NEWEST)',
+            "of several": "post.kind, post.note = imported.NEWEST, ''",
+            "of a pair": "post.kind, post.note = imported.PAIR",
+            "of a loop": "for post.kind in imported.PAIR:\n    pass",
+            "under a condition": "post.kind = imported.NEWEST if post.live else 1",
+            "by another column": "post.rank = imported.NEWEST\npost.kind = post.rank",
+        }.items()
+    },
     # foreign keys
     "a key of a row that is made later": (
         listed("post.author_id = post.pk\nrows.append(post)\nPerson.objects.create(pk=post.pk)\n", '["author"]'),

@@ -1269,6 +1269,17 @@ def test_an_imported_model():
     check_refused("from shop.models import Post\n" + saving("post.kind = 1"), "real-model")
 
 
+@pytest.mark.parametrize("value", ["NEWEST", "post.kind or NEWEST", "1 if post.live else NEWEST"])
+def test_an_imported_value_may_be_an_expression(value):
+    above = "from shop.words import NEWEST\n"
+    assert check_refused(above + saving(f"post.kind = {value}"), "value") is not None
+    check_rewritten(
+        above + saving("post.kind = NEWEST"),
+        f"{above}Post.objects.update(kind=NEWEST)",
+        unsafe=True,
+    )
+
+
 def test_a_column_that_only_the_state_knows():
     state = (
         "migrations.SeparateDatabaseAndState(state_operations=["

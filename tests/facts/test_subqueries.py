@@ -28,3 +28,21 @@ def test_one_row_of_another_table_that_is_sorted_by_this_one(query, looks):
     outcome = checking.outcome_of(given, models=SORTED, select=("MF101",), databases=("sqlite",))
     assert outcome.loops[0].changed is not looks, outcome.loops[0]
     assert not looks or "that for the rows" in outcome.loops[0].reason
+
+
+@pytest.mark.parametrize(
+    ("value", "looks"),
+    [
+        ("models.functions.Abs('kind', template='(SELECT 1)')", True),
+        ("models.functions.Coalesce('kind', 'votes', function='x')", True),
+        ("models.functions.Abs('kind', **options)", True),
+        ("models.functions.Cast('kind', output_field=models.FloatField())", False),
+    ],
+)
+def test_sql_that_an_expression_is_given(value, looks):
+    body = (
+        f"for post in Post.objects.filter(rank={value}):\n    post.title = 'x'\n    post.save()\n"
+    )
+    outcome = checking.outcome_of(checking.whole(body), select=("MF101",), databases=("sqlite",))
+    assert outcome.loops[0].changed is not looks, outcome.loops[0]
+    assert not looks or "that for the rows" in outcome.loops[0].reason
