@@ -7,7 +7,7 @@ nothing may fail, and nothing be asked of the database.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Context
@@ -18,6 +18,7 @@ from migfix.reading.kinds import kind_of
 from migfix.reading.lookups import stays_in_table
 from migfix.reading.methods import Does, methods
 from migfix.reading.plain import DATA, NOTHING, Known, Type
+from migfix.reading.scopes import Scope, walk
 from migfix.reading.values import Manager, Row, Rows, Value
 from migfix.sql.kinds import BOOLEANS, FOREIGN_KEYS, INTEGERS, TEXTS
 
@@ -101,12 +102,40 @@ def reads_like(node: ast.Attribute, target: FieldState, context: Context) -> boo
         read = next((c for c in columns.values() if c.primary_key is True), None)
     if read is None or (read.is_relation and node.attr != read.attname):
         return False
-    if not plain.is_value(kind_of(node, context.resolver)):  # an expression that was set on the row
+    if not plain.is_value(kind_of(node, context.resolver)) or not _is_set_to_data(node, context):
         return False
     if read.primary_key is not True and not _is_loaded(node.value, owner, context):
         return False
     left, right = _stored_as(read, context), _stored_as(target, context)
     return left is not None and right is not None and copies(left, right)
+
+
+def _is_set_to_data(attribute: ast.Attribute, context: Context) -> bool:
+    """Does the function give no attribute of the name an expression? What the loop's own row gets is left out."""
+    resolver = context.resolver
+    return all(
+        value is not None and plain.is_value(kind_of(value, resolver))
+        for owner, name, value in _attributes_set(resolver.scope)
+        if name in (attribute.attr, None) and not context.is_row(owner)
+    )
+
+
+def _attributes_set(
+    scope: Scope,
+) -> Iterator[tuple[ast.expr, str | None, ast.expr | None]]:
+    """The owner, name and value of every attribute that the function sets; None for what it does not say."""
+    for node in walk(scope.node):
+        match node:
+            case ast.Attribute(value=owner, attr=name, ctx=ast.Store() | ast.Del()):
+                statement = scope.parents[node]
+                said = isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+                yield owner, name, statement.value if said else None  # type: ignore[attr-defined]
+            case ast.Call(
+                func=ast.Name(id="setattr"), args=[owner, ast.Constant(value=str(name)), value]
+            ):
+                yield owner, name, value
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[owner, *_]):
+                yield owner, None, None
 
 
 def _stored_as(column: FieldState, context: Context) -> FieldState | None:

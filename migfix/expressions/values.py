@@ -6,7 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable
 
-from migfix.expressions.beforehand import may_be_unbound, reads_like
+from migfix.expressions.beforehand import holds, kind_before, may_be_unbound, reads_like
 from migfix.expressions.computed import column_value, compile_computed, written
 from migfix.expressions.constants import UNKNOWN, fits
 from migfix.expressions.context import Context, Refused, SqlValue, Target
@@ -19,7 +19,8 @@ from migfix.expressions.tables import entry_of, row_query
 from migfix.expressions.types import copies, is_rounded
 from migfix.findings import Reason
 from migfix.history.state import FieldState
-from migfix.reading.scopes import walk
+from migfix.reading import plain
+from migfix.reading.plain import EXPRESSION, Known
 from migfix.reading.values import Manager, Model, Row, Rows
 from migfix.source import shortened
 from migfix.sql.kinds import FILES, FOREIGN_KEYS, INTEGERS
@@ -132,7 +133,8 @@ def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if loop.resolver.scope.rebound_in(node.id, loop.node):
         raise refused_value(node, context)
     rows = isinstance(context.resolver.value(node, context.place), (Manager, Model, Rows))
-    if rows or _holds_expression(node.id, context):  # which update() would take for a subquery
+    kind = kind_before(node, context)
+    if rows or kind == EXPRESSION:  # which update() would take for a subquery
         raise refused_value(node, context)
     value = SqlValue(node.id, literal=context.constant(node))
     if value.literal is UNKNOWN and loop.module.path_of(node) is not None:
@@ -141,16 +143,23 @@ def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
         )
     if may_be_unbound(node.id, context):
         return value.but(Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches")
-    return value
+    return _known_to_fit(value, kind, target, context)
 
 
-def _holds_expression(name: str, context: Context) -> bool:
-    """A name for ``F("n") + 1``: a row that joins bring twice is counted up twice by the loop."""
-    module = context.loop.module
-    bindings = context.loop.resolver.scope.bindings.get(name, [])
-    values = [b.value for b in bindings] or [module.constant(name)]
-    calls = [n for v in values if v is not None for n in walk(v) if isinstance(n, ast.Call)]
-    return any((module.path_of(c.func) or "").startswith("django.db.models") for c in calls)
+def _known_to_fit(value: SqlValue, kind: Known, target: Target, context: Context) -> SqlValue:
+    """The value behind a name, with the doubts that are left by what is known of it."""
+    is_row = target.takes_instance and isinstance(kind, Row)
+    if value.literal is not UNKNOWN or is_row or holds(kind, target.column, context):
+        return value
+    if not (plain.is_value(kind) or isinstance(kind, Row)):
+        return value.but(
+            Reason.VALUE,
+            f"`{value.text}` is not known to be plain data: update() might compute it in the database",
+        )
+    return value.but(
+        Reason.NOT_TOTAL,
+        f"`{value.text}` is not known to fit `{target.column.name}`: update() may fail without any row",
+    )
 
 
 def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
@@ -172,11 +181,7 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if context.reads_row(node) or not _is_dotted_name(node):
         raise refused_value(node, context)
     value = SqlValue(context.text(node), literal=context.constant(node))
-    if (
-        value.literal is not UNKNOWN
-        or _is_member(node, context)
-        or reads_like(node, target.column, context)
-    ):
+    if value.literal is not UNKNOWN or reads_like(node, target.column, context):
         return value
     return value.but(Reason.NOT_TOTAL, f"`{value.text}` is now evaluated even when no row matches")
 
@@ -185,18 +190,6 @@ def _is_dotted_name(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name)
-
-
-def _is_member(node: ast.Attribute, context: Context) -> bool:
-    """``Status.ACTIVE`` of a class in the same file that assigns ``ACTIVE``."""
-    loop = context.loop
-    if not isinstance(node.value, ast.Name) or node.value.id in loop.resolver.scope.bindings:
-        return False
-    for statement in loop.module.tree.body:
-        if isinstance(statement, ast.ClassDef) and statement.name == node.value.id:
-            targets = [t for s in statement.body if isinstance(s, ast.Assign) for t in s.targets]
-            return any(isinstance(t, ast.Name) and t.id == node.attr for t in targets)
-    return False
 
 
 def _copy(column: FieldState, node: ast.Attribute, target: Target, context: Context) -> SqlValue:

@@ -278,6 +278,13 @@ WRONG = [
         "editor__age=2).values('author')).update(age=2)",
     ),
     (
+        "an expression behind a name, for rows that a join brings twice",
+        "from django.db.models import F\none = F('n')\nbump = one + 1\n"
+        + loop("book.n = bump", "Book.objects.filter(copies__n__gte=0)"),
+        "from django.db.models import F\none = F('n')\nbump = one + 1\n"
+        "Book.objects.filter(copies__n__gte=0).update(n=bump)",
+    ),
+    (
         "a value that depends on the last row",
         "for book in Book.objects.order_by('pk'):\n    book.author.age = book.n\n    book.author.save()\n",
         "Author.objects.filter(pk__in=Book.objects.values('author')).update(age=models.Subquery("

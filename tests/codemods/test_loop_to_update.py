@@ -106,10 +106,16 @@ def test_a_foreign_key_to_a_row_that_was_fetched():
         ("author_id = ann.id", "author_id=ann.id"),
         ("title = ann.name", "title=ann.name"),
         ("kind = ann.age", "kind=ann.age"),
+        ("kind = bob.age", "kind=bob.age"),
+        ("kind = narrow.pk", "kind=narrow.pk"),
     ],
 )
 def test_a_column_of_a_row_that_was_fetched_before_the_loop(assignment, written):
-    fetched = 'ann = Person.objects.get(name="ann")\n'
+    fetched = (
+        'ann = Person.objects.get(name="ann")\n'
+        'bob = Person.objects.filter(name="bob").order_by("age")[0]\n'
+        'narrow = Person.objects.only("name").get(name="cid")\n'
+    )
     check_rewritten(
         fetched + saving(f"post.{assignment}"), f"{fetched}Post.objects.update({written})"
     )
@@ -293,6 +299,18 @@ def test_a_column_that_is_not_there_or_must_not_be_used(assignment, reason):
         "kind = nowhere",
         "kind = sometimes",
         "kind = gone",
+        "kind = word",
+        "kind = ann",
+        "kind = thing",
+        "live = count",
+        "day = word",
+        "cost = word",
+        "kind = narrow.age",
+        "title = narrow.nick",
+        "kind = listed.age",
+        "kind = changed.age",
+        "title = changed.name",
+        "kind = wide.author.age",
     ],
 )
 def test_a_value_that_may_fail_where_no_row_matches(assignment):
@@ -305,6 +323,15 @@ if ann:
     sometimes = 1
 gone = 1
 del gone
+word = "ab" + "c"
+count = len(word)
+thing = {"a": 1}
+narrow = Person.objects.only("name").get(pk=1)
+listed = Person.objects.defer("age")[0]
+changed = Person.objects.get(pk=1)
+changed.age = models.F("age")
+setattr(changed, "name", models.F("name"))
+wide = Post.objects.get(pk=1)
 """
     check_refused(prelude + saving(f"post.{assignment}"), "evaluated-without-rows")
 
@@ -315,10 +342,41 @@ del gone
         ("an expression", "value = models.F('kind') + 1\n", "value"),
         ("a queryset", "value = Person.objects.all()\n", "value"),
         ("a manager", "value = Person.objects\n", "value"),
+        ("an expression of another", "base = models.F('kind')\nvalue = base + 1\n", "value"),
+        ("what a function makes", "def make():\n    return models.F('kind')\nvalue = make()\n", "value"),
+        ("SQL", "from django.db.models.expressions import RawSQL\nvalue = RawSQL('kind', ())\n", "value"),
+        ("either", "value = 1 if ann else models.F('kind')\n", "value"),
+        ("what is not known", "import limits\nvalue = limits.kind\n", "value"),
+        ("what an unknown function gives", "import limits\nvalue = limits.kind()\n", "value"),
+        ("an item of what is not known", "import limits\nvalue = limits.kinds[0]\n", "value"),
+        ("what is imported", "from limits import value\n", "value"),
     ),
-)
-def test_a_name_for_something_that_update_would_take_for_sql(prelude, value):
+)  # fmt: skip
+def test_a_name_for_something_that_update_may_take_for_sql(prelude, value):
     check_refused(prelude + saving(f"post.kind = {value}"), "value")
+
+
+@pytest.mark.parametrize(
+    ("prelude", "field"),
+    [
+        ("value = len('abc')\n", "kind"),
+        ("value = len('abc') * 2 + 1\n", "kind"),
+        ("value = Person.objects.count()\n", "kind"),
+        ("value = Person.objects.get(pk=1).age\n", "kind"),
+        ("value = Person.objects.values_list('age', flat=True)[0]\n", "kind"),
+        ("value = 'a' + 'b'\n", "title"),
+        ("value = ', '.join(['a', 'b'])\n", "title"),
+        ("value = 'a'.startswith('a')\n", "live"),
+        ("import decimal\nvalue = decimal.Decimal(len('abc'))\n", "cost"),
+        ("from django.utils import timezone\nvalue = timezone.now()\n", "when"),
+        ("import datetime\nvalue = datetime.date.today()\n", "day"),
+        ("value = Person.objects.first()\n", "editor"),
+        ("value = None\n", "seen"),
+    ],
+)
+def test_a_name_for_a_value_that_the_column_takes(prelude, field):
+    after = f"{prelude}Post.objects.update({field}=value)"
+    check_rewritten(prelude + saving(f"post.{field} = value"), after)
 
 
 def test_a_value_that_changes_from_row_to_row():
@@ -1561,27 +1619,42 @@ def test_a_helper_that_gets_the_queryset_from_a_name_of_its_caller():
     assert [loop.blocked_by for loop in outcome.loops] == ["queryset-reused"]
 
 
-STATUS = "class Status(enum.Enum):\n    LIVE = 1\n    NAMES = {}\n\n\n"
+STATUS = "class Status{}:\n    LIVE = 1\n    BUMP = models.F('kind') + 1\n    NAMES = {{}}\n\n\n"
 
 
-def with_status(body: str) -> str:
-    return checking.whole(body).replace("def forwards", f"{STATUS}def forwards", 1)
+def with_status(body: str, bases: str) -> str:
+    top = f"import enum\n\n\n{STATUS.format(bases)}def forwards"
+    return checking.whole(body).replace("def forwards", top, 1)
 
 
 @pytest.mark.parametrize(
-    ("body", "blocked"),
+    ("body", "bases", "blocked"),
     cases(
-        ("a member", saving("post.kind = Status.LIVE"), None),
-        ("no member", saving("post.kind = Status.DEAD"), "evaluated-without-rows"),
+        ("a constant", saving("post.kind = Status.LIVE"), "", None),
+        ("a choice", saving("post.kind = Status.LIVE"), "(models.IntegerChoices)", None),
+        (
+            "a member, which is no number",
+            saving("post.kind = Status.LIVE"),
+            "(enum.Enum)",
+            "evaluated-without-rows",
+        ),
+        (
+            "an expression",
+            saving("post.kind = Status.BUMP"),
+            "",
+            "evaluated-without-rows",
+        ),
+        ("no member", saving("post.kind = Status.DEAD"), "", "evaluated-without-rows"),
         (
             "a class of that name in the function",
             "Status = thirdparty()\n" + saving("post.kind = Status.LIVE"),
+            "",
             "evaluated-without-rows",
         ),
     ),
 )
-def test_a_member_of_a_class_in_the_file(body, blocked):
-    outcome = checking.outcome_of(with_status(body), select=("MF101",))
+def test_a_member_of_a_class_in_the_file(body, bases, blocked):
+    outcome = checking.outcome_of(with_status(body, bases), select=("MF101",))
     assert outcome.loops[0].blocked_by == blocked
     assert outcome.loops[0].changed == (blocked is None)
 
@@ -1685,7 +1758,7 @@ def test_a_save_of_narrowed_rows_refreshes_the_auto_now_columns_among_them(rows)
 # --- bodies --------------------------------------------------------------------------------------
 
 TOP = """
-LIMIT = 3
+COUNT = LIMIT = 3
 
 
 def set_kind(row, kind):
@@ -1726,9 +1799,9 @@ def with_default(row, kind=1):
 
 
 def growing(row):
-    global LIMIT
-    LIMIT += 1
-    row.kind = LIMIT
+    global COUNT
+    COUNT += 1
+    row.kind = COUNT
 
 
 def in_turn(row):
