@@ -137,10 +137,6 @@ def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
     if rows or kind == EXPRESSION:  # which update() would take for a subquery
         raise refused_value(node, context)
     value = SqlValue(node.id, literal=context.constant(node))
-    if value.literal is UNKNOWN and loop.module.path_of(node) is not None:
-        return value.but(
-            Reason.VALUE, f"`{node.id}` is imported, and may be an expression of the database"
-        )
     if may_be_unbound(node.id, context):
         return value.but(Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches")
     return _known_to_fit(value, kind, target, context)
