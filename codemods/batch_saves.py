@@ -49,6 +49,7 @@ from migfix.columns import needs
 from migfix.columns.narrow_saves import listing
 from migfix.expressions import failing, gates, saves
 from migfix.expressions.context import Refused
+from migfix.expressions.loading import loads_again
 from migfix.facts import uses
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.loop import Loop
@@ -56,7 +57,7 @@ from migfix.facts.streaming import already_streams, holds_few_rows
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.values import Rows
 from migfix.writes import batching, bulk_updates
-from migfix.writes.waiting import check_nothing_looks
+from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def _saves(loop: Loop) -> Writes:
     batching.check_columns(loop, model, fields, columns)
     batching.check_source(loop, model, fields)
     caveats += check_nothing_looks(loop, model)
+    check_nothing_is_loaded(loop, model)
+    caveats += loads_again(loop, columns)
     full = any(map(needs.is_full_save, loop.used(uses.Kind.SAVE)))
     caveats += [*gates.save_caveats(loop, full=full), *saves.connected(columns)]
     fails = failing.of_assignments(loop, model, columns, fields)

@@ -36,6 +36,7 @@ from migfix.expressions.counting import (
     counting_caveats,
     start_of,
 )
+from migfix.expressions.loading import loads_again
 from migfix.expressions.outer import OuterUpdate, outer_updates
 from migfix.expressions.real import real_update
 from migfix.expressions.shapes import Update, statement_of, updates_of
@@ -58,7 +59,7 @@ def decide(loop: Loop) -> Decision:
     paths = stored_paths(compile_body(loop.node.body, context), loop)
     if any(path.deleted for path in paths):
         return None
-    caveats += sources.source_caveats(loop)
+    caveats += [*sources.source_caveats(loop), *loads_again(loop, columns)]
     caveats += [caveat for path in paths for caveat in path.caveats]
     if loop.bulk_update is None:  # which calls no save() and sends no signals
         caveats += gates.signal_caveats(loop)

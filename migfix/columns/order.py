@@ -18,6 +18,7 @@ from migfix.expressions.deletes import relation_caveats
 from migfix.expressions.failing import of_assignments
 from migfix.facts import effects, uses
 from migfix.facts.carried import carried_loads
+from migfix.facts.deferred import loads_of_others
 from migfix.facts.effects import Effect, Kind
 from migfix.facts.fresh import Turn, changes, code_of
 from migfix.facts.indexes import is_ordered
@@ -257,6 +258,7 @@ def _of_effects(loop: Loop) -> Iterator[Dependence]:
             yield Dependence(loop.at(effect.node), what)
     if written is None or written:
         yield from _followed(loop, written)
+        yield from _loaded(loop, written)
 
 
 def _shown_by(
@@ -347,6 +349,18 @@ def _followed(loop: Loop, written: frozenset[str] | None) -> Iterator[Dependence
                 column is not None and column.is_relation is not False and node.attr == column.name
             ):
                 yield Dependence(loop.at(node), f"follows `{node.attr}` to rows that are not known")
+
+
+def _loaded(loop: Loop, written: frozenset[str] | None) -> Iterator[Dependence]:
+    """Columns of other rows, read before without them, that are fetched while something is written."""
+    model = loop.model
+    found = tables_of(model, loop.state)
+    if isinstance(model, Unknown) or not _meets(
+        None if isinstance(found, Unknown) else found, written
+    ):
+        return
+    for node, name in loads_of_others(loop, model):
+        yield Dependence(loop.at(node), f"may load `{name}` of a row that other turns write")
 
 
 def _is_no_relation(node: ast.Attribute, resolver: Resolver, loop: Loop) -> bool:

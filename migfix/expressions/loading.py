@@ -11,10 +11,13 @@ import ast
 from collections.abc import Collection, Iterator, Mapping
 
 from migfix.expressions.context import Refused
+from migfix.expressions.counting import may_repeat_rows
 from migfix.facts import uses
+from migfix.facts.deferred import left_out
 from migfix.facts.loop import Loop
-from migfix.findings import Reason
+from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
+from migfix.reading.values import Rows
 from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import INERT, is_settled_file
 
@@ -70,6 +73,27 @@ def loaded_later(
                 at,
             )
     return frozenset(found)
+
+
+def loads_again(loop: Loop, columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+    """Deferred columns that a row which comes twice loads anew, with what its first turn has saved."""
+    assert isinstance(loop.rows, Rows)
+    narrowing = [s for s in loop.rows.steps if s.name in {"only", "defer"} and s.call is not None]
+    if not narrowing or not may_repeat_rows(loop):
+        return
+    every = {column.name for column in columns.values()}
+    lacking = {n for s in narrowing if s.call for n in left_out(s.call, s.name, every, columns)}
+    written = {
+        columns[use.field].name for use in loop.used(uses.Kind.WRITE) if use.field in columns
+    }
+    for use in loop.used(uses.Kind.READ):
+        if use.field in columns and columns[use.field].name in lacking & written:
+            at = loop.at(use.node)
+            yield Refusal(
+                Reason.VALUE,
+                f"{at} loads the deferred `{use.field}`, of a row that a join may bring twice as it was saved before",
+                at,
+            )
 
 
 def _is_written_back(column: FieldState, databases: Databases) -> bool:

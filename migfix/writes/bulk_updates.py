@@ -29,7 +29,7 @@ from migfix.reading.values import Pair, Row, Rows
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import INERT
 from migfix.writes import batching
-from migfix.writes.waiting import check_nothing_looks
+from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 
 # Kinds whose values never change, so that a row has the same ones when the loop ends. The helper keeps
 # rows with others (also a list that is given to a column of texts) until then, for which nothing is gained.
@@ -59,6 +59,7 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
         _check_left_out(loop, changes, [columns[name] for name in fields])
     caveats += saves.unique_caveats(loop, model, fields, "one by one, not all at once")
     caveats += check_nothing_looks(loop, model)
+    check_nothing_is_loaded(loop, model)
     return fields, caveats
 
 

@@ -9,6 +9,7 @@ from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
 from migfix.facts.changes import shares_table
+from migfix.facts.deferred import loads_of_others
 from migfix.facts.effects import Effect, Kind
 from migfix.facts.lazies import Lazies, lazies_of
 from migfix.facts.loop import Loop
@@ -83,6 +84,17 @@ def check_nothing_looks(
                 at,
             )
     _check_nothing_kept(loop)
+
+
+def check_nothing_is_loaded(loop: Loop, model: ModelState) -> None:
+    """No row but that of the turn is asked for a column that it may have to look for. Raises ``Refused``."""
+    for node, name in loads_of_others(loop, model):
+        at = loop.at(node)
+        raise Refused(
+            Reason.QUERY_IN_BODY,
+            f"{at} may load `{name}` of another row of {model.label}, which may wait to be written",
+            at,
+        )
 
 
 def _is_lazy_here(node: ast.expr, lazies: Lazies) -> bool:

@@ -269,6 +269,31 @@ def test_bodies_that_would_see_rows_missing_are_left_alone(name):
     check_naive_differs(before, posts(30))
 
 
+@pytest.mark.parametrize(
+    ("before", "row"),
+    [
+        ('one = Post.objects.only("title").get(pk=1)', "one"),
+        ('rows = {p.pk: p for p in Post.objects.defer("slug")}', "rows[post.pk - 1]"),
+    ],
+)
+def test_columns_that_other_rows_load_late_leave_the_loop_alone(before, row):
+    body = f'post.slug = ({row}.slug if post.pk > 3 else "") + str(post.pk)\npost.save()'
+    source = migration(body, before=before)
+    assert not rewritten(MODELS, source, ALONE)[1].changed
+    check_naive_differs(source, posts(12))
+
+
+@pytest.mark.parametrize("line", ["post.place += 100", "post.place += 100 * len(post.title)"])
+def test_rows_that_come_twice_and_load_a_column_late(line):
+    rows = 'Post.objects.filter(words__text__startswith="word").only("title")'
+    source = migration(f'{line}\npost.save(update_fields=["place"])', rows)
+    for code in ("MF101", "MF301"):
+        found = rewritten(MODELS, source, Settings(select=frozenset({code})))[1].loops[0]
+        assert not found.changed
+    with pytest.raises(Different):
+        run_both(MODELS, source, source.replace('.only("title")', ""), posts(12))
+
+
 def check_naive_differs(before: str, rows) -> None:
     """The batch that migfix refuses to write would leave other rows."""
     head, _, loop = before.partition("    for post in")

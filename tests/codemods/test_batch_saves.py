@@ -1058,6 +1058,81 @@ def test_functions_of_the_file_that_look(call):
     assert found.blocked_by == "query-in-body", found
 
 
+# Each with what is read of rows that the function has, and whether that may look at the table.
+KEPT_ROWS = {
+    "a row without the column": ('one = Post.objects.only("title").first()', "one.note", True),
+    "a row with the column": ('one = Post.objects.only("note").first()', "one.note", False),
+    "the key of a row": ('one = Post.objects.only("title").first()', "one.pk", False),
+    "a whole row": ("one = Post.objects.first()", "one.note", False),
+    "a row without another column": ('one = Post.objects.defer("body").first()', "one.note", False),
+    "a row without nothing": ("one = Post.objects.defer(None).first()", "one.note", False),
+    "a row without what a name says": ("one = Post.objects.defer(name).first()", "one.note", True),
+    "a foreign key by its column": ('one = Post.objects.only("author").first()', "one.author_id", False),
+    "a dict": ('kept = {p.pk: p for p in Post.objects.defer("note")}', "kept[post.pk - 1].note", True),
+    "a dict of values": (
+        'kept = {p.pk: p.title for p in Post.objects.defer("note")}', "kept[post.pk - 1]", False,
+    ),
+    "rows of in_bulk": ('kept = Post.objects.defer("note").in_bulk()', "kept[1].note", True),
+    "rows of raw SQL": ('kept = list(Post.objects.raw("select id from shop_post"))', "kept[0].note", True),
+    "a row that is joined": (
+        'one = Tag.objects.select_related("post").only("post__title").first().x', "one.note", True,
+    ),
+    "a row of another model": ('one = Tag.objects.only("parent").first()', "one.name", False),
+    "the column by its name": (
+        'one = Post.objects.only("title").first()', 'getattr(one, "note")', True,
+    ),
+    "the column in a format": (
+        'one = Post.objects.only("title").first()', '"{0.note}".format(one)', True,
+    ),
+    "the label of a choice": (
+        'one = Post.objects.only("title").first()', "one.get_kind_display()", True,
+    ),
+    "a function": ('one = Post.objects.only("title").first()', "note_of(one)", True),
+    "the row of the turn": ('one = Post.objects.only("title").first()', "note_of(post)", False),
+    "an attribute that is gone": ("one = Post.objects.first()\ndel one.note", "one.note", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEPT_ROWS)
+def test_columns_of_other_rows_that_are_loaded_when_they_are_read(name):
+    before, read, loads = KEPT_ROWS[name]
+    for source in (
+        turn(f"x = {read}", f"{before}\n"),
+        listed(f"x = {read}\n" + APPENDED, before=f"{before}\n"),
+    ):
+        given = "def note_of(post):\n    return post.note\n\n\n" + whole(source)
+        found = outcome_of(given, select=SELECT, unsafe=True, databases=EVERYWHERE).loops[-1]
+        assert found.changed is not loads, found
+        assert not loads or "of another row of shop.Post" in found.reason
+
+
+def test_a_column_that_the_database_computes_for_a_new_row():
+    """Which may not come back from an INSERT."""
+    total = '("total", models.GeneratedField(expression=models.F("kind"), db_persist=True,'
+    models = MODELS.replace(
+        '("slug",', f'{total} output_field=models.IntegerField())), ("slug",', 1
+    )
+    made = "one = Post.objects.create(title='x')\n"
+    refuse(turn("x = one.total", made), "query-in-body", models=models, databases=("mysql",))
+    check_batched(
+        turn("x = one.kind", made), batched("x = one.kind\n" + SAVED, before=made), models=models
+    )
+
+
+def test_deferred_columns_of_rows_that_come_twice():
+    body = "post.rank = post.rank + len(post.title)\npost.save(update_fields=['rank'])\n"
+    for rows, safe in (
+        ("Post.objects.filter(attachments__name='a').only('title')", False),
+        ("Post.objects.filter(attachments__name='a').defer('rank')", False),
+        ("Post.objects.filter(attachments__name='a').only('title', 'rank')", True),
+        ("Post.objects.filter(attachments__name='a')", True),
+        ("Post.objects.filter(author__name='a').only('title')", True),
+    ):
+        found = outcome_of(whole(loop(body, rows=rows)), select=SELECT).loops[0]
+        assert found.changed is safe, found
+        assert safe or "may bring twice" in found.reason
+
+
 CALLED = """\
 def tag_of(model, name):
     try:

@@ -1605,6 +1605,18 @@ def test_ties_of_rows_whose_turns_read_what_their_model_sorts(options, query, tr
     assert trades or "may read what other turns write" in loop.reason
 
 
+@pytest.mark.parametrize(("columns", "trades"), [("name", False), ("kind", True)])
+def test_ties_of_rows_whose_turns_load_columns_of_another_row(columns, trades):
+    given = checking.whole(
+        f'Node = apps.get_model("shop", "Node")\nfirst = Node.objects.only("{columns}").get(pk=1)\n'
+        'for row in Node.objects.order_by("name"):\n'
+        "    row.kind = first.kind + 1\n    row.save(update_fields=['kind'])\n"
+    )
+    loop = checking.outcome_of(given, models=NODES, select=SELECT).loops[0]
+    assert loop.changed == trades, loop.reason
+    assert trades or "may load `kind`" in loop.reason
+
+
 SAVING = """
 def tidy(node):
     node.name = node.name.strip()
