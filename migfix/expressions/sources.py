@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from migfix.expressions.context import Refused
+from migfix.facts.aliases import MIGRATED, alias_named
 from migfix.facts.loop import Loop
 from migfix.facts.subqueries import Inner, inner_queries
 from migfix.findings import Reason, Refusal
@@ -195,12 +196,27 @@ def _inner_caveat(inner: Inner, loop: Loop, verb: str, *, per_row: bool) -> Refu
 
 
 def are_atomic(statement: ast.With | ast.AsyncWith, loop: Loop) -> bool:
-    """``with transaction.atomic():`` and other managers that let every error through."""
-    calls = [item.context_expr for item in statement.items]
-    paths = [loop.module.path_of(c.func) for c in calls if isinstance(c, ast.Call)]
-    return len(paths) == len(calls) and all(
-        path is not None and path.startswith("django.db.transaction.") for path in paths
-    )
+    """``with transaction.atomic():``, which lets every error through and raises none itself."""
+    return all(_is_atomic(item.context_expr, loop) for item in statement.items)
+
+
+def _is_atomic(manager: ast.expr, loop: Loop) -> bool:
+    if not isinstance(manager, ast.Call):
+        return False
+    if loop.module.path_of(manager.func) != "django.db.transaction.atomic" or len(manager.args) > 3:
+        return False
+    given = dict(zip(("using", "savepoint", "durable"), manager.args, strict=False))
+    given |= {str(keyword.arg): keyword.value for keyword in manager.keywords}
+    return all(_is_harmless(name, value, loop) for name, value in given.items())
+
+
+def _is_harmless(argument: str, value: ast.expr, loop: Loop) -> bool:
+    """``durable=True`` fails in a transaction, an unknown database always."""
+    if argument == "using":
+        return alias_named(value, loop.module) in {"default", MIGRATED}
+    if not isinstance(value, ast.Constant):
+        return False
+    return argument == "savepoint" or (argument == "durable" and value.value is False)
 
 
 def updates_rows(loop: Loop) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from migfix.reading.scopes import FUNCTIONS
 from migfix.reading.values import Rows, Step
 
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
+    from migfix.reading.module import Module
 
 ALIASING = frozenset({"using", "db_manager"})
+MIGRATED = "schema_editor.connection.alias"
 
 
 def database_of(rows: Rows) -> list[ast.expr]:
@@ -41,3 +44,27 @@ def _stays(alias: ast.expr, loop: Loop) -> bool:
             scope = loop.resolver.scope
             return name not in scope.bindings or scope.bound_once(name) is not None
     return False
+
+
+def alias_named(node: ast.expr, module: Module, seen: frozenset[str] = frozenset()) -> str | None:
+    """The database that the expression names: by a literal, or as the one that is migrated.
+
+    ``seen`` are names that have led here.
+    """
+    if isinstance(node, ast.Name) and node.id not in seen:
+        function = next((a for a in module.scope.ancestors(node) if isinstance(a, FUNCTIONS)), None)
+        binding = module.scope_of(function).bound_once(node.id) if function else None
+        value = binding.value if binding and binding.position is None else None
+        if value is not None:
+            return alias_named(value, module, seen | {node.id})
+    match node:
+        case ast.Constant(value=None):
+            return "default"
+        case ast.Constant(value=str(alias)):
+            return alias
+        case ast.Attribute(
+            value=ast.Attribute(value=ast.Name(id=editor), attr="connection"), attr="alias"
+        ) if (editor not in module.imports):
+            return MIGRATED
+    default = module.path_of(node) in {"django.db.connection.alias", "django.db.DEFAULT_DB_ALIAS"}
+    return "default" if default else None

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migfix.facts.aftermath import looks_back
-from migfix.facts.aliases import ALIASING, database_of
+from migfix.facts.aliases import ALIASING, MIGRATED, alias_named, database_of
 from migfix.reading.scopes import FUNCTIONS, walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
@@ -249,7 +249,7 @@ class _WayOut:
         if any(k.arg is None for k in call.keywords) or len(call.args) > 1:
             return way
         given = [*call.args, *(k.value for k in call.keywords if k.arg == "using")]
-        alias = _alias(given[0], module) if given else "default"
+        alias = alias_named(given[0], module) if given else "default"
         return replace(way, atomic=way.atomic or alias in self._aliases)
 
     @property
@@ -259,7 +259,7 @@ class _WayOut:
         Those that name none are taken to be where the migration runs, and where ``atomic()`` does.
         """
         named = self._named_alias
-        return ("default", _MIGRATED) if named is None else (named,)
+        return ("default", MIGRATED) if named is None else (named,)
 
     @property
     def _named_alias(self) -> str | None:
@@ -267,7 +267,7 @@ class _WayOut:
         if not isinstance(rows, Rows) or not rows.has(*ALIASING):
             return None
         given = database_of(rows)
-        return (_alias(given[0], self.loop.module) if len(given) == 1 else None) or "?"
+        return (alias_named(given[0], self.loop.module) if len(given) == 1 else None) or "?"
 
     # Functions
 
@@ -377,7 +377,7 @@ class _WayOut:
     def _run(self, call: ast.Call, module: Module, way: _Way) -> None:
         if way.atomic:
             return
-        if self._named_alias not in {None, _MIGRATED}:
+        if self._named_alias not in {None, MIGRATED}:
             why: str | None = "the rows may be of another database than the one that is migrated"
         else:
             why = self._autocommit(call, module)
@@ -435,33 +435,6 @@ class _WayOut:
 
     def _file(self, module: Module) -> str:
         return "the file" if module is self.loop.module else shown(module.source.path)
-
-
-_MIGRATED = "schema_editor.connection.alias"
-
-
-def _alias(node: ast.expr, module: Module, seen: frozenset[str] = frozenset()) -> str | None:
-    """The database that the expression names: by a literal, or as the one that is migrated.
-
-    ``seen`` are names that have led here.
-    """
-    if isinstance(node, ast.Name) and node.id not in seen:
-        function = next((a for a in module.scope.ancestors(node) if isinstance(a, FUNCTIONS)), None)
-        binding = module.scope_of(function).bound_once(node.id) if function else None
-        value = binding.value if binding and binding.position is None else None
-        if value is not None:
-            return _alias(value, module, seen | {node.id})
-    match node:
-        case ast.Constant(value=None):
-            return "default"
-        case ast.Constant(value=str(alias)):
-            return alias
-        case ast.Attribute(
-            value=ast.Attribute(value=ast.Name(id=editor), attr="connection"), attr="alias"
-        ) if (editor not in module.imports):
-            return _MIGRATED
-    default = module.path_of(node) in {"django.db.connection.alias", "django.db.DEFAULT_DB_ALIAS"}
-    return "default" if default else None
 
 
 def _is_run_by(step: ast.AST, function: ast.AST) -> bool:

@@ -1570,6 +1570,52 @@ def test_a_block_that_may_catch_errors(manager):
     )
 
 
+WITHIN = (
+    "from django.db import transaction\nalias = schema_editor.connection.alias\n"
+    "for post in Post.objects.all():\n    with {}:\n        post.kind = 2\n        post.save()\n"
+)
+
+
+@pytest.mark.parametrize(
+    "manager",
+    [
+        "transaction.atomic()",
+        "transaction.atomic(savepoint=False)",
+        "transaction.atomic(None, True, False)",
+        "transaction.atomic(using='default')",
+        "transaction.atomic(using=schema_editor.connection.alias)",
+        "transaction.atomic(alias, savepoint=True)",
+        "transaction.atomic(), transaction.atomic(durable=False)",
+    ],
+)
+def test_a_transaction_for_each_row(manager):
+    outcome = checking.outcome_of(checking.whole(WITHIN.format(manager)), select=("MF101",))
+    assert outcome.changed, outcome.loops
+
+
+@pytest.mark.parametrize(
+    "manager",
+    [
+        "transaction.atomic(durable=True)",
+        "transaction.atomic(None, True, True)",
+        "transaction.atomic(using='nope')",
+        "transaction.atomic('nope')",
+        "transaction.atomic(using=nowhere)",
+        "transaction.atomic(savepoint=nowhere)",
+        "transaction.atomic(**nowhere)",
+        "transaction.atomic(*nowhere)",
+        "transaction.atomic(None, True, False, 1)",
+        "transaction.atomic(nothing=1)",
+        "transaction.atomic",
+        "transaction.on_commit(print)",
+        "transaction.mark_for_rollback_on_error()",
+        "transaction.atomic(), transaction.atomic(durable=True)",
+    ],
+)
+def test_a_transaction_for_each_row_that_may_fail_by_itself(manager):
+    check_refused(WITHIN.format(manager), "other-statements")
+
+
 def test_a_block_that_lets_errors_through():
     before = "from django.db import transaction\nwith transaction.atomic():\n    "
     check_rewritten(
