@@ -28,11 +28,10 @@ def check_source(loop: Loop, verb: str) -> None:
     assert isinstance(loop.rows, Rows)
     for step in loop.rows.steps:
         if not _is_allowed(step, verb, loop):
-            raise Refused(
-                Reason.QUERYSET_SHAPE,
-                f"`{_shown(step)}` in the queryset: {verb}() would not be the same",
-                loop.at(step.node),
-            )
+            why = f"`{_shown(step)}` in the queryset: {verb}() would not be the same"
+            if step.name == "select_for_update" and loop.errors.autocommit:
+                why += f": it does not fail outside of a transaction ({loop.errors.autocommit})"
+            raise Refused(Reason.QUERYSET_SHAPE, why, loop.at(step.node))
     check_wrappers(loop)
     if loop.rows.has("[]") and loop.rows.has("using", "db_manager"):
         raise Refused(Reason.QUERYSET_SHAPE, "the queryset is sliced and of another database")
@@ -62,7 +61,7 @@ def _is_allowed(step: Step, verb: str, loop: Loop) -> bool:
         case "distinct":  # delete() after distinct() fails, update() after distinct("f") takes all
             return not arguments and verb != "delete"
         case "select_for_update":  # skip_locked leaves rows out, nowait fails
-            return not arguments
+            return not arguments and loop.errors.autocommit is None
         case "|":
             return _is_like(step.node, verb, loop)
         case "extra":  # select= may hide columns, tables= do not reach an UPDATE

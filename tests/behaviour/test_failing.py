@@ -201,6 +201,33 @@ def test_what_cannot_fail_stays_safe(body, place):
     assert outcome.loops[0].codes in {("MF101",), ("MF102",)}
 
 
+# What the loop fails at before it has a row, or at the first one, and the update that would not.
+AT_ONCE = {
+    "a lock outside of a transaction": (
+        LOOP.replace("objects", "objects.select_for_update()").format("    order.n = 5"),
+        "Order.objects.select_for_update().update(n=5)\n",
+        False,
+    ),
+    "a durable transaction in another one": (
+        "for order in Order.objects.all():\n    with transaction.atomic(durable=True):\n"
+        "        order.n = 5\n        order.save()\n",
+        "Order.objects.update(n=5)\n",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+@pytest.mark.parametrize(("body", "naive", "atomic"), AT_ONCE.values(), ids=AT_ONCE)
+def test_what_fails_at_once_in_the_loop_alone(body, naive, atomic, database):
+    if database.startswith("sqlite") and "select_for_update" in body:
+        pytest.skip("SQLite locks no rows")
+    before = migration(body, atomic)
+    assert not compared(before, migration(naive, atomic), database)
+    _, outcome = rewritten(MODELS, before, Settings(select=frozenset({"MF101"})))
+    assert not outcome.changed, outcome.loops
+
+
 # What runs after the row that failed, and tells how far the loop came.
 LOGGED = "Log.objects.create(name=str({}))\n"
 COUNTING = (

@@ -1397,6 +1397,21 @@ def test_a_queryset_that_update_takes(rows, written):
     check_rewritten(prelude + saving("post.rank = 1", rows), f"{prelude}{written}.update(rank=1)")
 
 
+@pytest.mark.parametrize(
+    "rows",
+    ["Post.objects.select_for_update()", "Post.objects.all() | Post.objects.select_for_update()"],
+)
+def test_rows_that_are_locked_outside_of_a_transaction(rows):
+    given = checking.whole(saving("post.kind = 2", rows))
+    for source, changed in (
+        (given, True),
+        (given.replace("(forwards)", "(forwards, atomic=True)"), True),
+        (given.replace("    dependencies", "    atomic = False\n    dependencies"), False),
+    ):
+        outcome = checking.outcome_of(source, select=("MF101",))
+        assert outcome.changed == changed, outcome.loops
+
+
 def test_a_queryset_under_a_name_loses_its_order_which_update_may_not_take():
     check_rewritten(
         f"posts = Post.objects.annotate(x=models.Count(PATH)).order_by(PATH)\n{saving('post.kind = 1', 'posts')}",
