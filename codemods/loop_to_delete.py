@@ -25,7 +25,12 @@ from migfix.expressions.body import compile_body
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.decisions import decide as decided
 from migfix.expressions.decisions import where
-from migfix.expressions.deletes import changed_with, failing_relation, relation_caveats
+from migfix.expressions.deletes import (
+    changed_with,
+    failing_relation,
+    memory_caveats,
+    relation_caveats,
+)
 from migfix.expressions.logic import (
     Condition,
     alias_call,
@@ -50,7 +55,7 @@ def decide(loop: Loop) -> Decision:
     paths = compile_body(loop.node.body, context)
     condition = _deleted(paths)
     caveats += [*sources.source_caveats(loop, "delete"), *relation_caveats(loop, model)]
-    caveats += gates.delete_caveats(loop)
+    caveats += [*gates.delete_caveats(loop), *memory_caveats(loop, model)]
     caveats += failing.partly(loop, failing_relation(loop, model), "delete() deletes none")
     caveats += [caveat for path in paths for caveat in path.caveats]
     return _built(loop, condition, tuple(dict.fromkeys(caveats)))

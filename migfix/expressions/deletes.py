@@ -11,6 +11,7 @@ from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState
+from migfix.reading.values import Rows
 
 _CASCADE = "django.db.models.CASCADE"
 # What may happen to rows of other tables without the order of the deletes showing.
@@ -27,6 +28,38 @@ def relation_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
         for other, field in _pointing(loop.state, table):
             if field is not None:
                 yield from _doubts(other, field, is_own=_table(loop.state, other.key) == first)
+
+
+def memory_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
+    """Rows that the loop reads in parts, and ``delete()`` all at once."""
+    assert isinstance(loop.rows, Rows)
+    parts = loop.rows.has("iterator") and not loop.rows.has("list()")
+    if not parts or {"list", "tuple"}.intersection(loop.wrappers):
+        return
+    if (why := _taking_along(loop.state, model)) is not None:
+        yield Refusal(
+            Reason.KEEPS_ROWS,
+            f"delete() holds all rows at once, which iterator() reads in parts, as {why}",
+        )
+
+
+def _taking_along(state: ProjectState, model: ModelState) -> str | None:
+    """Why ``delete()`` has to read the rows that it deletes; None where one statement deletes them.
+
+    ``Collector.can_fast_delete`` of ``django.db.models.deletion``.
+    """
+    table = state.model(*_table(state, model.key))
+    if not isinstance(table, ModelState) or any(isinstance(base, tuple) for base in table.bases):
+        return f"{model.label} is in several tables"
+    for key in _sharing(state, table.key):
+        known = state.model(*key)
+        own = known.fields if isinstance(known, ModelState) else ()
+        if any(field.kind == "ManyToManyField" for field in own):
+            return f"{model.label} has pairs with others"
+        for other, _ in state.relations_to(key).found:
+            return f"{other.label} points to them"
+    child = next((other for other, field in _pointing(state, table.key) if field is None), None)
+    return f"{child.label} inherits from them" if child else None
 
 
 def failing_relation(loop: Loop, model: ModelState) -> str | None:

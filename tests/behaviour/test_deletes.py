@@ -62,7 +62,7 @@ def rows(apps, connection):
         "P.objects.filter(pk__in=P.objects.filter(items__x=1))",
         "P.objects.annotate(c=Count('items')).filter(c__gt=0).order_by('c')",
         "P.objects.select_related().only('n')",
-        "P.objects.filter(n__gte=1).iterator()",
+        "list(P.objects.filter(n__gte=1).iterator())",
         "apps.get_model('shop', 'Proxy').objects.filter(n=1)",
     ],
 )
@@ -74,7 +74,7 @@ def test_rows_and_what_goes_with_them(database, source, test):
     before = (
         "from django.db.models import Count\n\n\ndef forwards(apps, schema_editor):\n"
         '    P = apps.get_model("shop", "P")\n'
-        f"    rows = {source.removesuffix('.iterator()')}\n"
+        f"    rows = {source.removesuffix('.iterator())').removeprefix('list(')}\n"
         f"    for p in {'rows' if 'iterator' not in source else source}:\n{indent(body, ' ' * 8)}\n"
     )
     vendor = database.removesuffix("-memory")

@@ -341,6 +341,31 @@ def test_a_test_on_a_row_that_is_cut_off_from_others():
     )
 
 
+TAKING_ALONG = {
+    "a cascade": [model("A", key("token", "Token", CASCADE))],
+    "a link that is set to NULL": [model("A", key("token", "Token", SET_NULL))],
+    "pairs of its own": [
+        model("A"),
+        'migrations.AddField("Token", "many", models.ManyToManyField("A"))',
+    ],
+    "pairs of others": [model("A", '("tokens", models.ManyToManyField("Token"))')],
+}
+
+
+@pytest.mark.parametrize("models", TAKING_ALONG.values(), ids=TAKING_ALONG)
+def test_rows_in_parts_of_which_delete_holds_all(models):
+    models = with_models(*models)
+    streamed = deleting(rows="Token.objects.iterator()")
+    check_refused(streamed, "keeps-rows", models=models)
+    check_refused(
+        "tokens = Token.objects.iterator()\n" + deleting(rows="tokens"), "keeps-rows", models=models
+    )
+    after = "Token.objects.all().delete()"
+    check_rewritten(streamed, after, models=models, unsafe=True)
+    check_rewritten(deleting(), after, models=models)
+    check_rewritten(deleting(rows="list(Token.objects.iterator())"), after, models=models)
+
+
 def test_a_proxy_whose_table_is_protected():
     proxy = model("Other", bases='("shop.Token",)', options='{"proxy": True}').replace(
         '("id", models.AutoField(primary_key=True))', ""
