@@ -45,6 +45,7 @@ from migfix.facts.streaming import (
     plain_iterator_falls_short,
     streams_already,
 )
+from migfix.facts.surviving import outlives_errors
 from migfix.findings import (
     Edit,
     Outcome,
@@ -136,7 +137,8 @@ def _mode(loop: Loop) -> str:
 
 def _disturbs_cursor(loop: Loop) -> bool:
     """An open cursor would block schema changes and die with the transaction: spool the rows first."""
-    return bool(loop.having(effects.Kind.SQL, effects.Kind.TRANSACTION))
+    disturbing = loop.having(effects.Kind.SQL, effects.Kind.TRANSACTION)
+    return bool(disturbing) or outlives_errors(loop)
 
 
 codemod = Codemod(__name__, "MF203", Part.SOURCE, decide)

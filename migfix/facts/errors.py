@@ -50,7 +50,7 @@ _MIGRATION = frozenset(
     {"django.db.migrations.Migration", "django.db.migrations.migration.Migration"}
 )
 # Context managers, and decorators, that let every error through.
-_OPEN_MANAGERS = frozenset(
+OPEN_MANAGERS = frozenset(
     {
         "contextlib.closing",
         "contextlib.nullcontext",
@@ -166,7 +166,7 @@ class _WayOut:
     def _through_try(self, outer: Any, step: ast.AST, module: Module, way: _Way) -> None:
         handlers = outer.handlers if step in outer.body else []
         blocks = [(each.body, frozenset(filter(None, [each.name]))) for each in handlers]
-        if not all(map(_raises_again, handlers)):
+        if not all(map(raises_again, handlers)):
             alike = self._takes_all(handlers[0], module)
             line = self._line(outer, module)
             self._catch(f"the try on {line} catches errors", way, alike)
@@ -198,7 +198,7 @@ class _WayOut:
         path = module.path_of(target)
         if path == _ATOMIC and isinstance(manager, ast.Call):
             return self._through_atomic(manager, module, way)
-        if path in _OPEN_MANAGERS or self._is_cursor(manager, module):
+        if path in OPEN_MANAGERS or self._is_cursor(manager, module):
             return way
         if isinstance(target, ast.Name) and target.id == "open" and module.is_builtin("open"):
             return way
@@ -448,7 +448,7 @@ def _is_generator(function: ast.FunctionDef, module: Module) -> bool:
     return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in module.nodes_of(function))
 
 
-def _raises_again(handler: ast.ExceptHandler) -> bool:
+def raises_again(handler: ast.ExceptHandler) -> bool:
     """``except ...: print(...); raise``"""
     return isinstance(handler.body[-1], ast.Raise) and not leaves(handler.body)
 

@@ -17,6 +17,7 @@ from migfix.facts.cursors import (
 from migfix.facts.fresh import CHANGING
 from migfix.facts.loop import Loop
 from migfix.facts.reached import reached
+from migfix.facts.surviving import outlives_errors
 from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.reading import plain, relations
@@ -379,6 +380,11 @@ def plain_iterator_falls_short(loop: Loop) -> Refusal | None:
     if loop.having(effects.Kind.TRANSACTION):
         return Refusal(
             Reason.TRANSACTION, "the body controls transactions while the cursor is open"
+        )
+    if outlives_errors(loop):
+        return Refusal(
+            Reason.TRANSACTION,
+            "the body may catch an error of the database, which ends an open cursor of PostgreSQL",
         )
     if loop.rows.has("prefetch_related"):
         return Refusal(Reason.PREFETCH, ".iterator() needs a chunk size to prefetch")

@@ -204,6 +204,94 @@ def test_an_error_of_the_database_ends_the_loop_as_before(database):
         )
 
 
+CAUGHT = {
+    "in the body": """
+    for book in Book.objects.order_by("code"):
+        if book.code == 5:
+            try:
+                Other.objects.create(pk=1)
+            except IntegrityError:
+                print("known")
+        print(book.title)
+""",
+    "in a function": """
+    for book in Book.objects.order_by("code"):
+        if book.code == 5:
+            make(Other)
+        print(book.title)
+""",
+    "of a function": """
+    for book in Book.objects.order_by("code"):
+        try:
+            if book.code == 5:
+                other(Other)
+        except Exception:
+            print("known")
+        print(book.title)
+""",
+    "by the end of a block": """
+    for book in Book.objects.order_by("code"):
+        print(book.title)
+        try:
+            Other.objects.create(pk=book.code + 1)
+        finally:
+            continue
+""",
+}
+MAKING = """
+def other(Other):
+    Other.objects.create(pk=1)
+
+
+def make(Other):
+    try:
+        other(Other)
+    except IntegrityError:
+        print("known")
+"""
+PASSED_ON = {
+    "another error": ("number = int(book.title)", "except ValueError:\n            number = 1"),
+    "a row that is not there": (
+        "number = Other.objects.get(pk=book.n).pk",
+        "except Other.DoesNotExist:\n            number = 1",
+    ),
+    "what sends nothing": ("number = int(book.title)", "except Exception:\n            number = 1"),
+    "raised again": ("number = Other.objects.count()", "except Exception:\n            raise"),
+}
+
+
+@ON_EACH
+@pytest.mark.parametrize("body", CAUGHT.values(), ids=CAUGHT)
+def test_an_error_of_the_database_is_caught_under_the_loop(body, database):
+    """PostgreSQL ends the cursors of the transaction with it."""
+    rows = {**ROWS, "Other": [{"id": 1}]}
+    for settings in settings_for(database):
+        outcome, _ = run_rewritten(
+            MODELS, MAKING + function(body), rows, settings, database=database, expect="anything"
+        )
+        assert outcome.loops[0].codes == ("MF203",)
+
+
+@pytest.mark.parametrize("body", CAUGHT.values(), ids=CAUGHT)
+def test_rows_are_read_before_an_error_of_the_database_is_caught(body):
+    text, _ = rewritten(MODELS, MAKING + function(body), ON_POSTGRESQL)
+    assert 'mode="spool"' in text
+
+
+@pytest.mark.parametrize("case", PASSED_ON.values(), ids=PASSED_ON)
+def test_other_errors_may_be_caught_under_an_open_cursor(case):
+    tried, handler = case
+    body = f"""
+    for book in Book.objects.order_by("code"):
+        try:
+            {tried}
+        {handler}
+        print(book.title, number)
+"""
+    text, _ = rewritten(MODELS, function(body), ON_POSTGRESQL)
+    assert 'Book.objects.order_by("code").iterator()' in text
+
+
 @ON_EACH
 def test_locked_rows_need_a_transaction_as_before(database):
     body = """

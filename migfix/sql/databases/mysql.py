@@ -74,6 +74,8 @@ MYSQL = Page(
             # https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator
             Trait.READS_SNAPSHOT,
             Trait.PLANS_CURSOR_ALIKE,
+            # https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html
+            Trait.SURVIVES_ERRORS,
             # Django writes LIKE BINARY
             Trait.LIKE_COMPARES_LETTERS,
             # https://dev.mysql.com/doc/refman/8.4/en/floating-point-types.html

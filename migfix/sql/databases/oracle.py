@@ -48,6 +48,8 @@ PAGE = Page(
             # https://docs.oracle.com/en/database/oracle/oracle-database/19/cncpt/data-concurrency-and-consistency.html
             Trait.READS_SNAPSHOT,
             Trait.PLANS_CURSOR_ALIKE,
+            # https://docs.oracle.com/en/database/oracle/oracle-database/19/cncpt/transactions.html (statement-level rollback)
+            Trait.SURVIVES_ERRORS,
             Trait.LIKE_COMPARES_LETTERS,
             Trait.KEEPS_DECIMALS,
             Trait.ASSIGNS_AT_ONCE,

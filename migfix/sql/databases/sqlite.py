@@ -58,6 +58,8 @@ PAGE = Page(
             # nested loops: https://www.sqlite.org/optoverview.html
             Trait.JOINS_ALIKE,
             Trait.PLANS_CURSOR_ALIKE,
+            # https://www.sqlite.org/lang_conflict.html (ABORT)
+            Trait.SURVIVES_ERRORS,
             # https://www.sqlite.org/datatype3.html#collating_sequences
             Trait.COMPARES_LETTERS,
             # NaN is stored as NULL: https://www.sqlite.org/floatingpoint.html

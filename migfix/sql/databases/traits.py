@@ -18,6 +18,7 @@ class Trait(Enum):
     READS_SNAPSHOT = "rows that are still to come do not show what is written meanwhile"
     JOINS_ALIKE = "joined rows come in the same order, whichever of their columns are asked for"
     PLANS_CURSOR_ALIKE = "rows come in the same order, be they fetched in parts or at once"
+    SURVIVES_ERRORS = "a statement that fails leaves the transaction, and its cursors, as they are"
 
     # -- comparing
     COMPARES_LETTERS = (
