@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def counts_around(loop: Loop) -> Iterator[Count]:
             if (
                 isinstance(rows, Rows)
                 and (_is_own(found.rows, loop) or not rows.has("list()"))
-                and _is_exact(rows, loop)
+                and _is_exact(rows, found.method, loop)
                 and _alone(found.rows, loop)
             ):
                 yield found
@@ -149,7 +149,7 @@ def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
     return False
 
 
-def _is_exact(rows: Rows, loop: Loop) -> bool:
+def _is_exact(rows: Rows, method: str, loop: Loop) -> bool:
     """Do ``count()`` and ``exists()`` say what a list of the rows would?
 
     They drop the order, and with it the joins that an order by columns of other tables needs:
@@ -164,7 +164,9 @@ def _is_exact(rows: Rows, loop: Loop) -> bool:
     if not all(step.name in _COUNTED for step in rows.steps):
         return False
     arguments = [step for step in rows.steps if step.name == "distinct" and _has_arguments(step)]
-    return not arguments and all(name in _own_names(model) for name in _ordered_by(rows, model))
+    if arguments or not all(name in _own_names(model) for name in _ordered_by(rows, model)):
+        return False
+    return method == "exists" or not rows.has("distinct") or _is_sorted_by_loaded(rows, model)
 
 
 def _has_arguments(step: Step) -> bool:
@@ -173,11 +175,46 @@ def _has_arguments(step: Step) -> bool:
 
 def _ordered_by(rows: Rows, model: ModelState) -> Iterator[object]:
     """Every name that sorts the rows at any step; None for what is not a literal."""
-    ordering = model.options.get("ordering", ())
-    yield from ordering if isinstance(ordering, (list, tuple)) else [None]
+    yield from _ordering_of(model)
     for step in rows.steps:
         if step.name == "order_by" and step.call is not None:
-            yield from (a.value if isinstance(a, ast.Constant) else None for a in step.call.args)
+            yield from _named(step.call)
+
+
+def _ordering_of(model: ModelState) -> Sequence[object]:
+    ordering = model.options.get("ordering", ())
+    return ordering if isinstance(ordering, (list, tuple)) else [None]
+
+
+def _named(call: ast.Call) -> list[object]:
+    return [a.value if isinstance(a, ast.Constant) else None for a in call.args]
+
+
+def _loaded_by(values: ast.Call | None) -> list[object]:
+    """The columns that ``values()`` takes; none where that is all of them."""
+    if values is None:
+        return [None]
+    computed = [None for keyword in values.keywords if keyword.arg not in {"flat", "named"}]
+    return [*_named(values), *computed]
+
+
+def _is_sorted_by_loaded(rows: Rows, model: ModelState) -> bool:
+    """Does the order add nothing to what ``distinct()`` compares, which are all columns of the SELECT?
+
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#distinct
+    """
+    order = ["_order"] if model.options.get("order_with_respect_to") else _ordering_of(model)
+    loaded: Sequence[object] = []  # all columns
+    for step in rows.steps:
+        if step.name == "order_by":
+            order = _named(step.call) if step.call is not None else [None]
+        elif step.name in {"values", "values_list"}:
+            loaded = _loaded_by(step.call)
+    keys = {"pk", *(field.name for field in model.fields if field.primary_key is True)}
+    by = {str(name).removeprefix("-") for name in order}
+    if "?" in by:
+        return False  # which gives each row a number of its own
+    return not loaded or not keys.isdisjoint(loaded) or by <= {*loaded}
 
 
 def _own_names(model: ModelState) -> set[str]:

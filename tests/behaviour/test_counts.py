@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rewritten import run_rewritten
+from tests.rewritten import rewritten, run_rewritten
+from tests.running import Different, run_both
 
 pytestmark = pytest.mark.behaviour
 
@@ -12,6 +13,7 @@ MODELS = """
 migrations.CreateModel("Shelf", [
     ("id", models.BigAutoField(primary_key=True)),
     ("name", models.CharField(max_length=40)),
+    ("floor", models.IntegerField(default=0)),
 ], options={"ordering": ["-name"]}),
 migrations.CreateModel("Book", [
     ("id", models.BigAutoField(primary_key=True)),
@@ -46,6 +48,9 @@ QUERYSETS = {
     "distinct rows of a join": 'Shelf.objects.filter(books__title="t1").distinct()',
     "dicts": 'Book.objects.values("title")',
     "distinct values": 'Book.objects.values_list("title", flat=True).distinct()',
+    "distinct values in their own order": 'Book.objects.values("n").distinct().order_by("-n")',
+    "distinct values in no order": 'Shelf.objects.filter(name="s1").values("name").distinct()',
+    "distinct values with a key": 'Shelf.objects.values("pk").distinct()',
     "tuples of a join": 'Book.objects.filter(n=0).values_list("title", "shelf__name")',
     "columns": 'Book.objects.only("n").filter(n=0)',
     "prefetched": 'Book.objects.prefetch_related("shelf")',
@@ -77,6 +82,39 @@ def test_the_database_counts_what_the_list_would_hold(queryset, database):
         MODELS, BODY.format(queryset=queryset), rows(COUNT), database=database, expect="anything"
     )
     assert "MF401" in outcome.loops[0].codes and outcome.loops[0].outcome.value == "cursor"
+
+
+SORTED_APART = {
+    "the order of the model": 'Shelf.objects.values("floor").distinct()',
+    "the order of the query": 'Book.objects.values_list("n", flat=True).order_by("title").distinct()',
+    "any order": 'Book.objects.values("n").distinct().order_by("?")',
+    "any order of a join": 'Shelf.objects.filter(books__n=0).distinct().order_by("?")',
+    "a computed value": 'Shelf.objects.values(level=F("floor")).distinct()',
+}
+
+
+@pytest.mark.parametrize("queryset", SORTED_APART.values(), ids=SORTED_APART)
+def test_distinct_values_that_are_sorted_by_others_are_counted_as_before(queryset, database):
+    """A SELECT DISTINCT takes what it is sorted by for one of its columns, count() does not."""
+    before = f"""
+from django.db import migrations
+from django.db.models import F
+
+
+def forwards(apps, schema_editor):
+    Book = apps.get_model("shop", "Book")
+    Shelf = apps.get_model("shop", "Shelf")
+    rows = {queryset}
+    print(len(rows))
+    for row in rows:
+        Shelf.objects.create(name="new")
+"""
+    after, outcome = rewritten(MODELS, before)
+    assert "MF401" not in outcome.loops[0].codes
+    run_both(MODELS, before, after, rows(COUNT), database=database)
+    counted = before.replace("len(rows)", "rows.count()")
+    with pytest.raises(Different):
+        run_both(MODELS, before, counted, rows(COUNT), database=database)
 
 
 def test_a_list_that_goes_leaves_the_rows_as_they_were(database):
