@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migfix.facts.aftermath import looks_back
 from migfix.facts.aliases import ALIASING, MIGRATED, alias_named, database_of
+from migfix.reading import plain
 from migfix.reading.scopes import FUNCTIONS, walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
@@ -75,6 +76,18 @@ _OPEN_DECORATORS = frozenset(
         "functools.wraps",
     }
 )
+# What the body of a migration may be made of, so that all that it sets can be read there.
+_PLAIN_STATEMENTS = (
+    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Pass, ast.If, ast.For),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
+)
+_PLAIN_BUILTINS = (
+    plain.NAMES_OF_TYPES
+    | plain.EXCEPTIONS
+    | frozenset("classmethod enumerate filter getattr hasattr map open print property".split())
+    | frozenset("reversed staticmethod zip".split())
+)
+_LOOKING_AROUND = frozenset({"builtins", "inspect", "sys"})
 _RUNNING = frozenset({"apply", "unapply", "__init__", "__new__", "__getattribute__", "atomic"})
 
 
@@ -571,8 +584,23 @@ def _is_plain_migration(owner: ast.ClassDef, module: Module) -> bool:
     """Django's own class, run as Django does."""
     bases = [module.path_of(base) in _MIGRATION for base in owner.bases]
     named = {name for s in owner.body for name in _defined(s)}
-    plain = bases == [True] and not owner.keywords and not owner.decorator_list
-    return plain and named.isdisjoint(_RUNNING)
+    is_own = bases == [True] and not owner.keywords and not owner.decorator_list
+    parts = (n for s in owner.body for n in walk_scope(s))
+    written_out = all(_is_plain_part(n, module) for n in parts)
+    return is_own and named.isdisjoint(_RUNNING) and written_out
+
+
+def _is_plain_part(node: ast.AST, module: Module) -> bool:
+    """Does this part of the class set no other names than those that it writes out?"""
+    match node:
+        case ast.stmt():
+            return isinstance(node, _PLAIN_STATEMENTS)
+        case ast.Name(id=name) if module.is_builtin(name):
+            return name in _PLAIN_BUILTINS
+        case ast.Name() | ast.Attribute():
+            outside = (module.path_of(node) or "").partition(".")[0] in _LOOKING_AROUND
+            return not outside and getattr(node, "id", "") not in {"__builtins__", "__loader__"}
+    return True
 
 
 def _defined(statement: ast.stmt) -> Iterator[str]:

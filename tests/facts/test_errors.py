@@ -478,6 +478,23 @@ OPERATIONS = {
             "migrations.RunPython(forwards)", "STEP"
         )).replace("\n\nclass", "\n\nSTEP = migrations.RunPython(forwards)\n\n\nclass")), (),
     ),
+    **{
+        f"of a class that sets it by {name}": (in_forwards() + f"\n    {line}\n", ())
+        for name, line in {
+            "a pattern": "match False:\n        case atomic:\n            pass",
+            "vars()": "vars()['atomic'] = False",
+            "locals()": "locals()['atomic'] = False",
+            "update()": "vars().update(atomic=False)",
+            "a name for vars()": "own = vars\n    own()['atomic'] = False",
+            "a frame": "__import__('sys')._getframe().f_locals['atomic'] = False",
+            "a handler": "try:\n        1 / 0\n    except ZeroDivisionError as atomic:\n        pass",
+        }.items()
+    },
+    "of a class with more in it": (
+        in_forwards() + "\n    numbers = []\n    for number in range(3):\n        if number:\n            numbers += [number]\n"
+        "\n    @property\n    def title(self):\n        return 1\n",
+        EVERYWHERE,
+    ),
     "rows of a database that is not known": (in_forwards().replace("objects.all()", "objects.using(alias)"), ()),
     "rows of another database": (in_forwards().replace("objects.all()", "objects.using('other')"), ()),
     "rows of the database that is migrated": (
