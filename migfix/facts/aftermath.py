@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from migfix.reading.scopes import walk
+from migfix.reading.known import OUTPUT
+from migfix.reading.scopes import FUNCTIONS, Binding, walk
 from migfix.source import last_name
 
 if TYPE_CHECKING:
@@ -26,7 +27,59 @@ _CONNECTING = frozenset({"connect", "disconnect"})
 _ERROR_NAME = re.compile(r"_*[A-Z]\w*(Error|Exception|Exit)$")
 _STREAMS = frozenset({"sys.stdout", "sys.stderr"})
 _TRACES = frozenset({"traceback.print_exc"})
+_MAX_DEPTH = 8
 _MADE_OF_TEXT = frozenset({"str", "repr", "type", "len"})
+
+
+# What these make, and what is under these names, runs no code of a project when it is closed or told something.
+_OBJECTS = OUTPUT | {
+    *("bz2.open", "gzip.open", "lzma.open", "codecs.open", "io.open", "io.StringIO", "io.BytesIO"),
+    *(
+        "pathlib.Path",
+        "sqlite3.connect",
+        "tarfile.open",
+        "zipfile.ZipFile",
+        "urllib.request.urlopen",
+    ),
+    *("tempfile.NamedTemporaryFile", "tempfile.TemporaryFile", "tempfile.SpooledTemporaryFile"),
+    *("django.db.connection", "django.db.connections", "django.db.transaction"),
+    *("django.utils.translation", "django.utils.timezone"),
+}
+
+
+def is_known_object(node: ast.expr, module: Module, depth: int = 0) -> bool:
+    """Is it a file, a cursor, a logger or their like, and no object of the project?"""
+    path = module.path_of(node)
+    if path is not None:
+        parts = path.split(".")
+        return any(".".join(parts[:end]) in _OBJECTS for end in range(1, len(parts) + 1))
+    match node:
+        case ast.Call(func=ast.Name(id="open")) if module.is_builtin("open"):
+            return True
+        case ast.Call(func=inner) | ast.Attribute(value=inner):
+            return is_known_object(inner, module, depth)
+        case ast.Name(id=name) if depth < _MAX_DEPTH:
+            return _is_known_name(name, node, module, depth + 1)
+    return False
+
+
+def _is_known_name(name: str, at: ast.AST, module: Module, depth: int) -> bool:
+    function = next((a for a in module.scope.ancestors(at) if isinstance(a, FUNCTIONS)), None)
+    bindings = module.scope_of(function).bindings.get(name) if function else None
+    if bindings is None:
+        value = module.constant(name)
+        return value is not None and is_known_object(value, module, depth)
+    return all(_binds_known_object(binding, module, depth) for binding in bindings)
+
+
+def _binds_known_object(binding: Binding, module: Module, depth: int) -> bool:
+    match binding.statement:
+        case ast.arg(arg=name):
+            return name == "schema_editor"
+        case ast.withitem(context_expr=opened):
+            return is_known_object(opened, module, depth)
+    value = binding.value if binding.position is None else None
+    return value is not None and is_known_object(value, module, depth)
 
 
 def looks_back(
@@ -76,7 +129,7 @@ def _is_quiet_call(call: ast.Call, known: frozenset[str], module: Module) -> boo
         case ast.Attribute(value=owner, attr=method) if method in _CONNECTING:
             return _is_place(owner) and all(map(_is_place_or_constant, given))
         case ast.Attribute(value=owner, attr=method):
-            quiet = method in _QUIET_METHODS and _is_place(owner)
+            quiet = method in _QUIET_METHODS and is_known_object(owner, module)
         case _:
             quiet = False
     return quiet and all(_is_fixed(each, known, module) for each in given)

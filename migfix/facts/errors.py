@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from migfix.facts.aftermath import looks_back
+from migfix.facts.aftermath import is_known_object, looks_back
 from migfix.facts.aliases import ALIASING, MIGRATED, alias_named, database_of
 from migfix.reading import plain
 from migfix.reading.scopes import FUNCTIONS, walk, walk_scope
@@ -40,6 +40,7 @@ TRIES: tuple[type[ast.stmt], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try)) 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _EVERYTHING = frozenset({"Exception", "BaseException"})
 _ATOMIC = "django.db.transaction.atomic"
+_CLOSING = "contextlib.closing"
 _RUN_PYTHON = frozenset(
     f"django.db.migrations.{path}RunPython" for path in ("", "operations.", "operations.special.")
 )
@@ -53,7 +54,6 @@ _MIGRATION = frozenset(
 # Context managers, and decorators, that let every error through.
 OPEN_MANAGERS = frozenset(
     {
-        "contextlib.closing",
         "contextlib.nullcontext",
         "contextlib.redirect_stderr",
         "contextlib.redirect_stdout",
@@ -211,6 +211,8 @@ class _WayOut:
         path = module.path_of(target)
         if path == _ATOMIC and isinstance(manager, ast.Call):
             return self._through_atomic(manager, module, way)
+        if path == _CLOSING and isinstance(manager, ast.Call):
+            return self._through_closing(manager, module, way)
         if path in OPEN_MANAGERS or self._is_cursor(manager, module):
             return way
         if isinstance(target, ast.Name) and target.id == "open" and module.is_builtin("open"):
@@ -218,6 +220,16 @@ class _WayOut:
         if (made := self._manager_of_project(target, module)) is not None:
             return self._through_yields(*made, way)
         self._catch(f"`with` on {self._line(manager, module)} may catch errors", way, alike=False)
+        return way
+
+    def _through_closing(self, call: ast.Call, module: Module, way: _Way) -> _Way:
+        """``closing(opened)`` lets every error through, and runs a ``close()`` on its way."""
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        if not all(
+            is_known_object(each, module) or self._is_cursor(each, module) for each in given
+        ):
+            line = self._line(call, module)
+            self._catch(f"what {line} closes may see how far the loop came", way, alike=False)
         return way
 
     def _is_cursor(self, manager: ast.expr, module: Module) -> bool:

@@ -330,6 +330,52 @@ def test_errors_that_are_caught_leave_the_loop_alone(error):
     assert rewritten(MODELS, before, ALONE)[1].loops[0].blocked_by == "transaction"
 
 
+LOOKING_BACK = """
+import contextlib
+
+
+class Report:
+    def __init__(self, done):
+        self.done = done
+
+    def close(self):
+        print(len(self.done))
+
+
+def forwards(apps, schema_editor):
+    done = []
+    report = Report(done)
+    {around}
+        for post in apps.get_model("shop", "Post").objects.order_by("pk"):
+            done.append(post.pk)
+            post.slug = None if post.pk == 7 else str(post.pk)
+            post.save()
+    {after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("around", "after"),
+    [
+        ("with contextlib.closing(Report(done)):", ""),
+        ("with contextlib.closing(report):", ""),
+        ("try:", "finally:\n        report.close()"),
+    ],
+)
+def test_what_is_closed_by_an_error_may_see_how_far_the_loop_came(around, after):
+    before = LOOKING_BACK.format(around=around, after=after)
+    assert rewritten(MODELS, before, ALONE)[1].loops[0].blocked_by == "transaction"
+    naive = before.replace(
+        "        for post in",
+        "     with update_in_batches('slug') as batch:\n          for post in",
+    )
+    naive = naive.replace("post.save()", "batch.save(post)").replace(
+        "import contextlib", "import contextlib\nfrom ._migfix import update_in_batches"
+    )
+    with pytest.raises(Different):
+        run_both(MODELS, before, naive, posts(12), expect=IntegrityError)
+
+
 @pytest.mark.parametrize("database", DATABASES)
 def test_a_stream_and_a_transaction_around(database):
     body = 'post.slug = f"{post.pk}"\npost.save()'

@@ -240,6 +240,33 @@ CAUGHT = {
     "another Exception": in_forwards(
         "Exception = ValueError\ntry:\n    with transaction.atomic():\n        {}\nexcept Exception:\n    pass\n"
     ),
+    "a finally that closes an object of the project": in_forwards(
+        "report = Report(Post)\ntry:\n    {}\nfinally:\n    report.close()\n"
+    ),
+    "a finally that closes what hangs on a model": in_forwards("try:\n    {}\nfinally:\n    Post.log.close()\n"),
+    "a finally that closes what one of two names is": in_forwards(
+        "log = open('log')\nlog = Report(log)\ntry:\n    {}\nfinally:\n    log.close()\n"
+    ),
+    "a finally that closes one of many": in_forwards(
+        "try:\n    {}\nfinally:\n    for log in 'ab':\n        log.close()\n"
+    ),
+    "a handler that tells an object of the project": in_forwards(
+        "report = Report(Post)\ntry:\n    {}\nexcept Exception:\n    report.error('failed')\n    raise\n"
+    ),
+    "a parameter that is closed": called(
+        process=PROCESS.replace("(Post)", "(Post, log=None)").replace(
+            indent(LOOP, "    "), "    try:\n" + indent(LOOP, "        ") + "    finally:\n        log.close()\n"
+        )
+    ),
+    "an object of the project that is closed": in_forwards(
+        "with contextlib.closing(Report(Post)):\n    {}\n"
+    ),
+    "an object of the project that is closed by its name": in_forwards(
+        "report = Report(Post)\nwith contextlib.closing(thing=report):\n    {}\n"
+    ),
+    "a manager that is closing by another name": in_forwards(
+        "closing = contextlib.closing\nwith closing(Report(Post)):\n    {}\n"
+    ),
     "another open": in_forwards("open = contextlib.suppress\nwith open(Exception):\n    {}\n"),
     "a cursor of something else": in_forwards("with functools.cursor():\n    {}\n"),
     "a generator of the file": called("with told():\n    {}\n", between="def told():\n    yield\n\n\n"),
@@ -290,7 +317,7 @@ LET_THROUGH = {
         "try:\n    {}\nfinally:\n    def tell():\n        return 1\n"
     ),
     "a finally that puts back": in_forwards(
-        "try:\n    {}\nfinally:\n    Post.objects.model.flag = True\n    kept = None\n    Post.log.close()\n"
+        "try:\n    {}\nfinally:\n    Post.objects.model.flag = True\n    kept = None\n    connection.close()\n"
     ),
     "a finally that connects again": in_forwards(
         "try:\n    {}\nfinally:\n    transaction.signal.connect(contextlib.suppress, sender='x')\n"
@@ -318,6 +345,23 @@ LET_THROUGH = {
     ).replace("contextlib.suppress(Exception), ", ""),
     "managers that let through": in_forwards(
         "with contextlib.nullcontext(), open('log'), connection.cursor() as cursor:\n    {}\n"
+    ),
+    "a finally that closes a file": in_forwards(
+        "log = open('log')\ntry:\n    {}\nfinally:\n    log.write('done')\n    log.close()\n"
+    ),
+    "a finally that closes what a block has opened": in_forwards(
+        "with open('log') as log:\n    try:\n        {}\n    finally:\n        log.flush()\n"
+    ),
+    "a finally that closes a cursor": in_forwards(
+        "cursor = schema_editor.connection.cursor()\ntry:\n    {}\nfinally:\n    cursor.close()\n"
+    ),
+    "a handler that tells a logger": in_forwards(
+        "try:\n    {}\nexcept Exception:\n    logger.error('failed')\n    raise\n"
+    ).replace("import contextlib\n", "import contextlib\nimport logging\n").replace(
+        "def forwards", "logger = logging.getLogger(__name__)\n\n\ndef forwards"
+    ),
+    "cursors and files that are closed": in_forwards(
+        "log = open('log')\nwith contextlib.closing(connection.cursor()), contextlib.closing(log):\n    {}\n"
     ),
     "a cursor of the schema editor": in_forwards("with schema_editor.connection.cursor():\n    {}\n"),
     "a try elsewhere": in_forwards("try:\n    print()\nexcept OSError:\n    pass\n{}\n"),
