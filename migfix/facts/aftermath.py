@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from migfix.reading.known import OUTPUT
+from migfix.reading.known import OUTPUT, hands_on, is_pure
+from migfix.reading.methods import CHAINING
 from migfix.reading.scopes import FUNCTIONS, Binding, walk
 from migfix.source import last_name
 
@@ -80,6 +81,70 @@ def _binds_known_object(binding: Binding, module: Module, depth: int) -> bool:
             return is_known_object(opened, module, depth)
     value = binding.value if binding.position is None else None
     return value is not None and is_known_object(value, module, depth)
+
+
+# Methods of querysets, cursors and collections, which give nothing that runs code when it is dropped.
+_GIVING = CHAINING | frozenset(
+    "items keys values copy split rsplit splitlines partition most_common elements fetchall fetchmany "
+    "get_model get_models in_bulk".split()
+)
+_GOING_OVER = frozenset(
+    "range enumerate zip reversed sorted list tuple set frozenset dict iter map filter str".split()
+)
+_READERS = frozenset({"csv.reader", "csv.DictReader", "json.load"})
+
+
+def is_dropped_quietly(iterated: ast.expr, module: Module, depth: int = 0) -> bool:
+    """Does no code of the project run where an error leaves a loop over this?
+
+    A generator that the loop alone holds is closed then, by which its ``finally`` runs. What has a name
+    outlives the error: https://docs.python.org/3/reference/expressions.html#generator.close
+    """
+    match iterated:
+        case ast.Call():
+            return _gives_quietly(iterated, module, depth)
+        case ast.GeneratorExp(generators=generators):
+            return all(is_dropped_quietly(each.iter, module, depth) for each in generators)
+        case ast.IfExp(body=first, orelse=second):
+            return all(is_dropped_quietly(each, module, depth) for each in (first, second))
+        case ast.BoolOp(values=values):
+            return all(is_dropped_quietly(each, module, depth) for each in values)
+        case ast.Starred(value=value) | ast.NamedExpr(value=value):
+            return is_dropped_quietly(value, module, depth)
+    return not isinstance(iterated, (ast.Await, ast.Yield, ast.YieldFrom))
+
+
+def _gives_quietly(call: ast.Call, module: Module, depth: int) -> bool:
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    path = module.path_of(call.func)
+    match call.func:
+        case _ if path is not None:
+            over = path.partition(".")[0] == "tqdm" or hands_on(path)
+            return is_pure(path) or path in _READERS or (over and _all_quiet(given, module, depth))
+        case ast.Name(id=name) if module.is_builtin(name):
+            return name in _GOING_OVER and _all_quiet(given, module, depth)
+        case ast.Name(id=name):
+            function = module.functions.get(name)
+            return isinstance(function, ast.FunctionDef) and _returns_quietly(
+                function, module, depth
+            )
+        case ast.Attribute(attr=method):
+            return method in _GIVING and method not in module.methods
+    return False
+
+
+def _all_quiet(given: Iterable[ast.expr], module: Module, depth: int) -> bool:
+    return all(is_dropped_quietly(each, module, depth) for each in given)
+
+
+def _returns_quietly(function: ast.FunctionDef, module: Module, depth: int) -> bool:
+    nodes = module.nodes_of(function)
+    if depth >= _MAX_DEPTH or function.decorator_list:
+        return False
+    if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in nodes):
+        return False
+    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
+    return all(is_dropped_quietly(each, module, depth + 1) for each in returned)
 
 
 def looks_back(

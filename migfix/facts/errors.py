@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from migfix.facts.aftermath import is_known_object, looks_back
+from migfix.facts.aftermath import is_dropped_quietly, is_known_object, looks_back
 from migfix.facts.aliases import ALIASING, MIGRATED, alias_named, database_of
 from migfix.reading import plain
 from migfix.reading.scopes import FUNCTIONS, walk, walk_scope
@@ -172,9 +172,22 @@ class _WayOut:
                 entered = entered[: entered.index(step)]
             for item in reversed(entered):
                 way = self._through_manager(item.context_expr, module, way)
+        elif isinstance(outer, (ast.For, ast.AsyncFor)):
+            if step in outer.body:
+                self._through_loop([outer.iter], module, way)
+        elif isinstance(outer, (ast.ListComp, ast.SetComp, ast.DictComp)):
+            self._through_loop([each.iter for each in outer.generators], module, way)
         elif isinstance(outer, ast.GeneratorExp):
             self._doubt(f"{self._line(outer, module)} runs where its generator is used", way)
         return way
+
+    def _through_loop(self, iterated: Sequence[ast.expr], module: Module, way: _Way) -> None:
+        for each in iterated:
+            if not is_dropped_quietly(each, module):
+                line = self._line(each, module)
+                self._catch(
+                    f"what {line} goes over may see how far the loop came", way, alike=False
+                )
 
     def _through_try(self, outer: Any, step: ast.AST, module: Module, way: _Way) -> None:
         handlers = outer.handlers if step in outer.body else []

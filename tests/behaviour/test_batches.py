@@ -342,6 +342,13 @@ class Report:
         print(len(self.done))
 
 
+def watched(done):
+    try:
+        yield
+    finally:
+        print(len(done))
+
+
 def forwards(apps, schema_editor):
     done = []
     report = Report(done)
@@ -359,6 +366,7 @@ def forwards(apps, schema_editor):
     [
         ("with contextlib.closing(Report(done)):", ""),
         ("with contextlib.closing(report):", ""),
+        ("for _ in watched(done):", ""),
         ("try:", "finally:\n        report.close()"),
     ],
 )

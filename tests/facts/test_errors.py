@@ -85,6 +85,29 @@ METHOD = (
     + indent(LOOP, "        ")
 )
 OF_METHOD = MIGRATION.replace("(forwards)", "(Step.process)")
+STEPS = """\
+def steps():
+    try:
+        yield 1
+    finally:
+        print(connection.queries)
+
+
+def named_steps():
+    found = steps()
+    return [*found] if connection else steps()
+
+
+def listed_steps():
+    return ["a"]
+
+
+class Steps:
+    def items(self):
+        yield from steps()
+
+
+"""
 TRY = "try:\n    {}\nexcept ValueError:\n    pass\n"
 ANY = "try:\n    {}\nexcept Exception:\n    pass\n"
 CAUGHT = {
@@ -267,6 +290,15 @@ CAUGHT = {
     "a manager that is closing by another name": in_forwards(
         "closing = contextlib.closing\nwith closing(Report(Post)):\n    {}\n"
     ),
+    **{
+        f"a loop over {each}": called(f"for step in {each}:\n    {{}}\n", between=STEPS)
+        for each in (
+            "steps()", "enumerate(steps(), 1)", "zip('ab', steps())", "(step for step in steps())",
+            "named_steps()", "Steps().items()", "imported()", "functools.partial(steps)()", "map(str, steps())",
+            "steps() if connection else ()", "(steps() or ())", "[print, steps][1]()",
+        )
+    },
+    "a comprehension over a generator": called("[process(Post) for step in steps()]\n", between=STEPS),
     "another open": in_forwards("open = contextlib.suppress\nwith open(Exception):\n    {}\n"),
     "a cursor of something else": in_forwards("with functools.cursor():\n    {}\n"),
     "a generator of the file": called("with told():\n    {}\n", between="def told():\n    yield\n\n\n"),
@@ -346,6 +378,15 @@ LET_THROUGH = {
     "managers that let through": in_forwards(
         "with contextlib.nullcontext(), open('log'), connection.cursor() as cursor:\n    {}\n"
     ),
+    **{
+        f"a loop over {each}": called(f"for step in {each}:\n    {{}}\n", between=STEPS)
+        for each in (
+            "'ab'", "range(3)", "enumerate(['a'])", "{'a': 1}.keys()", "Post.objects.all()", "sorted(Post.names)",
+            "listed_steps()", "(step for step in [1, 2])", "'a b'.split()", "connection.names",
+        )
+    },
+    "a name for a generator": called("found = steps()\nfor step in found:\n    {}\n", between=STEPS),
+    "the else of a loop": called("for step in steps():\n    print(step)\nelse:\n    {}\n", between=STEPS),
     "a finally that closes a file": in_forwards(
         "log = open('log')\ntry:\n    {}\nfinally:\n    log.write('done')\n    log.close()\n"
     ),
