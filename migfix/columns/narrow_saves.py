@@ -9,7 +9,7 @@ from migfix.columns.needs import is_full_save
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
-from migfix.facts.changes import shares_table
+from migfix.facts.changes import touches
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState
@@ -34,7 +34,7 @@ def check_save(loop: Loop, model: ModelState) -> None:
         if effect.node in {use.node for use in own}:
             continue
         if effect.kind is effects.Kind.WRITES and (
-            effects.is_deletion(effect) or shares_table(loop, model, effect.model)
+            effects.is_deletion(effect) or touches(loop, model, effect)
         ):
             raise Refused(
                 Reason.QUERY_IN_BODY,

@@ -272,7 +272,7 @@ def _shown_by(
             return "runs code of which it is not known what it does"
         case Kind.TRANSACTION if not _is_atomic(effect, loop):
             return "controls transactions"
-        case Kind.WRITES if not apart.takes(effect.model, _links(effect, loop)):
+        case Kind.WRITES if not all(apart.takes(k, _links(effect, loop)) for k in effect.models):
             return "writes rows that other turns may write or number as well"
         case Kind.READS if _meets(_read(effect, loop), written):
             return "may read what other turns write"
@@ -288,7 +288,7 @@ def _meets(read: frozenset[str] | None, written: frozenset[str] | None) -> bool:
 
 def _written(loop: Loop) -> frozenset[str] | None:
     """The tables that the body writes; None where these may be any."""
-    keys = {e.model for e in loop.having(Kind.WRITES)}
+    keys = {key for effect in loop.having(Kind.WRITES) for key in effect.models}
     deletes = any(effects.is_deletion(e) for e in loop.having(Kind.WRITES))
     if deletes or loop.used(uses.Kind.DELETE) or loop.having(Kind.CALL, Kind.SQL):
         return None

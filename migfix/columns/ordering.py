@@ -9,7 +9,7 @@ from migfix.columns.order import dependence, is_total
 from migfix.expressions import gates
 from migfix.expressions.counting import AGGREGATES
 from migfix.facts import indexes, uses
-from migfix.facts.changes import shares_table
+from migfix.facts.changes import touches
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop, by_name
 from migfix.facts.subqueries import inner_queries, tables_joined
@@ -95,7 +95,7 @@ def _walks_what_moves(
     stamped = [c.name for c in columns.values() if c.auto_now is not False or c.kind is None]
     if loop.used(uses.Kind.SAVE):
         written += stamped
-    if any(shares_table(loop, model, effect.model) for effect in loop.having(Kind.WRITES)):
+    if any(touches(loop, model, effect) for effect in loop.having(Kind.WRITES)):
         written += [column.name for column in columns.values()]
     moved = [name for name in written if indexes.may_go_by_index(models, columns, [name])]
     if not moved or (

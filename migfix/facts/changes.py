@@ -47,6 +47,11 @@ def shares_table(loop: Loop, model: ModelState, key: ModelKey | None) -> bool:
     return share_table(key, model.key, loop.state)
 
 
+def touches(loop: Loop, model: ModelState, effect: Effect) -> bool:
+    """May the query that the effect is, if it writes, change rows in the table of ``model``?"""
+    return any(shares_table(loop, model, key) for key in effect.models)
+
+
 def is_quiet(since: ast.AST, loop: Loop) -> bool:
     """Is it certain that no table changes between ``since`` and the first turn of the loop?"""
     return not any(effect.kind in _CHANGING for effect in _effects(_between(since, loop), loop))
@@ -446,7 +451,7 @@ def _leaves_table(model: ModelState, loop: Loop) -> bool:
     for effect in effects_of(function.body, None, loop.resolver):
         if effect.node in own or (once and _runs_after(effect.node, loop)):
             continue
-        other = not is_deletion(effect) and not shares_table(loop, model, effect.model)
+        other = not is_deletion(effect) and not touches(loop, model, effect)
         if effect.kind in _CHANGING and not other:
             return False
     return True

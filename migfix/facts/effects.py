@@ -36,6 +36,7 @@ class Kind(Enum):
 class Effect:
     """One effect; ``model`` is the table that a query touches, None when it is not known which.
 
+    ``links`` is the model of the pairs that the query touches besides, as ``Manager`` says.
     For what a called function does, ``node`` is the call, and ``inside`` the effect that it has there,
     with what knows the names of that function.
     """
@@ -44,10 +45,18 @@ class Effect:
     node: ast.AST
     model: ModelKey | None = None
     inside: tuple[Effect, Resolver] | None = field(default=None, compare=False, repr=False)
+    links: tuple[ModelKey | None, ...] = ()
+
+    @property
+    def models(self) -> tuple[ModelKey | None, ...]:
+        """Every table that the query touches."""
+        return (self.model, *self.links)
 
 
 _READING = methods(Does.READS)
 _WRITING = methods(Does.WRITES)
+# What writes rows at the other end of a many-to-many relation, and no pair.
+_LEAVING_PAIRS = frozenset({"update", "bulk_update", "bulk_create"})
 _ON_CURSORS = frozenset("execute executemany executescript callproc cursor".split())
 _DISPLAY = re.compile(r"get_\w+_display")
 _MANY = 20  # ways to be called, from which on it no longer counts what is passed
@@ -74,7 +83,7 @@ def effects_of(region: Sequence[ast.stmt], row: str | None, resolver: Resolver) 
             yield found
         else:
             for inner, inside in _effects_inside(found):
-                yield Effect(inner.kind, found.call, inner.model, (inner, inside))
+                yield Effect(inner.kind, found.call, inner.model, (inner, inside), inner.links)
 
 
 def _effects_inside(called: _Called) -> list[tuple[Effect, Resolver]]:
@@ -159,8 +168,8 @@ def _evaluations(node: ast.AST, resolver: Resolver) -> Iterator[Effect]:
     kinds = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)
     if isinstance(node, kinds) and not _stays_lazy(node, resolver):
         match kind_of(node, resolver):
-            case Manager(model=model) | Rows(manager=Manager(model=model)):
-                yield Effect(Kind.READS, node, model.key)
+            case (Manager() as manager) | Rows(manager=manager):
+                yield Effect(Kind.READS, node, manager.model.key, links=manager.links)
 
 
 def _stays_lazy(node: ast.expr, resolver: Resolver) -> bool:
@@ -286,11 +295,12 @@ def _imported(path: str | None, call: ast.Call, resolver: Resolver) -> Iterator[
 
 def _method(value: Value, method: str, call: ast.Call) -> Iterator[Effect]:
     match value:
-        case Manager(model=model) | Rows(manager=Manager(model=model)):
+        case (Manager(model=model) as manager) | Rows(manager=Manager(model=model) as manager):
             if method in _READING:
-                yield Effect(Kind.READS, call, model.key)
+                yield Effect(Kind.READS, call, model.key, links=manager.links)
             elif method in _WRITING:
-                yield Effect(Kind.WRITES, call, model.key)
+                links = () if method in _LEAVING_PAIRS else manager.links
+                yield Effect(Kind.WRITES, call, model.key, links=links)
             elif method not in CHAINING | {"db_manager", "using"} or not model.is_plain:
                 yield Effect(Kind.CALL, call)
         case Row(model=model) if method in {"save", "delete"}:

@@ -110,7 +110,9 @@ class _Reader:
 
     def joined(self, rows: Rows) -> frozenset[str] | Unknown:
         key = rows.model.key
-        found: list[frozenset[str] | Unknown] = []
+        state = self.resolver.state
+        links = (state.model(*key) if key else Unknown("a relation") for key in rows.manager.links)
+        found = [tables_of(link, state) for link in links]
         for step in rows.steps:
             routes = [self.route(name, key, rows) for name in self.lookups(step)]
             found += [each.tables if isinstance(each, Route) else each for each in routes]

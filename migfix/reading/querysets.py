@@ -15,7 +15,7 @@ from migfix.reading.library import Definition, Foreign
 from migfix.reading.methods import CHAINING, Does, methods
 from migfix.reading.models import model_of
 from migfix.reading.module import Module, import_path, path_by
-from migfix.reading.relations import forward_target, related_model
+from migfix.reading.relations import forward_target, links_of, relation_of
 from migfix.reading.scopes import Binding, FunctionNode, Scope
 from migfix.reading.turns import items_of, stays_as_written, unpacked
 from migfix.reading.values import (
@@ -522,8 +522,10 @@ class Resolver:
         if target is not None:
             field, target_key = target
             return Row(Model(target_key), may_be_none=field.null is not False)
-        related = related_model(self.state, key, attribute)
-        return Manager(Model(related), attribute, related=True) if related else None
+        found = relation_of(self.state, key, attribute)
+        if found is None:
+            return None
+        return Manager(Model(found[1]), attribute, related=True, links=links_of(found[0]))
 
     def _item(self, value: Value, index: ast.expr) -> Value:
         match value, index:

@@ -18,7 +18,22 @@ def forward_target(
 
 
 def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKey | None:
-    """The model whose rows the manager ``row.<attribute>`` holds.
+    """The model whose rows the manager ``row.<attribute>`` holds."""
+    found = relation_of(state, key, attribute)
+    return found[1] if found else None
+
+
+def links_of(field: FieldState) -> tuple[ModelKey | None, ...]:
+    """The model, if any, whose rows are the pairs of a many-to-many relation; None where it is not known."""
+    if field.through is None:
+        return ()
+    return (field.through if isinstance(field.through, tuple) else None,)
+
+
+def relation_of(
+    state: ProjectState, key: ModelKey, attribute: str
+) -> tuple[FieldState, ModelKey] | None:
+    """The relation behind the manager ``row.<attribute>``, and the model whose rows that holds.
 
     The name is that of a many-to-many field, its ``related_name``, or ``<model>_set``:
     https://docs.djangoproject.com/en/stable/topics/db/queries/#following-relationships-backward
@@ -26,10 +41,10 @@ def related_model(state: ProjectState, key: ModelKey, attribute: str) -> ModelKe
     for field in all_fields(state, key):
         if attribute in (field.name, field.attname):  # no relation can have the name as well
             many = field.kind == "ManyToManyField" and isinstance(field.target, tuple)
-            return field.target if many else None  # type: ignore[return-value]
+            return (field, field.target) if many else None  # type: ignore[return-value]
     for model, field in state.pointing_to(key):
         if accessor(model, field) == attribute:
-            return model.key
+            return field, model.key
     return None
 
 

@@ -40,11 +40,16 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """``Model.objects`` and its like; ``related`` when it hangs on a row."""
+    """``Model.objects`` and its like; ``related`` when it hangs on a row.
+
+    ``links`` is the model, if any, whose rows pair those of a many-to-many relation with the row; None in
+    it where that is not known.
+    """
 
     model: Model
     name: str
     related: bool = False
+    links: tuple[ModelKey | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from migfix.expressions.counting import may_repeat_rows
 from migfix.facts import uses
 from migfix.facts.aliases import is_of_rows
 from migfix.facts.bulk import BulkUpdate
-from migfix.facts.changes import shares_table
+from migfix.facts.changes import touches
 from migfix.facts.effects import Kind
 from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
@@ -208,7 +208,7 @@ def _check_keys(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]
         target = column.target if isinstance(column.target, tuple) else None
         known = None if target is None else loop.state.model(*target)
         for effect in loop.having(Kind.WRITES):
-            related = not isinstance(known, ModelState) or shares_table(loop, known, effect.model)
+            related = not isinstance(known, ModelState) or touches(loop, known, effect)
             if related and (use.field != column.name or not _creates(effect.node)):
                 at = loop.at(effect.node)
                 raise Refused(

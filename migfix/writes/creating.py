@@ -341,7 +341,9 @@ def _check_other_creations(
 def _check_pointing(loop: Loop, model: ModelState, besides: frozenset[ast.Call]) -> None:
     """No other write gives a row a key of the new ones. Raises ``Refused``."""
     for effect in loop.having(Kind.WRITES):
-        if effect.node not in besides and effect.model and _points_to(effect.model, model, loop):
+        if effect.node not in besides and any(
+            key and _points_to(key, model, loop) for key in effect.models
+        ):
             at = loop.at(effect.node)
             raise Refused(
                 Reason.QUERY_IN_BODY,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
-from migfix.facts.changes import shares_table
+from migfix.facts.changes import touches
 from migfix.facts.deferred import loads_of_others
 from migfix.facts.effects import Effect, Kind
 from migfix.facts.lazies import Lazies, lazies_of
@@ -154,7 +154,7 @@ def _check_query(effect: Effect, loop: Loop, model: ModelState) -> Iterator[Refu
         raise Refused(
             Reason.QUERY_IN_BODY, f"{at} deletes rows that others, not written yet, leave", at
         )
-    if effect.model is None or shares_table(loop, model, effect.model):
+    if effect.model is None or touches(loop, model, effect):
         raise Refused(
             Reason.QUERY_IN_BODY,
             f"{at} may read or write rows of {model.label} before they are written",

@@ -205,3 +205,42 @@ def test_nothing_is_written_that_was_not_loaded(database):
     before = whole("if doc.n and doc.updated:\n    doc.name = repr(doc.data)[:9]\ndoc.save()")
     after, _ = rewritten(MODELS, before)
     run_both(MODELS, before, after, ROWS, database=database)
+
+
+PAIRS = """
+migrations.CreateModel("Tag", [("id", models.BigAutoField(primary_key=True))]),
+migrations.CreateModel("Order", [("id", models.BigAutoField(primary_key=True))]),
+migrations.CreateModel("Tagging", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("note", models.TextField(default="")), ("a", models.TextField(default="")),
+    ("b", models.TextField(default="")), ("c", models.TextField(default="")),
+    ("tag", models.ForeignKey("shop.Tag", models.CASCADE)),
+    ("order", models.ForeignKey("shop.Order", models.CASCADE)),
+]),
+migrations.AddField(
+    "order", "tags", models.ManyToManyField("shop.Tag", through="shop.Tagging", related_name="orders")
+),
+"""
+
+
+@pytest.mark.parametrize("line", ["tagging.order.tags.clear()", "tagging.tag.orders.set([])"])
+def test_a_pair_that_its_relation_deletes_is_saved_anew(line):
+    before = f"""
+def forwards(apps, schema_editor):
+    Tagging = apps.get_model("shop", "Tagging")
+    for tagging in Tagging.objects.order_by("pk"):
+        tagging.note += "!"
+        {line}
+        tagging.save()
+"""
+    rows = {
+        "Tag": [{"id": 1}, {"id": 2}],
+        "Order": [{"id": 1}, {"id": 2}],
+        "Tagging": [{"tag_id": t, "order_id": o, "a": "x"} for t in (1, 2) for o in (1, 2)],
+    }
+    text, outcome = rewritten(PAIRS, before)
+    assert not {"MF201", "MF301"} & set(outcome.loops[0].codes)
+    naive = before.replace('order_by("pk")', 'order_by("pk").only("note", "order", "tag")')
+    with pytest.raises(AssertionError):  # DatabaseError: save() does not insert it
+        run_both(PAIRS, before, naive, rows)
+    run_both(PAIRS, before, text, rows)

@@ -551,6 +551,20 @@ def test_managers_of_relations_through_the_new_rows():
     )
 
 
+def test_pairs_that_may_point_to_new_rows():
+    loop = check_refused(
+        """
+        Club = apps.get_model("shop", "Club")
+        first = Club.objects.first()
+        for person in Person.objects.all():
+            Club.objects.create(id=person.pk)
+            first.members.add(person)
+        """,
+        "query-in-body",
+    )
+    assert "may point to those of shop.Club" in loop.reason
+
+
 FUNCTIONS = """\
 def token_of(model, value):
     found = model.objects.filter(value=value).first()

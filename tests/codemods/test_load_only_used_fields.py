@@ -1617,6 +1617,76 @@ def test_ties_of_rows_whose_turns_load_columns_of_another_row(columns, trades):
     assert trades or "may load `kind`" in loop.reason
 
 
+PAIRS = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Tag", [("id", models.AutoField(primary_key=True)), ("name", models.TextField())]),
+        migrations.CreateModel("Order", [("id", models.AutoField(primary_key=True)), ("n", models.IntegerField())]),
+        migrations.CreateModel("Tagging", [
+            ("id", models.AutoField(primary_key=True)), ("note", models.CharField(max_length=9)),
+            ("a", models.TextField()), ("b", models.TextField()),
+            ("tag", models.ForeignKey("Tag", models.CASCADE)),
+            ("order", models.ForeignKey("Order", models.CASCADE)),
+        ]),
+        migrations.AddField(
+            "order", "tags", models.ManyToManyField("Tag", through="Tagging", related_name="orders")
+        ),
+        migrations.AddField("order", "others", models.ManyToManyField("Tag", related_name="+")),
+        migrations.AddField("order", "more", models.ManyToManyField("Tag", through=NAMED, related_name="+")),
+    ]
+"""
+CLEARING = "def clear(order):\n    order.tags.clear()\n\n\n"
+
+
+def of_pairs(body, rows="Tagging.objects.all()"):
+    names = "".join(f'{n} = apps.get_model("shop", "{n}")\n' for n in ("Order", "Tag", "Tagging"))
+    given = CLEARING + checking.whole(f"{names}for row in {rows}:\n    {body}\n")
+    return checking.outcome_of(given, models=PAIRS, select=SELECT).loops[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("row.order.tags.clear()", False),
+        ("row.order.tags.set([])", False),
+        ("row.order.tags.remove(row.tag)", False),
+        ("row.order.tags.add(row.tag)", False),
+        ("row.order.tags.create(name='x')", False),
+        ("row.tag.orders.clear()", False),
+        ("Order.objects.get(n=1).tags.clear()", False),
+        ("clear(row.order)", False),
+        ("row.order.more.clear()", False),
+        ("row.order.tags.all().delete()", False),
+        ("row.order.others.clear()", True),
+        ("row.order.tags.update(name='x')", True),
+        ("x = row.order.tags.count()", True),
+    ],
+)
+def test_a_full_save_beside_writes_of_the_relation_whose_pairs_the_rows_are(line, stays):
+    loop = of_pairs(f"row.note += '!'\n    {line}\n    row.save()")
+    assert loop.changed is stays, loop
+    assert stays or "may change rows of shop.Tagging" in loop.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "trades"),
+    [
+        ("row.order.tags.count()", False),
+        ("len(row.tag.orders.all())", False),
+        ("row.order.more.count()", False),
+        ("row.order.others.count()", True),
+    ],
+)
+def test_ties_of_the_pairs_of_a_relation(value, trades):
+    body = f"row.order_id = {value}\n    row.save(update_fields=['order'])"
+    loop = of_pairs(body, 'Tagging.objects.order_by("note")')
+    assert loop.changed is trades, loop
+    assert trades or "may read what other turns write" in loop.reason
+
+
 SAVING = """
 def tidy(node):
     node.name = node.name.strip()
