@@ -20,14 +20,14 @@ _HARMLESS = frozenset({_CASCADE, "django.db.models.SET_NULL"})
 
 def relation_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
     """What pointing rows undergo. Raises ``Refused`` where the order of the deletes decides."""
-    first = _table(loop.state, model.key)
+    own = _with_parents(loop.state, _table(loop.state, model.key))
     for table in _reached(loop.state, model):
         for key in _sharing(loop.state, table):
             if why := loop.state.relations_to(key).incomplete:
                 yield Refusal(Reason.DELETE_RELATIONS, why)
         for other, field in _pointing(loop.state, table):
             if field is not None:
-                yield from _doubts(other, field, is_own=_table(loop.state, other.key) == first)
+                yield from _doubts(other, field, is_own=_table(loop.state, other.key) in own)
 
 
 def memory_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
@@ -86,16 +86,31 @@ def changed_with(state: ProjectState, model: ModelState) -> Mapping[ModelKey, fr
 
 def _reached(state: ProjectState, model: ModelState) -> Iterator[ModelKey]:
     """The table of the model and those whose rows are deleted with its rows."""
-    first = _table(state, model.key)
-    tables, waiting = {first}, [first]
+    tables: set[ModelKey] = set()
+    waiting = [_table(state, model.key)]
     while waiting:
         table = waiting.pop()
+        if table in tables:
+            continue
+        tables.add(table)
         yield table
-        for other, field in _pointing(state, table):
-            reached = _table(state, other.key)
-            if (field is None or field.on_delete == _CASCADE) and reached not in tables:
-                tables.add(reached)
-                waiting.append(reached)
+        waiting += _with_parents(state, table)
+        waiting += [
+            _table(state, other.key)
+            for other, field in _pointing(state, table)
+            if field is None or field.on_delete == _CASCADE
+        ]
+
+
+def _with_parents(state: ProjectState, table: ModelKey) -> list[ModelKey]:
+    """The table, and those that hold the other columns of its rows."""
+    found = [table]
+    for each in found:  # which grows meanwhile
+        model = state.models.get(each)
+        bases = model.bases if isinstance(model, ModelState) else ()
+        parents = (_table(state, base) for base in bases if isinstance(base, tuple))
+        found += [parent for parent in parents if parent not in found]
+    return found
 
 
 def _doubts(other: ModelState, field: FieldState, is_own: bool) -> Iterator[Refusal]:

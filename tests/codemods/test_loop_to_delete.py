@@ -366,6 +366,33 @@ def test_rows_in_parts_of_which_delete_holds_all(models):
     check_rewritten(deleting(rows="list(Token.objects.iterator())"), after, models=models)
 
 
+@pytest.mark.parametrize(
+    ("relation", "reason"),
+    [
+        (model("A", key("token", "Token", CASCADE)), None),
+        (model("A", key("token", "Token", PROTECT)), "delete-relations"),
+        (
+            f'migrations.AddField("Token", {key("up", "Token", CASCADE)[1:-1]})',
+            "delete-relations",
+        ),
+    ],
+)
+def test_a_relation_to_the_parents_of_the_rows(relation, reason):
+    child = model("Child", bases='("shop.Token",)').replace(
+        '("id", models.AutoField(primary_key=True))', '("more", models.IntegerField())'
+    )
+    before = 'Child = apps.get_model("shop", "Child")\n' + deleting(rows="Child.objects.all()")
+    models = with_models(child, relation)
+    if reason is not None:
+        check_refused(before, reason, models=models)
+        return
+    check_rewritten(
+        before,
+        'Child = apps.get_model("shop", "Child")\nChild.objects.all().delete()',
+        models=models,
+    )
+
+
 def test_a_proxy_whose_table_is_protected():
     proxy = model("Other", bases='("shop.Token",)', options='{"proxy": True}').replace(
         '("id", models.AutoField(primary_key=True))', ""
