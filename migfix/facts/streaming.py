@@ -335,11 +335,12 @@ def _minds_sharing(node: ast.AST, resolver: Resolver, loop: Loop) -> bool:
 
 def _is_made_before(owner: ast.expr, resolver: Resolver) -> bool:
     """Is it a name for a collection that the function writes out, such as ``counts = {}``?"""
-    if not isinstance(owner, ast.Name) or resolver.scope.is_of_inner(owner):
+    scope = resolver.scope
+    if not isinstance(owner, ast.Name) or owner.id in scope.shared or scope.is_of_inner(owner):
         return False
     bindings = [
         binding
-        for binding in resolver.scope.bindings.get(owner.id, [])
+        for binding in scope.bindings.get(owner.id, [])
         if not isinstance(binding.statement, ast.AugAssign)
     ]
     value = bindings[0].value if len(bindings) == 1 and bindings[0].position is None else None
