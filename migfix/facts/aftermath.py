@@ -94,6 +94,10 @@ _GOING_OVER = frozenset(
 _READERS = frozenset({"csv.reader", "csv.DictReader", "json.load"})
 
 
+# In which a generator that is closed runs on.
+_ENDING = (ast.Try, getattr(ast, "TryStar", ast.Try), ast.With)  # Python 3.11
+
+
 def is_dropped_quietly(iterated: ast.expr, module: Module, depth: int = 0) -> bool:
     """Does no code of the project run where an error leaves a loop over this?
 
@@ -142,9 +146,14 @@ def _returns_quietly(function: ast.FunctionDef, module: Module, depth: int) -> b
     if depth >= _MAX_DEPTH or function.decorator_list:
         return False
     if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in nodes):
-        return False
-    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
-    return all(is_dropped_quietly(each, module, depth + 1) for each in returned)
+        # what it goes over itself is dropped with it
+        held = [node.iter for node in nodes if isinstance(node, ast.For)]
+        held += [node.value for node in nodes if isinstance(node, ast.YieldFrom)]
+        if any(isinstance(node, _ENDING) for node in nodes):
+            return False
+    else:
+        held = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
+    return all(is_dropped_quietly(each, module, depth + 1) for each in held)
 
 
 def looks_back(

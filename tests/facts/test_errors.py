@@ -107,6 +107,29 @@ class Steps:
         yield from steps()
 
 
+def pages(found):
+    last = 0
+    while last < 9:
+        for page in found:
+            yield page
+        yield from "ab"
+        last += 1
+
+
+def steps_of_steps():
+    for step in steps():
+        yield step
+
+
+def all_steps():
+    yield from steps()
+
+
+def opened_steps():
+    with open("log"):
+        yield 1
+
+
 """
 TRY = "try:\n    {}\nexcept ValueError:\n    pass\n"
 ANY = "try:\n    {}\nexcept Exception:\n    pass\n"
@@ -296,6 +319,7 @@ CAUGHT = {
             "steps()", "enumerate(steps(), 1)", "zip('ab', steps())", "(step for step in steps())",
             "named_steps()", "Steps().items()", "imported()", "functools.partial(steps)()", "map(str, steps())",
             "steps() if connection else ()", "(steps() or ())", "[print, steps][1]()",
+            "steps_of_steps()", "all_steps()", "opened_steps()",
         )
     },
     "a comprehension over a generator": called("[process(Post) for step in steps()]\n", between=STEPS),
@@ -382,7 +406,7 @@ LET_THROUGH = {
         f"a loop over {each}": called(f"for step in {each}:\n    {{}}\n", between=STEPS)
         for each in (
             "'ab'", "range(3)", "enumerate(['a'])", "{'a': 1}.keys()", "Post.objects.all()", "sorted(Post.names)",
-            "listed_steps()", "(step for step in [1, 2])", "'a b'.split()", "connection.names",
+            "listed_steps()", "pages([1])", "(step for step in [1, 2])", "'a b'.split()", "connection.names",
         )
     },
     "a name for a generator": called("found = steps()\nfor step in found:\n    {}\n", between=STEPS),
