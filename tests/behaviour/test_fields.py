@@ -363,7 +363,7 @@ CHAINS = {
         "name parent parent__name",
     ),
     "a joined row without its large columns": (
-        'for tag in Tag.objects.select_related("parent"):\n'
+        'for tag in Tag.objects.select_related("parent").order_by("pk"):\n'
         "    print(tag.name, tag.parent.name if tag.parent else 0)",
         "name parent parent__name",
     ),

@@ -301,9 +301,10 @@ def test_what_earlier_turns_have_changed(name, database):
     after, outcome = rewritten(COVERED, before)
     assert outcome.loops[0].only is None, after
     run_both(COVERED, before, after, SOME, database=database)
-    few = before.replace(".all()", '.only("name", "n")')
-    with pytest.raises(Different):
-        run_both(COVERED, before, few, SOME, database=database)
+    if database != "postgresql":  # which reads a table whose pages it has to look at anyway
+        few = before.replace(".all()", '.only("name", "n")')
+        with pytest.raises(Different):
+            run_both(COVERED, before, few, SOME, database=database)
 
 
 @pytest.mark.parametrize("database", ONE_SQLITE)
