@@ -30,9 +30,9 @@ def check_save(loop: Loop, model: ModelState) -> None:
             at = loop.at(use.node)
             raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments", at)
     for effect in loop.effects:
-        at = loop.at(effect.node)
         if effect.node in {use.node for use in own}:
             continue
+        at = loop.at(effect.node)
         if effect.kind is effects.Kind.WRITES and (
             effects.is_deletion(effect) or touches(loop, model, effect)
         ):

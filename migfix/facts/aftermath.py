@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from migfix.reading.known import OUTPUT, hands_on, is_pure
 from migfix.reading.methods import CHAINING
-from migfix.reading.scopes import FUNCTIONS, Binding, walk
+from migfix.reading.scopes import TRIES, Binding, walk
 from migfix.source import last_name
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def is_known_object(node: ast.expr, module: Module, depth: int = 0) -> bool:
 
 
 def _is_known_name(name: str, at: ast.AST, module: Module, depth: int) -> bool:
-    function = next((a for a in module.scope.ancestors(at) if isinstance(a, FUNCTIONS)), None)
+    function = module.function_around(at)
     bindings = module.scope_of(function).bindings.get(name) if function else None
     if bindings is None:
         value = module.constant(name)
@@ -95,7 +95,7 @@ _READERS = frozenset({"csv.reader", "csv.DictReader", "json.load"})
 
 
 # In which a generator that is closed runs on.
-_ENDING = (ast.Try, getattr(ast, "TryStar", ast.Try), ast.With)  # Python 3.11
+_ENDING = (*TRIES, ast.With)
 
 
 def is_dropped_quietly(iterated: ast.expr, module: Module, depth: int = 0) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from migfix.reading.scopes import FUNCTIONS
 from migfix.reading.values import Rows, Step
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def alias_named(node: ast.expr, module: Module, seen: frozenset[str] = frozenset
     ``seen`` are names that have led here.
     """
     if isinstance(node, ast.Name) and node.id not in seen:
-        function = next((a for a in module.scope.ancestors(node) if isinstance(a, FUNCTIONS)), None)
+        function = module.function_around(node)
         binding = module.scope_of(function).bound_once(node.id) if function else None
         value = binding.value if binding and binding.position is None else None
         if value is not None:

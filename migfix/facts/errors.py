@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from migfix.facts.aftermath import is_dropped_quietly, is_known_object, looks_back
 from migfix.facts.aliases import ALIASING, MIGRATED, alias_named, database_of
 from migfix.reading import plain
-from migfix.reading.scopes import FUNCTIONS, walk, walk_scope
+from migfix.reading.scopes import FUNCTIONS, TRIES, walk, walk_scope
 from migfix.reading.values import Rows, SchemaEditor
 from migfix.settings import shown
 from migfix.sql.databases import Trait
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 Importers: TypeAlias = Callable[[Path], Sequence["Module"]]
 """The modules of the project that import the module in a file."""
 
-TRIES: tuple[type[ast.stmt], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))  # Python 3.11
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _EVERYTHING = frozenset({"Exception", "BaseException"})
 _ATOMIC = "django.db.transaction.atomic"

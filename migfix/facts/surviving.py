@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from migfix.facts.effects import Kind, effects_of
-from migfix.facts.errors import OPEN_MANAGERS, TRIES, leaves, raises_again
+from migfix.facts.errors import OPEN_MANAGERS, leaves, raises_again
 from migfix.facts.loop import Loop
 from migfix.facts.reached import reached
 from migfix.reading import plain
 from migfix.reading.kinds import kind_of
 from migfix.reading.querysets import Resolver
+from migfix.reading.scopes import TRIES
 from migfix.reading.values import Row, SchemaEditor
 from migfix.sql.databases import Trait
 

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from migfix.reading.scopes import Binding, FunctionNode, Scope, names_bound, walk, walk_scope
+from migfix.reading.scopes import (
+    FUNCTIONS,
+    Binding,
+    FunctionNode,
+    Scope,
+    names_bound,
+    walk,
+    walk_scope,
+)
 from migfix.source import Source
 
 if TYPE_CHECKING:
@@ -46,6 +54,10 @@ class Module:
         if function not in self._scopes:
             self._scopes[function] = Scope(function, outer)
         return self._scopes[function]
+
+    def function_around(self, node: ast.AST) -> FunctionNode | None:
+        """The innermost function, a lambda too, that the node stands in."""
+        return next((a for a in self.scope.ancestors(node) if isinstance(a, FUNCTIONS)), None)
 
     def holds(self, node: ast.AST) -> bool:
         """Is it a node of this file?"""

@@ -12,14 +12,13 @@ from migfix.expressions.context import Refused
 from migfix.facts import uses
 from migfix.facts.aliases import is_of_rows
 from migfix.facts.effects import Kind
-from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
 from migfix.facts.subqueries import tables_beside
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import tables_of
 from migfix.reading.relations import own_managers
-from migfix.reading.scopes import DEFINITIONS
+from migfix.reading.scopes import DEFINITIONS, TRIES
 from migfix.reading.values import Rows
 from migfix.sql.databases import Trait
 

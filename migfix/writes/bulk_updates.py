@@ -15,7 +15,6 @@ from migfix.facts.aliases import is_of_rows
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.changes import touches
 from migfix.facts.effects import Kind
-from migfix.facts.errors import TRIES
 from migfix.facts.loop import Loop
 from migfix.facts.subqueries import is_given_sql, queries_in
 from migfix.findings import Reason, Refusal
@@ -24,7 +23,7 @@ from migfix.reading import known
 from migfix.reading.kinds import kind_of
 from migfix.reading.plain import EXPRESSION, Known, Type, item_of
 from migfix.reading.querysets import Resolver
-from migfix.reading.scopes import DEFINITIONS, children, walk
+from migfix.reading.scopes import DEFINITIONS, TRIES, children, walk
 from migfix.reading.values import Pair, Row, Rows
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import INERT
