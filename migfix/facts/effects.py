@@ -17,7 +17,7 @@ from migfix.reading.methods import CHAINING, Does, methods
 from migfix.reading.plain import FUNCTION, Type
 from migfix.reading.querysets import Resolver
 from migfix.reading.relations import possible_columns
-from migfix.reading.scopes import FunctionNode, statements_of, walk
+from migfix.reading.scopes import Binding, FunctionNode, statements_of, walk
 from migfix.reading.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
 
 
@@ -325,7 +325,7 @@ def _unresolved(
         yield _Called(call, *found)
     elif path is not None:
         yield from _imported(path, call, resolver)
-    elif _is_logger(owner, resolver):
+    elif is_logger(owner, resolver):
         yield Effect(Kind.OUTPUT, call)
         yield from _given(call, resolver)
     else:
@@ -343,12 +343,17 @@ def _of_unknown(method: str, call: ast.Call) -> Iterator[Effect]:
     yield Effect(Kind.CALL, call)
 
 
-def _is_logger(owner: ast.expr, resolver: Resolver) -> bool:
+def is_logger(owner: ast.expr, resolver: Resolver) -> bool:
     """A name bound to ``logging.getLogger(...)`` or to a progress bar."""
     if not isinstance(owner, ast.Name):
         return False
-    binding = resolver.scope.bound_once(owner.id)
-    value = binding.value if binding else resolver.module.constant(owner.id)
+    match resolver.scope.bound_once(owner.id):
+        case None:
+            value = resolver.module.constant(owner.id)
+        case Binding(statement=ast.withitem(context_expr=value, optional_vars=ast.Name())):
+            pass
+        case binding:
+            value = binding.value
     if not isinstance(value, ast.Call):
         return False
     path = resolver.module.path_of(value.func)

@@ -276,8 +276,7 @@ class Scope:
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 return self._sequence(node, elements)
             case ast.Set(elts=elements):
-                items = self._sequence(node, elements)
-                return frozenset(items) if isinstance(items, tuple) and is_literal(items) else items
+                return self._set(node, elements)
             case ast.Dict(keys=keys, values=values):
                 return self._mapping(node, keys, values)
             case ast.Call():
@@ -299,6 +298,15 @@ class Scope:
             else:
                 items.append(self.value(element))
         return tuple(items)
+
+    def _set(self, node: ast.Set, elements: list[ast.expr]) -> object:
+        items = self._sequence(node, elements)
+        if not isinstance(items, tuple) or not is_literal(items):
+            return items
+        try:
+            return frozenset(items)
+        except TypeError:  # a dict in it, which Python refuses as well
+            return Unknown(self.source(node))
 
     def _mapping(
         self, node: ast.expr, keys: Sequence[ast.expr | None], values: list[ast.expr]

@@ -10,7 +10,7 @@ from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
 from migfix.facts.changes import touches
 from migfix.facts.deferred import loads_of_others
-from migfix.facts.effects import Effect, Kind
+from migfix.facts.effects import Effect, Kind, is_logger
 from migfix.facts.lazies import Lazies, lazies_of
 from migfix.facts.loop import Loop
 from migfix.facts.reached import named_by_text, reached
@@ -352,6 +352,9 @@ def _is_called(load: ast.Name, resolver: Resolver) -> bool:
     match resolver.scope.parents.get(load):
         case ast.Call(func=function):
             return function is load
+        case ast.Attribute() as method:
+            called = isinstance(resolver.scope.parents.get(method), ast.Call)
+            return called and is_logger(load, resolver)
     return False
 
 

@@ -6,6 +6,7 @@ from textwrap import dedent, indent
 
 import pytest
 
+from migfix.findings import Applicability
 from migfix.pipeline import run_source
 from migfix.settings import Settings
 from tests.checking import (
@@ -760,6 +761,31 @@ LOOKING = {
 def test_bodies_that_may_see_what_waits(name):
     before = 'some = Post.objects.filter(slug="a")\n'
     refuse(turn(LOOKING[name], before), "query-in-body", databases=EVERYWHERE)
+
+
+LOGGER = "import logging\nlogger = logging.getLogger(__name__)\n"
+
+
+def test_a_logger_that_the_function_made():
+    found = outcome_of(whole(turn("logger.info(post.pk)", LOGGER)), select=SELECT)
+    assert found.loops[0].applicability is Applicability.SAFE, found.loops[0]
+    found = outcome_of(whole(turn("call(logger)", LOGGER)), select=SELECT)
+    assert found.loops[0].applicability is not Applicability.SAFE
+
+
+@pytest.mark.parametrize(
+    ("given", "line", "waits"),
+    [
+        ("total=9", "bar.update(1)", True),
+        ("Post.objects.all()", "list(bar)", False),
+        ("Post.objects.all()", "bar.update(1)", False),
+    ],
+)
+def test_a_progress_bar_around_the_loop(given, line, waits):
+    inner = indent(turn(line, rows='Post.objects.filter(slug="")'), "    ")
+    body = f"from tqdm import tqdm\nwith tqdm({given}) as bar:\n{inner}"
+    found = outcome_of(whole(body), select=SELECT).loops[0]
+    assert (found.applicability is Applicability.SAFE) == waits, found
 
 
 @pytest.mark.parametrize(

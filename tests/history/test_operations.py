@@ -71,6 +71,11 @@ migrations.RenameField("order", "name", "title"),
     assert found.uniqueness() == {"id", "slug", "title", "total"}
 
 
+def test_a_set_that_python_refuses(order):
+    found = order('migrations.AlterModelOptions("order", {{"ordering": ["name"]}}),')
+    assert isinstance(found.options["ordering"], Unknown)
+
+
 def test_a_renamed_model_takes_relations_and_children_of_other_apps_along(written):
     written.migration("shop.0001_initial", 'migrations.CreateModel("Base", fields=[]),')
     written.migration(
