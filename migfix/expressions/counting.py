@@ -15,7 +15,7 @@ from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.reading.lookups import Route, route
-from migfix.reading.values import Rows, Step
+from migfix.reading.values import Manager, Rows, Step
 
 # Of several rows, in whatever order these are read.
 AGGREGATES = frozenset({"Count", "Min", "Max", "Sum", "Avg"})
@@ -75,15 +75,33 @@ def counting_caveats(loop: Loop, counter: str | None) -> Iterator[Refusal]:
 
 
 def may_repeat_rows(loop: Loop) -> bool:
-    """May a join bring a row more than once? A lookup through a relation that is not to one row."""
+    """May a join bring a row more than once? A lookup through a relation that is not to one row.
+
+    DISTINCT looks at all columns that are loaded, those of annotations and those that sort among them:
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#distinct
+    """
     assert isinstance(loop.rows, Rows)
-    if any(_may_join(s, loop) for s in loop.rows.steps if s.name == "order_by"):
-        return True  # DISTINCT takes what the rows are ordered by for a part of them
     if not loop.rows.has("order_by") and _ordering_may_join(loop):
         return True
-    if loop.rows.manager.related or loop.rows.has("distinct"):
-        return not loop.rows.has("distinct")
-    return any(_may_join(step, loop) for step in loop.rows.steps)
+    distinct = loop.rows.has("distinct")
+    return any(
+        _may_join(step, loop)
+        for step in _steps(loop.rows, loop)
+        if not distinct or step is None or step.name not in {"filter", "alias"}
+    ) or (loop.rows.manager.related and not distinct)
+
+
+def _steps(rows: Rows, loop: Loop) -> Iterator[Step | None]:
+    """The steps of the queryset, and of the right one in ``left | right``; None for one that is not known."""
+    for step in rows.steps:
+        if step.name != "|":
+            yield step
+            continue
+        right = loop.resolver.value(step.node.right) if isinstance(step.node, ast.BinOp) else None
+        if isinstance(right, Rows) and not right.manager.related:
+            yield from _steps(right, loop)
+        elif not isinstance(right, Manager) or right.related:
+            yield None
 
 
 def _ordering_may_join(loop: Loop) -> bool:
@@ -94,7 +112,9 @@ def _ordering_may_join(loop: Loop) -> bool:
     return not isinstance(ordering, tuple) or not all(_is_single(name, loop) for name in ordering)
 
 
-def _may_join(step: Step, loop: Loop) -> bool:
+def _may_join(step: Step | None, loop: Loop) -> bool:
+    if step is None:
+        return True
     if step.name in {"all", "only", "defer", "using", "iterator", "list()", "reverse", "exclude"}:
         return False
     if step.name in {"annotate", "alias"} and step.call is not None:
@@ -107,10 +127,10 @@ def _may_join(step: Step, loop: Loop) -> bool:
         names = [a.value if isinstance(a, ast.Constant) else None for a in step.call.args]
         given = {keyword.arg for keyword in step.call.keywords}
         return not given <= {"flat", "named"} or not all(_is_single(name, loop) for name in names)
-    if step.name not in {"filter", "order_by"}:
+    if step.name in {"distinct", "order_by"} and step.call is not None:
+        return not all(_sorts_in_row(argument, loop) for argument in step.call.args)
+    if step.name != "filter":
         return step.name not in {"select_related", "prefetch_related", "select_for_update"}
-    if step.name == "order_by":
-        return not all(_is_single(name, loop) for name in step.lookups if name is not None)
     return not all(_is_single(n, loop) or _is_annotated(n, step, loop) for n in step.lookups)
 
 
@@ -131,6 +151,16 @@ def _may_join_by(value: ast.expr, loop: Loop) -> bool:
     return not all(_is_single(n.value, loop) for n in named if isinstance(n.value, str)) or any(
         _may_join_by(other, loop) for other in others
     )
+
+
+def _sorts_in_row(order: ast.expr, loop: Loop) -> bool:
+    """Does an order such as ``"-name"`` or ``F("name").desc()`` go by columns of the row alone?"""
+    match order:
+        case ast.Constant(value=name):
+            return name == "?" or _is_single(name, loop)
+        case ast.Call(func=ast.Attribute(value=ast.Call() as inner, attr="asc" | "desc")):
+            return not _may_join_by(inner, loop)
+    return not _may_join_by(order, loop)
 
 
 def _is_annotated(name: object, step: Step, loop: Loop) -> bool:

@@ -1682,6 +1682,29 @@ def test_a_bulk_update_of_the_queryset_itself_that_is_left_alone(name):
     check_refused(whole_queryset(body), reason, select=SELECT, databases=EVERYWHERE)
 
 
+@pytest.mark.parametrize(
+    ("order", "left"),
+    [
+        ('.order_by("-title", "author__name", "?")', False),
+        ('.order_by(models.F("title").desc(), models.F("kind"))', False),
+        ('.alias(n=models.F("attachments__name"))', False),
+        ('.filter(attachments__name="x")', False),
+        ("", False),
+        ('.order_by("-attachments__name")', True),
+        ('.order_by(models.F("attachments__name").desc())', True),
+        (".order_by(*names)", True),
+        ('.annotate(n=models.F("attachments__name"))', True),
+        ('.alias(n=models.F("attachments__name")).order_by("n")', True),
+    ],
+)
+@pytest.mark.parametrize("right", ["Post.objects{}", "(Post.objects.all() | Post.objects{})"])
+def test_a_bulk_update_of_distinct_rows_of_two_queries(right, order, left):
+    rows = f"(Post.objects.all() | {right.format(order)}).distinct()"
+    given = whole_queryset(SLUG).replace("Post.objects.all()", rows, 1)
+    found = outcome_of(whole(given), select=SELECT, databases=EVERYWHERE).loops[0]
+    assert found.blocked_by == ("queryset-shape" if left else None), found
+
+
 def test_a_loop_whose_body_ends_in_a_string_of_several_lines():
     body = 'post.slug = "%s" % """a\n  b"""\n'
     before = f"post = Post.objects.first()\n{POSTS}for post in posts:\n    {body}{UPDATED.format(['slug'])}"
