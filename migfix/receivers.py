@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ _NAMES: Mapping[str, frozenset[str]] = {
 }
 _NAMED = re.compile(rb"\b(?:%b)\b" % "|".join(_NAMES).encode())
 _MENTION = re.compile(rb"\b(?:%b)\b" % "|".join([*_NAMES, "signals"]).encode())
+_SIGNALS = re.compile(rb"\bsignals\b")
 _SIGNALS_IN_TEXT = re.compile(r"models\.signals\.\w+$|\bsignals\.\w+\.connect\(")
 _SIGNAL_MODULES = re.compile(r"django\.(db\.models|dispatch)(\.|$)")
 # Keywords by which a library is told which signals to leave alone.
@@ -48,6 +49,7 @@ _HARMLESS = frozenset(
     "disconnect isinstance len mute_signals print repr send send_robust str".split()
 )
 
+Guard = Callable[[Path, ast.Module, ast.expr], bool]
 Signals = Mapping[str, frozenset[str]]
 """Names of a file, each with the signals that it may stand for."""
 
@@ -64,8 +66,11 @@ class Receiver:
     what: str = "connects a receiver that may hear historical models"
 
 
-def receivers(project: Project) -> list[Receiver]:
+def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Receiver]:
     """The receivers of the project's own code, tests left out, that may hear historical models.
+
+    ``turn_away`` says of a file, its tree and a connection that what is connected there does nothing when
+    it hears one.
 
     A file that does not parse but names a signal counts as one of all signals, and so does one that
     cannot be read.
@@ -93,7 +98,7 @@ def receivers(project: Project) -> list[Receiver]:
     return [
         receiver
         for file in (*mentioning, *importing)
-        for receiver in file.receivers(handed_on, own, called)
+        for receiver in file.receivers(handed_on, own, called, turn_away)
     ] + [
         *(change for file in changing for change in file.changes()),
         *(change for file in patching for change in file.patches(patched)),
@@ -191,6 +196,7 @@ class _File:
         handed_on: Mapping[tuple[str, str], frozenset[str]],
         own: Collection[tuple[str, str]],
         called: frozenset[str],
+        turn_away: Guard,
     ) -> Iterator[Receiver]:
         if self.tree is None:
             connects = b"connect" in self.data or b"receiver" in self.data
@@ -198,6 +204,7 @@ class _File:
                 yield Receiver(f"{self.shown}:1", ALL)
             return
         hidden = {*self.own_signals, *_imported_own(self.tree, own)}
+        hidden |= set() if _SIGNALS.search(self.data) else _own_functions(self.tree)
         names = {name: s for name, s in _NAMES.items() if name not in hidden}
         names |= dict(_imported_signals(self.tree, handed_on))
         names = self.signals if names == _NAMES else _with_names_for(names, self.bindings)
@@ -206,7 +213,21 @@ class _File:
         found = [*reading.connections()]
         found += [(call, ALL) for name, call in _watching(self.tree) if name in called]
         for node, signals in sorted(found, key=lambda pair: pair[0].lineno):
+            if turn_away(self.path, self.tree, node):
+                continue
             yield Receiver(f"{self.shown}:{node.lineno}", signals)
+
+
+def _own_functions(tree: ast.Module) -> set[str]:
+    """``def pre_delete(keys): ...`` in a file that imports no signal."""
+    imported = {
+        alias.name
+        for node in nodes_of(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    defined = {node.name for node in nodes_of(tree) if isinstance(node, ast.FunctionDef)}
+    return set() if "*" in imported else defined - imported
 
 
 def _imported_own(tree: ast.Module, own: Collection[tuple[str, str]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from migfix import databases
 from migfix.discovery import Project, own_code, project_of
 from migfix.files import Files
+from migfix.guards import Guards
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.recorded import Recorded
@@ -100,7 +101,7 @@ class ProjectFacts:
     @cached_property
     def receivers(self) -> list[Receiver]:
         """Where the project listens to the signals of historical models."""
-        return receivers(self.project)
+        return receivers(self.project, Guards(self.history).turn_away)
 
     @cached_property
     def debug_setting(self) -> str | None:

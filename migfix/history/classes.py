@@ -17,6 +17,7 @@ from migfix.history.operations import field_class
 from migfix.history.reading import Scope
 from migfix.history.state import RELATIONS, BaseClass, FieldClass, FieldState, Unknown
 
+_TOPS = frozenset({"object", "django.db.models.Model", "django.db.models.base.Model"})
 _DEPTH = 8  # bases above a class, and modules that hand a name on, before giving up
 
 # Known even where the package is not installed; the source would say the same, less surely.
@@ -168,6 +169,39 @@ class Classes:
         if path not in self._bases:
             self._bases[path] = _base_class(tuple(self._ancestry(path)))
         return self._bases[path]
+
+    def definition(self, path: str) -> str | None:
+        """The path of the module that holds the class, and its name; None where that is not found."""
+        found = self._resolved(path)
+        return found.path if isinstance(found, _Class) else None
+
+    def lineage(self, path: str, depth: int = 0) -> Iterator[tuple[str, ast.ClassDef | None]]:
+        """The class and all above it but for Python's and Django's own, by the paths of their modules.
+
+        With None for the class where the source was not found; the path is empty where it is not written out.
+        """
+        if path in _TOPS:
+            return
+        found = self._resolved(path) if depth < _DEPTH else ""
+        if isinstance(found, str):
+            yield found, None
+            return
+        yield found.path, found.node
+        for base in found.node.bases:
+            above = found.scope.dotted(base)
+            if above is None:
+                yield "", None
+            else:
+                yield from self.lineage(above, depth + 1)
+
+    def _resolved(self, path: str) -> _Class | str:
+        """The class, or the last path of it where the source was not found."""
+        for _ in range(_DEPTH):
+            found = self._find(path)
+            if not isinstance(found, str):
+                return found or path
+            path = found
+        return path
 
     def _ancestry(self, path: str, depth: int = 0) -> Iterator[_Class | _Root | Unknown]:
         """The class and all above it, each before its bases, up to Django's own."""

@@ -190,7 +190,7 @@ class History:
         module, _, name = path.rpartition(".")
         if not module or module.startswith("."):
             return None
-        scope = self._scope_of(module)
+        scope = self.scope_of(module)
         if scope is None:
             return None
         classes = [
@@ -198,7 +198,7 @@ class History:
         ]
         return (classes[0], scope) if len(classes) == 1 else None
 
-    def _scope_of(self, module: str) -> Scope | None:
+    def scope_of(self, module: str) -> Scope | None:
         """What the names of a module of the project or of its environment stand for."""
         if module not in self._scopes:
             self._scopes[module] = self._scope(module)
@@ -448,14 +448,18 @@ class History:
     # Replaying
 
     @cached_property
+    def classes(self) -> Classes:
+        """The classes of the project and of its environment by their dotted paths."""
+        return Classes(self.scope_of)
+
+    @cached_property
     def _empty(self) -> ProjectState:
         named = self._settings.named_models()
-        classes = Classes(self._scope_of)
         return ProjectState(
             project_apps=self.project_apps,
             named_in_settings=named,
-            field_class=classes.field_class,
-            base_class=classes.base_class,
+            field_class=self.classes.field_class,
+            base_class=self.classes.base_class,
         )
 
     def _state(self, moment: Moment) -> ProjectState:

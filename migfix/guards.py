@@ -1,0 +1,331 @@
+"""Receivers that turn historical models away before they do anything.
+
+    @receiver(post_save)
+    def index(sender, instance, **kwargs):
+        if not isinstance(instance, Indexed):
+            return
+
+Signals hand over all that they have by keywords:
+https://docs.djangoproject.com/en/stable/ref/signals/#module-django.db.models.signals
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from migfix.discovery import module_name
+from migfix.history.graph import History
+from migfix.history.historical import HistoricalModels
+from migfix.history.reading import Scope
+from migfix.source import last_name, nodes_of
+
+_RECEIVER = frozenset({"django.dispatch.receiver", "django.dispatch.dispatcher.receiver"})
+_MOST_STEPS = 200
+_PLAIN_ATTRIBUTES = frozenset({"__name__", "__qualname__", "__module__", "_meta", "_state", "pk"})
+_FAKE = "__fake__"  # the module of every historical model
+
+
+class _Role(Enum):
+    """What a name of the receiver stands for."""
+
+    CLASS = auto()
+    INSTANCE = auto()
+    GIVEN = auto()  # the dictionary of all that is handed over
+    QUIET = auto()  # something whose truth runs no code
+
+
+_HANDED: Mapping[str, _Role] = {
+    "sender": _Role.CLASS,
+    "instance": _Role.INSTANCE,
+    **dict.fromkeys(
+        "signal raw created using update_fields origin action reverse".split(), _Role.QUIET
+    ),
+}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_Roles = Mapping[str, _Role]
+
+
+class _Acts(Exception):
+    """The receiver does something of which it is not known whether it matters."""
+
+
+class Guards:
+    """Looks into the receivers of one project."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._models = HistoricalModels(history)
+
+    def turn_away(self, path: Path, tree: ast.Module, connection: ast.expr) -> bool:
+        """Does what the file connects there do nothing when a historical model sends it a signal?
+
+        ``connection`` is the call of ``receiver()`` or ``connect()``. False when in doubt.
+        """
+        files = self._history.project.files
+        scope = _scope_of(tree, module_name(path, files), path.name == "__init__.py")
+        function = _decorated(tree, connection)
+        if function is None:
+            found = self._connected(connection, scope)
+            if found is None:
+                return False
+            function, scope = found
+        if not _is_plain(function, scope):
+            return False
+        try:
+            reading = _Reading(function, scope, self._models)
+            return reading.is_silent(function.body, _roles_of(function, scope.tree))
+        except _Acts:
+            return False
+
+    def _connected(
+        self, connection: ast.expr, scope: Scope
+    ) -> tuple[ast.FunctionDef, Scope] | None:
+        """The function in ``post_save.connect(handlers.index)``, and what its names stand for."""
+        if not isinstance(connection, ast.Call) or last_name(connection.func) != "connect":
+            return None
+        named = [k.value for k in connection.keywords if k.arg == "receiver"]
+        given = [*named, *connection.args][:1]
+        module, _, name = ((scope.dotted(given[0]) if given else None) or "").rpartition(".")
+        where = scope if module == scope.module else self._module(module)
+        if where is None or where.names.get(name) != f"{module}.{name}":
+            return None
+        functions = [n for n in where.tree.body if getattr(n, "name", "") == name]
+        match functions:
+            case [ast.FunctionDef() as function]:
+                return function, where
+        return None
+
+    def _module(self, module: str) -> Scope | None:
+        found = self._history.scope_of(module) if module else None
+        return _scope_of(found.tree, found.module, found.is_package) if found else None
+
+
+def _scope_of(tree: ast.Module, module: str, is_package: bool) -> Scope:
+    """What names stand for in the module, those that its functions import among them."""
+    inside = [
+        node
+        for node in nodes_of(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and node not in tree.body
+    ]
+    if not inside:
+        return Scope.of(tree, module, is_package=is_package)
+    scope = Scope.of(ast.Module([*tree.body, *inside], []), module, is_package=is_package)
+    return Scope(module, scope.names, scope.lines, tree, is_package, scope.touched)
+
+
+def _decorated(tree: ast.Module, connection: ast.expr) -> ast.FunctionDef | None:
+    for node in nodes_of(tree):
+        if isinstance(node, ast.FunctionDef) and connection in node.decorator_list:
+            return node
+    return None
+
+
+def _is_plain(function: ast.FunctionDef, scope: Scope) -> bool:
+    """Is it called as it is written, and does it give no names to others?"""
+    decorators = (d.func if isinstance(d, ast.Call) else d for d in function.decorator_list)
+    return all(scope.dotted(each) in _RECEIVER for each in decorators) and not any(
+        isinstance(node, (ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom, ast.Await))
+        for node in ast.walk(function)
+    )
+
+
+def _roles_of(function: ast.FunctionDef, tree: ast.Module) -> _Roles:
+    given = function.args
+    around = (n for n in nodes_of(tree) if isinstance(n, _FUNCTIONS) and n is not function)
+    hiding = (node for outer in around if function in ast.walk(outer) for node in ast.walk(outer))
+    roles = {name: _Role.QUIET for node in hiding for name in _bound_by(node)}
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    roles |= {each.arg: _HANDED.get(each.arg, _Role.QUIET) for each in named}
+    roles |= {given.vararg.arg: _Role.QUIET} if given.vararg else {}
+    return roles | ({given.kwarg.arg: _Role.GIVEN} if given.kwarg else {})
+
+
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    """The names that a function around the receiver gives to what is not known, imports apart."""
+    match node:
+        case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+            yield name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+
+
+@dataclass
+class _Reading:
+    """Follows one receiver as a historical model would run it. Raises ``_Acts``."""
+
+    function: ast.FunctionDef
+    scope: Scope
+    models: HistoricalModels
+    steps: int = 0
+
+    def is_silent(self, body: Sequence[ast.stmt], roles: _Roles) -> bool:
+        """Is nothing done from here to the end of the receiver?"""
+        self.steps += 1
+        if not body or self.steps > _MOST_STEPS:
+            return not body
+        first, *rest = body
+        match first:
+            case ast.Return(value=value):
+                if value is not None:
+                    self._truth(value, roles)
+                return True
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                return self.is_silent(rest, roles)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+                return names.isdisjoint(roles) and self.is_silent(rest, roles)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                role = self._role(value, roles)
+                if role is None:
+                    self._truth(value, roles)
+                return self.is_silent(rest, {**roles, name: role or _Role.QUIET})
+            case ast.If(test=test, body=then, orelse=otherwise):
+                holds = self._truth(test, roles)
+                ways = [otherwise] if holds is False else [then] if holds else [then, otherwise]
+                return all(self.is_silent([*way, *rest], roles) for way in ways)
+        return False
+
+    def _role(self, node: ast.expr, roles: _Roles) -> _Role | None:
+        """What an expression stands for, where it is handed over; None for any other."""
+        match node:
+            case ast.Name(id=name):
+                return roles.get(name)
+            case ast.Subscript(
+                value=ast.Name(id=name), slice=ast.Constant(value=str(key))
+            ) | ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="get"),
+                args=[ast.Constant(value=str(key))]
+                | [ast.Constant(value=str(key)), ast.Constant()],
+                keywords=[],
+            ) if (
+                roles.get(name) is _Role.GIVEN
+            ):
+                return _HANDED.get(key, _Role.QUIET)
+            case ast.Call(func=ast.Name(id="type"), args=[owner], keywords=[]) | ast.Attribute(
+                value=owner, attr="__class__"
+            ) if (self._role(owner, roles) is _Role.INSTANCE):
+                return _Role.CLASS
+        return None
+
+    def _truth(self, node: ast.expr, roles: _Roles) -> bool | None:
+        """Is it true of each historical model, or of none? None where that depends, and nothing is run."""
+        match node:
+            case ast.Constant(value=value):
+                return bool(value)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                holds = self._truth(operand, roles)
+                return None if holds is None else not holds
+            case ast.BoolOp(op=op, values=values):
+                return self._of_several(values, isinstance(op, ast.Or), roles)
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if (
+                name not in roles and name not in self.scope.names
+            ):
+                return self._of_builtin(name, args, roles)
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return self._of_comparison(left, op, right, roles)
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr="startswith"),
+                args=[ast.Constant(value=str(text))],
+            ) if self._is_module(owner, roles):
+                return _FAKE.startswith(text)
+            case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
+                for part in parts:
+                    self._truth(part, roles)
+                return bool(parts)
+        if self._is_quiet(node, roles):
+            return None
+        raise _Acts
+
+    def _of_several(self, values: Sequence[ast.expr], decisive: bool, roles: _Roles) -> bool | None:
+        found: bool | None = not decisive
+        for value in values:
+            holds = self._truth(value, roles)
+            if holds is decisive:
+                return decisive
+            found = None if holds is None else found
+        return found
+
+    def _of_builtin(self, name: str, args: Sequence[ast.expr], roles: _Roles) -> bool | None:
+        match name, args:
+            case ("isinstance", [owner, classes]) | ("issubclass", [owner, classes]):
+                wanted = _Role.INSTANCE if name == "isinstance" else _Role.CLASS
+                if self._role(owner, roles) is wanted:
+                    return self._is_any(classes, self.models.may_descend_from, roles)
+            case "hasattr", [owner, ast.Constant(value=str(attribute))]:
+                if self._lacks(owner, attribute, roles):
+                    return False
+            case "getattr", [owner, ast.Constant(value=str(attribute)), ast.Constant(value=value)]:
+                if self._lacks(owner, attribute, roles):
+                    return bool(value)
+        raise _Acts
+
+    def _lacks(self, owner: ast.expr, attribute: str, roles: _Roles) -> bool:
+        role = self._role(owner, roles)
+        return role in (_Role.CLASS, _Role.INSTANCE) and not self.models.may_have(attribute)
+
+    def _of_comparison(
+        self, left: ast.expr, op: ast.cmpop, right: ast.expr, roles: _Roles
+    ) -> bool | None:
+        inverse = isinstance(op, (ast.IsNot, ast.NotEq, ast.NotIn))
+        holds: bool | None = None
+        if self._role(left, roles) is _Role.CLASS and _is_written_out(op, right):
+            holds = self._is_any(right, self.models.may_be, roles)
+        elif self._is_module(left, roles) and isinstance(
+            op, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+        ):
+            texts = [getattr(part, "value", None) for part in _parts(right)]
+            if all(isinstance(text, str) for text in texts) and _is_written_out(op, right):
+                return (_FAKE in texts) is not inverse
+        if holds is None:
+            self._truth(left, roles)
+            self._truth(right, roles)
+            return None
+        return holds is not inverse
+
+    def _is_any(self, classes: ast.expr, may: Callable[[str], bool], roles: _Roles) -> bool | None:
+        """False where it is none of these classes; None for others, if they are looked up by their names alone."""
+        for node in _parts(classes):
+            root = node
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            hidden = isinstance(root, ast.Name) and root.id in roles
+            path = None if hidden else self.scope.dotted(node)
+            if path is None:
+                raise _Acts
+            if may(path):
+                return None
+        return False
+
+    def _is_module(self, node: ast.expr, roles: _Roles) -> bool:
+        """``sender.__module__``"""
+        match node:
+            case ast.Attribute(value=owner, attr="__module__"):
+                return self._role(owner, roles) in (_Role.CLASS, _Role.INSTANCE)
+        return False
+
+    def _is_quiet(self, node: ast.expr, roles: _Roles) -> bool:
+        """Does it run no code to look at it?"""
+        if self._role(node, roles) is not None or isinstance(node, ast.Name):
+            return True
+        owner = node
+        path: list[str] = []
+        while isinstance(owner, ast.Attribute):
+            path.insert(0, owner.attr)
+            owner = owner.value
+        if self._role(owner, roles) in (_Role.CLASS, _Role.INSTANCE):
+            return path[0] in _PLAIN_ATTRIBUTES
+        return bool(path) and (self.scope.dotted(node) or "").startswith("django.conf.settings.")
+
+
+def _parts(node: ast.expr) -> Sequence[ast.expr]:
+    return node.elts if isinstance(node, (ast.Tuple, ast.List, ast.Set)) else [node]
+
+
+def _is_written_out(op: ast.cmpop, right: ast.expr) -> bool:
+    """``is A``, ``== A``, ``in (A, B)``: is it clear what is compared to what?"""
+    several = isinstance(right, (ast.Tuple, ast.List, ast.Set))
+    return several if isinstance(op, (ast.In, ast.NotIn)) else not several
