@@ -23,6 +23,8 @@ _OWN_NAMES = frozenset(
     "pk objects save save_base delete full_clean clean clean_fields refresh_from_db validate_unique "
     "validate_constraints serializable_value get_deferred_fields from_db check".split()
 )
+# Options whose texts people read: a column may be called so by chance.
+_SHOWN = frozenset({"choices", "db_comment", "error_messages", "help_text", "verbose_name"})
 
 
 def check_plain(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> None:
@@ -55,7 +57,9 @@ def _names_of_bases(loop: Loop, model: ModelState) -> set[str]:
 
 def _texts(column: FieldState) -> Iterator[str]:
     """The options that may name other columns: ``populate_from``, ``currency_field``..."""
-    for value in column.options.values():
+    for option, value in column.options.items():
+        if option in _SHOWN:
+            continue
         items = value if isinstance(value, tuple) else (value,)
         yield from (item for item in items if isinstance(item, str))
 

@@ -18,6 +18,18 @@ _SHOWN = frozenset(
     "verbose_name help_text editable blank choices validators error_messages default serialize "
     "auto_created db_comment auto_now_add".split()
 )
+# What Django's own fields are made with, or go by: any other option or attribute is the class's own business.
+_OF_DJANGO = frozenset(
+    "verbose_name name primary_key max_length unique blank null db_index rel default editable serialize "
+    "unique_for_date unique_for_month unique_for_year choices help_text db_column db_tablespace auto_created "
+    "validators error_messages db_comment db_default to on_delete related_name related_query_name limit_choices_to "
+    "parent_link to_field to_fields from_fields swappable db_constraint through through_fields db_table symmetrical "
+    "upload_to storage max_digits decimal_places auto_now auto_now_add protocol unpack_ipv4 encoder decoder base_field "
+    "size path match recursive allow_files allow_folders width_field height_field db_collation generated expression "
+    "output_field db_persist attname column model remote_field is_relation empty_strings_allowed empty_values hidden "
+    "concrete many_to_many many_to_one one_to_many one_to_one related_model opclasses related_fields db_parameter "
+    "creation_counter auto_creation_counter cached_col flatchoices description form_class".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +85,12 @@ def _made(node: ast.ClassDef, scope: Scope) -> Options | None:
         return Options()
     given, steps = function.args, _steps(function)
     only_self = len(given.args) == 1 and not (given.posonlyargs or given.kwonlyargs)
-    if not only_self or given.kwarg is None or not steps:
+    if not only_self or given.kwarg is None:
         return None
-    written = _handed_on(steps[-1], function, node, scope)
+    names = frozenset({"super", "locals", *([given.vararg.arg] if given.vararg else [])})
+    own = _Own(given.args[0].arg, given.kwarg.arg, names)
+    steps = [step for step in steps if not own.is_kept_to_itself(step)]
+    written = _handed_on(steps[-1], function, node, scope) if steps else None
     settings = [_setting(step, given.kwarg.arg) for step in steps[:-1]]
     if written is None or None in settings:
         return None
@@ -89,6 +104,97 @@ def _made(node: ast.ClassDef, scope: Scope) -> Options | None:
         elif option not in forced:
             defaults.setdefault(option, _literal(value, scope))
     return Options(defaults, {**forced, **{k: _literal(v, scope) for k, v in written.items()}})
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Tells which statements of an ``__init__`` only keep something that Django's field does not go by.
+
+    ``field`` is the name of the field in it, ``kwargs`` that of the options; ``others`` must not be touched.
+    """
+
+    field: str
+    kwargs: str
+    others: frozenset[str]
+
+    def is_kept_to_itself(self, step: ast.stmt) -> bool:
+        match step:
+            case ast.Assign(targets=[target], value=value):
+                return self._is_own_target(target) and self._is_own_value(value)
+            case ast.AugAssign(target=target, value=value):
+                return self._is_validators(target) and self._is_own_value(value)
+            case ast.Expr(
+                value=ast.Call(
+                    func=ast.Attribute(value=owner, attr="append" | "extend"),
+                    args=[value],
+                    keywords=[],
+                )
+            ):
+                return self._is_validators(owner) and self._is_own_value(value)
+            case ast.Expr(value=ast.Call() as call):
+                return self._is_popped(call)
+            case ast.If(test=test, body=body, orelse=orelse):
+                return self._is_own_value(test) and all(
+                    map(self.is_kept_to_itself, [*body, *orelse])
+                )
+            case ast.Try(
+                body=body,
+                handlers=[ast.ExceptHandler(type=ast.Name(id="KeyError"), body=caught)],
+                orelse=[],
+                finalbody=[],
+            ):
+                return all(map(self.is_kept_to_itself, [*body, *caught]))
+        return isinstance(step, ast.Pass)
+
+    def _is_own_target(self, target: ast.expr) -> bool:
+        match target:
+            case ast.Name(id=name):
+                return name not in {self.field, self.kwargs, *self.others}
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.field:
+                plain = not attribute.startswith("_") and attribute not in _OF_DJANGO
+                return plain or attribute == "validators"
+        return False
+
+    def _is_validators(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr="validators"):
+                return name == self.field
+        return False
+
+    def _is_own_value(self, value: ast.expr) -> bool:
+        """Is neither the field nor its options handed on in it, but for single options?"""
+        reads = {
+            owner for node in ast.walk(value) for owner in [self._read(node)] if owner is not None
+        }
+        names = (node for node in ast.walk(value) if isinstance(node, ast.Name))
+        scopes = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Lambda)
+        return all(
+            name in reads or name.id not in {self.field, self.kwargs, *self.others}
+            for name in names
+        ) and not any(isinstance(node, scopes) for node in ast.walk(value))
+
+    def _read(self, node: ast.AST) -> ast.Name | None:
+        """The name of the options where one of them is read, or taken out that is not Django's."""
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="get")):
+                return owner if owner.id == self.kwargs else None
+            case ast.Subscript(value=ast.Name() as owner, ctx=ast.Load()):
+                return owner if owner.id == self.kwargs else None
+            case ast.Call(func=ast.Attribute(value=ast.Name() as owner)) if self._is_popped(node):
+                return owner
+        return None
+
+    def _is_popped(self, call: ast.Call) -> bool:
+        """``kwargs.pop("currency", None)``"""
+        match call:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="pop"),
+                args=[ast.Constant(value=str(option))]
+                | [ast.Constant(value=str(option)), ast.Constant()],
+                keywords=[],
+            ):
+                return name == self.kwargs and option not in _OF_DJANGO
+        return False
 
 
 def _literal(node: ast.expr, scope: Scope) -> object:
@@ -214,7 +320,9 @@ def _left_out(steps: Iterable[ast.stmt], kwargs: str) -> Iterator[str | None]:
             ):
                 yield option
             case ast.Assign(targets=[target]):
-                yield "" if _option_of(target, kwargs) in _SHOWN else None
+                written = _option_of(target, kwargs)
+                own = written is not None and written not in _OF_DJANGO
+                yield "" if own or written in _SHOWN else None
             case ast.Pass():
                 pass
             case _:

@@ -948,6 +948,17 @@ def test_models_whose_rows_are_not_narrowed(model, reason):
     check_refused(loop_over(rows_of(model), "print(row.a)"), reason, models=MORE, select=SELECT)
 
 
+def test_a_field_of_others_that_is_shown_under_the_name_of_a_column():
+    shown = MORE.replace("currency_field=", "verbose_name=").replace(
+        "currency_field =", "verbose_name ="
+    )
+    assert shown != MORE
+    found = outcome_of(
+        whole(loop_over(rows_of("Priced"), "print(row.a)")), models=shown, select=SELECT
+    )
+    assert found.loops[0].codes == ("MF201",), found.loops
+
+
 def test_a_proxy_is_narrowed_as_its_model():
     check_rewritten(
         loop_over(rows_of("Proxy"), "print(row.title)"),

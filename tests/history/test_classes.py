@@ -221,7 +221,55 @@ def test_an_option_that_is_not_certain(custom, text, call):
     assert isinstance(found.null, Unknown)
 
 
+KEPT_TO_ITSELF = {
+    "validators": init(last=SUPER + "\n    self.validators += [Smallest(1)]"),
+    "validators of its own": init(last=SUPER + "\n    self.validators = [Smallest(1)]"),
+    "one more validator": init(last=SUPER + "\n    self.validators.append(Smallest(1))"),
+    "more validators": init(last=SUPER + "\n    self.validators.extend([Smallest(1)])"),
+    "an option of its own": init('self.currency = kwargs.pop("currency", None)'),
+    "an option of its own, without a default": init('self.currency = kwargs.pop("currency")'),
+    "an option that is dropped": init('kwargs.pop("currency", None)'),
+    "an option that is read": init('longest = kwargs.get("max_length")', "self.longest = longest"),
+    "an option that may be missing": init(
+        "try:\n        longest = kwargs['max_length']\n    except KeyError:\n        longest = None",
+        last=SUPER + "\n    if longest:\n        self.validators += [Longest(longest)]",
+    ),
+    "an option that deconstruct gives back": init('self.currency = kwargs.pop("currency", None)')
+    + "\n" + deconstruct('kwargs["currency"] = self.currency'),
+    "an option that deconstruct may give back": init('self.currency = kwargs.pop("currency", None)')
+    + "\n" + deconstruct('if self.currency:\n        kwargs["currency"] = self.currency'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", KEPT_TO_ITSELF.values(), ids=KEPT_TO_ITSELF)
+def test_what_a_class_keeps_to_itself(custom, text):
+    found = custom(body(text), "Custom(max_length=3, null=True, currency='x')")
+    assert (found.kind, found.null, found.verified) == ("CharField", True, True)
+
+
 OWN_WAYS = {
+    "an attribute of Django's": init('self.null = kwargs.pop("empty", False)'),
+    "an option of Django's": init('self.longest = kwargs.pop("max_length", 3)'),
+    "an option of Django's that is dropped": init('kwargs.pop("max_length", 3)'),
+    "an option of a name": init("self.currency = kwargs.pop(name)"),
+    "a default that is computed": init("self.currency = kwargs.pop('currency', kwargs.clear())"),
+    "the options themselves": init("self.given = kwargs"),
+    "the options by another name": init("given = kwargs"),
+    "other options instead": init("kwargs = {}"),
+    "other arguments instead": init("args = ()"),
+    "another parent": init("super = other"),
+    "another field": init("self = other"),
+    "the field handed on": init("self.currency = made(self)"),
+    "the options handed on": init("self.currency = made(kwargs)"),
+    "a hidden attribute": init("self._validators = kwargs.get('x')"),
+    "another attribute that grows": init("self.empty_values += [1]"),
+    "options in a test": init("if kwargs.pop('null', 0):\n        pass"),
+    "other options in a test": init("if (kwargs := {}):\n        pass"),
+    "something after an error": init(
+        "try:\n        x = 1\n    except KeyError:\n        kwargs.clear()"
+    ),
+    "another error": init("try:\n        x = 1\n    except TypeError:\n        x = 2"),
+    "an option under a condition": init("if kwargs.get('x'):\n        kwargs['null'] = True"),
     "an argument of its own": "def __init__(self, *args, size=1, **kwargs):\n    " + SUPER,
     "a positional one": "def __init__(self, size, *args, **kwargs):\n    " + SUPER,
     "other code": init("print(kwargs)"),
@@ -330,7 +378,7 @@ def test_a_pre_save_that_does_not_only_stamp_the_time(custom, text):
 
 
 def test_a_stamp_whose_options_are_not_known(custom):
-    text = pre_save("return timezone.now()") + "\n" + init("self.x = 1")
+    text = pre_save("return timezone.now()") + "\n" + init("print(1)")
     assert custom(body(text)).saved_as is None
 
 
