@@ -31,8 +31,12 @@ that may join it, querysets made before the loop, deletions, SQL, transactions, 
 in a function, or with other fields on other ways; when other loops may have changed the same objects;
 and for models with columns in two tables.
 
-A list, or a queryset, stays when its rows may change after they were put into it (also by a value that changes in
-place, such as a JSON document) or come twice; when the function may return before ``bulk_update()``, or
+A document (``JSONField``) that nothing changes once its row is in the list is written by
+``batch.update(post, final=True)``: one that each turn makes itself or has from its row, or one that nothing
+changes at all.
+
+A list, or a queryset, stays when its rows may change after they were put into it (also by a document that others
+hold and may change in place) or come twice; when the function may return before ``bulk_update()``, or
 an error may leave rows behind: in autocommit, and where errors are caught; when ``bulk_update()`` may
 write to another database than the loop reads, or is the project's own; when a value may be a subquery, or a foreign key may point to a row
 that is written later; and, unsafe, when a column is unique, since rows are then checked one by one, not
@@ -42,7 +46,7 @@ all at once. Lists that the loop empties by itself are batches already.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from migfix.codemod import Codemod, Decision
 from migfix.columns import needs
@@ -64,7 +68,8 @@ from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 class Writes:
     """The calls that write a row, each with the row, the batch's method in their place, and what else
     is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets, ``last`` is the
-    row that each turn writes at its end, ``database`` the alias that ``bulk_update()`` names.
+    row that each turn writes at its end, ``database`` the alias that ``bulk_update()`` names, ``documents`` those of
+    the fields that could change in place and do not.
     """
 
     fields: list[str]
@@ -75,6 +80,7 @@ class Writes:
     back: tuple[str, ...] = ()
     last: str | None = None
     database: tuple[ast.expr, ...] = ()
+    documents: list[str] = field(default_factory=list)
 
 
 def decide(loop: Loop) -> Decision:
@@ -115,11 +121,16 @@ def _saves(loop: Loop) -> Writes:
 
 def _of_bulk_update(bulk: BulkUpdate, loop: Loop) -> Writes:
     """The calls that put rows into a list for it, or every turn's own row. Raises ``Refused``."""
-    fields, caveats = bulk_updates.check_collected(bulk, loop)
-    calls = [(call, call.args[0]) for call in bulk.appends]
-    last = loop.row if bulk.shared else None
+    fields, documents, caveats = bulk_updates.check_collected(bulk, loop)
     return Writes(
-        fields, calls, "update", caveats, bulk.statements, last=last, database=bulk.database
+        fields,
+        [(call, call.args[0]) for call in bulk.appends],
+        "update",
+        caveats,
+        bulk.statements,
+        last=loop.row if bulk.shared else None,
+        database=bulk.database,
+        documents=documents,
     )
 
 
@@ -154,9 +165,11 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
 
 
 def _arguments(row: str, call: ast.Call | None, writes: Writes, loop: Loop) -> str:
-    """``post, using=alias``"""
+    """``post, using=alias, final=True``"""
     own = batching.alias_of(call) if call is not None else []
-    return ", ".join([row, *(f"using={loop.text(alias)}" for alias in own or writes.database)])
+    final = ["final=True"] if writes.documents else []
+    using = [f"using={loop.text(alias)}" for alias in own or writes.database]
+    return ", ".join([row, *using, *final])
 
 
 codemod = Codemod(__name__, "MF301", Part.WRITES, decide)

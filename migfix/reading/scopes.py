@@ -101,7 +101,7 @@ class Scope:
             self._in_order[name] = _InOrder(candidates)
         ordered = self._in_order[name]
         until = max(_start(at), _end(self.statement_of(at)))
-        before = (b for b in ordered.latest_first(until) if self._always_before(b, at))
+        before = (b for b in ordered.latest_first(until) if self.is_always_before(b, at))
         found = next(before, None)
         if found is None:
             return None
@@ -237,7 +237,7 @@ class Scope:
                 return True
         return False
 
-    def _always_before(self, binding: Binding, at: ast.AST) -> bool:
+    def is_always_before(self, binding: Binding, at: ast.AST) -> bool:
         """Has ``binding`` run whenever ``at`` is reached? False when in doubt."""
         made = binding.statement
         if isinstance(made, ast.arg):

@@ -50,7 +50,14 @@ from django.db import (
     router,
     transaction,
 )
-from django.db.models import Field, Manager, Model, QuerySet, prefetch_related_objects
+from django.db.models import (
+    Field,
+    JSONField,
+    Manager,
+    Model,
+    QuerySet,
+    prefetch_related_objects,
+)
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
 from django.db.models.signals import post_save, pre_save
@@ -626,6 +633,7 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     of their model: it writes the values as they are, and passes over rows that are gone. The rows
     are written as they come, not all at the end (a batch of up to 50 by `bulk_update()` itself); but those that have a value which may be another
     one by then (documents, expressions, rows that are not saved yet) are kept for a `bulk_update()`.
+    Documents are not, if it is `update(row, final=True)`: they are taken as they are.
 
     Rows are saved at once outside of the block, and in one of a generator or coroutine, which may
     be left for good while it stands still; those of `update` are kept there until its end.
@@ -808,10 +816,14 @@ class _UpdateBatch(_Batch):
             self.flush()
             row.save(using=alias, update_fields=self._names)
 
-    def update(self, row: Any, *, using: str | None = None) -> None:
-        """Write the fields of `row`, as `bulk_update()` does at the end of the block."""
+    def update(self, row: Any, *, using: str | None = None, final: bool = False) -> None:
+        """Write the fields of `row`, as `bulk_update()` does at the end of the block.
+
+        Its lists and dicts are taken as they are now if they are `final`.
+        """
         alias = using or router.db_for_write(type(row))
-        if self._stands_still or not self._waits(row, alias, _BulkTable):
+        table = _FinalTable if final else _BulkTable
+        if self._stands_still or not self._waits(row, alias, table):
             self._kept.setdefault((type(row), alias), []).append(row)
 
     def _waits(self, row: Any, alias: str, kind: type[_Table]) -> bool:
@@ -822,7 +834,7 @@ class _UpdateBatch(_Batch):
         values = self._table.values_of(row)
         if values is None:
             return False
-        if kind is _BulkTable:
+        if issubclass(kind, _BulkTable):
             self._few = [*self._few, row] if len(self._waiting) < _FEW else []
         self._wait(values, _size(values))
         return True
@@ -983,9 +995,12 @@ class _BulkTable(_Table):
 
     def values_of(self, row: Any) -> list[Any] | None:
         state = vars(row)
-        if not all(isinstance(state.get(f.attname), _FIXED) for f in self._fields):
+        if not all(self._stays(f, state.get(f.attname)) for f in self._fields):
             return None  # it may change until the end of the block
         return super().values_of(row)
+
+    def _stays(self, field: Any, value: Any) -> bool:
+        return isinstance(value, _FIXED)
 
     def _prepares_relations(self, row: Any) -> bool:
         try:
@@ -1002,6 +1017,13 @@ class _BulkTable(_Table):
         if not self.connection.features.requires_casted_case_in_updates:
             return value
         return f"CAST({value} AS {field.cast_db_type(self.connection)})"
+
+
+class _FinalTable(_BulkTable):
+    """The same for rows whose documents nothing changes any more."""
+
+    def _stays(self, field: Any, value: Any) -> bool:
+        return isinstance(value, (*_FIXED, list, dict) if isinstance(field, JSONField) else _FIXED)
 
 
 def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from migfix.columns.narrow_saves import computed
+from migfix.columns.narrow_saves import computed, listing
 from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
@@ -16,6 +16,7 @@ from migfix.facts.bulk import BulkUpdate
 from migfix.facts.changes import touches
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop
+from migfix.facts.settled import changed_later
 from migfix.facts.subqueries import is_given_sql, queries_in
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
@@ -33,13 +34,16 @@ from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 # Kinds whose values never change, so that a row has the same ones when the loop ends. The helper keeps
 # rows with others (also a list that is given to a column of texts) until then, for which nothing is gained.
 _FIXED = INERT - {"BinaryField"} | {"GenericIPAddressField"}
+_DOCUMENTS = frozenset({"JSONField"})
 # Expressions that may read other rows, which are written by then.
 _READING = frozenset({"Subquery", "Exists", "RawSQL", "Func"})
 _CREATING = frozenset({"create", "get_or_create", "update_or_create"})
 
 
-def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refusal]]:
-    """The fields that are written, and what may differ when they are written earlier. Raises ``Refused``."""
+def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[str], list[Refusal]]:
+    """The fields that are written, those of them that hold documents, and what may differ when they are written
+    earlier. Raises ``Refused``.
+    """
     for call in found.appends:
         batching.check_place(call, loop, "append()")
     batching.check_all_or_nothing(loop, "bulk_update()")
@@ -49,6 +53,8 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
     rows = _rows(found, loop)
     batching.check_row(loop, model, columns, rows)
     fields = _fields(found, columns)
+    documents = [name for name in fields if columns[name].kind in _DOCUMENTS]
+    _check_documents(loop, documents, columns)
     batching.check_columns(loop, model, fields, columns)
     _check_expressions(loop)
     _check_keys(loop, columns, fields)
@@ -59,7 +65,7 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[Refu
     caveats += saves.unique_caveats(loop, model, fields, "one by one, not all at once")
     caveats += check_nothing_looks(loop, model)
     check_nothing_is_loaded(loop, model)
-    return fields, caveats
+    return fields, documents, caveats
 
 
 def _check_rows(loop: Loop) -> None:
@@ -121,7 +127,7 @@ def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
         column = columns.get(name)
         if column is None:
             raise Refused(Reason.FIELD_UNKNOWN, f"`{name}` is not known to be a column")
-        if column.kind not in _FIXED:
+        if column.kind not in _FIXED | _DOCUMENTS:
             raise Refused(
                 Reason.VALUE,
                 f"the value of `{column.name}`, a {column.class_path or 'field of unknown class'}, "
@@ -129,6 +135,17 @@ def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
             )
         names[column.name] = None
     return list(names)
+
+
+def _check_documents(loop: Loop, fields: Sequence[str], columns: Mapping[str, FieldState]) -> None:
+    """Nothing changes them after their row was put into the list. Raises ``Refused``."""
+    fixed = [name for name, column in columns.items() if column.kind in _FIXED]
+    if fields and (node := changed_later(loop, fields, ["pk", *fixed])) is not None:
+        at = loop.at(node)
+        names = listing(fields, ())
+        raise Refused(
+            Reason.VALUE, f"{at} may change the value of {names} before bulk_update() writes it", at
+        )
 
 
 def _writes(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]) -> Iterator[uses.Use]:

@@ -1914,9 +1914,9 @@ LISTS_LEFT = {
     # the columns
     "a name of no column": (listed(APPENDED, '["slug", "nothing"]'), "field-unknown"),
     "the key": (listed(APPENDED, '["id"]'), "primary-key"),
-    "a document": (
-        "rows = []\nfor t in Token.objects.all():\n    t.data = t.value\n    rows.append(t)\n"
-        'Token.objects.bulk_update(rows, ["data"])\n',
+    "a document that changes later": (
+        "rows = []\ndata = {}\nfor t in Token.objects.all():\n    t.data = data\n    data[t.pk] = 1\n"
+        '    rows.append(t)\nToken.objects.bulk_update(rows, ["data"])\n',
         "value",
     ),
     # the values

@@ -443,6 +443,40 @@ def test_values_that_change_after_update_are_those_of_the_end(
     assert expected.error is None
 
 
+def test_final_documents_are_written_as_the_loop_goes(things: BaseDatabaseWrapper) -> None:
+    seen: list[Any] = []
+    with update_in_batches("json", "char", batch_size=6) as batch:
+        for thing in Thing.objects.order_by("pk"):
+            seen.append(thing.pk)
+            thing.json, thing.char = {"seen": seen}, "later"
+            batch.update(thing, final=True)
+            if len(seen) == 6:
+                assert Thing.objects.filter(char="later").count() == 6
+    assert Thing.objects.filter(char="later").count() == ROWS
+
+
+def test_final_documents_are_those_of_the_moment(things: BaseDatabaseWrapper) -> None:
+    """Of so many rows that `bulk_update()` is not asked to write them."""
+    Thing.objects.bulk_create(Thing(pk=pk) for pk in range(100, 160))
+    seen: list[Any] = []
+    with update_in_batches("json") as batch:
+        for thing in Thing.objects.order_by("pk"):
+            seen.append(thing.pk)
+            thing.json = {"seen": seen}
+            batch.update(thing, final=True)
+    counts = [len(each.json["seen"]) for each in Thing.objects.order_by("pk")]
+    assert counts == list(range(1, len(seen) + 1))
+
+
+def test_other_values_than_documents_are_not_final(things: BaseDatabaseWrapper) -> None:
+    with update_in_batches("char", batch_size=6) as batch:
+        for thing in Thing.objects.order_by("pk"):
+            thing.char = ["later"]
+            batch.update(thing, final=True)
+        assert not Thing.objects.filter(char__contains="later").exists()
+    assert Thing.objects.filter(char__contains="later").count() == ROWS
+
+
 def test_rows_that_are_kept_are_not_written_after_an_error(things: BaseDatabaseWrapper) -> None:
     with suppress(ZeroDivisionError), update_in_batches("json") as batch:
         for thing in Thing.objects.all():
