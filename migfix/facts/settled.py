@@ -11,8 +11,10 @@ A document may change as long as somebody holds it, and several rows may hold on
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 from migfix.facts.effects import Kind
 from migfix.facts.fresh import CHANGING, Turn, code_of
@@ -24,14 +26,23 @@ from migfix.reading.scopes import Binding, walk
 from migfix.reading.values import Manager, Row, Rows
 
 _MOST_STEPS = 20
-_MADE = ""  # the root of what this turn has made itself
+_MADE = ""  # the owner of what this turn has made itself
 _COPYING = frozenset("dict list sorted tuple set frozenset reversed enumerate zip".split())
 _MAKING = frozenset({"copy.deepcopy", "json.loads"})
-_PARTS_BY = frozenset("get pop items values keys setdefault copy".split())
+_PARTS_BY = frozenset("get pop items values keys setdefault".split())
 _CHANGING_PATHS = ("heapq.", "bisect.insort", "operator.i", "operator.setitem", "random.shuffle")
 
-Roots = frozenset[str]
-"""Of which columns of the turn's row an object is a part; with ``_MADE`` for objects of the turn's own."""
+
+class Piece(NamedTuple):
+    """An object of a turn: what one of the columns of its row holds, or one that the turn made; or a part of it."""
+
+    owner: str
+    is_part: bool = False
+
+
+Pieces: TypeAlias = frozenset[Piece] | None
+"""Which objects an expression may have for its value; None where it may be one that others know."""
+_OWN: Pieces = frozenset({Piece(_MADE)})
 
 
 def changed_later(loop: Loop, columns: Collection[str], others: Collection[str]) -> ast.AST | None:
@@ -50,8 +61,10 @@ class _Documents:
     loop: Loop
     columns: frozenset[str]
     fixed: frozenset[str]
-    _sources: dict[str, set[str | None]] = field(default_factory=dict)
-    _changes: list[tuple[ast.AST, Roots]] = field(default_factory=list)
+    # By owner: the objects that it may be, and those that may be put into it.
+    _given: dict[str, set[Piece | None]] = field(default_factory=dict)
+    _inside: dict[str, set[Piece | None]] = field(default_factory=dict)
+    _changes: list[tuple[ast.AST, frozenset[Piece]]] = field(default_factory=list)
     _others: list[ast.AST] = field(default_factory=list)
 
     def changed_later(self) -> ast.AST | None:
@@ -59,21 +72,23 @@ class _Documents:
             if (wrong := self._look_at(node, resolver)) is not None:
                 return wrong
         shared = self._shared()
-        for node, roots in self._changes:
-            if roots & shared or (roots - {_MADE} and self._is_after_append(node)):
+        for node, pieces in self._changes:
+            of_row = any(piece.owner != _MADE for piece in pieces)
+            if pieces & shared or (of_row and self._is_after_append(node)):
                 return node
         return self._others[0] if self._others and shared else None
 
     def _look_at(self, node: ast.AST, resolver: Resolver) -> ast.AST | None:
         """Notes what the node gives to columns and changes in place; gives it back if it is not understood."""
-        for name, value in self._given(node, resolver):
-            self._add({name}, self._roots(value, value, resolver))
+        for name, value in _assigned(node):
+            _add(self._given, {name}, self._pieces(value, value, resolver))
         for owner in self._changed(node, resolver):
-            roots = self._roots(owner, node, resolver)
-            if roots is not None:
-                self._changes.append((node, roots))
+            pieces = self._pieces(owner, node, resolver)
+            if pieces is not None:
+                self._changes.append((node, pieces))
                 for value in _put(node, resolver):
-                    self._add(roots, self._roots(value, node, resolver))
+                    owners = {piece.owner for piece in pieces}
+                    _add(self._inside, owners, self._pieces(value, node, resolver))
             elif self._is_from_before(owner, resolver):
                 self._others.append(node)
             else:
@@ -84,21 +99,6 @@ class _Documents:
             case ast.Call() if (resolver.path_of(node.func) or "").startswith(_CHANGING_PATHS):
                 return node
         return None
-
-    def _given(self, node: ast.AST, resolver: Resolver) -> Iterator[tuple[str, ast.expr]]:
-        """The columns that an assignment sets, each with what it is given."""
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                for target in targets:
-                    for part in walk(target):
-                        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
-                            yield part.attr, value if part is target else _anything()
-            case ast.AnnAssign(target=ast.Attribute(attr=name), value=ast.expr() as value):
-                yield name, value
-            case ast.For(target=target) | ast.withitem(optional_vars=ast.expr() as target):
-                for part in walk(target):
-                    if isinstance(part, ast.Attribute):
-                        yield part.attr, _anything()
 
     def _changed(self, node: ast.AST, resolver: Resolver) -> Iterator[ast.expr]:
         """The objects that the node changes in place; rows are not meant."""
@@ -119,59 +119,82 @@ class _Documents:
                 if not query and not (bulk and call in bulk.appends):
                     yield owner
 
-    def _roots(
-        self, node: ast.expr, at: ast.AST, resolver: Resolver, depth: int = 0
-    ) -> Roots | None:
-        """What the object is a part of; None where it may be one that others know."""
+    def _pieces(self, node: ast.expr, at: ast.AST, resolver: Resolver, depth: int = 0) -> Pieces:
+        """Which objects the value may be; what a collection that it makes holds is noted."""
         if depth > _MOST_STEPS:
             return None
         if plain.is_scalar(kind_of(node, resolver)):
-            return frozenset({_MADE})
+            return _OWN
+        deeper = partial(self._pieces, at=at, resolver=resolver, depth=depth + 1)
         match node:
             case ast.Constant() | ast.JoinedStr() | ast.Compare():
-                return frozenset({_MADE})
+                return _OWN
             case ast.Attribute(value=ast.Name(id=name), attr=column) if name == self.loop.row:
-                if resolver.scope is not self.loop.resolver.scope:
-                    return None
-                if column in self.fixed:
-                    return frozenset({_MADE})
-                return frozenset({column}) if column in self.columns else None
-            case ast.Subscript(value=inner) | ast.Starred(value=inner) | ast.NamedExpr(value=inner):
-                return self._roots(inner, at, resolver, depth + 1)
-            case ast.Dict(keys=keys, values=values):
-                return self._of_all([*values, *filter(None, keys)], at, resolver, depth)
-            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
-                return self._of_all(parts, at, resolver, depth)
-            case ast.BoolOp(values=parts):
-                return self._of_all(parts, at, resolver, depth)
-            case ast.IfExp(body=first, orelse=second) | ast.BinOp(left=first, right=second):
-                return self._of_all([first, second], at, resolver, depth)
-            case ast.Call():
-                return self._of_call(node, at, resolver, depth)
+                return self._of_row(column, resolver)
+            case ast.NamedExpr(value=inner):
+                return deeper(inner)
+            case ast.Subscript(value=inner):
+                return _parts_of(deeper(inner))
+            case ast.BoolOp(values=several):
+                return _any_of(map(deeper, several))
+            case ast.IfExp(body=first, orelse=second):
+                return _any_of([deeper(first), deeper(second)])
             case ast.Name():
                 return self._of_name(node, at, resolver, depth)
-        return None
+            case ast.Call():
+                return self._of_call(node, at, resolver, depth)
+        return self._of_collection(node, at, resolver, depth)
 
-    def _of_all(
-        self, parts: Sequence[ast.expr], at: ast.AST, resolver: Resolver, depth: int
-    ) -> Roots | None:
-        found = [self._roots(part, at, resolver, depth + 1) for part in parts]
-        known = [roots for roots in found if roots is not None]
-        return frozenset({_MADE}).union(*known) if len(known) == len(found) else None
+    def _of_row(self, column: str, resolver: Resolver) -> Pieces:
+        if resolver.scope is not self.loop.resolver.scope:
+            return None
+        if column in self.fixed:
+            return _OWN
+        return frozenset({Piece(column)}) if column in self.columns else None
 
-    def _of_call(self, call: ast.Call, at: ast.AST, resolver: Resolver, depth: int) -> Roots | None:
+    def _of_collection(self, node: ast.expr, at: ast.AST, resolver: Resolver, depth: int) -> Pieces:
+        """A new object, of which what it holds is noted: a display, or what two are put together to."""
+        deeper = partial(self._pieces, at=at, resolver=resolver, depth=depth + 1)
+        match node:
+            case ast.Dict(keys=keys, values=values):
+                given = [
+                    _parts_of(deeper(value)) if key is None else deeper(value)
+                    for key, value in zip(keys, values, strict=True)
+                ]
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+                given = [
+                    _parts_of(deeper(e.value)) if isinstance(e, ast.Starred) else deeper(e)
+                    for e in elements
+                ]
+            case ast.BinOp(left=left, right=right):
+                given = [_parts_of(deeper(left)), _parts_of(deeper(right))]
+            case _:
+                return None
+        return self._made_of(given)
+
+    def _made_of(self, given: Iterable[Pieces]) -> Pieces:
+        for pieces in given:
+            _add(self._inside, {_MADE}, pieces)
+        return _OWN
+
+    def _of_call(self, call: ast.Call, at: ast.AST, resolver: Resolver, depth: int) -> Pieces:
         if resolver.path_of(call.func) in _MAKING:
-            return frozenset({_MADE})
-        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            return _OWN
+        deeper = partial(self._pieces, at=at, resolver=resolver, depth=depth + 1)
         match call.func:
             case ast.Name(id=name) if name in _COPYING and resolver.module.is_builtin(name):
-                return self._of_all(given, at, resolver, depth)
+                named = [deeper(keyword.value) for keyword in call.keywords]
+                return self._made_of([*(_parts_of(deeper(each)) for each in call.args), *named])
+            case ast.Attribute(value=owner, attr="copy"):
+                known = not isinstance(resolver.value(owner), (Manager, Rows, Row))
+                return self._made_of([_parts_of(deeper(owner))]) if known else None
             case ast.Attribute(value=owner, attr=method) if method in _PARTS_BY:
-                query = isinstance(resolver.value(owner), (Manager, Rows, Row))
-                return None if query else self._of_all([owner, *given], at, resolver, depth)
+                if isinstance(resolver.value(owner), (Manager, Rows, Row)):
+                    return None
+                return _any_of([_parts_of(deeper(owner)), *map(deeper, call.args)])
         return None
 
-    def _of_name(self, name: ast.Name, at: ast.AST, resolver: Resolver, depth: int) -> Roots | None:
+    def _of_name(self, name: ast.Name, at: ast.AST, resolver: Resolver, depth: int) -> Pieces:
         """What a name stands for that this turn has surely bound before."""
         scope = resolver.scope
         bindings = scope.bindings.get(name.id, [])
@@ -180,13 +203,17 @@ class _Documents:
         own = inside and all(scope.is_inside(b.statement, self.loop.node) for b in bindings)
         if not own or not any(scope.is_always_before(b, at) for b in bindings):
             return None
-        found = [
-            None if value is None else self._roots(value, binding.statement, resolver, depth + 1)
-            for binding in bindings
-            for value in [_value_of(binding, self.loop)]
-        ]
-        known = [roots for roots in found if roots is not None]
-        return frozenset().union(*known) if len(known) == len(found) else None
+        return _any_of(self._of_binding(binding, resolver, depth) for binding in bindings)
+
+    def _of_binding(self, binding: Binding, resolver: Resolver, depth: int) -> Pieces:
+        at = binding.statement
+        match at:
+            case ast.For(iter=iterated) if at is not self.loop.node:
+                return _parts_of(self._pieces(iterated, at, resolver, depth + 1))
+            case ast.Assign() | ast.AnnAssign() if binding.value is not None:
+                found = self._pieces(binding.value, at, resolver, depth + 1)
+                return found if binding.position is None else _parts_of(found)
+        return None
 
     def _is_from_before(self, node: ast.expr, resolver: Resolver) -> bool:
         """Is it the object that a name stands for since before the loop, and not a part of it?"""
@@ -197,18 +224,22 @@ class _Documents:
         inside = any(scope.is_inside(b.statement, self.loop.node) for b in bindings)
         return not inside and not scope.is_of_inner(node)
 
-    def _add(self, names: Collection[str], roots: Roots | None) -> None:
-        for name in names:
-            self._sources.setdefault(name, set()).update({None} if roots is None else roots)
-
-    def _shared(self) -> Roots:
-        """The columns whose documents may have parts that others know."""
-        shared: set[str | None] = {None}
-        while True:
-            more = {name for name, known in self._sources.items() if known & shared} - shared
-            if not more:
-                return frozenset(n for n in shared if n is not None and n in {*self.columns, _MADE})
-            shared |= more
+    def _shared(self) -> frozenset[Piece]:
+        """The objects that others may know, among those of the documents' columns and of the turn's own."""
+        owners = [*self.columns, _MADE]
+        shared: set[Piece | None] = {None}
+        before = -1
+        while before != len(shared):
+            before = len(shared)
+            for owner in owners:
+                given, inside = self._given.get(owner, set()), self._inside.get(owner, set())
+                if owner != _MADE and given & shared:
+                    shared |= {Piece(owner), Piece(owner, is_part=True)}
+                reached = given | inside
+                parts = {Piece(each.owner, is_part=True) for each in reached if each is not None}
+                if (inside | parts) & shared:
+                    shared.add(Piece(owner, is_part=True))
+        return frozenset(each for each in shared if each is not None)
 
     def _is_after_append(self, node: ast.AST) -> bool:
         bulk = self.loop.bulk_update
@@ -216,19 +247,38 @@ class _Documents:
         return any(_place(node) > _place(append) for append in appends)
 
 
+def _add(known: dict[str, set[Piece | None]], owners: Collection[str], pieces: Pieces) -> None:
+    for owner in owners:
+        known.setdefault(owner, set()).update({None} if pieces is None else pieces)
+
+
+def _any_of(several: Iterable[Pieces]) -> Pieces:
+    found = list(several)
+    known = [pieces for pieces in found if pieces is not None]
+    return frozenset().union(*known) if len(known) == len(found) else None
+
+
+def _parts_of(pieces: Pieces) -> Pieces:
+    return pieces and frozenset(Piece(piece.owner, is_part=True) for piece in pieces)
+
+
+def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """The attributes that the node sets, by their names alone, each with what it is given."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                for part in walk(target):
+                    if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
+                        yield part.attr, value if part is target else _anything()
+        case ast.AnnAssign(target=ast.Attribute(attr=name), value=ast.expr() as value):
+            yield name, value
+        case ast.For(target=target) | ast.withitem(optional_vars=ast.expr() as target):
+            yield from ((n.attr, _anything()) for n in walk(target) if isinstance(n, ast.Attribute))
+
+
 def _anything() -> ast.expr:
     """Stands for a value that is not written out."""
     return ast.Await(ast.Constant(None))
-
-
-def _value_of(binding: Binding, loop: Loop) -> ast.expr | None:
-    """What the name is bound to, or a thing that this is a part of."""
-    match binding.statement:
-        case ast.For(iter=iterated) if binding.statement is not loop.node:
-            return iterated
-        case ast.Assign() | ast.AnnAssign():
-            return binding.value
-    return None
 
 
 def _put(node: ast.AST, resolver: Resolver) -> Iterator[ast.expr]:

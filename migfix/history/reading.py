@@ -377,6 +377,18 @@ def _changed_in_place(tree: ast.Module) -> Iterator[str]:
             yield node.value.id  # type: ignore[attr-defined]
 
 
+def _only_adds(step: ast.stmt) -> bool:
+    """``found.append(x)``, ``found.extend(x)``, ``found += x``"""
+    match step:
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(), attr="append" | "extend"))
+        ):
+            return True
+        case ast.AugAssign(target=ast.Name(), op=ast.Add()):
+            return True
+    return isinstance(step, ast.Pass)
+
+
 def is_literal(value: object) -> bool:
     """Whether no part of the value is a call or unknown. Names count as literal."""
     if isinstance(value, Call | Unknown):
@@ -447,6 +459,8 @@ class _Reader:
         settings: list[str] = []
         for part in parts:
             value = self.scope.value(part)
+            if isinstance(value, Call | Unknown):
+                value = (value, *map(self.scope.value, self._surely_returned(part)))
             for item in value if isinstance(value, tuple | frozenset) else (value,):
                 match item:
                     case (str() as label, str() as name):
@@ -460,6 +474,50 @@ class _Reader:
                             Unknown(f"line {part.lineno}: a dependency that is not a literal")
                         )
         return tuple(keys), tuple(settings)
+
+    def _surely_returned(self, node: ast.expr) -> Sequence[ast.expr]:
+        """What is in the list that a function of the file returns, whatever it adds to that under conditions.
+
+        def get_dependencies():
+            dependencies = [("shop", "0001_initial")]
+            if "billing" in settings.INSTALLED_APPS:
+                dependencies.append(("billing", "0001_initial"))
+            return dependencies
+        """
+        match node:
+            case ast.Call(func=ast.Name(id=called), args=[], keywords=[]):
+                functions = [n for n in self.scope.tree.body if getattr(n, "name", "") == called]
+            case _:
+                return ()
+        match functions:
+            case [ast.FunctionDef(body=[*before, ast.Return(value=returned)], decorator_list=[])]:
+                pass
+            case _:
+                return ()
+        if isinstance(returned, ast.List | ast.Tuple):
+            return (
+                ()
+                if any(isinstance(n, ast.Return) for s in before for n in ast.walk(s))
+                else returned.elts
+            )
+        listed: Sequence[ast.expr] = ()
+        for step in before:
+            match step:
+                case ast.Expr(value=ast.Constant()):
+                    continue
+                case ast.Assign(
+                    targets=[ast.Name(id=name)], value=ast.List(elts=elements)
+                ) | ast.AnnAssign(target=ast.Name(id=name), value=ast.List(elts=elements)) if (
+                    isinstance(returned, ast.Name) and name == returned.id and not listed
+                ):
+                    listed = elements
+                case ast.If(body=body, orelse=orelse) if all(map(_only_adds, [*body, *orelse])):
+                    continue
+                case _ if _only_adds(step):
+                    continue
+                case _:
+                    return ()
+        return listed
 
     def _atomic(self, parts: list[ast.expr]) -> bool | Unknown:
         value = self.scope.value(parts[-1]) if parts else True

@@ -25,6 +25,7 @@ WHOLE = """
 from django.db import migrations, transaction
 import copy, json, random
 DEFAULT = {"a": {"b": 1}}
+MAPPING = {}
 def get_default():
     return {"a": {"b": 1}}
 def fill(props):
@@ -72,7 +73,7 @@ STAYING = {
     "a name for it": 'props = row.props\nprops["x"] = 1\nrow.props = props',
     "a name for it or another": 'props = row.props or {}\nprops["x"] = 1\nrow.props = props',
     "more parts": 'row.props.update({"x": 1})',
-    "a part that moves": 'row.props["x"] = row.props.pop("y", None)',
+    "a part taken from a copy": 'params = dict(row.props or {})\nfound = params.pop("a", None)\nif found is None:\n    continue\nrow.props = params',
     "a part for another column": 'row.more = row.props.pop("m", None)',
     "a copy of all": 'row.props = copy.deepcopy(DEFAULT)\nrow.props["x"] = 1',
     "what a function gives": "row.props = get_default()",
@@ -89,8 +90,12 @@ STAYING = {
     "nothing": "row.more = None",
     "a text": "row.more = row.name",
     "a number": "row.more = 5",
-    "a list": "row.more = [row.pk, {}]",
+    "a copy by list": "row.more = list(row.props)",
     "a truth": "row.more = False",
+    "a copy by dict, some rows alone": 'params = dict(row.props or {})\nif "a" not in params:\n    continue\nparams["x"] = "s"\nrow.props = params',
+    "a copy by dict": 'params = dict(row.props)\nparams["x"] = "s"\nrow.props = params',
+    "parts of a constant": "new, more = MAPPING[row.name]\nrow.name = new\nrow.props.update(more)",
+    "parts that others know": "row.props.update(shared)",
 }
 CHANGING = {
     "shared that changes": 'row.props = DEFAULT\nrow.props["x"] = row.pk',
@@ -126,7 +131,7 @@ CHANGING = {
     "alias kept": 'seen.append(row.props)\nfor one in seen:\n    one["x"] = row.pk',
     "alias kept 2": 'seen.append(row.props)\nfirst = seen[0]\nfirst["x"] = row.pk',
     "global": 'row.props = DEFAULT\nDEFAULT["x"] = row.pk',
-    "swap": 'row.props, row.more = row.more, row.props\nrow.props = shared\nrow.props["x"] = row.pk',
+    "swap": 'row.more = shared\nrow.props["m"] = row.more\nrow.props["m"]["x"] = row.pk',
     "module": 'row.props = DEFAULT["a"]\nDEFAULT["a"]["b"] = row.pk',
     "sort": 'row.props = shared["a"]\nshared["a"].append(row.pk)\nrow.props.sort()',
     "ior": 'row.props = shared\nrow.props |= {"x": row.pk}',
@@ -134,6 +139,9 @@ CHANGING = {
     "cond": 'd = shared if row.pk > 1 else {}\nd["x"] = row.pk\nrow.props = d',
     "setitem": 'row.props = shared\nrow.props.__setitem__("x", row.pk)',
     "map": 'row.props = shared\nlist(map(shared["a"].append, [row.pk]))',
+    "upd deep": 'row.props.update(shared)\nrow.props["a"].append(row.pk)',
+    "upd deep2": "row.props.update(shared)\nfor v in row.props.values():\n    v.append(row.pk)",
+    "dict deep": 'p = dict(shared)\np["x"] = 1\np["a"].append(row.pk)\nrow.props = p',
 }
 AFTER = {
     "the row": 'row.props["x"] = 1',

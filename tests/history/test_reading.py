@@ -110,6 +110,28 @@ def test_code_may_be_named_and_unpacked_arguments_leave_it_open():
     assert (named.code.id, named.reverse_code.id, unpacked.code) == ("a", "b", None)
 
 
+RETURNED = {
+    "a list": ("return [('a', '1')]", 1),
+    "a list with a docstring": ("'''x'''\n    return [('a', '1')]", 1),
+    "a list that grows": ("found = [('a', '1')]\n    if x():\n        found.append(('b', '1'))\n    return found", 1),
+    "a list that surely grows": ("found: list = [('a', '1')]\n    found += MORE\n    return found", 1),
+    "a list on some ways": ("if x():\n        return []\n    return [('a', '1')]", 0),
+    "a list that shrinks": ("found = [('a', '1')]\n    found.pop()\n    return found", 0),
+    "a list that is made anew": ("found = [('a', '1')]\n    if x():\n        found = []\n    return found", 0),
+    "another list": ("found = [('a', '1')]\n    return other", 0),
+    "a part of it": ("found = [('a', '1')]\n    return found[1:]", 0),
+    "nothing that is written out": ("return list(x())", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "count"), RETURNED.values(), ids=RETURNED)
+def test_dependencies_that_a_function_returns(body, count):
+    source = read("dependencies = found()", f"def found():\n    {body}\n")
+    known = [each for each in source.dependencies if isinstance(each, tuple)]
+    assert known == [("a", "1")] * count
+    assert any(isinstance(each, Unknown) for each in source.dependencies)
+
+
 def test_dependencies_in_their_forms():
     source = read(
         "dependencies = [('a', '1'), migrations.swappable_dependency(settings.AUTH_USER_MODEL), f()] + MORE\n"
