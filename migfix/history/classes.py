@@ -28,6 +28,11 @@ _KNOWN = {
     "model_utils.fields.AutoLastModifiedField": True,
 }
 
+# Relations through a table of their own, by a manager: they have no column, and no save() looks at them.
+_WITHOUT_COLUMN = frozenset(
+    "taggit.managers.TaggableManager modelcluster.contrib.taggit.ClusterTaggableManager".split()
+)
+
 _ROOTS = fields(Is.KNOWN)
 _BY_OPTIONS = fields(Is.BY_OPTIONS)
 # What a field class may define without a part in loading, saving or comparing its values.
@@ -160,6 +165,8 @@ class Classes:
 
     def field_class(self, path: str) -> FieldClass:
         """What is known of a field class by its dotted path."""
+        if path in _WITHOUT_COLUMN:
+            return FieldClass(saved_as="ManyToManyField", doubt="its manager is not Django's")
         if path not in self._fields:
             self._fields[path] = _field_class(tuple(self._ancestry(path)))
         return self._fields[path]

@@ -247,6 +247,19 @@ def test_what_a_class_keeps_to_itself(custom, text):
     assert (found.kind, found.null, found.verified) == ("CharField", True, True)
 
 
+@pytest.mark.parametrize("name", ["TaggableManager", "Other"])
+def test_a_manager_that_is_no_column(written, name):
+    key = '("id", models.AutoField(primary_key=True))'
+    field = f'("tags", taggit.managers.{name}(to="taggit.Tag"))'
+    written.migration(
+        "shop.0001_initial",
+        f'migrations.CreateModel("Item", [{key}, {field}]),',
+        top="import taggit.managers\n",
+    )
+    found = written.state("shop.0001_initial").model("shop", "Item").field("tags")
+    assert (found.has_column is False) == (name == "TaggableManager")
+
+
 OWN_WAYS = {
     "an attribute of Django's": init('self.null = kwargs.pop("empty", False)'),
     "an option of Django's": init('self.longest = kwargs.pop("max_length", 3)'),
