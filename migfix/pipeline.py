@@ -218,7 +218,7 @@ class Engine:
         )
         planned = [
             self._kept(each, source.path)
-            for each in self._planned(worlds, Names(module, place.module), facts)
+            for each in self._planned(source.path, worlds, Names(module, place.module), facts)
         ]
         edits: tuple[FileEdit, ...] = ()
         if any(each.rewrites for each in planned):
@@ -236,10 +236,10 @@ class Engine:
         return planned if why is None else planned.left(why, Reason.NOT_VERIFIED)
 
     def _planned(
-        self, worlds: Sequence[World], names: Names, facts: ProjectFacts
+        self, path: Path, worlds: Sequence[World], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
         known = self.settings.databases
-        running_on = Databases(known, certain=True) if known else facts.databases
+        running_on = Databases(known, certain=True) if known else facts.databases_of(path)
         size = self.settings.batch_size
         surroundings = Surroundings(
             running_on,

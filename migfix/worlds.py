@@ -14,6 +14,7 @@ from migfix import databases
 from migfix.discovery import Project, own_code, project_of
 from migfix.files import Files
 from migfix.guards import Guards
+from migfix.history.engines import Engines
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.recorded import Recorded
@@ -88,6 +89,18 @@ class ProjectFacts:
         found, unknown = databases.detect(self.project)
         certain = unknown is None and not found >= databases.ALL_BUT_ORACLE
         return Databases(found, certain, unknown)
+
+    def databases_of(self, path: Path) -> Databases:
+        """The same, but for those on which the file, or what it depends on, could not have run."""
+        ruled_out = self.engines.ruled_out(self.project.migration(path))
+        names = self.databases.names - ruled_out
+        if not names or names == self.databases.names or self.databases.unknown is not None:
+            return self.databases
+        return Databases(names, certain=not names >= databases.ALL_BUT_ORACLE)
+
+    @cached_property
+    def engines(self) -> Engines:
+        return Engines(self.history)
 
     @cached_property
     def library(self) -> Library:
