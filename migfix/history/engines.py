@@ -151,9 +151,10 @@ class Engines:
         }
         found: frozenset[str] = frozenset()
         for file, data in files:
+            if found == _ALL_OTHERS:
+                break
             if _WORTH_READING.search(data) and (label, file.name) not in replaced:
-                for operation in self._source(file).operations:
-                    found |= _ruled_out_by(operation)
+                found = found.union(*map(_ruled_out_by, self._source(file).operations))
         return found
 
     def _source(self, file: MigrationFile) -> MigrationSource:
