@@ -12,6 +12,7 @@ https://docs.djangoproject.com/en/stable/ref/signals/#module-django.db.models.si
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -36,6 +37,7 @@ class _Role(Enum):
     INSTANCE = auto()
     GIVEN = auto()  # the dictionary of all that is handed over
     QUIET = auto()  # something whose truth runs no code
+    UNKNOWN = auto()
 
 
 _HANDED: Mapping[str, _Role] = {
@@ -45,7 +47,7 @@ _HANDED: Mapping[str, _Role] = {
         "signal raw created using update_fields origin action reverse".split(), _Role.QUIET
     ),
 }
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_DYNAMIC = frozenset("globals locals vars exec eval setattr".split())
 _Roles = Mapping[str, _Role]
 
 
@@ -73,11 +75,12 @@ class Guards:
             if found is None:
                 return False
             function, scope = found
-        if not _is_plain(function, scope):
+        names = _Names(scope.tree)
+        if not names.are_plain or not _is_plain(function, scope, names):
             return False
         try:
-            reading = _Reading(function, scope, self._models)
-            return reading.is_silent(function.body, _roles_of(function, scope.tree))
+            reading = _Reading(names, scope, self._models)
+            return reading.is_silent(function.body, _roles_of(function))
         except _Acts:
             return False
 
@@ -89,9 +92,12 @@ class Guards:
             return None
         named = [k.value for k in connection.keywords if k.arg == "receiver"]
         given = [*named, *connection.args][:1]
-        module, _, name = ((scope.dotted(given[0]) if given else None) or "").rpartition(".")
+        here = _Names(scope.tree)
+        if not given or not here.are_plain or not here.is_bound_once(_root_of(given[0])):
+            return None
+        module, _, name = (scope.dotted(given[0]) or "").rpartition(".")
         where = scope if module == scope.module else self._module(module)
-        if where is None or where.names.get(name) != f"{module}.{name}":
+        if where is None or not _Names(where.tree).is_bound_once(name):
             return None
         functions = [n for n in where.tree.body if getattr(n, "name", "") == name]
         match functions:
@@ -124,32 +130,67 @@ def _decorated(tree: ast.Module, connection: ast.expr) -> ast.FunctionDef | None
     return None
 
 
-def _is_plain(function: ast.FunctionDef, scope: Scope) -> bool:
+class _Names:
+    """How often a module binds each of its names, wherever."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._bound = Counter(name for node in nodes_of(tree) for name in _bound_by(node))
+        loads = (n.id for n in nodes_of(tree) if isinstance(n, ast.Name))
+        self.are_plain = "*" not in self._bound and _DYNAMIC.isdisjoint(loads)
+
+    def is_bound_once(self, name: str) -> bool:
+        return self._bound[name] == 1
+
+    def is_builtin(self, name: str) -> bool:
+        return not self._bound[name]
+
+
+def _root_of(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_plain(function: ast.FunctionDef, scope: Scope, names: _Names) -> bool:
     """Is it called as it is written, and does it give no names to others?"""
-    decorators = (d.func if isinstance(d, ast.Call) else d for d in function.decorator_list)
-    return all(scope.dotted(each) in _RECEIVER for each in decorators) and not any(
+    decorators = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
+    known = all(
+        scope.dotted(each) in _RECEIVER and names.is_bound_once(_root_of(each))
+        for each in decorators
+    )
+    return known and not any(
         isinstance(node, (ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom, ast.Await))
         for node in ast.walk(function)
     )
 
 
-def _roles_of(function: ast.FunctionDef, tree: ast.Module) -> _Roles:
+def _roles_of(function: ast.FunctionDef) -> _Roles:
     given = function.args
-    around = (n for n in nodes_of(tree) if isinstance(n, _FUNCTIONS) and n is not function)
-    hiding = (node for outer in around if function in ast.walk(outer) for node in ast.walk(outer))
-    roles = {name: _Role.QUIET for node in hiding for name in _bound_by(node)}
-    named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-    roles |= {each.arg: _HANDED.get(each.arg, _Role.QUIET) for each in named}
-    roles |= {given.vararg.arg: _Role.QUIET} if given.vararg else {}
+    roles = {
+        each.arg: _HANDED.get(each.arg, _Role.UNKNOWN)
+        for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)
+    }
+    roles |= {given.vararg.arg: _Role.UNKNOWN} if given.vararg else {}
     return roles | ({given.kwarg.arg: _Role.GIVEN} if given.kwarg else {})
 
 
 def _bound_by(node: ast.AST) -> Iterator[str]:
-    """The names that a function around the receiver gives to what is not known, imports apart."""
+    """The names that the node gives to something."""
     match node:
-        case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+        case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             yield name
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.alias(name=name, asname=other):
+            yield other or name.partition(".")[0]
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            yield from names
+        case (
+            ast.ExceptHandler(name=str(name))
+            | ast.MatchAs(name=str(name))
+            | ast.MatchStar(name=str(name))
+            | ast.MatchMapping(rest=str(name))
+        ):
             yield name
 
 
@@ -157,7 +198,7 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
 class _Reading:
     """Follows one receiver as a historical model would run it. Raises ``_Acts``."""
 
-    function: ast.FunctionDef
+    names: _Names
     scope: Scope
     models: HistoricalModels
     steps: int = 0
@@ -221,9 +262,9 @@ class _Reading:
                 return None if holds is None else not holds
             case ast.BoolOp(op=op, values=values):
                 return self._of_several(values, isinstance(op, ast.Or), roles)
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if (
-                name not in roles and name not in self.scope.names
-            ):
+            case ast.Call(
+                func=ast.Name(id=name), args=args, keywords=[]
+            ) if name not in roles and self.names.is_builtin(name):
                 return self._of_builtin(name, args, roles)
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return self._of_comparison(left, op, right, roles)
@@ -255,17 +296,7 @@ class _Reading:
                 wanted = _Role.INSTANCE if name == "isinstance" else _Role.CLASS
                 if self._role(owner, roles) is wanted:
                     return self._is_any(classes, self.models.may_descend_from, roles)
-            case "hasattr", [owner, ast.Constant(value=str(attribute))]:
-                if self._lacks(owner, attribute, roles):
-                    return False
-            case "getattr", [owner, ast.Constant(value=str(attribute)), ast.Constant(value=value)]:
-                if self._lacks(owner, attribute, roles):
-                    return bool(value)
         raise _Acts
-
-    def _lacks(self, owner: ast.expr, attribute: str, roles: _Roles) -> bool:
-        role = self._role(owner, roles)
-        return role in (_Role.CLASS, _Role.INSTANCE) and not self.models.may_have(attribute)
 
     def _of_comparison(
         self, left: ast.expr, op: ast.cmpop, right: ast.expr, roles: _Roles
@@ -289,11 +320,9 @@ class _Reading:
     def _is_any(self, classes: ast.expr, may: Callable[[str], bool], roles: _Roles) -> bool | None:
         """False where it is none of these classes; None for others, if they are looked up by their names alone."""
         for node in _parts(classes):
-            root = node
-            while isinstance(root, ast.Attribute):
-                root = root.value
-            hidden = isinstance(root, ast.Name) and root.id in roles
-            path = None if hidden else self.scope.dotted(node)
+            root = _root_of(node)
+            known = root not in roles and self.names.is_bound_once(root)
+            path = self.scope.dotted(node) if known else None
             if path is None:
                 raise _Acts
             if may(path):
@@ -309,8 +338,8 @@ class _Reading:
 
     def _is_quiet(self, node: ast.expr, roles: _Roles) -> bool:
         """Does it run no code to look at it?"""
-        if self._role(node, roles) is not None or isinstance(node, ast.Name):
-            return True
+        if (role := self._role(node, roles)) is not None:
+            return role not in (_Role.INSTANCE, _Role.UNKNOWN)
         owner = node
         path: list[str] = []
         while isinstance(owner, ast.Attribute):

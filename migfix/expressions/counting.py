@@ -14,8 +14,9 @@ from migfix.expressions.path import Path
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
-from migfix.reading.lookups import Route, route
+from migfix.reading.lookups import Route, route, sorting_route
 from migfix.reading.values import Manager, Rows, Step
+from migfix.source import last_name
 
 # Of several rows, in whatever order these are read.
 AGGREGATES = frozenset({"Count", "Min", "Max", "Sum", "Avg"})
@@ -87,8 +88,16 @@ def may_repeat_rows(loop: Loop) -> bool:
     return any(
         _may_join(step, loop)
         for step in _steps(loop.rows, loop)
-        if not distinct or step is None or step.name not in {"filter", "alias"}
+        if not distinct or step is None or not _adds_no_column(step)
     ) or (loop.rows.manager.related and not distinct)
+
+
+def _adds_no_column(step: Step) -> bool:
+    """Does it load nothing by itself, as conditions do?"""
+    if step.name not in {"filter", "exclude", "alias"}:
+        return False
+    names = (last_name(n.func) for n in ast.walk(step.node) if isinstance(n, ast.Call))
+    return "FilteredRelation" not in names  # which select_related() may load
 
 
 def _steps(rows: Rows, loop: Loop) -> Iterator[Step | None]:
@@ -109,14 +118,20 @@ def _ordering_may_join(loop: Loop) -> bool:
     if isinstance(loop.model, Unknown):
         return True
     ordering = loop.model.options.get("ordering", ())
-    return not isinstance(ordering, tuple) or not all(_is_single(name, loop) for name in ordering)
+    return not isinstance(ordering, tuple) or not all(
+        _sorts_by_itself(name, loop) for name in ordering
+    )
 
 
 def _may_join(step: Step | None, loop: Loop) -> bool:
     if step is None:
         return True
-    if step.name in {"all", "only", "defer", "using", "iterator", "list()", "reverse", "exclude"}:
+    if step.name in {"all", "only", "defer", "using", "iterator", "list()", "reverse"}:
         return False
+    if step.name in {"filter", "exclude"} and _compares_to_joined(step, loop):
+        return True
+    if step.name == "exclude":
+        return False  # what leads to several rows is a subquery there
     if step.name in {"annotate", "alias"} and step.call is not None:
         values = [keyword.value for keyword in step.call.keywords]
         return bool(step.call.args) or any(_may_join_by(value, loop) for value in values)
@@ -134,6 +149,29 @@ def _may_join(step: Step | None, loop: Loop) -> bool:
     return not all(_is_single(n, loop) or _is_annotated(n, step, loop) for n in step.lookups)
 
 
+def _compares_to_joined(step: Step, loop: Loop) -> bool:
+    """``filter(n__lte=F("lines__n"))``: may a value of the condition join? One behind a name as well."""
+    given = [*step.call.args, *(k.value for k in step.call.keywords)] if step.call else []
+    scope = loop.resolver.scope
+    for node in [n for value in given for n in ast.walk(value)]:
+        bound = scope.bindings.get(node.id, []) if isinstance(node, ast.Name) else []
+        values = [b.value for b in bound if b.value is not None]
+        calls = [value for value in [node, *values] if isinstance(value, ast.Call)]
+        if any(_is_of_queries(call, loop) and _may_join_by(call, loop) for call in calls):
+            return True
+    return False
+
+
+def _is_of_queries(call: ast.Call, loop: Loop) -> bool:
+    """Is it an expression of Django's, of those that read no other query?"""
+    path = loop.resolver.path_of(call.func) or ""
+    return path.startswith("django.db.models.") and last_name(call.func) not in _OF_THEIR_OWN
+
+
+# ``Q`` holds conditions, the others queries of their own.
+_OF_THEIR_OWN = frozenset({"Q", "Subquery", "Exists", "OuterRef"})
+
+
 def _may_join_by(value: ast.expr, loop: Loop) -> bool:
     """The same for an annotation: a column or function of each row does not, nor does one of a group.
 
@@ -144,6 +182,8 @@ def _may_join_by(value: ast.expr, loop: Loop) -> bool:
     package, _, name = (loop.resolver.path_of(value.func) or "").rpartition(".")
     if package == "django.db.models" and name in AGGREGATES | {"Value"}:
         return False
+    if name == "Random" or any(isinstance(k.value, ast.Constant) for k in value.keywords):
+        return True  # of which no two are alike; a text may be the name of a column
     if package != "django.db.models.functions" and (package, name) != ("django.db.models", "F"):
         return True
     named = [argument for argument in value.args if isinstance(argument, ast.Constant)]
@@ -157,7 +197,7 @@ def _sorts_in_row(order: ast.expr, loop: Loop) -> bool:
     """Does an order such as ``"-name"`` or ``F("name").desc()`` go by columns of the row alone?"""
     match order:
         case ast.Constant(value=name):
-            return name == "?" or _is_single(name, loop)
+            return _sorts_by_itself(name, loop)
         case ast.Call(func=ast.Attribute(value=ast.Call() as inner, attr="asc" | "desc")):
             return not _may_join_by(inner, loop)
     return not _may_join_by(order, loop)
@@ -168,9 +208,20 @@ def _is_annotated(name: object, step: Step, loop: Loop) -> bool:
     assert isinstance(loop.rows, Rows)
     if not isinstance(name, str):
         return False
+    if step not in loop.rows.steps:  # of another query, whose annotations are its own
+        return False
     before = loop.rows.steps[: loop.rows.steps.index(step)]
     calls = [each.call for each in before if each.name in {"annotate", "alias"} and each.call]
     return name.partition("__")[0] in {k.arg for call in calls for k in call.keywords}
+
+
+def _sorts_by_itself(name: object, loop: Loop) -> bool:
+    """Does it sort by a column of the row, or of one that it points to? ``"?"`` is a column of DISTINCT."""
+    key = loop.rows.model.key if isinstance(loop.rows, Rows) else None
+    if key is None or not isinstance(name, str) or name.endswith("?"):
+        return False
+    found = sorting_route(name, key, loop.state)
+    return isinstance(found, Route) and not found.is_multiple
 
 
 def _is_single(name: object, loop: Loop) -> bool:

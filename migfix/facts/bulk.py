@@ -111,7 +111,9 @@ def _database_of(found: object, loop: Loop) -> list[str]:
 def _fields(call: ast.Call) -> tuple[str, ...] | None:
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     given = call.args[1] if len(call.args) > 1 else named.pop("fields", None)
-    if not isinstance(given, (ast.List, ast.Tuple, ast.Set)) or set(named) - {"batch_size"}:
+    size = named.pop("batch_size", None)
+    plain = size is None or isinstance(size, (ast.Constant, ast.Name, ast.Attribute))
+    if not isinstance(given, (ast.List, ast.Tuple, ast.Set)) or named or not plain:
         return None
     names = [n.value for n in given.elts if isinstance(n, ast.Constant)]
     texts = tuple(name for name in names if isinstance(name, str))

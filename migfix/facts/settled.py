@@ -73,13 +73,14 @@ class _Documents:
                 return wrong
         shared = self._shared()
         for node, pieces in self._changes:
-            of_row = any(piece.owner != _MADE for piece in pieces)
-            if pieces & shared or (of_row and self._is_after_append(node)):
+            if pieces & shared or self._is_after_append(node):
                 return node
         return self._others[0] if self._others and shared else None
 
     def _look_at(self, node: ast.AST, resolver: Resolver) -> ast.AST | None:
         """Notes what the node gives to columns and changes in place; gives it back if it is not understood."""
+        if isinstance(node, ast.expr) and self._fills_itself(node, resolver):
+            return node
         for name, value in _assigned(node):
             _add(self._given, {name}, self._pieces(value, value, resolver))
         for owner in self._changed(node, resolver):
@@ -100,6 +101,15 @@ class _Documents:
                 return node
         return None
 
+    def _fills_itself(self, node: ast.expr, resolver: Resolver) -> bool:
+        """Is it a ``defaultdict``? Whoever asks it for an item puts it there."""
+        if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+            return False
+        if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+            return False
+        kind = kind_of(node, resolver)
+        return isinstance(kind, plain.Type) and kind.name == "defaultdict"
+
     def _changed(self, node: ast.AST, resolver: Resolver) -> Iterator[ast.expr]:
         """The objects that the node changes in place; rows are not meant."""
         match node:
@@ -108,8 +118,9 @@ class _Documents:
             case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
                 if not isinstance(resolver.value(owner), Row):
                     yield owner
-            case ast.AugAssign(target=target, value=value):
+            case ast.AugAssign(target=target, op=op, value=value):
                 number = isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
+                number = number and not isinstance(op, ast.Mult)  # which repeats a list
                 if not number and not plain.is_scalar(kind_of(target, resolver)):
                     yield target
             case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in CHANGING:
@@ -123,7 +134,7 @@ class _Documents:
         """Which objects the value may be; what a collection that it makes holds is noted."""
         if depth > _MOST_STEPS:
             return None
-        if plain.is_scalar(kind_of(node, resolver)):
+        if not self._is_known_column(node) and plain.is_scalar(kind_of(node, resolver)):
             return _OWN
         deeper = partial(self._pieces, at=at, resolver=resolver, depth=depth + 1)
         match node:
@@ -145,12 +156,18 @@ class _Documents:
                 return self._of_call(node, at, resolver, depth)
         return self._of_collection(node, at, resolver, depth)
 
+    def _is_known_column(self, node: ast.expr) -> bool:
+        """Of which what the turn gives it is known, whatever its class would store."""
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=column):
+                return name == self.loop.row and column in self.columns | self.fixed
+        return False
+
     def _of_row(self, column: str, resolver: Resolver) -> Pieces:
         if resolver.scope is not self.loop.resolver.scope:
             return None
-        if column in self.fixed:
-            return _OWN
-        return frozenset({Piece(column)}) if column in self.columns else None
+        known = column in self.columns or column in self.fixed
+        return frozenset({Piece(column)}) if known else None
 
     def _of_collection(self, node: ast.expr, at: ast.AST, resolver: Resolver, depth: int) -> Pieces:
         """A new object, of which what it holds is noted: a display, or what two are put together to."""
@@ -179,7 +196,7 @@ class _Documents:
 
     def _of_call(self, call: ast.Call, at: ast.AST, resolver: Resolver, depth: int) -> Pieces:
         if resolver.path_of(call.func) in _MAKING:
-            return _OWN
+            return _OWN if len(call.args) == 1 and not call.keywords else None
         deeper = partial(self._pieces, at=at, resolver=resolver, depth=depth + 1)
         match call.func:
             case ast.Name(id=name) if name in _COPYING and resolver.module.is_builtin(name):
@@ -221,12 +238,14 @@ class _Documents:
         if not isinstance(node, ast.Name) or scope is not self.loop.resolver.scope:
             return False
         bindings = scope.bindings.get(node.id, [])
+        if not bindings:
+            return resolver.module.constant(node.id) is not None
         inside = any(scope.is_inside(b.statement, self.loop.node) for b in bindings)
         return not inside and not scope.is_of_inner(node)
 
     def _shared(self) -> frozenset[Piece]:
         """The objects that others may know, among those of the documents' columns and of the turn's own."""
-        owners = [*self.columns, _MADE]
+        owners = [*self.columns, *self.fixed, _MADE]
         shared: set[Piece | None] = {None}
         before = -1
         while before != len(shared):
@@ -242,9 +261,21 @@ class _Documents:
         return frozenset(each for each in shared if each is not None)
 
     def _is_after_append(self, node: ast.AST) -> bool:
+        """May it run once the row of the turn is in the list? In a loop around both it may."""
         bulk = self.loop.bulk_update
-        appends = bulk.appends if bulk else ()
-        return any(_place(node) > _place(append) for append in appends)
+        scope = self.loop.resolver.scope
+        for append in bulk.appends if bulk else ():
+            around = (
+                each
+                for each in scope.ancestors(append)
+                if isinstance(each, (ast.For, ast.While)) and scope.is_inside(each, self.loop.node)
+            )
+            again = any(
+                each is not self.loop.node and scope.is_inside(node, each) for each in around
+            )
+            if again or _place(node) > _place(append):
+                return True
+        return False
 
 
 def _add(known: dict[str, set[Piece | None]], owners: Collection[str], pieces: Pieces) -> None:

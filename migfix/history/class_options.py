@@ -7,8 +7,10 @@ A historical field is made by ``__init__`` from what the migration says, and the
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from migfix.history.reading import Scope, is_literal
 from migfix.history.state import Unknown
@@ -19,17 +21,39 @@ _SHOWN = frozenset(
     "auto_created db_comment auto_now_add".split()
 )
 # What Django's own fields are made with, or go by: any other option or attribute is the class's own business.
-_OF_DJANGO = frozenset(
-    "verbose_name name primary_key max_length unique blank null db_index rel default editable serialize "
-    "unique_for_date unique_for_month unique_for_year choices help_text db_column db_tablespace auto_created "
-    "validators error_messages db_comment db_default to on_delete related_name related_query_name limit_choices_to "
-    "parent_link to_field to_fields from_fields swappable db_constraint through through_fields db_table symmetrical "
-    "upload_to storage max_digits decimal_places auto_now auto_now_add protocol unpack_ipv4 encoder decoder base_field "
-    "size path match recursive allow_files allow_folders width_field height_field db_collation generated expression "
-    "output_field db_persist attname column model remote_field is_relation empty_strings_allowed empty_values hidden "
-    "concrete many_to_many many_to_one one_to_many one_to_one related_model opclasses related_fields db_parameter "
-    "creation_counter auto_creation_counter cached_col flatchoices description form_class".split()
-)
+_OF_DJANGO = frozenset("""
+    MAX_BIGINT allow_files allow_folders attname attr_class auto_created auto_creation_counter auto_now
+    auto_now_add base_field blank cache_name cached_col cast_db_type check choices class_lookups clean clone
+    column columns concrete context contribute_to_class contribute_to_related_class convert_empty_strings
+    creation_counter db_check db_collation db_column db_comment db_constraint db_default db_index
+    db_parameter db_parameters db_persist db_returning db_table db_tablespace db_type db_type_parameters
+    db_type_suffix decimal_places decoder deconstruct default default_error_messages default_validators
+    delete_cached_value description descriptor_class do_related_class editable empty_strings_allowed
+    empty_values encoder error_messages expression fields flatchoices foreign_related_fields form_class
+    form_field formfield forward_related_accessor_class from_db_value from_fields generate_filename
+    generated generated_sql get_attname get_attname_column get_cache_name get_cached_value get_choices
+    get_class_lookups get_col get_db_converters get_db_prep_save get_db_prep_value get_default
+    get_extra_descriptor_filter get_extra_restriction get_filter_kwargs_for_object get_foreign_related_value
+    get_forward_related_filter get_instance_lookups get_instance_value_for_fields get_internal_type
+    get_joining_columns get_joining_fields get_limit_choices_to get_local_related_value get_lookup
+    get_lookups get_path_info get_pk_value_on_save get_placeholder get_placeholder_sql get_prep_value
+    get_reverse_joining_columns get_reverse_joining_fields get_reverse_path_info get_reverse_related_filter
+    get_transform has_db_default has_default height_field help_text hidden integer_field_class is_cached
+    is_relation limit_choices_to local_related_fields many_to_many many_to_one match max_digits max_length
+    merge_dicts model name non_db_attrs null on_delete one_to_many one_to_one opclasses output_field
+    parent_link path path_infos pre_save primary_key protocol range_type recursive register_class_lookup
+    register_instance_lookup register_lookup rel rel_class rel_db_type related_accessor_class related_fields
+    related_model related_name related_query_name remote_field requires_unique_target resolve_related_fields
+    reverse_path_infos reverse_related_fields run_validators save_form_data select_format serialize
+    set_attributes_from_name set_attributes_from_rel set_cached_value size slice_expression storage
+    swappable swappable_setting symmetrical system_check_deprecated_details system_check_removed_details
+    target_field through through_fields to to_field to_fields to_python unique unique_for_date
+    unique_for_month unique_for_year unpack_ipv4 update_dimension_fields upload_to validate validators
+    value_from_object value_to_string verbose_name width_field
+    """.split())
+
+
+_MAKING = frozenset("_ gettext_lazy bool dict frozenset int len list max min set str tuple".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +112,28 @@ def _made(node: ast.ClassDef, scope: Scope) -> Options | None:
     if not only_self or given.kwarg is None:
         return None
     names = frozenset({"super", "locals", *([given.vararg.arg] if given.vararg else [])})
-    own = _Own(given.args[0].arg, given.kwarg.arg, names)
+    own = _Own(given.args[0].arg, given.kwarg.arg, names | scope.names.keys() | {"__class__"})
     steps = [step for step in steps if not own.is_kept_to_itself(step)]
     written = _handed_on(steps[-1], function, node, scope) if steps else None
     settings = [_setting(step, given.kwarg.arg) for step in steps[:-1]]
     if written is None or None in settings:
         return None
+    local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and _is_stored(n)}
+    literal = partial(_literal, scope=scope, local=local)
     defaults: dict[str, object] = {}
     forced: dict[str, object] = {}
     for setting in settings:
         assert setting is not None
         option, value, always = setting
         if always:
-            forced[option] = _literal(value, scope)
+            forced[option] = literal(value)
         elif option not in forced:
-            defaults.setdefault(option, _literal(value, scope))
-    return Options(defaults, {**forced, **{k: _literal(v, scope) for k, v in written.items()}})
+            defaults.setdefault(option, literal(value))
+    return Options(defaults, {**forced, **{k: literal(v) for k, v in written.items()}})
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return not isinstance(name.ctx, ast.Load)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +179,7 @@ class _Own:
     def _is_own_target(self, target: ast.expr) -> bool:
         match target:
             case ast.Name(id=name):
-                return name not in {self.field, self.kwargs, *self.others}
+                return name not in {self.field, self.kwargs} | self.others
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.field:
                 plain = not attribute.startswith("_") and attribute not in _OF_DJANGO
                 return plain or attribute == "validators"
@@ -166,12 +196,16 @@ class _Own:
         reads = {
             owner for node in ast.walk(value) for owner in [self._read(node)] if owner is not None
         }
-        names = (node for node in ast.walk(value) if isinstance(node, ast.Name))
+        nodes = list(ast.walk(value))
         scopes = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Lambda)
-        return all(
-            name in reads or name.id not in {self.field, self.kwargs, *self.others}
-            for name in names
-        ) and not any(isinstance(node, scopes) for node in ast.walk(value))
+        if any(isinstance(node, scopes) for node in nodes):
+            return False
+        calls = (node for node in nodes if isinstance(node, ast.Call))
+        if not all(self._read(call) is not None or _makes_object(call) for call in calls):
+            return False
+        hidden = {self.field, self.kwargs, "super", "locals", "__class__"}
+        names = (node for node in nodes if isinstance(node, ast.Name))
+        return all(name in reads or name.id not in hidden for name in names)
 
     def _read(self, node: ast.AST) -> ast.Name | None:
         """The name of the options where one of them is read, or taken out that is not Django's."""
@@ -197,9 +231,19 @@ class _Own:
         return False
 
 
-def _literal(node: ast.expr, scope: Scope) -> object:
+def _makes_object(call: ast.Call) -> bool:
+    """``MinValueValidator(1)``, ``list(values)``, ``_("a text")``"""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in _MAKING or bool(re.fullmatch(r"[A-Z]\w*[a-z]\w*", name))
+    return False
+
+
+def _literal(node: ast.expr, scope: Scope, local: Collection[str]) -> object:
+    """The value of an option, in which no name is one of the function's own."""
+    own = any(isinstance(n, ast.Name) and n.id in local for n in ast.walk(node))
     value = scope.value(node)
-    return value if is_literal(value) else Unknown(scope.source(node))
+    return value if is_literal(value) and not own else Unknown(scope.source(node))
 
 
 def _setting(step: ast.stmt, kwargs: str) -> tuple[str, ast.expr, bool] | None:
@@ -306,7 +350,7 @@ def _left_out(steps: Iterable[ast.stmt], kwargs: str) -> Iterator[str | None]:
     """Each option that a statement deletes; an empty text for one that is set; None for the rest."""
     for step in steps:
         match step:
-            case ast.If(test=test) if not any(isinstance(n, ast.Call) for n in ast.walk(test)):
+            case ast.If(test=test) if not any(isinstance(n, _RUNNING) for n in ast.walk(test)):
                 yield from _left_out([*step.body, *step.orelse], kwargs)
             case ast.Delete(targets=targets):
                 yield from (_option_of(target, kwargs) for target in targets)
@@ -319,14 +363,25 @@ def _left_out(steps: Iterable[ast.stmt], kwargs: str) -> Iterator[str | None]:
                 name == kwargs
             ):
                 yield option
-            case ast.Assign(targets=[target]):
+            case ast.Assign(targets=[target], value=value):
                 written = _option_of(target, kwargs)
                 own = written is not None and written not in _OF_DJANGO
-                yield "" if own or written in _SHOWN else None
+                yield "" if (own or written in _SHOWN) and _leaves_alone(value, kwargs) else None
             case ast.Pass():
                 pass
             case _:
                 yield None
+
+
+def _leaves_alone(value: ast.expr, kwargs: str) -> bool:
+    """Is nothing done to the options where the value is made?"""
+    return not any(
+        isinstance(n, ast.NamedExpr) or (isinstance(n, ast.Name) and n.id == kwargs)
+        for n in ast.walk(value)
+    )
+
+
+_RUNNING = (ast.Call, ast.NamedExpr, ast.Await)
 
 
 def _option_of(target: ast.expr, kwargs: str) -> str | None:

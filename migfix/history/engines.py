@@ -3,7 +3,7 @@
     ("tags", ArrayField(models.CharField(max_length=50)))       # varchar(50)[]
     AddIndexConcurrently("order", models.Index(...))            # add_index(..., concurrently=True)
 
-An app that depends on such an app cannot run there either. Measured: MySQL and MariaDB take none of PostgreSQL's
+Measured: MySQL and MariaDB take none of PostgreSQL's
 own column types, SQLite takes any word for one, but no ``[]`` behind a parenthesis, and ``add_index()`` takes
 ``concurrently`` on PostgreSQL alone.
 https://docs.djangoproject.com/en/stable/ref/contrib/postgres/operations/#concurrent-index-operations
@@ -14,23 +14,28 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from enum import IntEnum, auto
 from functools import cached_property
 
-from migfix.discovery import MigrationFile, MigrationPackage
+from migfix.discovery import MigrationFile, MigrationPackage, own_code
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, Operation
 from migfix.history.state import Call, Unknown
 from migfix.source import tree_of
 
-_UNCLEAR = frozenset("allow_migrate __getattr__ __getattribute__ setattr".split())
+_UNCLEAR = frozenset(
+    "allow_migrate __getattr__ __getattribute__ setattr locals globals vars exec eval".split()
+)
 _MYSQL = frozenset({"mysql", "mariadb"})
 _ALL_OTHERS = _MYSQL | {"sqlite"}
 _WORTH_READING = re.compile(rb"contrib\.postgres|Concurrently")
-# Models whose tables Django leaves alone, on some databases or on all.
-_LEFT_ALONE = re.compile(rb"""["'](managed|swappable|required_db_(vendor|features))["']""")
+# Models whose tables Django may leave alone, on some databases or on all.
+_LEFT_ALONE = re.compile(
+    rb"\b(managed|swappable|required_db_(vendor|features))\b|options=(?!\s*\{)|AlterModelOptions\((?!\s*name=)"
+)
+_UNCLEAR_SETTINGS = re.compile(
+    rb"MIGRATION_MODULES|\brouters\.(append|insert|extend)|\.allow_migrate\s*=|import [^\n]*\ballow_migrate"
+)
 _REPLACES = re.compile(rb"\breplaces\b")
-_REFERENCE = re.compile(rb"""\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*,?\s*\)""")
 _CONCURRENT = frozenset({"AddIndexConcurrently", "RemoveIndexConcurrently"})
 _WITH_FIELD = frozenset({"AddField", "AlterField"})
 _OWN_TYPES = re.compile(
@@ -40,17 +45,6 @@ _OWN_TYPES = re.compile(
 _ARRAY = re.compile(r"django\.contrib\.postgres\.fields\.(array\.)?ArrayField")
 # Base fields whose type SQLite, too, has with a parenthesis: ``varchar(50)``.
 _IN_PARENTHESES = re.compile(r"django\.db\.models\.(fields\.)?(Char|Email|Slug|URL)Field")
-
-
-class _Routing(IntEnum):
-    """By what routers may send a migration's operations to one database or another.
-
-    https://docs.djangoproject.com/en/stable/topics/db/multi-db/#allow_migrate
-    """
-
-    NOTHING = auto()
-    APPS = auto()
-    MODELS = auto()
 
 
 class Engines:
@@ -64,48 +58,44 @@ class Engines:
     def ruled_out(self, migration: MigrationFile) -> frozenset[str]:
         """The databases that the migration cannot run on, by their names here; empty when in doubt."""
         known = {file.path for package in self._packages for file in package.files}
-        if migration.path not in known or self._routing is _Routing.MODELS:
+        if migration.path not in known or self._is_told_apart:
             return frozenset()
-        found: frozenset[str] = frozenset()
-        labels = [migration.app_label]
-        for label in labels:
-            found |= self._ruled_out_in(label)
-            if found == _ALL_OTHERS or self._routing is _Routing.APPS:
-                break
-            labels += (each for each in self._needed_by(label) if each not in labels)
-        return found
+        return self._ruled_out_in(migration.app_label)
 
     @cached_property
-    def _routing(self) -> _Routing:
-        """What the project's routers tell apart, in all of its settings."""
+    def _is_told_apart(self) -> bool:
+        """May routers send models of one app to several databases, or settings take other migrations for it?"""
         routers: list[str] = []
-        for file in self._project.settings_files:
-            data = self._project.files.read_if_there(file)
+        for path in own_code(self._project):
+            data = self._project.files.read_if_there(path)
+            if _UNCLEAR_SETTINGS.search(data):
+                return True
             if b"DATABASE_ROUTERS" in data:
                 named = _routers_in(tree_of(data))
                 if named is None:
-                    return _Routing.MODELS
+                    return True
                 routers += named
-        return max(map(self._routing_of, routers), default=_Routing.NOTHING)
+        return any(map(self._tells_models_apart, routers))
 
-    def _routing_of(self, router: str) -> _Routing:
+    def _tells_models_apart(self, router: str) -> bool:
         """Reads ``allow_migrate(self, db, app_label, model_name=None, **hints)``."""
         methods: list[ast.FunctionDef] = []
         for _, node in self._history.classes.lineage(router):
             if node is None or node.decorator_list or node.keywords:
-                return _Routing.MODELS
+                return True
             for each in ast.walk(node):
                 if isinstance(each, ast.FunctionDef) and each.name == "allow_migrate":
                     methods.append(each)
                 elif getattr(each, "id", getattr(each, "name", "")) in _UNCLEAR:
-                    return _Routing.MODELS
+                    return True
         for method in methods:
             given = method.args
             plain = [*given.posonlyargs, *given.args, *given.kwonlyargs]
             others = {a.arg for a in (*plain[3:], given.vararg, given.kwarg) if a is not None}
-            if any(isinstance(n, ast.Name) and n.id in others for n in ast.walk(method)):
-                return _Routing.MODELS
-        return _Routing.APPS if methods else _Routing.NOTHING
+            looked_at = any(isinstance(n, ast.Name) and n.id in others for n in ast.walk(method))
+            if looked_at or method.decorator_list:
+                return True
+        return False
 
     @cached_property
     def _packages(self) -> tuple[MigrationPackage, ...]:
@@ -119,21 +109,6 @@ class Engines:
                 for file in package.files:
                     yield file, self._project.files.read_if_there(file.path)
 
-    @cached_property
-    def _names(self) -> frozenset[tuple[bytes, bytes]]:
-        return frozenset(
-            (package.app_label.encode(), file.name.encode())
-            for package in self._packages
-            for file in package.files
-        )
-
-    def _needed_by(self, label: str) -> Iterator[str]:
-        """The apps of which migrations of this one name migrations."""
-        for _, data in self._files_of(label):
-            for pair in _REFERENCE.findall(data):
-                if pair in self._names:
-                    yield pair[0].decode()
-
     def _ruled_out_in(self, label: str) -> frozenset[str]:
         if label not in self._ruled_out_by:
             self._ruled_out_by[label] = self._find_in(label)
@@ -141,25 +116,113 @@ class Engines:
 
     def _find_in(self, label: str) -> frozenset[str]:
         files = list(self._files_of(label))
-        if any(_LEFT_ALONE.search(data) for _, data in files):
+        if any(_LEFT_ALONE.search(data) for _, data in files) or self._replaced is None:
             return frozenset()
-        replaced = {
-            key
-            for file, data in files
-            if _REPLACES.search(data)
-            for key in self._source(file).replaces
-        }
         found: frozenset[str] = frozenset()
         for file, data in files:
             if found == _ALL_OTHERS:
                 break
-            if _WORTH_READING.search(data) and (label, file.name) not in replaced:
-                found = found.union(*map(_ruled_out_by, self._source(file).operations))
+            used = _WORTH_READING.search(data) and (label, file.name) not in self._replaced
+            tree = tree_of(data) if used else None
+            if tree is not None and _is_plain(tree):
+                found |= self._of_file(file)
         return found
+
+    def _of_file(self, file: MigrationFile) -> frozenset[str]:
+        operations = self._source(file).operations
+        if any(operation.problem is not None for operation in operations):
+            return frozenset()
+        return frozenset().union(*map(_ruled_out_by, operations))
+
+    @cached_property
+    def _replaced(self) -> frozenset[object] | None:
+        """The migrations that squashes stand for; None where it is not known which."""
+        found: set[object] = set()
+        for file in self._project.migrations:
+            if _REPLACES.search(self._project.files.read_if_there(file.path)):
+                source = self._history.source(file)
+                named = () if isinstance(source, Unknown) else source.replaces
+                if not named or any(isinstance(each, Unknown) for each in named):
+                    return None
+                found.update(named)
+        return frozenset(found)
 
     def _source(self, file: MigrationFile) -> MigrationSource:
         source = self._history.source(file)
         return MigrationSource() if isinstance(source, Unknown) else source
+
+
+def _is_plain(tree: ast.Module) -> bool:
+    """Imports, functions, constants, and one class of plain lists: nothing that may be otherwise on another database.
+
+    Operations are Django's own, by the names of their modules.
+    """
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    if len(classes) != 1 or not all(isinstance(node, _PLAIN_STATEMENTS) for node in tree.body):
+        return False
+    migration = classes[0]
+    names = [
+        target.id if isinstance(target, ast.Name) else ""
+        for statement in migration.body
+        for target in (statement.targets if isinstance(statement, ast.Assign) else [])
+    ]
+    plain = all(isinstance(node, (ast.Assign, ast.Expr)) for node in migration.body)
+    lists = [s.value for s in migration.body if isinstance(s, ast.Assign)]
+    listed = all(isinstance(value, (ast.List, ast.Constant, ast.Tuple)) for value in lists)
+    texts = all(
+        isinstance(node.value, ast.Constant)
+        for node in migration.body
+        if isinstance(node, ast.Expr)
+    )
+    mentions = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "Migration"]
+    stars = (a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names)
+    return (
+        plain
+        and listed
+        and texts
+        and not mentions
+        and "*" not in stars
+        and len(set(names)) == len(names)
+        and set(names) <= _ATTRIBUTES
+        and not (migration.decorator_list or migration.keywords)
+        and [ast.unparse(base) for base in migration.bases] == ["migrations.Migration"]
+        and all(map(_is_of_django, _operations_in(migration)))
+    )
+
+
+def _operations_in(migration: ast.ClassDef) -> Iterator[ast.expr]:
+    for statement in migration.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.List):
+            yield from (e for e in statement.value.elts if not isinstance(e, ast.Tuple))
+
+
+def _is_of_django(operation: ast.expr) -> bool:
+    """``migrations.AddField(...)``, ``AddIndexConcurrently(...)``, a dependency on a swappable model"""
+    match operation:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="migrations"))):
+            inner = [
+                each
+                for keyword in operation.keywords
+                if isinstance(keyword.value, ast.List) and keyword.arg != "fields"
+                for each in keyword.value.elts
+            ]
+            return all(map(_is_of_django, inner))
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _CONCURRENT
+        case ast.Call(func=ast.Attribute(attr=name) as function):
+            return ast.unparse(function).startswith("django.") and bool(name)
+    return False
+
+
+_PLAIN_STATEMENTS = (
+    ast.Import,
+    ast.ImportFrom,
+    ast.FunctionDef,
+    ast.Assign,
+    ast.ClassDef,
+    ast.Expr,
+)
+_ATTRIBUTES = frozenset("dependencies operations replaces initial atomic run_before".split())
 
 
 def _routers_in(tree: ast.Module | None) -> list[str] | None:
@@ -193,10 +256,10 @@ def _names_routers(node: ast.AST) -> bool:
 
 def _ruled_out_by(operation: Operation) -> frozenset[str]:
     """The databases on which it fails. What only changes the state runs on all."""
-    if operation.kind == "SeparateDatabaseAndState":
-        return frozenset().union(*map(_ruled_out_by, operation.database_operations))
     if operation.problem is not None or operation.own_database_code:
         return frozenset()
+    if operation.kind == "SeparateDatabaseAndState":
+        return frozenset().union(*map(_ruled_out_by, operation.database_operations))
     if operation.kind in _CONCURRENT:
         return _ALL_OTHERS
     if operation.kind in _WITH_FIELD:

@@ -1,4 +1,4 @@
-"""What a historical model of a project may be: the classes above it, and the names of its attributes.
+"""What classes a historical model of a project may descend from.
 
 Django makes it of the fields, managers and bases that migrations name, and gives it nothing else of today's class:
 https://docs.djangoproject.com/en/stable/topics/migrations/#historical-models
@@ -12,22 +12,22 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from migfix.discovery import MigrationFile, own_code
+from migfix.discovery import own_code
 from migfix.history.classes import Classes
 from migfix.history.graph import History
 from migfix.history.reading import Operation
 from migfix.history.state import Name, Unknown
 
-_MADE_BY_HAND = re.compile(rb"\b(CreateModel|ModelState)\b")
-_PLAIN_BASES = re.compile(rb"bases=\(\s*(?:models\.Model|[\"'][\w.]+[\"'])\s*,?\s*\)")
-_POSITIONAL = re.compile(rb"CreateModel\(\s*[\"']")
-# What Django's metaclass adds to each model, and what it makes of a field's name.
-_OF_EACH_MODEL = frozenset("id pk objects DoesNotExist MultipleObjectsReturned NotUpdated".split())
-_OF_A_FIELD = re.compile(r"get_\w+_display|get_(next|previous)_by_\w+|\w+_(id|set|ptr|order)|_.*")
-_PATTERN = re.compile(rb"[\"']([\w%()]*%\(\w+\)s[\w%()]*)[\"']")
-_WITH_CHECKS = frozenset({"abc", "collections", "numbers", "typing", "typing_extensions"})
-_LOOKED_UP = frozenset({"__getattr__", "__getattribute__"})
-_DYNAMIC = frozenset("setattr vars locals exec globals".split())
+# Code beside migrations that may give bases to historical models, or to classes.
+_OPERATIONS = re.compile(rb"\bmigrations\b")
+_GIVES_BASES = re.compile(rb"\b(bases|CreateModel|ModelState)\b")
+_CHANGES_BASES = re.compile(rb"__bases__")
+_PLAIN_BASES = re.compile(rb"\bbases=\(\s*(?:models\.Model|[\"'][\w.]+[\"'])\s*,?\s*\)")
+_OTHER_MODELS = re.compile(rb"(?<!django\.db )import [^\n]*\bmodels\b|\bmodels\s*=[^=]")
+_DJANGO_MODELS = re.compile(rb"from django\.db import [^\n]*\bmodels\b")
+_MODELS = re.compile(r"\.models\.")
+# A model that is made with anything but keywords, or an operation under another name.
+_UNUSUAL = re.compile(rb"CreateModel\((?!\s*name\s*=)|CreateModel\s+as\b|\*\*|\(\s*\*")
 
 
 class HistoricalModels:
@@ -49,39 +49,27 @@ class HistoricalModels:
             own is None
             or self._may_take_others(path)
             or any(
-                own == self._own_class(above) or (node is None and self._is_of_project(above))
+                own == self._own_class(above)
+                or (self._is_of_project(above) if node is None else _is_decorated(node))
                 for above, node in self._above_all.items()
             )
         )
 
     def may_be(self, path: str) -> bool:
-        """May one of them be this very class? None is a class that the project defines."""
-        return self._own_class(path) is None
-
-    def may_have(self, name: str) -> bool:
-        """May one of them have an attribute of this name?
-
-        None has one that is a method of some class of the project, and that no migration mentions.
-        """
-        known = self._of_model
-        if known is None or name in _OF_EACH_MODEL | known or _OF_A_FIELD.fullmatch(name):
-            return True
-        if any(node is None or _may_give(name, node) for _, node in self._above_all.items()):
-            return True
-        word = re.escape(name).encode()
-        mentioned = re.compile(rb"\b%b\b" % word, re.IGNORECASE)
-        migrations = [data for _, data in self._migrations]
-        patterns = {pattern for data in migrations for pattern in _PATTERN.findall(data)}
-        if any(map(mentioned.search, migrations)) or any(_fits(name, p) for p in patterns):
-            return True
-        given = re.compile(rb"\.%b\s*=[^=]|(setattr|to_class)\([^)]*[\"']%b[\"']" % (word, word))
-        defined = re.compile(rb"\bdef %b\b" % word)
-        return any(map(given.search, self._code)) or not any(map(defined.search, self._code))
+        """May one of them be this very class, or equal to it? None is a plain class that the project defines."""
+        return self._own_class(path) is None or self._may_take_others(path)
 
     def _may_take_others(self, path: str) -> bool:
-        """May the class say itself what is an instance of it, as protocols and abstract base classes do?"""
+        """May the class say itself what is an instance of it, as protocols and abstract base classes do?
+
+        No model does: what a package has among its models is taken for one where its source is not found.
+        """
         return any(
-            above.partition(".")[0] in _WITH_CHECKS or (node is not None and node.keywords)
+            (
+                not _MODELS.search(above) or self._is_of_project(above)
+                if node is None
+                else _is_decorated(node)
+            )
             for above, node in self._classes.lineage(path)
         )
 
@@ -93,14 +81,6 @@ class HistoricalModels:
         module, _, name = (self._classes.definition(path) or "").rpartition(".")
         file = self._project.module_file(module) if module else None
         return (self._project.files.real(file), name) if file else None
-
-    @cached_property
-    def _of_model(self) -> frozenset[str] | None:
-        """What Django's own class brings; None where its source is not found."""
-        module = self._history.scope_of("django.db.models.base")
-        nodes = module.tree.body if module else []
-        found = [n for n in nodes if isinstance(n, ast.ClassDef) and n.name == "Model"]
-        return frozenset(_attributes(found[0])) if found else None
 
     def _is_of_project(self, path: str) -> bool:
         """Is it in a package of the project, or in one that is not known?"""
@@ -114,10 +94,22 @@ class HistoricalModels:
         }
 
     def _bases(self) -> Iterator[str]:
-        if any(map(_MADE_BY_HAND.search, self._code)):
-            yield ""
-        for migration, data in self._migrations:
-            if b"bases" not in _PLAIN_BASES.sub(b"", data) and not _POSITIONAL.search(data):
+        """The dotted paths of the bases that migrations name; "" for what is not known."""
+        files = self._project.files
+        migrations = {file.path: file for file in self._project.migrations}
+        folders = {path.parent.parent for path in migrations}
+        for path in own_code(self._project):
+            data = files.read_if_there(path)
+            if path not in migrations and (
+                (_OPERATIONS.search(data) and _GIVES_BASES.search(data))
+                or _CHANGES_BASES.search(data)
+                or _is_unmigrated(path, data, folders)
+            ):
+                yield ""
+        for path, migration in migrations.items():
+            data = files.read_if_there(path)
+            plain = not _UNUSUAL.search(data) and b"bases" not in _PLAIN_BASES.sub(b"", data)
+            if plain and (b"bases" not in data or _has_models_of_django(data)):
                 continue
             source = self._history.source(migration)
             for operation in () if isinstance(source, Unknown) else source.operations:
@@ -125,19 +117,23 @@ class HistoricalModels:
             if isinstance(source, Unknown):
                 yield ""
 
-    @cached_property
-    def _migrations(self) -> list[tuple[MigrationFile, bytes]]:
-        """The migrations of the project with what they hold, those of tests left out."""
-        own = {*own_code(self._project)}
-        read = self._project.files.read_if_there
-        return [(each, read(each.path)) for each in self._project.migrations if each.path in own]
 
-    @cached_property
-    def _code(self) -> list[bytes]:
-        """The project's other files."""
-        migrations = {migration.path for migration, _ in self._migrations}
-        paths = (path for path in own_code(self._project) if path not in migrations)
-        return [self._project.files.read_if_there(path) for path in paths]
+def _is_unmigrated(path: Path, data: bytes, folders: set[Path]) -> bool:
+    """May it hold models of an app without migrations? Those are in every state, as they are today."""
+    app = path.parent if path.stem == "models" else path.parent.parent
+    is_models = path.stem == "models" or path.parent.name == "models"
+    return is_models and app not in folders and b"class " in data
+
+
+def _has_models_of_django(data: bytes) -> bool:
+    return bool(_DJANGO_MODELS.search(data)) and not _OTHER_MODELS.search(
+        _DJANGO_MODELS.sub(b"", data)
+    )
+
+
+def _is_decorated(node: ast.ClassDef) -> bool:
+    """Has it a metaclass or a decorator, which may make another class of it?"""
+    return bool(node.keywords or node.decorator_list)
 
 
 def _bases_in(operation: Operation) -> Iterator[str]:
@@ -150,28 +146,3 @@ def _bases_in(operation: Operation) -> Iterator[str]:
         yield ""
     for inner in (*operation.database_operations, *operation.state_operations):
         yield from _bases_in(inner)
-
-
-def _attributes(node: ast.ClassDef) -> Iterator[str]:
-    """The names that the class body and its methods set."""
-    for each in ast.walk(node):
-        match each:
-            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
-                yield name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield name
-            case ast.ClassDef(name=name):
-                yield name
-
-
-def _may_give(name: str, node: ast.ClassDef) -> bool:
-    """May the class give its objects an attribute of this name?"""
-    dynamic = (isinstance(n, ast.Name) and n.id in _DYNAMIC for n in ast.walk(node))
-    hides = bool(node.keywords or node.decorator_list) or any(dynamic)
-    return hides or not (_LOOKED_UP | {name}).isdisjoint(_attributes(node))
-
-
-def _fits(name: str, pattern: bytes) -> bool:
-    """May ``name`` come of ``"%(app_label)s_%(class)s_items"``?"""
-    parts = re.split(r"%\(\w+\)s", pattern.decode("ascii", "replace"))
-    return re.fullmatch(r"\w+".join(map(re.escape, parts)), name, re.IGNORECASE) is not None

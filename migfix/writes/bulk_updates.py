@@ -34,7 +34,7 @@ from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 # Kinds whose values never change, so that a row has the same ones when the loop ends. The helper keeps
 # rows with others (also a list that is given to a column of texts) until then, for which nothing is gained.
 _FIXED = INERT - {"BinaryField"} | {"GenericIPAddressField"}
-_DOCUMENTS = frozenset({"JSONField"})
+_OPTIONS_OF_DOCUMENTS = {"encoder", "decoder"}  # with code of its own
 # Expressions that may read other rows, which are written by then.
 _READING = frozenset({"Subquery", "Exists", "RawSQL", "Func"})
 _CREATING = frozenset({"create", "get_or_create", "update_or_create"})
@@ -53,7 +53,7 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[str]
     rows = _rows(found, loop)
     batching.check_row(loop, model, columns, rows)
     fields = _fields(found, columns)
-    documents = [name for name in fields if columns[name].kind in _DOCUMENTS]
+    documents = [name for name in fields if _is_document(columns[name])]
     _check_documents(loop, documents, columns)
     batching.check_columns(loop, model, fields, columns)
     _check_expressions(loop)
@@ -127,7 +127,7 @@ def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
         column = columns.get(name)
         if column is None:
             raise Refused(Reason.FIELD_UNKNOWN, f"`{name}` is not known to be a column")
-        if column.kind not in _FIXED | _DOCUMENTS:
+        if column.kind not in _FIXED and not _is_document(column):
             raise Refused(
                 Reason.VALUE,
                 f"the value of `{column.name}`, a {column.class_path or 'field of unknown class'}, "
@@ -135,6 +135,11 @@ def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
             )
         names[column.name] = None
     return list(names)
+
+
+def _is_document(column: FieldState) -> bool:
+    """Does the column hold lists and dicts that Python's own code reads and writes?"""
+    return column.kind == "JSONField" and _OPTIONS_OF_DOCUMENTS.isdisjoint(column.options)
 
 
 def _check_documents(loop: Loop, fields: Sequence[str], columns: Mapping[str, FieldState]) -> None:

@@ -23,7 +23,7 @@ migrations.CreateModel("Order", [
 """
 WHOLE = """
 from django.db import migrations, transaction
-import copy, json, random
+import collections, copy, json, random
 DEFAULT = {"a": {"b": 1}}
 MAPPING = {}
 def get_default():
@@ -32,6 +32,7 @@ def fill(props):
     props["x"] = 1
 def forwards(apps, schema_editor):
     Order = apps.get_model("shop", "Order")
+    filling = collections.defaultdict(int)
     seen = []
     last = None
     shared = {"a": [1]}
@@ -143,7 +144,22 @@ CHANGING = {
     "upd deep2": "row.props.update(shared)\nfor v in row.props.values():\n    v.append(row.pk)",
     "dict deep": 'p = dict(shared)\np["x"] = 1\np["a"].append(row.pk)\nrow.props = p',
 }
+CHANGING |= {
+    "a list that is repeated": "row.more = shared['a']\nif row.pk > 60:\n    row.more *= 0",
+    "a shared list that is repeated": "row.more = shared['a']\nshared['a'] *= 2",
+    "a dict that fills itself": "row.more = filling\nx = filling[row.name]",
+    "a dict of the turn that fills itself": (
+        "import collections\nd = collections.defaultdict(int)\nrow.more = d\nx = d[row.name]"
+    ),
+    "by way of another column": "row.name = shared\nrow.props = row.name\nrow.props['x'] = row.pk\nrow.name = 'x'",
+    "a copy with a memory": "row.props = copy.deepcopy(DEFAULT, shared)\nrow.props['x'] = row.pk",
+    "a method of all dicts": "seen.append(row.props)\nif row.pk > 60:\n    list(map(dict.clear, seen))",
+}
 AFTER = {
+    "an object of the turn": 'props["x"] = 1',
+    "an object of the turn by another method": "props.update(x=1)",
+    "a part of an object of the turn": 'props["a"]["x"] = 1',
+    "a list that is repeated": "row.props['l'] = []\nrow.props['l'] *= 2",
     "the row": 'row.props["x"] = 1',
     "a name for it": 'props["x"] = 1',
     "more parts": "row.props.update(x=1)",
@@ -170,6 +186,29 @@ def test_documents_that_may_change_later_stay_in_their_list(name):
 
 @pytest.mark.parametrize("name", AFTER)
 def test_documents_that_change_once_their_row_is_in_the_list(name):
-    before = whole("props = row.props", AFTER[name])
+    for made in ("row.props", "dict(row.props)", "{}", "copy.deepcopy(DEFAULT)"):
+        _, outcome = rewritten(MODELS, whole(f"row.props = props = {made}", AFTER[name]))
+        assert "MF301" not in outcome.loops[0].codes, outcome.loops
+        _, outcome = rewritten(MODELS, whole(f"props = {made}\nrow.props = props", AFTER[name]))
+        assert "MF301" not in outcome.loops[0].codes, outcome.loops
+
+
+def test_a_document_that_changes_in_a_later_turn_of_an_inner_loop():
+    body = "for i in (1, 2):\n    if i == 2:\n        row.props['x'] = i\n        break\n    rows.append(row)"
+    before = whole(body).replace("        rows.append(row)\n\n", "\n", 1)
+    assert before.count("rows.append(row)") == 1
+    _, outcome = rewritten(MODELS, before)
+    assert "MF301" not in outcome.loops[0].codes, outcome.loops
+
+
+@pytest.mark.parametrize("option", ["decoder=shop.Decoder", "encoder=shop.Encoder"])
+def test_a_document_with_code_of_its_own(option):
+    models = MODELS.replace("JSONField(default=dict)", f"JSONField(default=dict, {option})")
+    _, outcome = rewritten(models, whole('row.props["x"] = 1'))
+    assert "MF301" not in outcome.loops[0].codes, outcome.loops
+
+
+def test_a_size_of_the_batches_that_runs_code():
+    before = whole('row.props["x"] = 1').replace('"more"])', '"more"], batch_size=size())')
     _, outcome = rewritten(MODELS, before)
     assert "MF301" not in outcome.loops[0].codes, outcome.loops

@@ -247,6 +247,15 @@ def test_what_a_class_keeps_to_itself(custom, text):
     assert (found.kind, found.null, found.verified) == ("CharField", True, True)
 
 
+def test_an_option_by_a_name_of_the_function(custom):
+    source = "EMPTY = False\n" + body(init("EMPTY = True", 'kwargs["null"] = EMPTY'))
+    assert custom(source).null is not False
+    source = "EMPTY = False\n" + body(
+        init("for EMPTY in [True]:\n        pass", 'kwargs["null"] = EMPTY')
+    )
+    assert custom(source).null is not False
+
+
 @pytest.mark.parametrize("name", ["TaggableManager", "Other"])
 def test_a_manager_that_is_no_column(written, name):
     key = '("id", models.AutoField(primary_key=True))'
@@ -274,6 +283,16 @@ OWN_WAYS = {
     "another field": init("self = other"),
     "the field handed on": init("self.currency = made(self)"),
     "the options handed on": init("self.currency = made(kwargs)"),
+    "a name of the module": init("Custom = 1"),
+    "a method of Django's": init("self.get_lookup = 1"),
+    "code that runs": init("x = patch(Custom)"),
+    "code of the project that runs": init("self.currency = made()"),
+    "the class handed on": init("self.currency = Made(__class__)"),
+    "options that an own one sets": init('self.currency = kwargs.pop("currency", None)')
+    + "\n"
+    + deconstruct('kwargs["currency"] = kwargs.update(null=True)'),
+    "options that a shown one sets": deconstruct('kwargs["help_text"] = kwargs.update(null=True)'),
+    "options that a test sets": deconstruct("if (kwargs := {}):\n        pass"),
     "a hidden attribute": init("self._validators = kwargs.get('x')"),
     "another attribute that grows": init("self.empty_values += [1]"),
     "options in a test": init("if kwargs.pop('null', 0):\n        pass"),
