@@ -245,7 +245,11 @@ class _Reading:
             ) if (
                 roles.get(name) is _Role.GIVEN
             ):
-                return _HANDED.get(key, _Role.QUIET)
+                return _HANDED.get(key)
+            case ast.Call(
+                func=ast.Name(id="type"), args=[owner], keywords=[]
+            ) if "type" in roles or not self.names.is_builtin("type"):
+                return None
             case ast.Call(func=ast.Name(id="type"), args=[owner], keywords=[]) | ast.Attribute(
                 value=owner, attr="__class__"
             ) if (self._role(owner, roles) is _Role.INSTANCE):

@@ -264,12 +264,19 @@ def _ruled_out_by(operation: Operation) -> frozenset[str]:
         return _ALL_OTHERS
     if operation.kind in _WITH_FIELD:
         return _ruled_out_by_field(operation.arguments.get("field"))
-    if operation.kind == "CreateModel":
+    if operation.kind == "CreateModel" and _is_made(operation.arguments.get("options")):
         fields = operation.arguments.get("fields")
         pairs = fields if isinstance(fields, tuple) else ()
         given = (pair[1] for pair in pairs if isinstance(pair, tuple) and len(pair) == 2)
         return frozenset().union(*map(_ruled_out_by_field, given))
     return frozenset()
+
+
+def _is_made(options: object) -> bool:
+    """Does Django make a table for the model, on each database?"""
+    if options is not None and not isinstance(options, dict):
+        return False
+    return not any(_LEFT_ALONE.search(str(key).encode()) for key in options or ())
 
 
 def _ruled_out_by_field(field: object) -> frozenset[str]:

@@ -129,11 +129,11 @@ def _further(
     model: ModelState, rest: list[str], so_far: Route, state: ProjectState
 ) -> Route | Unknown:
     """What is left of the lookup, from the rows that it has reached."""
-    if not rest or rest[0] in _LOOKUPS:
+    if not rest:
         return so_far
     more = route("__".join(rest), model.key, state)
     if isinstance(more, Unknown):
-        return more
+        return so_far if rest[0] in _LOOKUPS else more
     return Route(so_far.tables | more.tables, so_far.is_multiple or more.is_multiple)
 
 

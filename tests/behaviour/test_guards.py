@@ -283,6 +283,12 @@ HEARD = {
     + "\n\ndef setup():\n    global Indexed\n    Indexed = Root\n\n\nsetup()\n",
     "another isinstance": guarded("not isinstance(instance, Indexed)")
     + "\n\ndef isinstance(*given):\n    return True\n",
+    "another type": guarded("not issubclass(type(instance), Indexed)").replace(
+        "\n\n@receiver", "\n\ndef type(x):\n    return Indexed\n\n\n@receiver"
+    ),
+    "a parameter called type": receiving(
+        "if type(instance) is not Order:\n    return\nprint('acted')", "instance, type=lambda x: Order, **kwargs"
+    ),
     "names of a module": guarded("not isinstance(instance, Kept)").replace(
         "@receiver", "from shop.handlers import Kept\nfrom shop.stars import *\n\n\n@receiver"
     ),

@@ -160,6 +160,8 @@ UNUSUAL = {
     "an operation of its own": lambda text: text.replace("migrations.CreateModel", "CreateModel"),
     "an operation that is not known": lambda text: text.replace(IN_CLASS, IN_CLASS + "        made(),\n"),
     "options that are called": lambda text: text.replace("{})", "dict(managed=False))"),
+    "options by a name alone": lambda text: text.replace("{})", "OPTIONS)"),
+    "an option in two texts": lambda text: text.replace("{})", "{'man' 'aged': False})"),
     "options by a name": lambda text: text.replace("{})", "options=OPTIONS)"),
     "a squash that is not known": lambda text: text + "    replaces = [x for x in y]\n",
 }  # fmt: skip
