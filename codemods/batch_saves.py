@@ -46,7 +46,7 @@ all at once. Lists that the loop empties by itself are batches already.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from migfix.codemod import Codemod, Decision
 from migfix.columns import needs
@@ -68,8 +68,8 @@ from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 class Writes:
     """The calls that write a row, each with the row, the batch's method in their place, and what else
     is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets, ``last`` is the
-    row that each turn writes at its end, ``database`` the alias that ``bulk_update()`` names, ``documents`` those of
-    the fields that could change in place and do not.
+    row that each turn writes at its end, ``database`` the alias that ``bulk_update()`` names, ``final`` says that
+    nothing changes the documents of a row once it is written.
     """
 
     fields: list[str]
@@ -80,7 +80,7 @@ class Writes:
     back: tuple[str, ...] = ()
     last: str | None = None
     database: tuple[ast.expr, ...] = ()
-    documents: list[str] = field(default_factory=list)
+    final: bool = False
 
 
 def decide(loop: Loop) -> Decision:
@@ -130,7 +130,7 @@ def _of_bulk_update(bulk: BulkUpdate, loop: Loop) -> Writes:
         bulk.statements,
         last=loop.row if bulk.shared else None,
         database=bulk.database,
-        documents=documents,
+        final=bool(documents),
     )
 
 
@@ -167,7 +167,7 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
 def _arguments(row: str, call: ast.Call | None, writes: Writes, loop: Loop) -> str:
     """``post, using=alias, final=True``"""
     own = batching.alias_of(call) if call is not None else []
-    final = ["final=True"] if writes.documents else []
+    final = ["final=True"] if writes.final else []
     using = [f"using={loop.text(alias)}" for alias in own or writes.database]
     return ", ".join([row, *using, *final])
 

@@ -91,12 +91,12 @@ class ProjectFacts:
         return Databases(found, certain, unknown)
 
     def databases_of(self, path: Path) -> Databases:
-        """The same, but for those on which the file, or what it depends on, could not have run."""
+        """The same, but for those on which the app of the file cannot be."""
         ruled_out = self.engines.ruled_out(self.project.migration(path))
         names = self.databases.names - ruled_out
         if not names or names == self.databases.names or self.databases.unknown is not None:
             return self.databases
-        return Databases(names, certain=not names >= databases.ALL_BUT_ORACLE)
+        return Databases(names, certain=True)
 
     @cached_property
     def engines(self) -> Engines:

@@ -41,7 +41,7 @@ CHANGING = frozenset(
     "subtract symmetric_difference_update update".split()
 )
 # Functions of modules without effects that change what they are given, or go on in a sequence.
-_CHANGING_PATHS = ("heapq.", "bisect.insort", "operator.i", "operator.setitem", "operator.delitem")
+CHANGING_PATHS = ("heapq.", "bisect.insort", "operator.i", "operator.setitem", "operator.delitem")
 _SEQUENCES = (
     "random.",
     "secrets.",
@@ -231,7 +231,7 @@ def _of_function(function: ast.expr, call: ast.Call, known: _Known) -> str | Non
     path = resolver.path_of(function) or ""
     if path.startswith(_SEQUENCES):
         return "asks for a time, a random number or an identifier"
-    if path.startswith(_CHANGING_PATHS):
+    if path.startswith(CHANGING_PATHS):
         return "changes what it is given"
     match function:
         case ast.Name(id="next") if not (call.args and isinstance(call.args[0], ast.GeneratorExp)):

@@ -14,10 +14,11 @@ import ast
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from migfix.facts.effects import Kind
-from migfix.facts.fresh import CHANGING, Turn, code_of
+from migfix.facts.fresh import CHANGING, CHANGING_PATHS, Turn, code_of
 from migfix.facts.loop import Loop
 from migfix.reading import plain
 from migfix.reading.kinds import kind_of
@@ -30,7 +31,7 @@ _MADE = ""  # the owner of what this turn has made itself
 _COPYING = frozenset("dict list sorted tuple set frozenset reversed enumerate zip".split())
 _MAKING = frozenset({"copy.deepcopy", "json.loads"})
 _PARTS_BY = frozenset("get pop items values keys setdefault".split())
-_CHANGING_PATHS = ("heapq.", "bisect.insort", "operator.i", "operator.setitem", "random.shuffle")
+_CHANGING_PATHS = (*CHANGING_PATHS, "random.shuffle")
 
 
 class Piece(NamedTuple):
@@ -134,14 +135,14 @@ class _Documents:
         """Which objects the value may be; what a collection that it makes holds is noted."""
         if depth > _MOST_STEPS:
             return None
-        if not self._is_known_column(node) and plain.is_scalar(kind_of(node, resolver)):
+        if (column := self._column_of(node, resolver)) is not None:
+            return frozenset({Piece(column)})  # of which what the turn gives it is known
+        if plain.is_scalar(kind_of(node, resolver)):
             return _OWN
         deeper = partial(self._pieces, at=at, resolver=resolver, depth=depth + 1)
         match node:
             case ast.Constant() | ast.JoinedStr() | ast.Compare():
                 return _OWN
-            case ast.Attribute(value=ast.Name(id=name), attr=column) if name == self.loop.row:
-                return self._of_row(column, resolver)
             case ast.NamedExpr(value=inner):
                 return deeper(inner)
             case ast.Subscript(value=inner):
@@ -156,18 +157,13 @@ class _Documents:
                 return self._of_call(node, at, resolver, depth)
         return self._of_collection(node, at, resolver, depth)
 
-    def _is_known_column(self, node: ast.expr) -> bool:
-        """Of which what the turn gives it is known, whatever its class would store."""
+    def _column_of(self, node: ast.expr, resolver: Resolver) -> str | None:
+        """The column of the row of the turn that the expression reads, if it is one that matters here."""
         match node:
-            case ast.Attribute(value=ast.Name(id=name), attr=column):
-                return name == self.loop.row and column in self.columns | self.fixed
-        return False
-
-    def _of_row(self, column: str, resolver: Resolver) -> Pieces:
-        if resolver.scope is not self.loop.resolver.scope:
-            return None
-        known = column in self.columns or column in self.fixed
-        return frozenset({Piece(column)}) if known else None
+            case ast.Attribute(value=ast.Name(id=name), attr=column) if name == self.loop.row:
+                here = resolver.scope is self.loop.resolver.scope
+                return column if here and column in self.columns | self.fixed else None
+        return None
 
     def _of_collection(self, node: ast.expr, at: ast.AST, resolver: Resolver, depth: int) -> Pieces:
         """A new object, of which what it holds is noted: a display, or what two are put together to."""
@@ -252,7 +248,7 @@ class _Documents:
             before = len(shared)
             for owner in owners:
                 given, inside = self._given.get(owner, set()), self._inside.get(owner, set())
-                if owner != _MADE and given & shared:
+                if given & shared:
                     shared |= {Piece(owner), Piece(owner, is_part=True)}
                 reached = given | inside
                 parts = {Piece(each.owner, is_part=True) for each in reached if each is not None}
@@ -265,15 +261,9 @@ class _Documents:
         bulk = self.loop.bulk_update
         scope = self.loop.resolver.scope
         for append in bulk.appends if bulk else ():
-            around = (
-                each
-                for each in scope.ancestors(append)
-                if isinstance(each, (ast.For, ast.While)) and scope.is_inside(each, self.loop.node)
-            )
-            again = any(
-                each is not self.loop.node and scope.is_inside(node, each) for each in around
-            )
-            if again or _place(node) > _place(append):
+            around = takewhile(lambda each: each is not self.loop.node, scope.ancestors(append))
+            loops = (each for each in around if isinstance(each, (ast.For, ast.While)))
+            if _place(node) > _place(append) or any(scope.is_inside(node, each) for each in loops):
                 return True
         return False
 

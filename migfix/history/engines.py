@@ -3,9 +3,8 @@
     ("tags", ArrayField(models.CharField(max_length=50)))       # varchar(50)[]
     AddIndexConcurrently("order", models.Index(...))            # add_index(..., concurrently=True)
 
-Measured: MySQL and MariaDB take none of PostgreSQL's
-own column types, SQLite takes any word for one, but no ``[]`` behind a parenthesis, and ``add_index()`` takes
-``concurrently`` on PostgreSQL alone.
+Measured: MySQL and MariaDB take none of PostgreSQL's own column types, SQLite takes any word for one, but no ``[]``
+behind a parenthesis, and ``add_index()`` takes ``concurrently`` on PostgreSQL alone.
 https://docs.djangoproject.com/en/stable/ref/contrib/postgres/operations/#concurrent-index-operations
 """
 
@@ -13,10 +12,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from migfix.discovery import MigrationFile, MigrationPackage, own_code
+from migfix.discovery import MigrationFile, own_code
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, Operation
 from migfix.history.state import Call, Unknown
@@ -57,8 +57,8 @@ class Engines:
 
     def ruled_out(self, migration: MigrationFile) -> frozenset[str]:
         """The databases that the migration cannot run on, by their names here; empty when in doubt."""
-        known = {file.path for package in self._packages for file in package.files}
-        if migration.path not in known or self._is_told_apart:
+        files = self._files.get(migration.app_label, ())
+        if migration not in files or self._is_told_apart:
             return frozenset()
         return self._ruled_out_in(migration.app_label)
 
@@ -98,16 +98,10 @@ class Engines:
         return False
 
     @cached_property
-    def _packages(self) -> tuple[MigrationPackage, ...]:
-        """The apps of the project that have their label to themselves."""
-        labels = [package.app_label for package in self._project.packages]
-        return tuple(p for p in self._project.packages if labels.count(p.app_label) == 1)
-
-    def _files_of(self, label: str) -> Iterator[tuple[MigrationFile, bytes]]:
-        for package in self._packages:
-            if package.app_label == label:
-                for file in package.files:
-                    yield file, self._project.files.read_if_there(file.path)
+    def _files(self) -> Mapping[str, tuple[MigrationFile, ...]]:
+        """The migrations of the apps that have their label to themselves."""
+        count = Counter(package.app_label for package in self._project.packages)
+        return {p.app_label: p.files for p in self._project.packages if count[p.app_label] == 1}
 
     def _ruled_out_in(self, label: str) -> frozenset[str]:
         if label not in self._ruled_out_by:
@@ -115,7 +109,8 @@ class Engines:
         return self._ruled_out_by[label]
 
     def _find_in(self, label: str) -> frozenset[str]:
-        files = list(self._files_of(label))
+        read = self._project.files.read_if_there
+        files = [(file, read(file.path)) for file in self._files[label]]
         if any(_LEFT_ALONE.search(data) for _, data in files) or self._replaced is None:
             return frozenset()
         found: frozenset[str] = frozenset()
@@ -209,8 +204,8 @@ def _is_of_django(operation: ast.expr) -> bool:
             return all(map(_is_of_django, inner))
         case ast.Call(func=ast.Name(id=name)):
             return name in _CONCURRENT
-        case ast.Call(func=ast.Attribute(attr=name) as function):
-            return ast.unparse(function).startswith("django.") and bool(name)
+        case ast.Call(func=ast.Attribute() as function):
+            return ast.unparse(function).startswith("django.")
     return False
 
 
