@@ -105,16 +105,6 @@ def _walk(
         waiting += reversed(inner)
 
 
-def own_code(project: Project) -> Iterator[Path]:
-    """The Python files of a project that belong to no test."""
-    above = len(str(project.root)) + 1
-    for folder, names in project.walk():
-        for name in names:
-            path = folder / name
-            if name.endswith(".py") and not _TEST.search(path.as_posix()[above:]):
-                yield path
-
-
 def _excluding(patterns: Sequence[str]) -> Callable[[str, str], bool] | None:
     """Does a name in a folder match one of the patterns? None if there are none."""
 
@@ -181,6 +171,17 @@ class Project:
         """
         rules = None if self.whole else rules_above(self.root, self.files)
         return _walk(self.root, self.files, rules, skipped=skipped, packages=True)
+
+    @cached_property
+    def own_code(self) -> tuple[Path, ...]:
+        """The Python files of the project that belong to no test."""
+        above = len(str(self.root)) + 1
+        paths = (folder / name for folder, names in self.walk() for name in names)
+        return tuple(
+            path
+            for path in paths
+            if path.name.endswith(".py") and not _TEST.search(path.as_posix()[above:])
+        )
 
     @cached_property
     def _folders(self) -> tuple[tuple[Path, tuple[str, ...]], ...]:

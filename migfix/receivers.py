@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from migfix.discovery import Project, own_code
+from migfix.discovery import Project
 from migfix.files import Unreadable
 from migfix.patches import (
     changes_of,
@@ -75,7 +75,7 @@ def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Rec
     A file that does not parse but names a signal counts as one of all signals, and so does one that
     cannot be read.
     """
-    files = [_File(path, project) for path in own_code(project)]
+    files = [_File(path, project) for path in project.own_code]
     mentioning = [file for file in files if file.is_unreadable or _MENTION.search(file.data)]
     handed_on = {
         (file.module, name): signals

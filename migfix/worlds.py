@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from migfix import databases
-from migfix.discovery import Project, own_code, project_of
+from migfix.discovery import Project, project_of
 from migfix.files import Files
 from migfix.guards import Guards
 from migfix.history.engines import Engines
@@ -206,7 +206,7 @@ class ProjectFacts:
         """The files that may import a module of this name: the first are looked for, then all are listed."""
         if self._looked_for < _FEW:
             self._looked_for += 1
-            return [file for file in self._own_code if self._may_import(name, file)]
+            return [file for file in self.project.own_code if self._may_import(name, file)]
         return self._naming.get(name, ())
 
     def _may_import(self, name: bytes, file: Path) -> bool:
@@ -214,15 +214,11 @@ class ProjectFacts:
         return name in data and b"import" in data and name in _UNQUOTED.findall(data)
 
     @cached_property
-    def _own_code(self) -> list[Path]:
-        return list(own_code(self.project))
-
-    @cached_property
     def _naming(self) -> Mapping[bytes, tuple[Path, ...]]:
         """The files that may import a module, by its name without those of its packages."""
-        names = set(map(_module_name, self._own_code))
+        names = set(map(_module_name, self.project.own_code))
         found: dict[bytes, tuple[Path, ...]] = {}
-        for file in self._own_code:
+        for file in self.project.own_code:
             data = self.files.read_if_there(file)
             for name in names.intersection(_UNQUOTED.findall(data)) if b"import" in data else ():
                 found[name] = (*found.get(name, ()), file)

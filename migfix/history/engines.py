@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from migfix.discovery import MigrationFile, own_code
+from migfix.discovery import MigrationFile
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, Operation
 from migfix.history.state import Call, Unknown
@@ -66,7 +66,7 @@ class Engines:
     def _is_told_apart(self) -> bool:
         """May routers send models of one app to several databases, or settings take other migrations for it?"""
         routers: list[str] = []
-        for path in own_code(self._project):
+        for path in self._project.own_code:
             data = self._project.files.read_if_there(path)
             if _UNCLEAR_SETTINGS.search(data):
                 return True

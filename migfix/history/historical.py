@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from migfix.discovery import own_code
 from migfix.history.classes import Classes
 from migfix.history.graph import History
 from migfix.history.reading import Operation
@@ -98,7 +97,7 @@ class HistoricalModels:
         files = self._project.files
         migrations = {file.path: file for file in self._project.migrations}
         folders = {path.parent.parent for path in migrations}
-        for path in own_code(self._project):
+        for path in self._project.own_code:
             data = files.read_if_there(path)
             if path not in migrations and (
                 (_OPERATIONS.search(data) and _GIVES_BASES.search(data))
