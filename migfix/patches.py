@@ -24,10 +24,14 @@ _METHODS = frozenset(
     "__getattribute__ __getattr__ __str__ __bool__ __len__ __eq__ __hash__ __bases__ _get_pk_val "
     "_set_pk_val _save_parents _save_table _do_update _do_insert _prepare_related_fields_for_save".split()
 )
+_MANAGERS = frozenset({"objects", "_base_manager", "_default_manager"})
+_OF_MODELS = _MANAGERS | {"_meta"}
+# What save() still asks each field, whether it writes at once or in a batch.
+_ASKED_AT_SAVE = frozenset({"auto_now", "auto_now_add"})
 _NAMED = "|".join(sorted(_METHODS)).encode()
 # What a file must hold to be looked at: more than what is a change.
 _ASSIGNED_METHOD = re.compile(rb"\.(?:%b)\b *(?:=[^=]|[,:)\]])" % _NAMED)
-_GIVING = (b"setattr", b"add_to_class(", b".object(")
+_GIVING = (b"setattr", b"delattr", b"add_to_class(", b".object(")
 _OF_NO_ROWS = frozenset(
     "deconstruct formfield check creation_counter __str__ __repr__ __class_getitem__".split()
 )
@@ -91,6 +95,26 @@ def changes_of_methods(tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, 
                     yield node, called
 
 
+def changes_of_models(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
+    """What a file does to options, managers and fields of models: ``Order._meta.ordering = []``,
+    ``Order.objects.all = ...``, ``Order._meta.get_field("name").column = "title"``
+    """
+    for node in nodes_of(tree):
+        if isinstance(node, (ast.stmt, ast.expr)) and any(
+            (name in _OF_MODELS and last_name(owner) != "self")
+            or (name not in _ASKED_AT_SAVE and _is_of_model(owner))
+            for owner, name in _changed_by(node)
+        ):
+            yield node
+
+
+def _is_of_model(owner: ast.expr) -> bool:
+    """``Order.objects``, ``Order._meta``, ``Order._meta.get_field("total")``"""
+    if last_name(owner) in _MANAGERS:
+        return True
+    return any(last_name(part) == "_meta" for part in ast.walk(owner))
+
+
 def _other_names(node: ast.AST, classes: frozenset[str]) -> list[str]:
     """``cls = models.Model``"""
     match node:
@@ -126,25 +150,19 @@ _Change: TypeAlias = "tuple[ast.expr, str | None]"
 
 
 def _changed_by(node: ast.AST) -> list[_Change]:
-    """What gets an attribute by the node, and which; None where that is not written out."""
+    """What gets or loses an attribute by the node, and which; None where that is not written out."""
     match node:
-        case ast.Assign(targets=targets):
-            places = targets
-        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
-            places = [target]
+        case ast.Attribute(value=owner, attr=name, ctx=ast.Store() | ast.Del()):
+            return [(owner, name)]
         case ast.Call(
             # ``mock.patch.object(...)``
-            func=ast.Name(id="setattr") | ast.Attribute(attr="__setattr__" | "object"),
+            func=ast.Name(id="setattr" | "delattr") | ast.Attribute(attr="__setattr__" | "object"),
             args=[owner, name, *_],
         ):
             return [(owner, _text(name))]
         case ast.Call(func=ast.Attribute(value=owner, attr="add_to_class"), args=[name, *_]):
             return [(owner, _text(name))]
-        case _:
-            return []
-    each = [part for place in places for part in getattr(place, "elts", [place])]
-    attributes = [part for part in each if isinstance(part, ast.Attribute)]
-    return [(part.value, part.attr) for part in attributes]
+    return []
 
 
 def _text(node: ast.expr) -> str | None:

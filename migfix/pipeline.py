@@ -26,7 +26,7 @@ from migfix.plan import PlannedLoop, Policy, plan
 from migfix.reading.module import Module
 from migfix.reading.names import Names
 from migfix.reading.scopes import FunctionNode
-from migfix.receivers import hearing
+from migfix.receivers import changes_here, hearing
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
@@ -218,7 +218,7 @@ class Engine:
         )
         planned = [
             self._kept(each, source.path)
-            for each in self._planned(source.path, worlds, Names(module, place.module), facts)
+            for each in self._planned(module, worlds, Names(module, place.module), facts)
         ]
         edits: tuple[FileEdit, ...] = ()
         if any(each.rewrites for each in planned):
@@ -236,14 +236,15 @@ class Engine:
         return planned if why is None else planned.left(why, Reason.NOT_VERIFIED)
 
     def _planned(
-        self, path: Path, worlds: Sequence[World], names: Names, facts: ProjectFacts
+        self, module: Module, worlds: Sequence[World], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
-        known = self.settings.databases
+        known, path = self.settings.databases, module.source.path
         running_on = Databases(known, certain=True) if known else facts.databases_of(path)
+        changes = changes_here(module.tree, path.name)
         size = self.settings.batch_size
         surroundings = Surroundings(
             running_on,
-            lambda signals: hearing(facts.receivers, signals),
+            lambda signals: hearing([*changes, *facts.receivers], signals),
             facts.modules_importing,
             None if size == BATCH_SIZE else size,
         )

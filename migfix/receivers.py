@@ -21,6 +21,7 @@ from migfix.files import Unreadable
 from migfix.patches import (
     changes_of,
     changes_of_methods,
+    changes_of_models,
     may_change,
     may_change_methods,
 )
@@ -102,6 +103,17 @@ def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Rec
     ] + [
         *(change for file in changing for change in file.changes()),
         *(change for file in patching for change in file.patches(patched)),
+    ]
+
+
+def changes_here(tree: ast.Module, shown: str) -> list[Receiver]:
+    """What a migration does to its own models, which only its own loops meet; ``shown`` is its name.
+
+    They come to the same as receivers of all signals.
+    """
+    return [
+        Receiver(f"{shown}:{node.lineno}", ALL, "changes a model by hand")
+        for node in changes_of_models(tree)
     ]
 
 

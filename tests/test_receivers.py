@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from textwrap import indent
 
 import pytest
@@ -11,7 +12,7 @@ from migfix.cli import app
 from migfix.discovery import Project
 from migfix.files import Files
 from migfix.pipeline import run_source
-from migfix.receivers import ALL, hearing, receivers
+from migfix.receivers import ALL, changes_here, hearing, receivers
 from migfix.settings import Settings
 from tests import checking
 
@@ -329,6 +330,7 @@ def test_what_migrations_call_may_change_a_historical_model(name, tmp_path):
         "type.__setattr__(Order, 'save', save)",
         "setattr(Order._meta.get_field('name'), 'get_prep_value', trimmed)",
         "Order.save, Order.more = save, more",
+        "delattr(Order, 'save')",
     ],
 )
 def test_a_migration_may_change_a_historical_model(line, tmp_path):
@@ -336,10 +338,34 @@ def test_a_migration_may_change_a_historical_model(line, tmp_path):
     assert places(tmp_path) == [("shop/migrations/fill.py:2", ALL)]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Order.objects = Order.live",
+        "(Order.objects.all) = Order.live.all",
+        "Order.objects.all, x = Order.live.all, 1",
+        "Order._meta.db_table = 'shop_other'",
+        "Order._meta.ordering = []",
+        "Order._meta.get_field('name').column = 'other'",
+        "setattr(Order.objects, 'all', rows)",
+        "for Order.objects.all in rows: pass",
+        "del Order.objects",
+    ],
+)
+def test_a_migration_may_change_its_own_models(line, tmp_path):
+    text = f"def fill(apps, schema_editor):\n    {line}\n"
+    written(tmp_path, shop__migrations__fill=text)
+    assert places(tmp_path) == []
+    (found,) = changes_here(ast.parse(text), "fill.py")
+    assert (found.place, found.signals) == ("fill.py:2", ALL)
+
+
 def test_a_migration_that_changes_no_method(tmp_path):
-    lines = "    field.auto_now = False\n    self.save = 1\n    order.name = 'save'\n"
+    lines = "    field.auto_now = False\n    self.save = 1\n    order.name = 'save'\n    Order.label = label\n"
+    lines += "    Order._meta.get_field('name').auto_now = False\n    order.objects.count == 1\n"
     written(tmp_path, shop__migrations__fill=f"def fill(apps, schema_editor):\n{lines}")
     assert places(tmp_path) == []
+    assert changes_here(ast.parse(f"def fill(apps, schema_editor):\n{lines}"), "fill.py") == []
 
 
 def test_a_base_of_historical_models_that_is_changed_elsewhere(tmp_path):

@@ -12,7 +12,7 @@ from migfix.facts.subqueries import Inner, inner_queries
 from migfix.findings import Reason, Refusal
 from migfix.fragments import as_receiver
 from migfix.history.state import FieldState, Unknown
-from migfix.reading.lookups import tables_of
+from migfix.reading.lookups import route, tables_of
 from migfix.reading.methods import Does, methods
 from migfix.reading.scopes import walk
 from migfix.reading.values import Rows, Step
@@ -32,6 +32,7 @@ def check_source(loop: Loop, verb: str) -> None:
             if step.name == "select_for_update" and loop.errors.autocommit:
                 why += f": it does not fail outside of a transaction ({loop.errors.autocommit})"
             raise Refused(Reason.QUERYSET_SHAPE, why, loop.at(step.node))
+    _check_orders(loop)
     check_wrappers(loop)
     if loop.rows.has("[]") and loop.rows.has("using", "db_manager"):
         raise Refused(Reason.QUERYSET_SHAPE, "the queryset is sliced and of another database")
@@ -47,6 +48,28 @@ def check_source(loop: Loop, verb: str) -> None:
     for name in loop.names_used_after:
         if name not in loop.counters or verb != "update":
             raise Refused(Reason.USED_AFTER, f"`{name}` is used after the loop")
+
+
+def _check_orders(loop: Loop) -> None:
+    """An order is left out, so none may be one that Django refuses. Raises ``Refused``."""
+    assert isinstance(loop.rows, Rows)
+    computed: set[str | None] = set()
+    for step in (step for step in loop.rows.steps if step.call is not None):
+        assert step.call is not None
+        named = [a.value for a in step.call.args if isinstance(a, ast.Constant)]
+        for name in named if step.name == "order_by" else ():
+            if name is not None and str(name).removeprefix("-") not in computed:
+                _check_order(str(name), step, loop)
+        computed |= {keyword.arg for keyword in step.call.keywords}
+
+
+def _check_order(name: str, step: Step, loop: Loop) -> None:
+    assert isinstance(loop.rows, Rows)
+    key = loop.rows.model.key
+    found = Unknown("its model is not known") if key is None else route(name, key, loop.state)
+    if isinstance(found, Unknown):
+        why = f"`order_by({name!r})` may fail, which a query without it does not: {found.why}"
+        raise Refused(Reason.QUERYSET_SHAPE, why, loop.at(step.node))
 
 
 def check_wrappers(loop: Loop) -> None:

@@ -1398,6 +1398,24 @@ def test_a_queryset_that_update_takes(rows, written):
 
 
 @pytest.mark.parametrize(
+    "order",
+    ["'-kind', 'pk'", "'author__age'", "'author_id'", "'?'", "models.F('kind').desc()", "*ORDER", ""],
+)
+def test_an_order_that_django_takes(order):
+    rows = f"Post.objects.order_by({order})"
+    check_rewritten(saving("post.rank = 1", rows), "Post.objects.update(rank=1)")
+
+
+@pytest.mark.parametrize("order", ["'-kind-pk'", "'kind', 'nothing'", "'author__nothing'", "'x'"])
+def test_an_order_that_django_refuses(order):
+    refusal = check_refused(
+        saving("post.rank = 1", f"Post.objects.order_by({order}).annotate(x=models.F('kind'))"),
+        "queryset-shape",
+    )
+    assert "may fail" in refusal.reason
+
+
+@pytest.mark.parametrize(
     "rows",
     ["Post.objects.select_for_update()", "Post.objects.all() | Post.objects.select_for_update()"],
 )
@@ -2958,3 +2976,19 @@ def test_a_value_that_a_second_save_sends_again():
         "    post.rank = 2\n    post.save()\n",
         "Post.objects.update(kind=1, rank=2)",
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("Post.objects.all = Person.objects.all", True),
+        ("Post._meta.get_field('rank').column = 'kind'", True),
+        ("print(Post._meta.ordering)", False),
+    ],
+)
+def test_a_model_that_the_migration_changes_by_hand(line, changes):
+    before = f"{line}\n{saving('post.rank = 1')}"
+    if changes:
+        assert "changes a model by hand" in check_refused(before, "signals").reason
+    else:
+        check_rewritten(before, f"{line}\nPost.objects.update(rank=1)")
