@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migfix.history.state import ModelKey, Unknown
 from migfix.reading import known
@@ -94,8 +94,11 @@ def queries_in(value: ast.expr, resolver: Resolver) -> Iterator[Inner]:
 
 @dataclass(frozen=True)
 class _Reader:
+    """``names`` are those whose values are being read: one that a value is made of itself is a value before it."""
+
     resolver: Resolver
     depth: int = 0
+    names: frozenset[str] = frozenset()
 
     def tables(self, rows: Rows, *, in_order: bool = False) -> frozenset[str] | Unknown:
         """The tables of a query; the database sorts the rows of an inner one only to take some of them."""
@@ -222,7 +225,7 @@ class _Reader:
         written = self.resolver.written(name, name)
         if written is None:
             return None
-        return _Reader(written.resolver, self.depth + 1), written.node
+        return replace(self, resolver=written.resolver, depth=self.depth + 1), written.node
 
     def expression(self, node: ast.expr) -> Iterator[Inner]:
         """The queries in what a step is given."""
@@ -296,8 +299,24 @@ class _Reader:
         if (written := self._written(name)) is not None:
             reader, value = written
             yield from reader.expression(value)
-        elif not _holds_value(name, self.resolver):
+        elif name.id not in self.names and not self._holds_value(name):
             yield Inner(name, Unknown(f"what `{name.id}` is"))
+
+    def _holds_value(self, name: ast.Name) -> bool:
+        """Is everything that may be behind the name a value? A loop's variable is one."""
+        bindings = self.resolver.scope.bindings.get(name.id)
+        if bindings is None:
+            return _is_known_import(name, self.resolver)
+        reader = _Reader(self.resolver, _MAX_DEPTH, self.names | {name.id})
+        return all(reader.binds_value(binding) for binding in bindings)
+
+    def binds_value(self, binding: Binding) -> bool:
+        match binding.statement:
+            case ast.For() | ast.AugAssign():
+                return True
+            case ast.Assign() | ast.AnnAssign() | ast.NamedExpr() if binding.value is not None:
+                return binding.position is not None or not list(self.expression(binding.value))
+        return False
 
 
 def is_given_sql(name: str, call: ast.Call) -> bool:
@@ -369,22 +388,3 @@ def _is_known_import(node: ast.expr, resolver: Resolver) -> bool:
     if path is None:
         return False
     return _gives_value(path) or constant_at(path, resolver.module) is not UNKNOWN
-
-
-def _holds_value(name: ast.Name, resolver: Resolver) -> bool:
-    """Is everything that may be behind the name a value? A loop's variable is one."""
-    bindings = resolver.scope.bindings.get(name.id)
-    if bindings is None:
-        return _is_known_import(name, resolver)
-    return all(_binds_value(binding, resolver) for binding in bindings)
-
-
-def _binds_value(binding: Binding, resolver: Resolver) -> bool:
-    match binding.statement:
-        case ast.For() | ast.AugAssign():
-            return True
-        case ast.Assign() | ast.AnnAssign() | ast.NamedExpr() if binding.value is not None:
-            return binding.position is not None or not list(
-                _Reader(resolver, _MAX_DEPTH).expression(binding.value)
-            )
-    return False

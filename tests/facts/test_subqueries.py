@@ -46,3 +46,19 @@ def test_sql_that_an_expression_is_given(value, looks):
     outcome = checking.outcome_of(checking.whole(body), select=("MF101",), databases=("sqlite",))
     assert outcome.loops[0].changed is not looks, outcome.loops[0]
     assert not looks or "that for the rows" in outcome.loops[0].reason
+
+
+@pytest.mark.parametrize(
+    ("lines", "looks"),
+    [
+        ("limit = 3\nlimit = limit + 1", False),
+        ("limit = 3\nother = 2\nif limit:\n    other = limit\nlimit = max(limit, other)", False),
+        ("limit = 3\nif limit:\n    limit = Person.limit(limit)\nlimit = [limit]", True),
+        ("limit = limit['kind']", False),
+    ],
+)
+def test_a_name_whose_value_is_made_of_itself(lines, looks):
+    body = f"{lines}\nfor post in Post.objects.filter(rank__in=limit):\n    post.title = 'x'\n    post.save()\n"
+    outcome = checking.outcome_of(checking.whole(body), select=("MF101",), databases=("sqlite",))
+    assert outcome.error is None
+    assert outcome.loops[0].changed is not looks, outcome.loops[0]
