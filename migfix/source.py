@@ -164,10 +164,16 @@ def tokens_of(text: str) -> Iterator[tokenize.TokenInfo]:
     return tokenize.generate_tokens(io.StringIO(_plain(text)).readline)
 
 
+@lru_cache(maxsize=8)
+def _all_tokens(text: str) -> tuple[tokenize.TokenInfo, ...]:
+    """The same at once: a file that is rewritten is looked through for several things."""
+    return tuple(tokens_of(text))
+
+
 def logical_lines(text: str) -> Iterator[tuple[int, int]]:
     """See ``Source.rows``."""
     first: int | None = None
-    for token in tokens_of(text):
+    for token in _all_tokens(text):
         if token.type == tokenize.NEWLINE and first is not None:
             yield first, token.end[0] if token.string else token.start[0]
             first = None
@@ -177,7 +183,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, int]]:
 
 def _lines_in_strings(text: str) -> Iterator[int]:
     depth: list[int] = []
-    for token in tokens_of(text):
+    for token in _all_tokens(text):
         name = tokenize.tok_name[token.type]
         if token.type == tokenize.STRING:
             yield from range(token.start[0], token.end[0])
@@ -201,7 +207,9 @@ _BETWEEN_LINES = frozenset(
 
 def comments_in(text: str) -> list[str]:
     """The comments of a whole file or of statements cut out of one, in order."""
-    return [token.string for token in tokens_of(text) if token.type == tokenize.COMMENT]
+    if "#" not in text:
+        return []
+    return [token.string for token in _all_tokens(text) if token.type == tokenize.COMMENT]
 
 
 def split_lines(text: str) -> tuple[str, ...]:

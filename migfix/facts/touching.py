@@ -36,8 +36,14 @@ _ON_ROWS = frozenset("getattr setattr hasattr delattr".split())
 _COMPARING = frozenset("count index remove sort".split())
 
 
+# Of which no code runs, asked first: most nodes are of these.
+_INERT = (ast.Name, ast.Constant, ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.Expr, ast.arg)
+
+
 def touched(node: ast.AST, resolver: Resolver) -> Iterator[ast.AST]:
     """The parts of the node, which is no call, by which code runs that is not known."""
+    if isinstance(node, _INERT):
+        return
     match node:
         case ast.Attribute():
             if not _is_known_attribute(node, resolver):
