@@ -86,8 +86,9 @@ def _walk(
         if folder != str(top) and "pyvenv.cfg" in listing.files:
             continue
         names = listing.files
-        yield Path(folder), (
-            tuple(n for n in names if not is_left_out(folder, n)) if is_left_out else names
+        yield (
+            Path(folder),
+            (tuple(n for n in names if not is_left_out(folder, n)) if is_left_out else names),
         )
         rules = rules and rules.inside(real, files)
         inner = []
@@ -281,7 +282,7 @@ def project_of(path: Path, files: Files) -> Project:
 
 
 def _root(folder: Path, files: Files) -> Path:
-    ancestors = _inside_repository(folder, files)
+    ancestors = inside_repository(folder, files)
     for ancestor in ancestors:
         if files.has_file(ancestor / "manage.py"):
             return ancestor
@@ -291,7 +292,8 @@ def _root(folder: Path, files: Files) -> Path:
     return marked[-1] if marked else top_folder(folder, files)
 
 
-def _inside_repository(folder: Path, files: Files) -> list[Path]:
+def inside_repository(folder: Path, files: Files) -> list[Path]:
+    """The folder and those above it, up to the top of the repository or below the home folder."""
     found = [folder]
     for ancestor in folder.parents:
         if files.has(found[-1] / ".git") or ancestor == Path.home() or ancestor == ancestor.parent:

@@ -334,7 +334,8 @@ class FileOutcome:
 
     ``path`` is as the user wrote or would write it (relative to the working folder where possible).
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
-    the run only checks, and when ``error`` is set. ``debug_setting`` says where the settings switch
+    the run only checks, and when ``error`` is set. ``creates`` is the file of the helper where the rewritten
+    file needs one that is not there yet. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops.
     """
 
@@ -345,6 +346,7 @@ class FileOutcome:
     traceback: str | None = None
     is_migration: bool = True
     debug_setting: str | None = None
+    creates: Path | None = None
 
     @property
     def changed(self) -> bool:

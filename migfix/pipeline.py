@@ -214,7 +214,7 @@ class Engine:
         place = (
             helper_of_project(named, facts.project)
             if named
-            else helper_place(source.path.parent, self.files)
+            else helper_place(source.path.parent, facts.project)
         )
         planned = [
             self._kept(each, source.path)
@@ -224,11 +224,13 @@ class Engine:
         if any(each.rewrites for each in planned):
             planned, edits = self._written(source, planned, place)
         logged = any(p.outcome.logged for p in planned)
+        new = (edit.path for edit in edits if edit.before is None)
         return FileOutcome(
             source.path,
             loops=tuple(p.outcome for p in planned),
             edits=edits if self.rewrite else (),
             debug_setting=facts.debug_setting if logged else None,
+            creates=next((_as_written(path, source.path) for path in new), None),
         )
 
     def _kept(self, planned: PlannedLoop, path: Path) -> PlannedLoop:
@@ -300,9 +302,13 @@ class Engine:
             return None, "the rewrite cannot be written: the code around it is nested too deeply"
         except Exception as error:  # a bug must not cost the other loops of the file
             return None, (
-                "the rewrite cannot be written, please report it: "
-                f"{type(error).__name__}: {error}"
+                f"the rewrite cannot be written, please report it: {type(error).__name__}: {error}"
             )
+
+
+def _as_written(path: Path, other: Path) -> Path:
+    """The path as the user would write it who wrote the other one."""
+    return path if other.is_absolute() else Path(os.path.relpath(path))
 
 
 def _loops_in(worlds: Sequence[World]) -> dict[ast.For, FunctionNode]:

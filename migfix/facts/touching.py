@@ -37,13 +37,24 @@ _COMPARING = frozenset("count index remove sort".split())
 
 
 # Of which no code runs, asked first: most nodes are of these.
-_INERT = (ast.Name, ast.Constant, ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.Expr, ast.arg)
+_INERT = (
+    ast.Name,
+    ast.Constant,
+    ast.operator,
+    ast.cmpop,
+    ast.boolop,
+    ast.unaryop,
+    ast.Expr,
+    ast.arg,
+)
 
 
 def touched(node: ast.AST, resolver: Resolver) -> Iterator[ast.AST]:
     """The parts of the node, which is no call, by which code runs that is not known."""
-    if isinstance(node, _INERT):
-        return
+    return iter(()) if isinstance(node, _INERT) else _touched(node, resolver)
+
+
+def _touched(node: ast.AST, resolver: Resolver) -> Iterator[ast.AST]:
     match node:
         case ast.Attribute():
             if not _is_known_attribute(node, resolver):

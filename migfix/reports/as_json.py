@@ -46,6 +46,7 @@ def _file(outcome: FileOutcome) -> dict[str, Any]:
         "path": outcome.path.as_posix(),
         "error": outcome.error,
         "changed": outcome.changed,
+        "creates": [outcome.creates.as_posix()] if outcome.changed and outcome.creates else [],
         "loops": [_loop(loop) for loop in outcome.loops],
     }
 

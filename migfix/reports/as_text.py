@@ -92,6 +92,7 @@ def _summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]
         yield f"{done} {_count(changed, 'loop')} in {_count(files, 'file')}{then}."
     else:
         yield f"Nothing to rewrite in {_count(len(sound), 'file')}."
+    yield from _created(sound, "Created" if applied else "apply creates")
     if changed < len(loops):
         yield f"Left {_count(len(loops) - changed, 'loop')} alone{_reasons(loops)}."
     if offers:
@@ -100,6 +101,24 @@ def _summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]
         yield f"{_count(failed, 'file')} failed, see the errors."
     if not applied:
         yield from _logged(sound)
+
+
+def _created(outcomes: Iterable[FileOutcome], verb: str) -> Iterator[str]:
+    """The helpers that are written, which git does not know of by itself."""
+    found = Counter(o.creates for o in outcomes if o.changed and o.creates)
+    for path, importing in found.items() if len(found) == 1 else ():
+        needs = "imports" if importing == 1 else "import"
+        yield (
+            f"{verb} {quoted(path.as_posix())}, which {_count(importing, 'file')} {needs}: "
+            "add it to version control."
+        )
+    if len(found) > 1:
+        first, *_ = sorted(path.as_posix() for path in found)
+        yield (
+            f"{verb} {len(found)} helpers beside the migrations that import them, such as "
+            f"{quoted(first)}: add them to version control. One for all: say under [tool.migfix] "
+            'helper = "package.module", with a package that each migration can import.'
+        )
 
 
 def _logged(outcomes: Iterable[FileOutcome]) -> Iterator[str]:

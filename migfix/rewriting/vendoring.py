@@ -1,12 +1,18 @@
-"""Where the helper stands in a project, and whether to put it there."""
+"""Where the helper stands in a project, and whether to put it there.
+
+One helper serves all migrations of a project that surely has a package which each of them can import: that of the
+settings that ``manage.py`` beside it names. Elsewhere each folder of migrations gets one of its own.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from migfix.discovery import Project
+from migfix.discovery import Project, inside_repository, top_folder
 from migfix.files import Files
 from migfix.findings import FileEdit
 from migfix.reading.vendored import HELPER, is_helper
@@ -27,12 +33,56 @@ class HelperPlace:
         return None if self.present else FileEdit(self.path, None, self.content)
 
 
-def helper_place(folder: Path, files: Files) -> HelperPlace:
-    """The helper's place in a migrations folder.
+_SETTINGS_OF_MANAGE = re.compile(
+    rb"""DJANGO_SETTINGS_MODULE["']\s*(?:,|\]\s*=)\s*["']([\w.]+)["']"""
+)
+# A package of the tests or of an example is none that a distribution brings along.
+_OF_TESTS = re.compile(r"test|example|demo|sandbox|docs", re.IGNORECASE)
+
+
+def helper_place(folder: Path, project: Project) -> HelperPlace:
+    """The helper's place for the migrations of a folder: that which is there beside them, that which the
+    project's other migrations can import as well, or one beside them.
 
     Django's loader skips modules whose name starts with an underscore.
     """
-    return _free_place(folder, "._migfix", "_migfix", files)
+    beside = _free_place(folder, "._migfix", "_migfix", project.files)
+    package = None if beside.present else _package_for_all(folder, project)
+    if package is None:
+        return beside
+    return _free_place(package, f"{package.name}._migfix", "_migfix", project.files)
+
+
+def _package_for_all(folder: Path, project: Project) -> Path | None:
+    """The package of the settings, where a migration of the folder can surely import it.
+
+    Both are imported from the folder of ``manage.py`` then, which Python puts on its path:
+    https://docs.python.org/3/library/sys.html#sys.path
+    """
+    files, root = project.files, project.root
+    named = set(_SETTINGS_OF_MANAGE.findall(files.read_if_there(root / "manage.py")))
+    names = {os.fsdecode(name).partition(".")[0] for name in named if b"." in name}
+    package = root / names.pop() if len(names) == 1 else None
+    if package is None or not files.has_file(package / "__init__.py"):
+        return None
+    folder = files.real(folder)
+    if files.has_file(root / "__init__.py") or top_folder(folder, files) != root:
+        return None
+    if package in folder.parents:
+        return package
+    apart = _OF_TESTS.search(package.name) or _may_be_distributed(project)
+    return None if apart else package
+
+
+def _may_be_distributed(project: Project) -> bool:
+    """May apps of the project be installed without the package of its settings?"""
+    files = project.files
+    for folder in inside_repository(project.root, files):
+        built = b"[build-system]" in files.read_if_there(folder / "pyproject.toml")
+        named = b"[metadata]" in files.read_if_there(folder / "setup.cfg")
+        if built or named or files.has(folder / "setup.py"):
+            return True
+    return False
 
 
 def helper_of_project(module: str, project: Project) -> HelperPlace:

@@ -1399,7 +1399,15 @@ def test_a_queryset_that_update_takes(rows, written):
 
 @pytest.mark.parametrize(
     "order",
-    ["'-kind', 'pk'", "'author__age'", "'author_id'", "'?'", "models.F('kind').desc()", "*ORDER", ""],
+    [
+        "'-kind', 'pk'",
+        "'author__age'",
+        "'author_id'",
+        "'?'",
+        "models.F('kind').desc()",
+        "*ORDER",
+        "",
+    ],
 )
 def test_an_order_that_django_takes(order):
     rows = f"Post.objects.order_by({order})"

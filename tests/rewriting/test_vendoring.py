@@ -1,0 +1,187 @@
+"""Where the helper goes that a rewritten migration imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from migfix.cli import app
+from migfix.discovery import project_of
+from migfix.files import Files
+from migfix.reading.vendored import HELPER
+from migfix.rewriting.vendoring import helper_place
+from tests.processes import LIMIT
+
+MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site1.settings")\n'
+BUILT = "[build-system]\nrequires = []\n"
+
+
+def place(root: Path, files: dict[str, str], folder: str = "shop/migrations") -> tuple[str, str]:
+    """The module that a migration of the folder imports, and its file, in a project of these files."""
+    for name, text in {
+        f"{folder}/0001_initial.py": "class Migration(",
+        ".git/x": "",
+        **files,
+    }.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    disk = Files()
+    found = helper_place(root / folder, project_of(root / folder, disk))
+    return found.module, found.path.relative_to(root.resolve()).as_posix()
+
+
+def packages(*names: str) -> dict[str, str]:
+    return {f"{name}/__init__.py": "" for name in names}
+
+
+APP = packages("shop", "shop/migrations")
+SITE = {"manage.py": MANAGE, **packages("site1")}
+INSIDE = packages("site1/shop", "site1/shop/migrations")
+BESIDE = ("._migfix", "shop/migrations/_migfix.py")
+SHARED = ("site1._migfix", "site1/_migfix.py")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({**APP, **SITE}, SHARED, id="startproject"),
+        pytest.param({**APP, **SITE, "pyproject.toml": "[tool.black]\n"}, SHARED, id="not built"),
+        pytest.param(
+            {**APP, **SITE, "manage.py": MANAGE.replace('", "', "', '").replace('"', "'")},
+            SHARED,
+            id="other quotes",
+        ),
+        pytest.param(
+            {
+                **APP,
+                **SITE,
+                "manage.py": 'import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "site1.x"\n',
+            },
+            SHARED,
+            id="assigned",
+        ),
+        pytest.param(APP, BESIDE, id="no manage.py"),
+        pytest.param({**APP, "manage.py": MANAGE}, BESIDE, id="no package"),
+        pytest.param(
+            {**APP, "manage.py": MANAGE, "site1/x.py": ""}, BESIDE, id="a folder of no package"
+        ),
+        pytest.param(
+            {**APP, **SITE, "manage.py": MANAGE + MANAGE.replace("site1", "site2")},
+            BESIDE,
+            id="two settings",
+        ),
+        pytest.param(
+            {**APP, **SITE, "manage.py": MANAGE.replace(".settings", "")}, BESIDE, id="a module"
+        ),
+        pytest.param({**APP, **SITE, "__init__.py": ""}, BESIDE, id="the project is a package"),
+        pytest.param({**packages("shop"), **SITE}, BESIDE, id="migrations in no package"),
+        pytest.param({**packages("shop/migrations"), **SITE}, BESIDE, id="an app in no package"),
+        pytest.param({**APP, **SITE, "pyproject.toml": BUILT}, BESIDE, id="built"),
+        pytest.param({**APP, **SITE, "setup.py": ""}, BESIDE, id="setup.py"),
+        pytest.param({**APP, **SITE, "setup.cfg": "[metadata]\n"}, BESIDE, id="setup.cfg"),
+        pytest.param({**APP, **SITE, "setup.cfg": "[flake8]\n"}, SHARED, id="setup.cfg of tools"),
+        pytest.param(
+            {**APP, **packages("tests"), "manage.py": MANAGE.replace("site1", "tests")},
+            BESIDE,
+            id="of tests",
+        ),
+        pytest.param(
+            {**APP, **SITE, "shop/migrations/_migfix.py": HELPER.read_text()},
+            BESIDE,
+            id="there already",
+        ),
+        pytest.param(
+            {**APP, **SITE, "shop/migrations/_migfix.py": "# older"},
+            SHARED,
+            id="an older one beside it",
+        ),
+        pytest.param(
+            {**APP, **SITE, "site1/_migfix.py": "# older"},
+            ("site1._migfix_2", "site1/_migfix_2.py"),
+            id="an older one",
+        ),
+    ],
+)
+def test_the_place_of_the_helper(files, expected, tmp_path):
+    assert place(tmp_path, files) == expected
+
+
+def test_an_app_inside_of_the_package_goes_where_the_package_goes(tmp_path):
+    files = {**SITE, **INSIDE, "pyproject.toml": BUILT}
+    assert place(tmp_path, files, "site1/shop/migrations") == SHARED
+
+
+def test_the_project_below_what_is_built(tmp_path):
+    files = {f"src/{name}": text for name, text in {**APP, **SITE}.items()}
+    beside = ("._migfix", "src/shop/migrations/_migfix.py")
+    assert place(tmp_path, {**files, "pyproject.toml": BUILT}, "src/shop/migrations") == beside
+
+
+INITIAL = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Order", [("id", models.AutoField(primary_key=True)), ("total", models.IntegerField())])
+    ]
+"""
+FILL = """
+from django.db import migrations
+
+def fill(apps, schema_editor):
+    Order = apps.get_model("shop", "Order")
+    Order.objects.create(total=3)
+    for order in Order.objects.all():
+        order.total = int(str(order.total)[::-1])
+        order.save()
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(fill)]
+"""
+SETTINGS = """
+INSTALLED_APPS = ["shop"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+SECRET_KEY = "x"
+"""
+RUN = "from django.core.management import execute_from_command_line\nimport sys\nexecute_from_command_line(sys.argv)\n"
+
+
+def test_django_runs_migrations_that_share_a_helper(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place(
+        tmp_path,
+        {
+            **APP,
+            **SITE,
+            "manage.py": MANAGE + RUN,
+            "site1/settings.py": SETTINGS,
+            "shop/migrations/0001_initial.py": INITIAL,
+            "shop/migrations/0002_fill.py": FILL,
+            "shop/migrations/0003_more.py": FILL.replace("0001_initial", "0002_fill"),
+        },
+    )
+    proved = CliRunner().invoke(app, ["verify", "."])
+    assert "2 equal" in proved.output, proved.output
+    applied = CliRunner().invoke(app, ["apply", "."])
+    assert applied.exit_code == 0, applied.output
+    assert (
+        "Created site1/_migfix.py, which 2 files import: add it to version control."
+        in applied.stdout
+    )
+    assert [path.as_posix() for path in Path().rglob("_migfix*")] == ["site1/_migfix.py"]
+    assert (
+        "\nfrom site1._migfix import stream, update_in_batches\n"
+        in Path("shop/migrations/0003_more.py").read_text()
+    )
+    assert CliRunner().invoke(app, ["diff", "."]).stdout == ""
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "migrate"], capture_output=True, text=True, timeout=LIMIT
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("OK") == 3
