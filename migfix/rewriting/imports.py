@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -113,7 +114,21 @@ def _place(header: _Header, module: str, lines: Sequence[str]) -> tuple[int, boo
     if family:
         return header.lines_of(family[0])[0], False, False
     last = next((s for s in reversed(visible) if s not in relative), imports[-1])
-    return header.lines_of(last)[1], False, False
+    end = header.lines_of(last)[1]
+    apart = not _is_installed(package) and _is_installed(_package(last))
+    followed = apart and end < len(lines) and bool(lines[end].strip())
+    return end, apart, followed
+
+
+def _package(statement: ast.Import | ast.ImportFrom) -> str:
+    """The top package that is imported from."""
+    named = statement.module if isinstance(statement, ast.ImportFrom) else statement.names[0].name
+    return (named or "").partition(".")[0]
+
+
+def _is_installed(package: str) -> bool:
+    """Is it of Python or Django, whose imports stand above those of the project's own code?"""
+    return package == "django" or package in sys.stdlib_module_names
 
 
 def _top(header: _Header, lines: Sequence[str]) -> tuple[int, bool, bool]:
