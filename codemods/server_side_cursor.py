@@ -61,6 +61,8 @@ from migfix.reading.values import RawRows
 from migfix.source import parsed_expression, shape
 from migfix.sql.databases import Trait
 
+_WITH_CURSORS = frozenset({"postgresql", "oracle"})
+
 
 def decide(loop: Loop) -> Decision:
     if refusal := cannot_stream(loop, in_batches=True):
@@ -86,7 +88,7 @@ def _wrapped(loop: Loop) -> Decision:
     if stream is None:
         return Refusal(Reason.NAME_CLASH, "`stream` means something else in this file")
     return replace(
-        _streamed(WrapRows(stream.text, _mode(loop)), stream),
+        _streamed(WrapRows(stream.text, _mode(loop)), stream, loop),
         caveats=tuple(gates.init_caveats(loop, gates.MADE_LATER)),
         beside=needs_batches(loop, Part.WRITES),
     )
@@ -112,7 +114,7 @@ def _of_cursor(query: CursorQuery, loop: Loop) -> Decision:
         return Refusal(Reason.SQL_UNKNOWN, "the SQL does not fit into the header of the loop")
     arguments = [*map(loop.text, query.arguments), *filter(None, [_mode(loop)])]
     call = f"{stream_sql.text}({', '.join(arguments)})"
-    return _streamed(ReplaceRows(call, drops, superfluous_with(query, loop)), stream_sql)
+    return _streamed(ReplaceRows(call, drops, superfluous_with(query, loop)), stream_sql, loop)
 
 
 def _keeps_its_meaning(node: ast.expr, loop: Loop) -> bool:
@@ -120,15 +122,24 @@ def _keeps_its_meaning(node: ast.expr, loop: Loop) -> bool:
     return shape(parsed_expression(loop.text(node))) == shape(node)
 
 
-def _streamed(edit: Edit, function: Reference) -> Rewrite:
+def _streamed(edit: Edit, function: Reference, loop: Loop) -> Rewrite:
     return Rewrite(
         part=Part.SOURCE,
         edit=edit,
-        message="streams its rows through a server-side cursor or a temporary file",
+        message=f"streams its rows through {_waiting_place(loop)}",
         outcome=Outcome.CURSOR,
         imports=(function.import_,) if function.import_ else (),
         needs_helper=True,
     )
+
+
+def _waiting_place(loop: Loop) -> str:
+    """Where rows wait that no turn has taken yet, see docs/helper.md."""
+    if not loop.databases.engines & _WITH_CURSORS or _disturbs_cursor(loop):
+        return "a temporary file"
+    if loop.databases.engines <= _WITH_CURSORS and loop.errors.autocommit is None:
+        return "a server-side cursor"
+    return "a server-side cursor or a temporary file"
 
 
 def _mode(loop: Loop) -> str:

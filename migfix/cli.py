@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from migfix.findings import FileOutcome
     from migfix.pipeline import Dropped
+    from migfix.reports import as_diff
     from migfix.verify.proofs import Proof
     from migfix.verify.verifying import Prover
 
@@ -121,6 +122,9 @@ class Options:
         typer.Option(metavar="PATH", help="Where the file on standard input belongs."),
     ] = None
     color: Annotated[ColorChoice, typer.Option(help="Colours.")] = ColorChoice.AUTO
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print what each codemod says of each loop.")
+    ] = False
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print rewrites and errors only.")
     ] = False
@@ -227,6 +231,30 @@ class Proving:
         ]
 
 
+@dataclass(frozen=True)
+class Showing:
+    """How a patch is printed."""
+
+    helper: Annotated[
+        bool | None,
+        typer.Option(
+            "--helper/--no-helper",
+            help="The helper that is created, or not. [default: named on a terminal, whole elsewhere]",
+            show_default=False,
+        ),
+    ] = None
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", help="Print at once, not through $PAGER.")
+    ] = False
+
+    def of_helper(self) -> as_diff.Helper:
+        from migfix.reports.as_diff import Helper
+
+        if self.helper is None:
+            return Helper.NAMED if sys.stdout.isatty() else Helper.WHOLE
+        return Helper.WHOLE if self.helper else Helper.LEFT_OUT
+
+
 def _comma_separated(values: list[str] | None) -> tuple[str, ...] | None:
     if not values:
         return None
@@ -242,13 +270,13 @@ def _number_of_jobs(value: str) -> int:
 
 
 def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
-    """A Typer command from a function of ``Options``, perhaps ``Proving``, and options of its own.
+    """A Typer command from a function of ``Options``, perhaps ``Proving`` and ``Showing``, and options of its own.
 
     The fields of these stand in the signature that Typer reads. The one place where errors of a
     whole run end: a wrong setting, an interrupt, a bug of ours.
     """
     hints = get_type_hints(run, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if hint in (Options, Proving)}
+    groups = {name: hint for name, hint in hints.items() if hint in (Options, Proving, Showing)}
     own = [
         each.replace(annotation=hints[name])
         for name, each in inspect.signature(run).parameters.items()
@@ -325,6 +353,7 @@ def _main(
 def apply(
     options: Options,
     proving: Proving,
+    showing: Showing,
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the patch and write nothing, as diff does.")
@@ -343,7 +372,7 @@ def apply(
     if verify:
         _refuse_stdin(options, "--verify")
     if dry_run:
-        return _print_diff(options, proving if verify else None)
+        return _print_diff(options, showing, proving if verify else None)
     if options.reads_stdin:
         return _filter_stdin(options)
     return _apply(options, proving if verify else None)
@@ -351,9 +380,9 @@ def apply(
 
 @app.command()
 @command
-def diff(options: Options) -> ExitCode:
-    """Print what apply would change, as a patch for git apply or patch -p1."""
-    return _print_diff(options)
+def diff(options: Options, showing: Showing) -> ExitCode:
+    """Print what apply would change, and why, as a patch for git apply or patch -p1."""
+    return _print_diff(options, showing)
 
 
 @app.command()
@@ -539,15 +568,27 @@ def _written(outcome: FileOutcome) -> FileOutcome:
     return outcome
 
 
-def _print_diff(options: Options, proving: Proving | None = None) -> ExitCode:
+def _print_diff(options: Options, showing: Showing, proving: Proving | None = None) -> ExitCode:
+    from migfix.paging import page
     from migfix.reports import as_diff
 
     outcomes = _verified(options, proving) if proving else _run(options, rewrite=True)
     here = Path.cwd()
     files = options.files
-    _print(as_diff.render(outcomes, files, root=here, color=_colored(options.color)))
-    for path in as_diff.outside(outcomes, files, root=here):
-        _complain(f"{shown(path)}: is outside of the working folder, so git apply refuses it here")
+    patch = as_diff.render(
+        outcomes,
+        files,
+        root=here,
+        color=_colored(options.color),
+        helper=showing.of_helper(),
+    )
+    if showing.no_pager or not page(patch):
+        _print(patch)
+    if outside := as_diff.outside(outcomes, files, root=here):
+        more = f" (as are {len(outside) - 1} more)" if len(outside) > 1 else ""
+        _complain(
+            f"{shown(outside[0])}: is outside of the working folder{more}, so git apply refuses it here"
+        )
     return _finish(outcomes, options, wanted=True)
 
 
@@ -635,7 +676,9 @@ def _text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> st
     from migfix.reports import as_text
 
     color = _colored(options.color)
-    return as_text.render(outcomes, applied=applied, quiet=options.quiet, color=color)
+    return as_text.render(
+        outcomes, applied=applied, quiet=options.quiet, verbose=options.verbose, color=color
+    )
 
 
 def _finish(outcomes: list[FileOutcome], options: Options, *, wanted: bool) -> ExitCode:

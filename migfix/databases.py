@@ -24,6 +24,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,22 +92,39 @@ READS_MORE_SETTINGS = {"exec", "optional"}  # exec(open(...)), include(optional(
 READING_METHODS = {"copy", "get", "items", "keys", "values"}
 
 
-def detect(project: Project) -> tuple[Databases, str | None]:
-    """The databases that the project may run on; never empty, never raises.
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """The databases that a project may run on, never none, and why these, as a sentence.
 
-    Where settings name an engine of which nothing is known, these are all, and it is said where.
+    ``unknown`` says where settings name an engine of which nothing is known: these are all then.
     """
+
+    names: Databases
+    why: str
+    unknown: str | None = None
+
+
+def detect(project: Project) -> Detected:
+    """The databases that the project may run on. Never raises."""
     root = project.root
     named_files = _Files(project)
     read = [_Settings(named_files, file) for file in named_files.settings_files()]
     evidence = {settings.file: settings.databases() for settings in read}
     if unknown := next((each for settings in read for each in settings.unknown), None):
-        return ALL_BUT_ORACLE | ORACLE, unknown
+        return Detected(ALL_BUT_ORACLE | ORACLE, unknown, unknown)
     named = NONE.union(*evidence.values())
-    own = NONE.union(*(found for file, found in evidence.items() if not _is_for_tests(root, file)))
-    if not own or named >= IN_DOUBT or not named_files.is_run_by_its_owner():
-        named |= ALL_BUT_ORACLE
-    return (named | named_files.drivers()) - IN_DOUBT, None
+    own = [file for file, found in evidence.items() if found and not _is_for_tests(root, file)]
+    if open_at := next((each.open_at for each in read if each.open_at), None):
+        why = f"{open_at} leaves it open"
+    elif not own:
+        why = "no settings name a database"
+    elif not named_files.is_run_by_its_owner():
+        why = "other projects may install these apps"
+    else:
+        names = named | named_files.drivers()
+        saying = "says" if names == named else "and the drivers among the requirements say"
+        return Detected(names, f"{own[0].relative_to(root).as_posix()} {saying}")
+    return Detected((named | ALL_BUT_ORACLE | named_files.drivers()) - IN_DOUBT, why)
 
 
 def _is_for_tests(root: Path, file: Path) -> bool:
@@ -195,11 +213,13 @@ class _Settings:
         self.followed: list[str] = []
         self.settled_at = 0
         self.unknown: list[str] = []
+        self.open_at: str | None = None  # the first place that leaves a doubt
 
     def databases(self) -> Databases:
         data = self.project.disk.read(self.file)
         tree = None if isinstance(data, Unreadable) else tree_of(data)
         if tree is None:
+            self.open_at = f"{self._shown}, which cannot be read,"
             return IN_DOUBT
         nodes = list(ast.walk(tree))
         self.settled_at = max(_lines_that_settle(tree), default=0)
@@ -209,10 +229,17 @@ class _Settings:
                 self.assigned[target.id].append(value)
         tries = (node for node in nodes if isinstance(node, ast.Try))
         guarded = {inner for node in tries for inner in ast.walk(node)}
-        return NONE.union(
-            *(self._of_assignment(target, value) for target, value in assignments),
-            *(self._of_node(node, node in guarded) for node in nodes),
-        )
+        found = [
+            *((value, self._of_assignment(target, value)) for target, value in assignments),
+            *((node, self._of_node(node, node in guarded)) for node in nodes),
+        ]
+        lines = [getattr(node, "lineno", 1) for node, named in found if named >= IN_DOUBT]
+        self.open_at = f"{self._shown}:{min(lines)}" if lines else None
+        return NONE.union(*(named for _, named in found))
+
+    @property
+    def _shown(self) -> str:
+        return self.file.relative_to(self.project.root).as_posix()
 
     def _of_assignment(self, target: ast.expr, value: ast.expr) -> Databases:
         keys = _keys_into_databases(target)
@@ -316,9 +343,8 @@ class _Settings:
         if found == IN_DOUBT and text:
             named = "a URL of" if "://" in text else "the engine"
             what = text.partition("://")[0]
-            where = self.file.relative_to(self.project.root).as_posix()
             self.unknown.append(
-                f"{where}:{node.lineno} names {named} {what!r}, of which migfix knows nothing"
+                f"{self._shown}:{node.lineno} names {named} {what!r}, of which migfix knows nothing"
             )
         return found
 

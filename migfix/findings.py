@@ -329,13 +329,22 @@ class FileEdit:
 
 
 @dataclass(frozen=True, slots=True)
+class Assumed:
+    """The databases that decisions took for granted, in order, and why these, as the end of a sentence."""
+
+    names: tuple[str, ...]
+    why: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FileOutcome:
     """Everything a run has to say of one file.
 
     ``path`` is as the user wrote or would write it (relative to the working folder where possible).
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
     the run only checks, and when ``error`` is set. ``creates`` is the file of the helper where the rewritten
-    file needs one that is not there yet. ``debug_setting`` says where the settings switch
+    file needs one that is not there yet. ``assumed`` is None where the user said which databases. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops.
     """
 
@@ -347,6 +356,7 @@ class FileOutcome:
     is_migration: bool = True
     debug_setting: str | None = None
     creates: Path | None = None
+    assumed: Assumed | None = None
 
     @property
     def changed(self) -> bool:

@@ -21,7 +21,7 @@ from migfix.codemod import Codemod
 from migfix.discovery import Project, discover
 from migfix.facts.loop import Loop, Surroundings, loops_at
 from migfix.files import Files, Seen, Unreadable
-from migfix.findings import FileEdit, FileOutcome, Reason
+from migfix.findings import Assumed, FileEdit, FileOutcome, Reason
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.reading.module import Module
 from migfix.reading.names import Names
@@ -230,6 +230,7 @@ class Engine:
             loops=tuple(p.outcome for p in planned),
             edits=edits if self.rewrite else (),
             debug_setting=facts.debug_setting if logged else None,
+            assumed=self._assumed(source.path, facts) if planned else None,
             creates=next((_as_written(path, source.path) for path in new), None),
         )
 
@@ -256,6 +257,12 @@ class Engine:
             for node, function in _loops_in(worlds).items()
         )
         return sorted(filter(None, planned), key=lambda p: (p.outcome.line, p.outcome.column))
+
+    def _assumed(self, path: Path, facts: ProjectFacts) -> Assumed | None:
+        if self.settings.databases:
+            return None
+        found = facts.databases_of(path)
+        return Assumed(tuple(sorted(found.names)), found.why, found.certain)
 
     def _written(
         self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace

@@ -86,9 +86,9 @@ class ProjectFacts:
 
     @cached_property
     def databases(self) -> Databases:
-        found, unknown = databases.detect(self.project)
-        certain = unknown is None and not found >= databases.ALL_BUT_ORACLE
-        return Databases(found, certain, unknown)
+        found = databases.detect(self.project)
+        certain = found.unknown is None and not found.names >= databases.ALL_BUT_ORACLE
+        return Databases(found.names, certain, found.unknown, found.why)
 
     def databases_of(self, path: Path) -> Databases:
         """The same, but for those on which the app of the file cannot be."""
@@ -96,7 +96,9 @@ class ProjectFacts:
         names = self.databases.names - ruled_out
         if not names or names == self.databases.names or self.databases.unknown is not None:
             return self.databases
-        return Databases(names, certain=True)
+        label = self.project.migration(path).app_label
+        ruled = f"the migrations of {label} can run on no other"
+        return Databases(names, certain=True, why=ruled)
 
     @cached_property
     def engines(self) -> Engines:

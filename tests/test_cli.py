@@ -117,13 +117,16 @@ def test_apply_writes_and_says_what(pipeline: Pipeline) -> None:
     assert "Rewrote 1 loop in 1 file.\n" in result.stdout
 
 
+WHY = b"# a.py\n#   1:1: MF101 why\n--- a/a.py\n+++ b/a.py\n"
+
+
 @pytest.mark.parametrize("arguments", [("diff",), ("apply", "--dry-run")])
 def test_a_diff_prints_the_patch_and_writes_nothing(
     pipeline: Pipeline, arguments: tuple[str, ...]
 ) -> None:
     result = invoke(*arguments, "a.py", "b.py")
     assert (result.exit_code, result.stderr) == (1, "")
-    assert result.stdout_bytes == b"--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-loop\r\n+update\r\n"
+    assert result.stdout_bytes == WHY + b"@@ -1 +1 @@\n-loop\r\n+update\r\n"
     assert Path("a.py").read_bytes() == b"loop\r\n"
 
 
@@ -335,7 +338,7 @@ def test_a_filter_that_knows_no_file_names_none(pipeline: Pipeline) -> None:
 def test_diff_and_check_read_standard_input_too(pipeline: Pipeline) -> None:
     result = invoke("diff", "-", "--stdin-filename", "a.py", stdin=b"x loop\n")
     assert result.exit_code == 1
-    assert result.stdout_bytes == b"--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x loop\n+x update\n"
+    assert result.stdout_bytes == WHY + b"@@ -1 +1 @@\n-x loop\n+x update\n"
     result = invoke("check", "-", "--stdin-filename", "a.py", stdin=b"loop\n")
     assert result.exit_code == 1
     assert "a.py:1:1: MF101 why\n" in result.stdout

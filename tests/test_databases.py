@@ -18,9 +18,9 @@ POSTGRESQL = '"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "sh
 
 
 def detect(root: Path) -> frozenset[str]:
-    found, unknown = read.detect(Project(root, Files()))
-    assert unknown is None
-    return found
+    found = read.detect(Project(root, Files()))
+    assert found.unknown is None
+    return found.names
 
 
 def project(root: Path, settings: str) -> Path:
@@ -241,9 +241,9 @@ UNKNOWN = {
 def test_an_engine_that_nobody_knows_is_every_doubt(
     tmp_path: Path, settings: str, said: str
 ) -> None:
-    found, unknown = read.detect(Project(project(tmp_path, settings), Files()))
-    assert found == ALL_BUT_ORACLE | {"oracle"}
-    assert unknown == f"shop/settings.py:{said}, of which migfix knows nothing"
+    found = read.detect(Project(project(tmp_path, settings), Files()))
+    assert found.names == ALL_BUT_ORACLE | {"oracle"}
+    assert found.unknown == found.why == f"shop/settings.py:{said}, of which migfix knows nothing"
 
 
 @pytest.mark.parametrize(
@@ -339,3 +339,36 @@ def test_what_is_installed_in_the_project_folder_says_nothing(tmp_path: Path) ->
 
 def test_an_empty_folder_may_run_anywhere(tmp_path: Path) -> None:
     assert detect(tmp_path) == ALL_BUT_ORACLE
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"shop/settings.py": f"DATABASES = {{{POSTGRESQL}}}"}, "shop/settings.py says"),
+        (
+            {
+                "shop/settings.py": f"DATABASES = {{{POSTGRESQL}}}",
+                "requirements.txt": "mysqlclient",
+            },
+            "shop/settings.py and the drivers among the requirements say",
+        ),
+        (
+            {"shop/settings.py": "import os\n\nDATABASES = os.environ['X']"},
+            "shop/settings.py:3 leaves it open",
+        ),
+        ({"shop/settings.py": "x ="}, "shop/settings.py, which cannot be read, leaves it open"),
+        ({"shop/settings.py": "DEBUG = True"}, "no settings name a database"),
+        ({"tests/settings.py": f"DATABASES = {{{POSTGRESQL}}}"}, "no settings name a database"),
+        (
+            {
+                "shop/settings.py": f"DATABASES = {{{POSTGRESQL}}}",
+                "setup.cfg": "classifiers = Framework :: Django",
+            },
+            "other projects may install these apps",
+        ),
+    ],
+)
+def test_why_it_may_be_these(files: dict[str, str], why: str, tmp_path: Path) -> None:
+    for name, text in {"manage.py": "", **files}.items():
+        write(tmp_path, name, text)
+    assert read.detect(Project(tmp_path, Files())).why == why

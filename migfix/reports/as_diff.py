@@ -1,18 +1,25 @@
-"""The edits as one patch that ``git apply`` and ``patch -p1`` take in the working folder."""
+"""The edits as one patch that ``git apply`` and ``patch -p1`` take in the working folder.
+
+Lines that begin with ``#`` say why; both leave out what stands above the header of a file:
+https://www.gnu.org/software/diffutils/manual/html_node/patch-Options.html
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migfix.findings import Applicability
 from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
+from migfix.reports.told import count, databases, of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from migfix.files import Files
     from migfix.findings import FileEdit, FileOutcome
@@ -21,10 +28,27 @@ CONTEXT_LINES = 3
 NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
+class Helper(Enum):
+    """How much of a helper that is created the patch holds."""
+
+    WHOLE = auto()
+    NAMED = auto()
+    LEFT_OUT = auto()
+
+
 def render(
-    outcomes: Sequence[FileOutcome], files: Files, *, root: Path, color: bool = False
+    outcomes: Sequence[FileOutcome],
+    files: Files,
+    *,
+    root: Path,
+    color: bool = False,
+    helper: Helper = Helper.WHOLE,
 ) -> bytes:
     """The edits of the outcomes as a unified diff with paths relative to ``root``.
+
+    Files that hold an unsafe rewrite come first, helpers last. Above each file stands why its loops are
+    rewritten, above all of them which databases were taken for granted. Without a whole ``helper`` git applies
+    what is left, but the migrations lack what they import.
 
     Bytes, since a patch must hold the very bytes of the files whatever their encoding. There are
     no ``diff --git`` lines: git takes their paths from the top of the repository, and skips what
@@ -32,8 +56,43 @@ def render(
     """
     edits = _distinct_edits(outcomes)
     prefix = _disambiguating_prefix([edit.path for edit in edits], root, files)
-    parts = [_file_diff(edit, prefix + _name(edit.path, root, files)) for edit in edits]
-    return b"".join(_painted(part) if color else part for part in parts)
+    told = {files.real(each.path): each for each in outcomes if each.changed}
+    order = sorted(edits, key=lambda edit: _rank(edit, told.get(files.real(edit.path))))
+    parts = [_comment(databases(outcomes))] if edits else []
+    for edit in order:
+        name = prefix + _name(edit.path, root, files)
+        diff = _file_diff(edit, name)
+        if edit.before is not None:
+            parts += [_comment(_why(name, told.get(files.real(edit.path)))), diff]
+        elif helper is Helper.WHOLE:
+            parts += [_comment([f"{quoted(name)}: what the rewritten loops import"]), diff]
+        elif helper is Helper.NAMED:
+            lines = count(edit.after.count(b"\n"), "line")
+            parts.append(
+                _comment(
+                    [
+                        f"{quoted(name)}: new, {lines}: what the rewritten loops import; --helper shows it"
+                    ]
+                )
+            )
+    return b"".join(_painted(part) if color else part for part in parts if part)
+
+
+def _rank(edit: FileEdit, outcome: FileOutcome | None) -> int:
+    if edit.before is None:
+        return 2
+    loops = outcome.loops if outcome else ()
+    return 0 if any(each.applicability is Applicability.UNSAFE for each in loops) else 1
+
+
+def _why(name: str, outcome: FileOutcome | None) -> Iterator[str]:
+    if outcome is not None:
+        yield quoted(name)
+        yield from (f"  {line}" for line in of_file(outcome))
+
+
+def _comment(lines: Iterable[str]) -> bytes:
+    return os.fsencode("".join(f"# {line}\n" for line in lines))
 
 
 def outside(outcomes: Sequence[FileOutcome], files: Files, *, root: Path) -> list[Path]:
@@ -108,8 +167,10 @@ def _octal(letter: str) -> str:
     return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))
 
 
-def _painted(diff: bytes) -> bytes:
-    lines = _lines(diff)
+def _painted(part: bytes) -> bytes:
+    if part.startswith(b"# "):
+        return part
+    lines = _lines(part)
     return "".join(
         _painted_line(line, header=at < len("-+")) for at, line in enumerate(lines)
     ).encode("latin-1")

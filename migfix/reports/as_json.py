@@ -23,6 +23,7 @@ def render(outcomes: Sequence[FileOutcome]) -> str:
         "schema": SCHEMA,
         "migfix": __version__,
         "summary": _summary(outcomes),
+        "databases": _databases(outcomes),
         "files": files,
     }
     return json.dumps(report, indent=2) + "\n"
@@ -39,6 +40,11 @@ def _summary(outcomes: Sequence[FileOutcome]) -> dict[str, Any]:
         "errors": sum(outcome.error is not None for outcome in outcomes),
         "outcomes": {outcome.value: counts[outcome] for outcome in Outcome},
     }
+
+
+def _databases(outcomes: Sequence[FileOutcome]) -> list[dict[str, Any]]:
+    found = Counter(each.assumed for each in outcomes if each.assumed is not None)
+    return [{**asdict(assumed), "files": number} for assumed, number in found.items()]
 
 
 def _file(outcome: FileOutcome) -> dict[str, Any]:

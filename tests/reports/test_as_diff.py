@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from migfix.files import Files
-from migfix.findings import FileEdit, FileOutcome
+from migfix.findings import Applicability, Assumed, FileEdit, FileOutcome, LoopOutcome, Outcome
 from migfix.reports import as_diff
 from tests.processes import ran
 
@@ -39,8 +39,20 @@ def edit(folder: Path, name: str, before: bytes | None = BEFORE, after: bytes = 
     return FileEdit(path, before, after)
 
 
+SAID = "does it; --- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-1\n+2\nPrereq: 1\n1,3d"
+
+
+def changing(reason: str, applicability: Applicability = Applicability.SAFE) -> LoopOutcome:
+    return LoopOutcome(
+        3, 5, 4, "forwards", "shop.Order", Outcome.UPDATE, applicability, ("MF101",), reason, None
+    )
+
+
 def patch(*edits: FileEdit, root: Path) -> bytes:
-    return as_diff.render([FileOutcome(edits[-1].path, edits=edits)], Files(), root=root)
+    """Of edits whose reasons try to be a patch themselves."""
+    assumed = Assumed(("sqlite",), "--- a/y.py", certain=False)
+    outcome = FileOutcome(edits[-1].path, (changing(SAID),), edits, assumed=assumed)
+    return as_diff.render([outcome], Files(), root=root)
 
 
 def assert_applies(
@@ -139,7 +151,7 @@ def test_a_symbolic_link_is_patched_where_it_points(repository: Path) -> None:
 def test_the_working_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     real = edit(tmp_path, "real/0001.py")
     (tmp_path / "link").symlink_to("real")
-    assert patch(real, root=tmp_path / "link").startswith(b"--- a/0001.py\n+++ b/0001.py\n@@ ")
+    assert b"\n--- a/0001.py\n+++ b/0001.py\n@@ " in patch(real, root=tmp_path / "link")
 
 
 def test_a_helper_that_two_migrations_need_is_created_once(tmp_path: Path) -> None:
@@ -153,6 +165,46 @@ def test_a_helper_that_two_migrations_need_is_created_once(tmp_path: Path) -> No
 
 def test_no_change_is_no_patch(tmp_path: Path) -> None:
     assert patch(edit(tmp_path, "0001.py", BEFORE, BEFORE), root=tmp_path) == b""
+
+
+def test_it_says_why_and_the_riskiest_comes_first(tmp_path: Path) -> None:
+    helper = edit(tmp_path, "_migfix.py", None)
+    assumed = Assumed(("postgresql", "sqlite"), "settings.py:3 leaves it open", certain=False)
+    outcomes = [
+        FileOutcome(
+            tmp_path / name,
+            (changing(f"why {name}; but", risk), changing("left")),
+            (helper, edit(tmp_path, name)),
+            assumed=assumed,
+        )
+        for name, risk in (("1.py", Applicability.SAFE), ("2.py", Applicability.UNSAFE))
+    ]
+    text = as_diff.render(outcomes, Files(), root=tmp_path)
+    assert [line for line in text.decode().splitlines() if line.startswith(("# ", "+++ "))] == [
+        "# Databases: PostgreSQL and SQLite, since settings.py:3 leaves it open. "
+        'If it runs on fewer: databases = ["postgresql"] under [tool.migfix].',
+        "# 2.py",
+        "#   3:5: MF101 [unsafe] why 2.py; but",
+        "#   3:5: MF101 left",
+        "+++ b/2.py",
+        "# 1.py",
+        "#   3:5: MF101 why 1.py; but",
+        "#   3:5: MF101 left",
+        "+++ b/1.py",
+        "# _migfix.py: what the rewritten loops import",
+        "+++ b/_migfix.py",
+    ]
+
+
+@pytest.mark.parametrize("helper", as_diff.Helper)
+def test_a_helper_may_be_left_out_or_named(helper: as_diff.Helper, tmp_path: Path) -> None:
+    edits = (edit(tmp_path, "_migfix.py", None), edit(tmp_path, "1.py"))
+    outcome = FileOutcome(tmp_path / "1.py", (changing("why"),), edits)
+    text = as_diff.render([outcome], Files(), root=tmp_path, helper=helper)
+    assert b"+++ b/1.py" in text
+    assert (b"+++ b/_migfix.py" in text) is (helper is as_diff.Helper.WHOLE)
+    named = b"# _migfix.py: new, 20 lines: what the rewritten loops import; --helper shows it\n"
+    assert (named in text) is (helper is as_diff.Helper.NAMED)
 
 
 def test_files_outside_of_the_working_folder_are_named(tmp_path: Path) -> None:

@@ -3,7 +3,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from migfix.findings import Applicability, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import (
+    Answer,
+    Applicability,
+    Assumed,
+    FileOutcome,
+    LoopOutcome,
+    Outcome,
+    Part,
+)
 from migfix.reports import as_text
 
 
@@ -30,10 +38,10 @@ def test_apply_names_files_and_loops_what_was_left_and_the_totals() -> None:
         "shop/migrations/0007.py:30:5: MF201 MF202 streams\n"
         "\n"
         "Left alone:\n"
-        "shop/migrations/0007.py:40:5: left: row goes to send_mail() (row-escapes)"
-        " [--unsafe-fixes: streams]\n"
-        "shop/migrations/0008.py:40:5: left: row goes to send_mail() (row-escapes)"
-        " [--unsafe-fixes: streams]\n"
+        "shop/migrations/0007.py:40:5: left: row goes to send_mail() (row-escapes)\n"
+        "    --unsafe-fixes: streams\n"
+        "shop/migrations/0008.py:40:5: left: row goes to send_mail() (row-escapes)\n"
+        "    --unsafe-fixes: streams\n"
         "\n"
         "Rewrote 2 loops in 1 file.\n"
         "Left 2 loops alone (2 row-escapes).\n"
@@ -101,3 +109,45 @@ def test_colours_only_add_escapes() -> None:
     for escape in ("\x1b[0m", "\x1b[1m", "\x1b[32m", "\x1b[33m"):
         coloured = coloured.replace(escape, "")
     assert coloured == plain
+
+
+def test_doubts_stand_below_the_line_of_their_loop() -> None:
+    reason = "; ".join(["does it", "and " + "more " * 20, "but " + "word " * 40 + "end", "last"])
+    found = loop(1, Outcome.UPDATE, reason, codes=("MF101",), offer="deletes; but")
+    text = as_text.render([FileOutcome(Path("a.py"), (found,))], applied=False, quiet=True)
+    first, *others = text.splitlines()
+    assert first == "a.py:1:5: MF101 does it"
+    assert all(line.startswith("    ") and len(line) <= 100 for line in others)
+    starts = [line.strip().partition(" ")[0] for line in others if line[4] != " "]
+    assert starts == ["and", "but", "last", "--unsafe-fixes:"]
+    assert " ".join(" ".join(others).split()).count("word") == 40
+
+
+def test_verbose_says_what_each_codemod_says() -> None:
+    answers = (
+        Answer("MF101", Part.WHOLE, False, None, "no SQL form", "value"),
+        Answer("MF202", Part.SOURCE, True, Applicability.SAFE, "streams"),
+    )
+    found = loop(1, Outcome.STREAM, "streams", codes=("MF202",), answers=answers)
+    outcome = FileOutcome(Path("a.py"), (found,))
+    plain = as_text.render([outcome], applied=False, quiet=True)
+    told = as_text.render([outcome], applied=False, quiet=True, verbose=True)
+    assert told == f"{plain}    MF101 no: no SQL form\n    MF202 yes: streams\n"
+
+
+def test_the_databases_and_the_helpers_are_said() -> None:
+    open_ = Assumed(("mysql", "oracle"), "s.py:1 leaves it open", certain=False)
+    certain = Assumed(("oracle",), "t.py says", certain=True)
+    one = FileOutcome(Path("a.py"), (UPDATED,), assumed=certain, creates=Path("_migfix.py"))
+    text = as_text.render([one], applied=True)
+    assert "Created _migfix.py, which 1 file imports: add it to version control.\n" in text
+    assert "Databases: Oracle, as t.py says.\n" in text
+    other = FileOutcome(Path("b.py"), (UPDATED,), assumed=open_, creates=Path("b/_migfix.py"))
+    text = as_text.render([one, other], applied=False)
+    assert (
+        "apply creates 2 helpers beside the migrations that import them, such as _migfix.py" in text
+    )
+    assert "Databases in 1 file: Oracle, as t.py says.\n" in text
+    assert "Databases in 1 file: MySQL and Oracle, since s.py:1 leaves it open. If it" in text
+    silent = FileOutcome(Path("c.py"), (UPDATED,))
+    assert "Databases" not in as_text.render([silent], applied=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from migfix.discovery import project_of
 from migfix.files import Files
 from migfix.reading.vendored import HELPER
 from migfix.rewriting.vendoring import helper_place
-from tests.processes import LIMIT
+from tests.processes import ran
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site1.settings")\n'
 BUILT = "[build-system]\nrequires = []\n"
@@ -180,8 +179,6 @@ def test_django_runs_migrations_that_share_a_helper(tmp_path, monkeypatch):
         in Path("shop/migrations/0003_more.py").read_text()
     )
     assert CliRunner().invoke(app, ["diff", "."]).stdout == ""
-    ran = subprocess.run(
-        [sys.executable, "manage.py", "migrate"], capture_output=True, text=True, timeout=LIMIT
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count("OK") == 3
+    done = ran([sys.executable, "manage.py", "migrate"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("OK") == 3

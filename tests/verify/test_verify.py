@@ -354,7 +354,7 @@ def test_apply_keeps_what_does_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     assert (
         f"{path}:6:5: left: not verified: the rewritten loop leaves something else" in result.stdout
     )
-    assert "[verified equal: " in result.stdout
+    assert "\n    verified equal: " in result.stdout
     assert "This is a bug of migfix" in result.stderr
     assert "n: 1 before, 2 after" in result.stderr
     assert before != after
@@ -388,7 +388,7 @@ def test_check_says_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = project(tmp_path, TWO_LOOPS, monkeypatch)
     text = invoke("check", "--verify", path).stdout
     assert f"{path}:6:5: MF101 " in text
-    assert "[verify: different: shop_book: " in text
+    assert "\n    verify: different: shop_book: " in text
     report = json.loads(invoke("check", "--verify", "--output-format", "json", path).stdout)
     first, second = report["files"][0]["loops"]
     assert first["verified"]["verdict"] == second["verified"]["verdict"] == "different"

@@ -28,12 +28,13 @@ _EMPTY = Page({}, {})
 class Databases:
     """What the project may run on; ``certain`` when its settings or the user said so.
 
-    ``unknown`` says where the project names a database of which nothing is known.
+    ``unknown`` says where the project names a database of which nothing is known, ``why`` why it may be these.
     """
 
     names: frozenset[str]
     certain: bool = False
     unknown: str | None = None
+    why: str = ""
 
     @property
     def engines(self) -> frozenset[str]:

@@ -1,0 +1,120 @@
+"""How one loop is told in lines of text, and which databases a run took for granted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from migfix.findings import Applicability, Assumed, FileOutcome, LoopOutcome, Verdict, Verified
+from migfix.quoting import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+WIDTH = 100  # columns of what stands below the first line of a loop
+_FIRST = 90  # columns of what the first line says besides place and codes
+_NAMES = {
+    "postgresql": "PostgreSQL",
+    "mysql": "MySQL",
+    "mariadb": "MariaDB",
+    "sqlite": "SQLite",
+    "oracle": "Oracle",
+}
+
+
+def first_line(loop: LoopOutcome) -> str:
+    """What was done, or what blocked it."""
+    return _split(loop)[0]
+
+
+def further_lines(loop: LoopOutcome, *, verbose: bool = False) -> list[str]:
+    """The rest: doubts, what ``--unsafe-fixes`` would do, what ``verify`` saw; with ``verbose`` what each
+    codemod says of the loop.
+    """
+    texts = [*_split(loop)[1]]
+    if loop.offer:
+        texts.append(f"--unsafe-fixes: {loop.offer}")
+    if loop.verified:
+        texts.append(_seen(loop.verified))
+    if verbose:
+        texts += [
+            f"{answer.code} {'yes' if answer.applied else 'no'}: {answer.reason}"
+            for answer in loop.answers
+        ]
+    return [line for text in texts for line in _wrapped(text)]
+
+
+def _split(loop: LoopOutcome) -> tuple[str, list[str]]:
+    """As many clauses of the reason as the first line holds, and the others."""
+    first, *others = " ".join(loop.reason.split()).split("; ")
+    while others and len(first) + len(others[0]) < _FIRST:
+        first = f"{first}; {others.pop(0)}"
+    unsafe = "[unsafe] " if loop.applicability is Applicability.UNSAFE else ""
+    blocked = f" ({loop.blocked_by})" if loop.blocked_by and not loop.changed else ""
+    return quoted(f"{unsafe}{first}{blocked}"), others
+
+
+def _wrapped(text: str) -> list[str]:
+    lines = wrap(quoted(text), WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return [f"{'    ' if at == 0 else '      '}{line}" for at, line in enumerate(lines)]
+
+
+def _seen(verified: Verified) -> str:
+    if verified.verdict is not Verdict.EQUAL or not verified.before or not verified.after:
+        return f"verify: {verified.verdict.value.replace('-', ' ')}: {verified.reason}"
+    return f"verified equal: {verified.before.queries} -> {verified.after.queries} queries"
+
+
+def databases(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
+    """A line for each set of databases that the run took for granted; none for what the user said."""
+    found = Counter(each.assumed for each in outcomes if each.assumed is not None)
+    for assumed, number in found.items():
+        where = "" if len(found) == 1 else f" in {count(number, 'file')}"
+        yield quoted(f"Databases{where}: {_named(assumed)}, {_because(assumed)}.{_advice(assumed)}")
+
+
+def _named(assumed: Assumed) -> str:
+    names = [_NAMES.get(name, name) for name in assumed.names]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _because(assumed: Assumed) -> str:
+    return f"as {assumed.why}" if assumed.certain else f"since {assumed.why}"
+
+
+def _advice(assumed: Assumed) -> str:
+    if assumed.certain:
+        return ""
+    return ' If it runs on fewer: databases = ["postgresql"] under [tool.migfix].'
+
+
+def created(outcomes: Iterable[FileOutcome], verb: str) -> Iterator[str]:
+    """The helpers that are written, which git does not know of by itself."""
+    found = Counter(o.creates for o in outcomes if o.changed and o.creates)
+    for path, importing in found.items() if len(found) == 1 else ():
+        needs = "imports" if importing == 1 else "import"
+        yield (
+            f"{verb} {quoted(path.as_posix())}, which {count(importing, 'file')} {needs}: "
+            "add it to version control."
+        )
+    if len(found) > 1:
+        first, *_ = sorted(path.as_posix() for path in found)
+        yield (
+            f"{verb} {len(found)} helpers beside the migrations that import them, such as "
+            f"{quoted(first)}: add them to version control. One for all: say under [tool.migfix] "
+            'helper = "package.module", with a package that each migration can import.'
+        )
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def of_file(outcome: FileOutcome) -> Sequence[str]:
+    """What is done to the loops of a file that changes, without its path."""
+    lines: list[str] = []
+    for loop in (each for each in outcome.loops if each.changed):
+        lines.append(f"{loop.line}:{loop.column}: {' '.join(loop.codes)} {first_line(loop)}")
+        lines += further_lines(loop)
+    return lines
