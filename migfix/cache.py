@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "MIGFIX_CACHE_DIR"
 # What else the bytes of a report depend on: settings of colours, and the environment of the project.
-_VARIABLES = (
-    "VIRTUAL_ENV HOME USERPROFILE NO_COLOR FORCE_COLOR CLICOLOR_FORCE TERM PYTHONIOENCODING".split()
-)
+_VARIABLES = "VIRTUAL_ENV HOME USERPROFILE GITHUB_ACTIONS NO_COLOR FORCE_COLOR CLICOLOR_FORCE TERM PYTHONIOENCODING".split()
 _LARGEST = 100_000_000
 _KEPT = 50  # reports; each command line has its own
 _HEAD = b"migfix 1 "
@@ -45,10 +43,13 @@ class Cache:
 
     def __init__(self, arguments: Sequence[str] = ()) -> None:
         self._arguments = tuple(arguments)
-        self.is_on = self._arguments[:1] == ("check",) and not {
-            "--no-cache",
-            "--verify",
-        }.intersection(self._arguments)
+        fresh = {"--no-cache", "--verify"}.intersection(self._arguments)
+        # The page of a job in GitHub Actions is written to, and not kept.
+        self.is_on = (
+            self._arguments[:1] == ("check",)
+            and not fresh
+            and "GITHUB_STEP_SUMMARY" not in os.environ
+        )
 
     def printed(self, stdin: bytes | None = None) -> int | None:
         """Print what the last such run printed, if all is as it was; its exit code, else None."""

@@ -5,6 +5,7 @@ The pipeline and the reports are imported by what needs them, so that ``--help``
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import signal
@@ -12,261 +13,46 @@ import sys
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from enum import Enum
-from functools import cached_property, wraps
+from dataclasses import fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 
 import typer
 
 from migfix import __version__
-from migfix.cache import VARIABLE, Cache
-from migfix.discovery import project_of
-from migfix.files import Files
+from migfix.cache import Cache
 from migfix.findings import FileEdit, Verdict
+from migfix.options import (
+    ColorChoice,
+    Options,
+    OutputFormat,
+    ProofFormat,
+    Proving,
+    Showing,
+    UsageError,
+    number_of_jobs,
+)
 from migfix.printing import write
 from migfix.quoting import quoted
+from migfix.selection import EVERY, Selection
 from migfix.settings import (
     ExitCode,
-    Overrides,
     SettingsError,
     grouped_by_settings,
     settings_for,
     shown,
 )
-from migfix.stamps import CACHE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from migfix.findings import FileOutcome
-    from migfix.pipeline import Dropped
-    from migfix.reports import as_diff
     from migfix.verify.proofs import Proof
     from migfix.verify.verifying import Prover
 
 PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_EVERY_SECONDS = 0.1
-
-
-class UsageError(Exception):
-    """Arguments that do not go together, as one line."""
-
-
-class Database(str, Enum):
-    POSTGRESQL = "postgresql"
-    MYSQL = "mysql"
-    MARIADB = "mariadb"
-    SQLITE = "sqlite"
-    ORACLE = "oracle"
-
-
-class ColorChoice(str, Enum):
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-class OutputFormat(str, Enum):
-    TEXT = "text"
-    JSON = "json"
-
-
-# -- the options that all commands share
-
-
-@dataclass(frozen=True)
-class Options:
-    """What every command is told."""
-
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="Files and folders; - reads standard input."),
-    ]
-    select: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CODES", help="Only these codemods: MF101, loop-to-update or a prefix like MF1."
-        ),
-    ] = None
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="CODES", help="All codemods but these.")
-    ] = None
-    unsafe_fixes: Annotated[
-        bool | None,
-        typer.Option(
-            "--unsafe-fixes/--no-unsafe-fixes",
-            help="Also rewrite where the database may differ afterwards, as each message says.",
-            show_default=False,
-        ),
-    ] = None
-    database: Annotated[
-        list[Database] | None,
-        typer.Option(help="A database that the project runs on. Repeatable. [default: detected]"),
-    ] = None
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
-    ] = None
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Rows that a rewritten loop writes in one go. [default: 1000]"
-        ),
-    ] = None
-    jobs: Annotated[
-        str, typer.Option("--jobs", "-j", metavar="N", help="Processes; 0 or auto decides.")
-    ] = "auto"
-    stdin_filename: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Where the file on standard input belongs."),
-    ] = None
-    color: Annotated[ColorChoice, typer.Option(help="Colours.")] = ColorChoice.AUTO
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Print what each codemod says of each loop.")
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print rewrites and errors only.")
-    ] = False
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither print a report that was kept nor keep one.")
-    ] = False
-    cache_dir: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            envvar=VARIABLE,
-            help=f"Where reports are kept. [default: {CACHE_FOLDER} beside the configuration]",
-        ),
-    ] = None
-    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks.")] = False
-
-    @cached_property
-    def files(self) -> Files:
-        """What the run sees of the disk."""
-        return Files()
-
-    @property
-    def reads_stdin(self) -> bool:
-        return self.paths == ["-"]
-
-    @cached_property
-    def stdin(self) -> bytes:
-        """The file on standard input."""
-        return sys.stdin.buffer.read()
-
-    @cached_property
-    def cache_folder(self) -> Path:
-        """Where reports are kept: as it is said, else beside the configuration or at the top of the project."""
-        if self.cache_dir:
-            return Path(self.cache_dir)
-        first = self.paths[0] if not self.reads_stdin else self.stdin_filename or "."
-        settings = settings_for(Path(first), self.overrides(), self.files)
-        if settings.cache:
-            return settings.cache
-        if settings.config:
-            return settings.config.parent / CACHE_FOLDER
-        return project_of(Path(first), self.files).root / CACHE_FOLDER
-
-    def overrides(self) -> Overrides:
-        return Overrides(
-            select=_comma_separated(self.select),
-            ignore=_comma_separated(self.ignore),
-            unsafe_fixes=self.unsafe_fixes,
-            databases=tuple(each.value for each in self.database) if self.database else None,
-            exclude=tuple(self.exclude) if self.exclude else None,
-            batch_size=self.batch_size,
-            jobs=_number_of_jobs(self.jobs),
-        )
-
-    def refuse_contradictions(self) -> None:
-        if "-" in self.paths and not self.reads_stdin:
-            raise UsageError("- reads standard input and goes with no other path")
-        if self.stdin_filename and not self.reads_stdin:
-            raise UsageError("--stdin-filename needs - as the path")
-
-
-@dataclass(frozen=True)
-class Proving:
-    """How the commands that run migrations run them."""
-
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="postgresql://... or mysql://...: a server on which to create a database for each "
-            "run, and to drop it. [default: SQLite]",
-        ),
-    ] = None
-    settings: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE", help="Run with the project's own models, by its settings module."
-        ),
-    ] = None
-    python: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The interpreter that has the project's packages."),
-    ] = None
-    rows: Annotated[int, typer.Option(metavar="N", min=1, help="Rows for each table.")] = 30
-    seed: Annotated[int, typer.Option(metavar="N", help="Where the data begins.")] = 1
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="For each version of a migration.")
-    ] = 60.0
-
-    def repeated(self) -> list[str]:
-        """The arguments that matter for doing it once more."""
-        given = {
-            "--database-url": self.database_url,
-            "--settings": self.settings,
-            "--python": self.python,
-            "--rows": self.rows,
-            "--seed": self.seed,
-        }
-        return [
-            part
-            for name, value in given.items()
-            if value is not None
-            for part in (name, str(value))
-        ]
-
-
-@dataclass(frozen=True)
-class Showing:
-    """How a patch is printed."""
-
-    helper: Annotated[
-        bool | None,
-        typer.Option(
-            "--helper/--no-helper",
-            help="The helper that is created, or not. [default: named on a terminal, whole elsewhere]",
-            show_default=False,
-        ),
-    ] = None
-    no_pager: Annotated[
-        bool, typer.Option("--no-pager", help="Print at once, not through $PAGER.")
-    ] = False
-
-    def of_helper(self) -> as_diff.Helper:
-        from migfix.reports.as_diff import Helper
-
-        if self.helper is None:
-            return Helper.NAMED if sys.stdout.isatty() else Helper.WHOLE
-        return Helper.WHOLE if self.helper else Helper.LEFT_OUT
-
-
-def _comma_separated(values: list[str] | None) -> tuple[str, ...] | None:
-    if not values:
-        return None
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _number_of_jobs(value: str) -> int:
-    if value == "auto":
-        return 0
-    if not (value.isascii() and value.isdecimal()):
-        raise UsageError(f"--jobs: {value!r} is neither a number of processes nor auto")
-    return int(value)
 
 
 def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
@@ -392,7 +178,12 @@ def check(
     proving: Proving,
     *,
     context: typer.Context,
-    output_format: Annotated[OutputFormat, typer.Option(help="How to print.")] = OutputFormat.TEXT,
+    output_format: Annotated[
+        OutputFormat | None,
+        typer.Option(
+            help="How to print. [default: text; github in GitHub Actions]", show_default=False
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Run each migration in both versions and say so.")
     ] = False,
@@ -405,13 +196,13 @@ def check(
     if cache.is_on:
         cache.prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
-    outcomes = _checked(options, proving) if verify else _run(options, rewrite=False)
-    if output_format is OutputFormat.JSON:
-        from migfix.reports import as_json
-
-        text = as_json.render(outcomes)
-    else:
-        text = _text(outcomes, options, applied=False)
+    output_format = output_format or _usual_format()
+    outcomes = (
+        _checked(options, proving) if verify else _looked_at(options, each=output_format in _FIXING)
+    )
+    text = _rendered(outcomes, options, output_format)
+    if output_format is OutputFormat.GITHUB:
+        _add_to_summary(outcomes)
     complaints = _complaints(outcomes, options)
     report = (_encoded(text, sys.stdout), _encoded(complaints, sys.stderr))
     write(sys.stdout, report[0])
@@ -435,7 +226,7 @@ def verify(
             metavar="REV", help="Compare with a git revision, not with what apply would write."
         ),
     ] = None,
-    output_format: Annotated[OutputFormat, typer.Option(help="How to print.")] = OutputFormat.TEXT,
+    output_format: Annotated[ProofFormat, typer.Option(help="How to print.")] = ProofFormat.TEXT,
 ) -> ExitCode:
     """Run each migration as it is and as apply would write it, on equal data, and compare the tables.
 
@@ -460,7 +251,7 @@ def verify(
         _proving(proving, options) as prover,
     ):
         proofs = [*prover.proofs(tasks, progress), *failed]
-    if output_format is OutputFormat.JSON:
+    if output_format is ProofFormat.JSON:
         _print(report.as_json(proofs))
     else:
         repeated = proving.repeated()
@@ -499,7 +290,7 @@ def _proving(proving: Proving, options: Options) -> Iterator[Prover]:
             Processes(proving.python, proving.timeout, with_environment=bool(proving.settings)),
             entry_of(proving.database_url),
             Setting(proving.seed, proving.rows, proving.settings),
-            parallel=_number_of_jobs(options.jobs) or os.cpu_count() or 1,
+            parallel=number_of_jobs(options.jobs) or os.cpu_count() or 1,
         )
     finally:
         for number, handler in usual.items():
@@ -540,7 +331,7 @@ def _verified(options: Options, proving: Proving) -> list[FileOutcome]:
     ):
         found = kept(
             outcomes,
-            lambda dropped: _run(options, rewrite=True, dropped=dropped),
+            lambda dropped: _run(options, rewrite=True, selection=Selection(dropped)),
             prover,
             progress,
         )
@@ -610,12 +401,13 @@ def _filter_stdin(options: Options) -> ExitCode:
 # -- running
 
 
-def _run(options: Options, *, rewrite: bool, dropped: Dropped | None = None) -> list[FileOutcome]:
-    """The outcomes ordered by path, each file once; ``dropped`` as for the pipeline."""
+def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> list[FileOutcome]:
+    """The outcomes ordered by path, each file once; ``selection`` as for the pipeline, ``--only`` is added to it."""
     from migfix import pipeline
 
     if options.reads_stdin:
         return [_run_source(options.stdin, options, rewrite=rewrite)]
+    selection = replace(selection, only=options.chosen)
     overrides = options.overrides()
     paths = [Path(path) for path in options.paths]
     found: dict[str, FileOutcome] = {}
@@ -628,19 +420,35 @@ def _run(options: Options, *, rewrite: bool, dropped: Dropped | None = None) -> 
                 settings,
                 options.files,
                 rewrite=rewrite,
+                selection=selection,
                 on_progress=progress,
-                dropped=dropped,
             ):
                 found.setdefault(os.path.abspath(outcome.path), outcome)
+    _refuse_unknown(options, found)
     return sorted(found.values(), key=lambda outcome: outcome.path)
 
 
-def _run_source(source: bytes, options: Options, *, rewrite: bool) -> FileOutcome:
+def _refuse_unknown(options: Options, found: Mapping[str, FileOutcome]) -> None:
+    """Raises ``UsageError`` where ``--only`` names a line without a loop."""
+    for path, line in sorted(options.chosen or ()):
+        outcome = found.get(str(path))
+        lines = [loop.line for loop in outcome.loops] if outcome else []
+        if line not in lines and not (outcome and outcome.error):
+            there = f"; there are loops in lines {', '.join(map(str, lines))}" if lines else ""
+            raise UsageError(f"--only: {shown(path)}:{line} is no loop over rows of PATH{there}")
+
+
+def _run_source(
+    source: bytes, options: Options, *, rewrite: bool, apart: bool = False
+) -> FileOutcome:
     from migfix import pipeline
 
     path = Path(options.stdin_filename) if options.stdin_filename else None
     settings = settings_for(path or Path(), options.overrides(), options.files)
-    return pipeline.run_source(source, path, settings, options.files, rewrite=rewrite)
+    selection = Selection(only=options.chosen, apart=apart)
+    return pipeline.run_source(
+        source, path, settings, options.files, rewrite=rewrite, selection=selection
+    )
 
 
 class _Progress:
@@ -670,6 +478,38 @@ class _Progress:
 
 
 # -- printing
+
+# Formats that say how to rewrite each loop by itself.
+_FIXING = frozenset({OutputFormat.JSON, OutputFormat.RDJSON, OutputFormat.SARIF})
+
+
+def _usual_format() -> OutputFormat:
+    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+    return OutputFormat.GITHUB if in_actions else OutputFormat.TEXT
+
+
+def _looked_at(options: Options, *, each: bool) -> list[FileOutcome]:
+    """What check says; with what becomes of each loop alone where a program may want to apply it."""
+
+    if options.reads_stdin:
+        return [_run_source(options.stdin, options, rewrite=False, apart=each)]
+    return _run(options, rewrite=False, selection=Selection(apart=each))
+
+
+def _rendered(outcomes: list[FileOutcome], options: Options, output_format: OutputFormat) -> str:
+    if output_format is OutputFormat.TEXT:
+        return _text(outcomes, options, applied=False)
+    report = importlib.import_module(f"migfix.reports.as_{output_format.value}")
+    return str(report.render(outcomes))
+
+
+def _add_to_summary(outcomes: list[FileOutcome]) -> None:
+    """The table for the page of a job of GitHub Actions, where it runs in one."""
+    from migfix.reports.as_github import table
+    from migfix.writing import append
+
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        append(Path(path), table(outcomes).encode(errors="replace"))
 
 
 def _text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> str:

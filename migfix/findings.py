@@ -86,6 +86,7 @@ class Reason(Enum):
     NAME_CLASH = "name-clash"
     SUPPRESSED = "suppressed"
     NOT_VERIFIED = "not-verified"
+    NOT_CHOSEN = "not-chosen"
     NOT_WRITTEN = "not-written"
 
 
@@ -292,6 +293,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEdit:
+    """The bytes of a file as read and as migfix would have them; ``before`` is None for a new file."""
+
+    path: Path
+    before: bytes | None
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class LoopOutcome:
     """One loop over database rows and what became of it. Lines and columns count from 1."""
 
@@ -313,19 +323,13 @@ class LoopOutcome:
     logged: bool = False  # under DEBUG, Django keeps statements of its body
     verified: Verified | None = None
     answers: tuple[Answer, ...] = ()  # of the codemods that have something to say, by their codes
+    alone: FileEdit | None = (
+        None  # the file with this loop alone rewritten, where that is asked for
+    )
 
     @property
     def changed(self) -> bool:
         return bool(self.codes)
-
-
-@dataclass(frozen=True, slots=True)
-class FileEdit:
-    """The bytes of a file as read and as migfix would have them; ``before`` is None for a new file."""
-
-    path: Path
-    before: bytes | None
-    after: bytes
 
 
 @dataclass(frozen=True, slots=True)

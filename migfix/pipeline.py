@@ -9,7 +9,7 @@ import ast
 import multiprocessing
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,13 +28,13 @@ from migfix.reading.names import Names
 from migfix.reading.scopes import FunctionNode
 from migfix.receivers import changes_here, hearing
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
+from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
 from migfix.sql.databases import Databases
 from migfix.worlds import ProjectFacts, World
 
 Progress = Callable[[int, int], None]
-Dropped = Mapping[tuple[Path, int], str]
 _FILES_FOR_PROCESSES = 5000
 
 
@@ -44,19 +44,16 @@ def run(
     files: Files | None = None,
     *,
     rewrite: bool,
+    selection: Selection = EVERY,
     on_progress: Progress | None = None,
-    dropped: Dropped | None = None,
 ) -> list[FileOutcome]:
-    """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits.
-
-    ``dropped`` are loops to leave as they are, each by its file and line, and why.
-    """
+    """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits."""
     files = files or Files()
     found = discover(paths, files, settings.exclude)
     named = {path for path in paths if not files.has_folder(path)}
     outcomes = [FileOutcome(path, error=problem) for path, problem in found.problems]
     jobs = settings.jobs or _processes_for(len(found.files))
-    engine = Engine(settings, rewrite, files, dropped or {})
+    engine = Engine(settings, rewrite, files, selection)
     for done, some in enumerate(_looked_at(found.files, named, engine, jobs), 1):
         outcomes += some
         if on_progress:
@@ -105,10 +102,11 @@ def run_source(
     files: Files | None = None,
     *,
     rewrite: bool,
+    selection: Selection = EVERY,
 ) -> FileOutcome:
     """The outcome for ``source``, taken for the contents of ``path``."""
     place = path or Path("stdin.py")
-    engine = Engine(settings, rewrite, files or Files())
+    engine = Engine(settings, rewrite, files or Files(), selection)
     return next(o for o in engine.data(place, source, True) if o.path == place)
 
 
@@ -129,7 +127,7 @@ class Engine:
     settings: Settings
     rewrite: bool
     files: Files
-    dropped: Dropped = field(default_factory=dict)
+    selection: Selection = EVERY
     projects: dict[Project, ProjectFacts] = field(default_factory=dict)
     folders: dict[Path, ProjectFacts] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
@@ -223,6 +221,8 @@ class Engine:
         edits: tuple[FileEdit, ...] = ()
         if any(each.rewrites for each in planned):
             planned, edits = self._written(source, planned, place)
+        if self.selection.apart:
+            planned = self._with_each_alone(source, planned, place, edits)
         logged = any(p.outcome.logged for p in planned)
         new = (edit.path for edit in edits if edit.before is None)
         return FileOutcome(
@@ -235,8 +235,8 @@ class Engine:
         )
 
     def _kept(self, planned: PlannedLoop, path: Path) -> PlannedLoop:
-        why = self.dropped.get((path, planned.outcome.line))
-        return planned if why is None else planned.left(why, Reason.NOT_VERIFIED)
+        refused = self.selection.why_not(path, planned.outcome.line)
+        return planned if refused is None or not planned.rewrites else planned.left(*refused)
 
     def _planned(
         self, module: Module, worlds: Sequence[World], names: Names, facts: ProjectFacts
@@ -282,6 +282,26 @@ class Engine:
         helper = place.edit() if helps else None
         own = FileEdit(source.path, source.data, after)
         return list(planned), (helper, own) if helper else (own,)
+
+    def _with_each_alone(
+        self,
+        source: Source,
+        planned: Sequence[PlannedLoop],
+        place: HelperPlace,
+        edits: Sequence[FileEdit],
+    ) -> list[PlannedLoop]:
+        """The loops with what becomes of the file where each is rewritten alone, if that can be written."""
+        rewritten = [each for each in planned if each.rewrites]
+        alone: dict[int, bytes | None] = {}
+        if len(rewritten) == 1:
+            alone[id(rewritten[0])] = edits[-1].after
+        for each in rewritten[1:] and rewritten:
+            alone[id(each)], _ = self._attempt(source, [each], place)
+        return [
+            each.with_file(FileEdit(source.path, source.data, after)) if after else each
+            for each in planned
+            for after in [alone.get(id(each))]
+        ]
 
     def _attempt(
         self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace

@@ -15,6 +15,7 @@ from migfix.findings import (
     Answer,
     Applicability,
     Edit,
+    FileEdit,
     LoopOutcome,
     Outcome,
     Part,
@@ -58,6 +59,10 @@ class PlannedLoop:
     loop: Loop
     rewrites: tuple[Rewrite, ...]
     outcome: LoopOutcome
+
+    def with_file(self, alone: FileEdit) -> PlannedLoop:
+        """The same, which knows what becomes of its file where it alone is rewritten."""
+        return replace(self, outcome=replace(self.outcome, alone=alone))
 
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""

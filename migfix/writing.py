@@ -1,4 +1,5 @@
-"""Puts edits on the user's disk: all edits of one file outcome or, where possible, none.
+"""Puts edits on the user's disk: all edits of one file outcome or, where possible, none; and reports where they
+are asked for.
 
 The only module that writes to the user's files.
 """
@@ -127,3 +128,9 @@ def _put_in_place(staged: _Staged) -> None:
         staged.temporary.replace(staged.target)
     except OSError as error:
         raise WriteError(staged.path, f"not written: {error.strerror or error}") from None
+
+
+def append(path: Path, text: bytes) -> None:
+    """Add the text to a file that others write to as well. Where that cannot be done, nothing is."""
+    with suppress(OSError), path.open("ab") as file:
+        file.write(text)

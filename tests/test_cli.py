@@ -47,7 +47,7 @@ class Pipeline:
         *,
         rewrite: bool,
         on_progress: Callable[[int, int], None] | None = None,
-        dropped: object = None,
+        selection: object = None,
     ) -> list[FileOutcome]:
         self.runs.append((list(paths), settings, rewrite))
         for done in range(1, 4):
@@ -77,7 +77,14 @@ class Pipeline:
         return FileOutcome(file, (loop,), edits if rewrite else ())
 
     def run_source(
-        self, source: bytes, path: Path | None, settings: Settings, files: Files, *, rewrite: bool
+        self,
+        source: bytes,
+        path: Path | None,
+        settings: Settings,
+        files: Files,
+        *,
+        rewrite: bool,
+        selection: object = None,
     ) -> FileOutcome:
         self.runs.append(([path or Path("-")], settings, rewrite))
         if b"broken" in source:
@@ -97,7 +104,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
     (tmp_path / "a.py").write_bytes(b"loop\r\n")
     (tmp_path / "b.py").write_bytes(b"nothing\n")
     monkeypatch.chdir(tmp_path)
-    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
     return stand_in
 

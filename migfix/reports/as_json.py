@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from migfix import __version__
 from migfix.findings import Answer, Figures, FileOutcome, LoopOutcome, Outcome, Verified
+from migfix.reports.replacements import replacements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +76,7 @@ def _loop(loop: LoopOutcome) -> dict[str, Any]:
         "blocked_by": loop.blocked_by,
         "offer": loop.offer,
         "parts": [_answer(answer) for answer in loop.answers],
+        "edits": [asdict(each) for each in replacements(loop.alone)],
         **({"verified": _verified(loop.verified)} if loop.verified else {}),
     }
 

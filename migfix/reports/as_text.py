@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from migfix.findings import FileOutcome, LoopOutcome
 from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
-from migfix.reports.told import count, created, databases, first_line, further_lines
+from migfix.reports.told import first_line, further_lines, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def render(
@@ -32,7 +31,7 @@ def render(
     blocks = [_rewritten(outcome, report, with_path=applied and not quiet) for outcome in outcomes]
     if not quiet:
         blocks.append(_left_alone(outcomes, report))
-        blocks.append(list(_summary(outcomes, applied=applied)))
+        blocks.append(list(summary(outcomes, applied=applied)))
     separator = "\n" if applied and not quiet else ""
     return _joined(blocks, separator)
 
@@ -74,52 +73,6 @@ def _left_alone(outcomes: Sequence[FileOutcome], report: _Report) -> list[str]:
         for line in report.loop(outcome, loop, "left:", Color.YELLOW)
     ]
     return ["Left alone:", *lines] if lines else []
-
-
-def _summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
-    sound = [outcome for outcome in outcomes if outcome.error is None]
-    loops = [loop for outcome in sound for loop in outcome.loops]
-    changed = sum(loop.changed for loop in loops)
-    files = sum(outcome.changed for outcome in sound)
-    offers = sum(loop.offer is not None for loop in loops)
-    failed = len(outcomes) - len(sound)
-    if changed:
-        done = "Rewrote" if applied else "Can rewrite"
-        then = "" if applied else "; run migfix apply"
-        yield f"{done} {count(changed, 'loop')} in {count(files, 'file')}{then}."
-    else:
-        yield f"Nothing to rewrite in {count(len(sound), 'file')}."
-    yield from created(sound, "Created" if applied else "apply creates")
-    if changed < len(loops):
-        yield f"Left {count(len(loops) - changed, 'loop')} alone{_reasons(loops)}."
-    if offers:
-        yield f"{offers} more with --unsafe-fixes."
-    if failed:
-        yield f"{count(failed, 'file')} failed, see the errors."
-    if loops:
-        yield from databases(sound)
-    if not applied:
-        yield from _logged(sound)
-
-
-def _logged(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
-    """Once for each project: its DEBUG, and the loops that it makes expensive."""
-    found = Counter({o.debug_setting: 0 for o in outcomes if o.debug_setting})
-    for outcome in outcomes:
-        if outcome.debug_setting:
-            found[outcome.debug_setting] += sum(loop.logged for loop in outcome.loops)
-    for place, loops in found.items():
-        yield (
-            f"{quoted(place)} sets DEBUG = True: Django keeps the last 9,000 statements of "
-            f"{count(loops, 'loop')} in memory, with their values; run migrate without DEBUG."
-        )
-
-
-def _reasons(loops: Iterable[LoopOutcome]) -> str:
-    """`` (2 row-escapes, 1 model-unknown)``, most frequent first, names in order among equals."""
-    counts = Counter(loop.blocked_by for loop in loops if not loop.changed and loop.blocked_by)
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return f" ({', '.join(f'{number} {name}' for name, number in ranked)})" if ranked else ""
 
 
 def _joined(blocks: Iterable[Sequence[str]], separator: str) -> str:

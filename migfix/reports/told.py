@@ -66,6 +66,53 @@ def _seen(verified: Verified) -> str:
     return f"verified equal: {verified.before.queries} -> {verified.after.queries} queries"
 
 
+def summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
+    """The totals, what is created, which databases were taken for granted, and where ``DEBUG`` costs memory."""
+    sound = [outcome for outcome in outcomes if outcome.error is None]
+    loops = [loop for outcome in sound for loop in outcome.loops]
+    changed = sum(loop.changed for loop in loops)
+    files = sum(outcome.changed for outcome in sound)
+    offers = sum(loop.offer is not None for loop in loops)
+    failed = len(outcomes) - len(sound)
+    if changed:
+        done = "Rewrote" if applied else "Can rewrite"
+        then = "" if applied else "; run migfix apply"
+        yield f"{done} {count(changed, 'loop')} in {count(files, 'file')}{then}."
+    else:
+        yield f"Nothing to rewrite in {count(len(sound), 'file')}."
+    yield from created(sound, "Created" if applied else "apply creates")
+    if changed < len(loops):
+        yield f"Left {count(len(loops) - changed, 'loop')} alone{_reasons(loops)}."
+    if offers:
+        yield f"{offers} more with --unsafe-fixes."
+    if failed:
+        yield f"{count(failed, 'file')} failed, see the errors."
+    if loops:
+        yield from databases(sound)
+    if not applied:
+        yield from _logged(sound)
+
+
+def _logged(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
+    """Once for each project: its DEBUG, and the loops that it makes expensive."""
+    found = Counter({o.debug_setting: 0 for o in outcomes if o.debug_setting})
+    for outcome in outcomes:
+        if outcome.debug_setting:
+            found[outcome.debug_setting] += sum(loop.logged for loop in outcome.loops)
+    for place, loops in found.items():
+        yield (
+            f"{quoted(place)} sets DEBUG = True: Django keeps the last 9,000 statements of "
+            f"{count(loops, 'loop')} in memory, with their values; run migrate without DEBUG."
+        )
+
+
+def _reasons(loops: Iterable[LoopOutcome]) -> str:
+    """`` (2 row-escapes, 1 model-unknown)``, most frequent first, names in order among equals."""
+    counts = Counter(loop.blocked_by for loop in loops if not loop.changed and loop.blocked_by)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{number} {name}' for name, number in ranked)})" if ranked else ""
+
+
 def databases(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
     """A line for each set of databases that the run took for granted; none for what the user said."""
     found = Counter(each.assumed for each in outcomes if each.assumed is not None)

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from migfix import __version__
-from migfix.findings import Answer, Applicability, FileOutcome, Location, LoopOutcome, Outcome, Part
+from migfix.findings import (
+    Answer,
+    Applicability,
+    FileEdit,
+    FileOutcome,
+    Location,
+    LoopOutcome,
+    Outcome,
+    Part,
+)
 from migfix.reports import as_json
 
 OPTIONAL_TEXT = (str, type(None))
@@ -42,6 +51,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "blocked_by": OPTIONAL_TEXT,
         "offer": OPTIONAL_TEXT,
         "parts": list,
+        "edits": list,
     },
     "part": {
         "code": str,
@@ -62,6 +72,7 @@ CHANGED = LoopOutcome(
         Answer("MF101", Part.WHOLE, False, None, "the loop prints", "output", Location(13, 9)),
         Answer("MF202", Part.SOURCE, True, Applicability.SAFE, "streams"),
     ),
+    alone=FileEdit(Path("shop/migrations/0001.py"), b"a\nb\n", b"a\nx\n"),
 )  # fmt: skip
 LEFT = LoopOutcome(
     20, 9, 21, "forwards", None, Outcome.LEFT, None, (), "unknown model", "model-unknown",
@@ -138,6 +149,7 @@ def test_values_say_what_was_found(report: dict[str, Any]) -> None:
             {"code": "MF202", "part": "source", "applied": True, "applicability": "safe",
              "reason": "streams", "blocked_by": None, "at": None},
         ],
+        "edits": [{"line": 2, "end_line": 3, "text": "x\n"}],
     }  # fmt: skip
     assert left["offer"] == "could stream"
     assert (left["outcome"], left["applicability"]) == ("left", None)

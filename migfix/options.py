@@ -1,0 +1,273 @@
+"""The options of the commands, as Typer reads them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from migfix.cache import VARIABLE
+from migfix.discovery import project_of
+from migfix.files import Files
+from migfix.settings import Overrides, settings_for
+from migfix.stamps import CACHE_FOLDER
+
+if TYPE_CHECKING:
+    from migfix.reports import as_diff
+    from migfix.selection import Place
+
+
+class UsageError(Exception):
+    """Arguments that do not go together, as one line."""
+
+
+class Database(str, Enum):
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    MARIADB = "mariadb"
+    SQLITE = "sqlite"
+    ORACLE = "oracle"
+
+
+class ColorChoice(str, Enum):
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class OutputFormat(str, Enum):
+    """Each is a module of ``migfix.reports``, called ``as_`` and this."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+    RDJSON = "rdjson"
+    SARIF = "sarif"
+
+
+class ProofFormat(str, Enum):
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command is told."""
+
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files and folders; - reads standard input."),
+    ]
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH:LINE", help="Only the loop whose for stands in this line. Repeatable."
+        ),
+    ] = None
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES", help="Only these codemods: MF101, loop-to-update or a prefix like MF1."
+        ),
+    ] = None
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODES", help="All codemods but these.")
+    ] = None
+    unsafe_fixes: Annotated[
+        bool | None,
+        typer.Option(
+            "--unsafe-fixes/--no-unsafe-fixes",
+            help="Also rewrite where the database may differ afterwards, as each message says.",
+            show_default=False,
+        ),
+    ] = None
+    database: Annotated[
+        list[Database] | None,
+        typer.Option(help="A database that the project runs on. Repeatable. [default: detected]"),
+    ] = None
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Rows that a rewritten loop writes in one go. [default: 1000]"
+        ),
+    ] = None
+    jobs: Annotated[
+        str, typer.Option("--jobs", "-j", metavar="N", help="Processes; 0 or auto decides.")
+    ] = "auto"
+    stdin_filename: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Where the file on standard input belongs."),
+    ] = None
+    color: Annotated[ColorChoice, typer.Option(help="Colours.")] = ColorChoice.AUTO
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print what each codemod says of each loop.")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print rewrites and errors only.")
+    ] = False
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither print a report that was kept nor keep one.")
+    ] = False
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            envvar=VARIABLE,
+            help=f"Where reports are kept. [default: {CACHE_FOLDER} beside the configuration]",
+        ),
+    ] = None
+    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks.")] = False
+
+    @cached_property
+    def files(self) -> Files:
+        """What the run sees of the disk."""
+        return Files()
+
+    @property
+    def reads_stdin(self) -> bool:
+        return self.paths == ["-"]
+
+    @cached_property
+    def stdin(self) -> bytes:
+        """The file on standard input."""
+        return sys.stdin.buffer.read()
+
+    @cached_property
+    def cache_folder(self) -> Path:
+        """Where reports are kept: as it is said, else beside the configuration or at the top of the project."""
+        if self.cache_dir:
+            return Path(self.cache_dir)
+        first = self.paths[0] if not self.reads_stdin else self.stdin_filename or "."
+        settings = settings_for(Path(first), self.overrides(), self.files)
+        if settings.cache:
+            return settings.cache
+        if settings.config:
+            return settings.config.parent / CACHE_FOLDER
+        return project_of(Path(first), self.files).root / CACHE_FOLDER
+
+    @cached_property
+    def chosen(self) -> frozenset[Place] | None:
+        """The loops that ``--only`` names. Raises ``UsageError``."""
+        return None if self.only is None else frozenset(map(_place, self.only))
+
+    def overrides(self) -> Overrides:
+        return Overrides(
+            select=_comma_separated(self.select),
+            ignore=_comma_separated(self.ignore),
+            unsafe_fixes=self.unsafe_fixes,
+            databases=tuple(each.value for each in self.database) if self.database else None,
+            exclude=tuple(self.exclude) if self.exclude else None,
+            batch_size=self.batch_size,
+            jobs=number_of_jobs(self.jobs),
+        )
+
+    def refuse_contradictions(self) -> None:
+        if "-" in self.paths and not self.reads_stdin:
+            raise UsageError("- reads standard input and goes with no other path")
+        if self.stdin_filename and not self.reads_stdin:
+            raise UsageError("--stdin-filename needs - as the path")
+        if self.chosen and self.reads_stdin and not self.stdin_filename:
+            raise UsageError("--only needs --stdin-filename beside -")
+
+
+@dataclass(frozen=True)
+class Proving:
+    """How the commands that run migrations run them."""
+
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="postgresql://... or mysql://...: a server on which to create a database for each "
+            "run, and to drop it. [default: SQLite]",
+        ),
+    ] = None
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE", help="Run with the project's own models, by its settings module."
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The interpreter that has the project's packages."),
+    ] = None
+    rows: Annotated[int, typer.Option(metavar="N", min=1, help="Rows for each table.")] = 30
+    seed: Annotated[int, typer.Option(metavar="N", help="Where the data begins.")] = 1
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="For each version of a migration.")
+    ] = 60.0
+
+    def repeated(self) -> list[str]:
+        """The arguments that matter for doing it once more."""
+        given = {
+            "--database-url": self.database_url,
+            "--settings": self.settings,
+            "--python": self.python,
+            "--rows": self.rows,
+            "--seed": self.seed,
+        }
+        return [
+            part
+            for name, value in given.items()
+            if value is not None
+            for part in (name, str(value))
+        ]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How a patch is printed."""
+
+    helper: Annotated[
+        bool | None,
+        typer.Option(
+            "--helper/--no-helper",
+            help="The helper that is created, or not. [default: named on a terminal, whole elsewhere]",
+            show_default=False,
+        ),
+    ] = None
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", help="Print at once, not through $PAGER.")
+    ] = False
+
+    def of_helper(self) -> as_diff.Helper:
+        from migfix.reports.as_diff import Helper
+
+        if self.helper is None:
+            return Helper.NAMED if sys.stdout.isatty() else Helper.WHOLE
+        return Helper.WHOLE if self.helper else Helper.LEFT_OUT
+
+
+def _comma_separated(values: list[str] | None) -> tuple[str, ...] | None:
+    if not values:
+        return None
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def number_of_jobs(value: str) -> int:
+    if value == "auto":
+        return 0
+    if not (value.isascii() and value.isdecimal()):
+        raise UsageError(f"--jobs: {value!r} is neither a number of processes nor auto")
+    return int(value)
+
+
+def _place(named: str) -> Place:
+    path, _, line = named.rpartition(":")
+    if not path or not (line.isascii() and line.isdecimal()):
+        raise UsageError(
+            f"--only: {named!r} is not PATH:LINE, like shop/migrations/0007_fill.py:23"
+        )
+    return Path(os.path.abspath(path)), int(line)
