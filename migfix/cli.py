@@ -150,6 +150,12 @@ def apply(
             "--verify", help="Run each migration in both versions and keep what does the same."
         ),
     ] = False,
+    allow_dirty: Annotated[
+        bool,
+        typer.Option(
+            "--allow-dirty", help="Also rewrite files of a folder that git could not bring back."
+        ),
+    ] = False,
 ) -> ExitCode:
     """Rewrite the migrations in place.
 
@@ -157,11 +163,13 @@ def apply(
     """
     if verify:
         _refuse_stdin(options, "--verify")
+    else:
+        proving.refuse_without_verify()
     if dry_run:
         return _print_diff(options, showing, proving if verify else None)
     if options.reads_stdin:
         return _filter_stdin(options)
-    return _apply(options, proving if verify else None)
+    return _apply(options, proving if verify else None, allow_dirty=allow_dirty)
 
 
 @app.command()
@@ -189,6 +197,8 @@ def check(
     ] = False,
 ) -> ExitCode:
     """Print what apply would rewrite, what it would leave alone, and why."""
+    if not verify:
+        proving.refuse_without_verify()
     cache: Cache = context.obj or Cache()
     stdin = options.stdin if options.reads_stdin else None
     if stdin is not None and (code := cache.printed(stdin)) is not None:
@@ -341,11 +351,30 @@ def _verified(options: Options, proving: Proving) -> list[FileOutcome]:
     return found.outcomes
 
 
-def _apply(options: Options, proving: Proving | None) -> ExitCode:
+def _apply(options: Options, proving: Proving | None, *, allow_dirty: bool) -> ExitCode:
     found = _verified(options, proving) if proving else _run(options, rewrite=True)
+    if not allow_dirty:
+        _refuse_unsaved(found, options)
     outcomes = [_written(outcome) for outcome in found]
     _print(_text(outcomes, options, applied=True))
     return _finish(outcomes, options, wanted=False)
+
+
+def _refuse_unsaved(outcomes: list[FileOutcome], options: Options) -> None:
+    """Raises ``UsageError`` where a folder is given and a file in it would change that git could not bring back.
+
+    A file that is named is meant.
+    """
+    from migfix.revisions import unsaved
+
+    named = {os.path.abspath(path) for path in options.paths}
+    changing = [o.path for o in outcomes if o.changed and os.path.abspath(o.path) not in named]
+    if found := unsaved(changing, options.files):
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise UsageError(
+            f"{shown(found[0])}{more}: not committed as it is, so git could not bring it back; "
+            "commit first, name the file itself, or say --allow-dirty. Nothing was written"
+        )
 
 
 def _written(outcome: FileOutcome) -> FileOutcome:
@@ -410,6 +439,8 @@ def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> li
     selection = replace(selection, only=options.chosen)
     overrides = options.overrides()
     paths = [Path(path) for path in options.paths]
+    if options.since:
+        paths = _changed(paths, options.since, options)
     found: dict[str, FileOutcome] = {}
     with _Progress(options) as progress:
         for settings, group in grouped_by_settings(
@@ -426,6 +457,20 @@ def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> li
                 found.setdefault(os.path.abspath(outcome.path), outcome)
     _refuse_unknown(options, found)
     return sorted(found.values(), key=lambda outcome: outcome.path)
+
+
+def _changed(paths: list[Path], revision: str, options: Options) -> list[Path]:
+    """The files that the paths mean and that differ from the revision. Raises ``UsageError``."""
+    from migfix.discovery import discover
+    from migfix.revisions import GitError, changed_since
+
+    exclude = settings_for(paths[0], options.overrides(), options.files).exclude
+    found = discover(paths, options.files, exclude)
+    try:
+        changed = changed_since(revision, found.files, options.files)
+    except GitError as error:
+        raise UsageError(f"--since: {error}") from None
+    return [*(path for path, _ in found.problems), *changed]
 
 
 def _refuse_unknown(options: Options, found: Mapping[str, FileOutcome]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,12 @@ class Options:
         list[str] | None,
         typer.Option(
             metavar="PATH:LINE", help="Only the loop whose for stands in this line. Repeatable."
+        ),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Only files that differ from this git revision, or are new."
         ),
     ] = None
     select: Annotated[
@@ -173,6 +179,8 @@ class Options:
         )
 
     def refuse_contradictions(self) -> None:
+        if self.since and self.reads_stdin:
+            raise UsageError("--since is for files, not for standard input")
         if "-" in self.paths and not self.reads_stdin:
             raise UsageError("- reads standard input and goes with no other path")
         if self.stdin_filename and not self.reads_stdin:
@@ -208,6 +216,12 @@ class Proving:
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="For each version of a migration.")
     ] = 60.0
+
+    def refuse_without_verify(self) -> None:
+        """Raises ``UsageError`` for what only ``--verify`` would heed."""
+        for each in fields(self):
+            if getattr(self, each.name) != each.default:
+                raise UsageError(f"--{each.name.replace('_', '-')} does nothing without --verify")
 
     def repeated(self) -> list[str]:
         """The arguments that matter for doing it once more."""

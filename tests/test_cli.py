@@ -503,3 +503,13 @@ def test_the_flag_colours_text_and_patch(pipeline: Pipeline) -> None:
     for command in ("check", "diff"):
         assert "\x1b[" in invoke(command, "--color=always", "a.py").stdout
         assert "\x1b[" not in invoke(command, "a.py").stdout
+
+
+@pytest.mark.parametrize("command", ["apply", "check"])
+@pytest.mark.parametrize("option", [("--settings", "x"), ("--rows", "9"), ("--database-url", "x")])
+def test_an_option_that_would_do_nothing(
+    pipeline: Pipeline, command: str, option: tuple[str, ...]
+) -> None:
+    result = invoke(command, *option, "a.py")
+    assert (result.exit_code, pipeline.runs) == (2, [])
+    assert result.stderr == f"migfix: {option[0]} does nothing without --verify\n"
