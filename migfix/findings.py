@@ -348,7 +348,8 @@ class FileOutcome:
     ``path`` is as the user wrote or would write it (relative to the working folder where possible).
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
     the run only checks, and when ``error`` is set. ``creates`` is the file of the helper where the rewritten
-    file needs one that is not there yet. ``assumed`` is None where the user said which databases. ``debug_setting`` says where the settings switch
+    file needs one that is not there yet. ``assumed`` is None where the user said which databases. ``remarks`` are
+    sentences about the file itself. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops.
     """
 
@@ -361,6 +362,7 @@ class FileOutcome:
     debug_setting: str | None = None
     creates: Path | None = None
     assumed: Assumed | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

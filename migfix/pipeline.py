@@ -32,6 +32,7 @@ from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
 from migfix.sql.databases import Databases
+from migfix.suppression import ignores_in, ignores_of
 from migfix.worlds import ProjectFacts, World
 
 Progress = Callable[[int, int], None]
@@ -230,6 +231,7 @@ class Engine:
             loops=tuple(p.outcome for p in planned),
             edits=edits if self.rewrite else (),
             debug_setting=facts.debug_setting if logged else None,
+            remarks=self._remarks(source, planned),
             assumed=self._assumed(source.path, facts) if planned else None,
             creates=next((_as_written(path, source.path) for path in new), None),
         )
@@ -257,6 +259,18 @@ class Engine:
             for node, function in _loops_in(worlds).items()
         )
         return sorted(filter(None, planned), key=lambda p: (p.outcome.line, p.outcome.column))
+
+    def _remarks(self, source: Source, planned: Sequence[PlannedLoop]) -> tuple[str, ...]:
+        """Comments that name no codemod, or that keep none away which would do something."""
+        found: list[str] = []
+        for each in ignores_in(source):
+            met = (p for p in planned if each in ignores_of(p.loop.node, source))
+            used = any(each.codes & p.suppressed for p in met)
+            if each.wrong:
+                found.append(f"line {each.line}: {each.wrong}")
+            elif not used and each.codes <= self.settings.codes:
+                found.append(f"line {each.line}: the comment keeps nothing from being rewritten")
+        return tuple(found)
 
     def _assumed(self, path: Path, facts: ProjectFacts) -> Assumed | None:
         if self.settings.databases:

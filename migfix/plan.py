@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -24,8 +23,7 @@ from migfix.findings import (
     ReplaceExpressions,
     Rewrite,
 )
-
-_IGNORE = re.compile(r"#\s*migfix:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
+from migfix.suppression import is_ignored
 
 # The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
 _LADDER = (
@@ -54,11 +52,15 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlannedLoop:
-    """A loop with the rewrites that will be applied to it, and its line in the report."""
+    """A loop with the rewrites that will be applied to it, and its line in the report.
+
+    ``suppressed`` are the codes of those that a comment keeps away.
+    """
 
     loop: Loop
     rewrites: tuple[Rewrite, ...]
     outcome: LoopOutcome
+    suppressed: frozenset[str] = frozenset()
 
     def with_file(self, alone: FileEdit) -> PlannedLoop:
         """The same, which knows what becomes of its file where it alone is rewritten."""
@@ -85,7 +87,7 @@ class PlannedLoop:
                 for each in self.outcome.answers
             ),
         )
-        return PlannedLoop(self.loop, (), outcome)
+        return replace(self, rewrites=(), outcome=outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,11 @@ def plan(
             first = first or loop
     if first is None:
         return None
+    suppressed: set[str] = set()
     for code, decision in decisions.items():
-        if decision is not None and _is_ignored(first, code):
+        if decision is not None and is_ignored(first.node, code, first.source):
+            if isinstance(decision, Rewrite):
+                suppressed.add(code)
             decisions[code] = Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
     decisions = {code: None if _is_spare(d) else d for code, d in decisions.items()}
     if not everywhere:
@@ -131,7 +136,8 @@ def plan(
     decisions = _with_what_they_need(decisions, policy)
     accepted = _without_needless(_composed(decisions, policy), first)
     composed = sorted(accepted.values(), key=lambda rewrite: _COMPOSITION.index(rewrite.part))
-    return PlannedLoop(first, tuple(composed), _outcome(first, decisions, accepted, part_of))
+    outcome = _outcome(first, decisions, accepted, part_of)
+    return PlannedLoop(first, tuple(composed), outcome, frozenset(suppressed))
 
 
 def _also(decision: Decision, codemod: Codemod, loop: Loop, first: Loop) -> Decision:
@@ -178,19 +184,6 @@ def _difference(one: Loop, other: Loop) -> str:
     if one.state is other.state:
         return "the rewrite would differ between the turns or calls that run this loop"
     return "which migrations ran before is not certain, and the rewrite would depend on it"
-
-
-def _is_ignored(loop: Loop, code: str) -> bool:
-    """Is there ``# migfix: ignore`` on the loop's header or on a line of its own above it?"""
-    first, last = loop.node.lineno - 1, max(loop.node.lineno, loop.node.body[0].lineno - 1)
-    lines = list(loop.source.lines[first:last])
-    if first and loop.source.lines[first - 1].lstrip().startswith("#"):
-        lines.append(loop.source.lines[first - 1])
-    for found in filter(None, map(_IGNORE.search, lines)):
-        codes = found["codes"]
-        if codes is None or code.upper() in {c.strip().upper() for c in codes.split(",")}:
-            return True
-    return False
 
 
 def _with_what_they_need(decisions: dict[str, Decision], policy: Policy) -> dict[str, Decision]:

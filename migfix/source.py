@@ -212,6 +212,13 @@ def comments_in(text: str) -> list[str]:
     return [token.string for token in _all_tokens(text) if token.type == tokenize.COMMENT]
 
 
+def comments_at(text: str) -> list[tuple[int, str]]:
+    """The same, each with the number of its line."""
+    if "#" not in text:
+        return []
+    return [(t.start[0], t.string) for t in _all_tokens(text) if t.type == tokenize.COMMENT]
+
+
 def split_lines(text: str) -> tuple[str, ...]:
     """Lines with their ends, split where Python splits them (not at form feeds)."""
     return tuple(io.StringIO(text, newline=""))

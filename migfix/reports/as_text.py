@@ -31,6 +31,7 @@ def render(
     blocks = [_rewritten(outcome, report, with_path=applied and not quiet) for outcome in outcomes]
     if not quiet:
         blocks.append(_left_alone(outcomes, report))
+        blocks.append(_remarks(outcomes, report))
         blocks.append(list(summary(outcomes, applied=applied)))
     separator = "\n" if applied and not quiet else ""
     return _joined(blocks, separator)
@@ -73,6 +74,10 @@ def _left_alone(outcomes: Sequence[FileOutcome], report: _Report) -> list[str]:
         for line in report.loop(outcome, loop, "left:", Color.YELLOW)
     ]
     return ["Left alone:", *lines] if lines else []
+
+
+def _remarks(outcomes: Iterable[FileOutcome], report: _Report) -> list[str]:
+    return [f"{report.path(each)}: {quoted(said)}" for each in outcomes for said in each.remarks]
 
 
 def _joined(blocks: Iterable[Sequence[str]], separator: str) -> str:

@@ -33,7 +33,14 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "outcomes": dict,
     },
     "outcomes": {"update": int, "delete": int, "stream": int, "cursor": int, "left": int},
-    "file": {"path": str, "error": OPTIONAL_TEXT, "changed": bool, "creates": list, "loops": list},
+    "file": {
+        "path": str,
+        "error": OPTIONAL_TEXT,
+        "changed": bool,
+        "creates": list,
+        "remarks": list,
+        "loops": list,
+    },
     "loop": {
         "line": int,
         "column": int,
@@ -155,7 +162,7 @@ def test_values_say_what_was_found(report: dict[str, Any]) -> None:
     assert (left["outcome"], left["applicability"]) == ("left", None)
     assert (left["model"], left["defer"], left["blocked_by"]) == (None, ["body"], "model-unknown")
     assert report["files"][1] | {"path": ""} == {
-        "path": "", "error": "does not parse", "changed": False, "creates": [], "loops": [],
+        "path": "", "error": "does not parse", "changed": False, "creates": [], "remarks": [], "loops": [],
     }  # fmt: skip
 
 

@@ -1,0 +1,71 @@
+"""Comments that keep migfix away: ``# migfix: ignore``, ``# migfix: ignore[MF201]``, ``# migfix: ignore-file``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from migfix.settings import SettingsError, codes_of, known_codes
+from migfix.source import Source, comments_at
+
+_COMMENT = re.compile(
+    r"#\s*migfix:\s*ignore(?P<file>-file)?\b(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """One comment: its line, the codes that it means, and whether it speaks of the whole file.
+
+    ``wrong`` says what it names that is no codemod.
+    """
+
+    line: int
+    codes: frozenset[str]
+    whole_file: bool
+    wrong: str | None = None
+
+
+@lru_cache(maxsize=16)
+def ignores_in(source: Source) -> tuple[Ignore, ...]:
+    """Every such comment of the file, in order."""
+    if "migfix:" not in source.text.lower():
+        return ()
+    return tuple(
+        _read(line, found)
+        for line, comment in comments_at(source.plain)
+        if (found := _COMMENT.search(comment))
+    )
+
+
+def ignores_of(loop: ast.For, source: Source) -> Iterator[Ignore]:
+    """Those that speak of the loop: of the file, on its header, or on a line of its own above it."""
+    first, last = loop.lineno, max(loop.lineno, loop.body[0].lineno - 1)
+    for each in ignores_in(source):
+        alone = source.lines[each.line - 1].lstrip().startswith("#")
+        above = each.line == first - 1 and alone
+        if each.whole_file or above or first <= each.line <= last:
+            yield each
+
+
+def is_ignored(loop: ast.For, code: str, source: Source) -> bool:
+    """Does a comment keep this codemod from the loop?"""
+    return any(code in each.codes for each in ignores_of(loop, source))
+
+
+def _read(line: int, found: re.Match[str]) -> Ignore:
+    whole_file = found["file"] is not None
+    if found["codes"] is None:
+        return Ignore(line, frozenset(known_codes()), whole_file)
+    names = [name.strip() for name in found["codes"].split(",") if name.strip()]
+    codes: set[str] = set()
+    wrong: str | None = None
+    for name in names:
+        try:
+            codes |= codes_of([name], f"# migfix: ignore[{found['codes']}]")
+        except SettingsError as error:
+            wrong = wrong or str(error)
+    return Ignore(line, frozenset(codes), whole_file, wrong)

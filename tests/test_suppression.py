@@ -1,0 +1,88 @@
+"""Comments that keep migfix away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from migfix.findings import FileOutcome
+from migfix.pipeline import run_source
+from migfix.settings import Settings, known_codes
+from tests import checking
+
+LOOP = "for post in Post.objects.all():{header}\n    print(post.rank){body}\n"
+BOTH = ("MF201", "MF203")
+
+
+def looked_at(tmp_path: Path, text: str, select: tuple[str, ...] = BOTH) -> FileOutcome:
+    """With columns and rows to improve on, where MySQL runs."""
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001_initial.py").write_text(checking.MODELS)
+    settings = Settings(frozenset(select), databases=frozenset({"mysql"}))
+    outcome = run_source(text.encode(), folder / "0002_fill.py", settings, rewrite=True)
+    assert outcome.error is None, outcome.traceback
+    return outcome
+
+
+def loop(header: str = "", body: str = "", above: str = "") -> str:
+    return checking.whole(above + LOOP.format(header=header, body=body))
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (loop(), BOTH),
+        (loop(header="  # migfix: ignore"), ()),
+        (loop(header="  # noqa  # MigFix:ignore because"), ()),
+        (loop(header="  # migfix: ignore[MF2]"), ()),
+        (loop(header="  # migfix: ignore[mf201]"), ("MF203",)),
+        (loop(header="  # migfix: ignore[load-only-used-fields, MF301]"), ("MF203",)),
+        (loop(header="  # migfix: ignore[]"), BOTH),
+        (loop(above="# migfix: ignore[MF203] why\n"), ("MF201",)),
+        (loop(above="x = 1  # migfix: ignore\n"), BOTH),
+        (loop(above="# migfix: ignore\nx = 1\n"), BOTH),
+        (loop(body="  # migfix: ignore"), BOTH),
+        (loop(above="x = '''\n# migfix: ignore\n'''\n"), BOTH),
+        (loop(above="x = '# migfix: ignore-file'\n"), BOTH),
+        ("# migfix: ignore-file\n" + loop(), ()),
+        (loop() + "# migfix: ignore-file[MF203] why\n", ("MF201",)),
+        (loop(header="  # migfix: ignored"), BOTH),
+    ],
+)
+def test_what_a_comment_keeps_away(text, codes, tmp_path):
+    (found,) = looked_at(tmp_path, text).loops
+    assert found.codes == codes
+    if not codes:
+        assert found.blocked_by == "suppressed"
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        (loop(header="  # migfix: ignore"), None),
+        (loop(header="  # migfix: ignore[MF201]"), None),
+        ("# migfix: ignore-file\n" + loop(), None),
+        (
+            loop(header="  # migfix: ignore[MF999]"),
+            "line 11: # migfix: ignore[MF999]: there is no codemod 'MF999'",
+        ),
+        (loop(header="  # migfix: ignore[MF201, lop-to-update]"), "did you mean 'loop-to-update'?"),
+        (
+            loop(above="x = 1  # migfix: ignore\n"),
+            "line 11: the comment keeps nothing from being rewritten",
+        ),
+        (loop(body="  # migfix: ignore"), "line 12: the comment keeps nothing"),
+        (loop(header="  # migfix: ignore[MF301]"), None),  # which this run does not select
+    ],
+)
+def test_a_comment_that_means_nothing_is_reported(text, remark, tmp_path):
+    select = BOTH if "MF301" in text or "ignore[MF2" in text else tuple(known_codes())
+    remarks = looked_at(tmp_path, text, select).remarks
+    assert [remark in each for each in remarks] == [True] if remark else not remarks, remarks
+
+
+def test_a_comment_on_a_loop_that_would_stay_anyway_is_reported(tmp_path):
+    text = loop(header="  # migfix: ignore").replace("print(post.rank)", "yield post")
+    assert looked_at(tmp_path, text, tuple(known_codes())).remarks
