@@ -229,12 +229,24 @@ def _alone(node: ast.expr, loop: Loop) -> bool:
         return True  # a queryset that nobody has a name for
     scope = loop.resolver.scope
     binding = scope.binding(node.id, node)
-    if binding is None or binding.value is None:
+    if binding is None or binding.value is None or _runs_again(node, binding.statement, loop):
         return False
     if isinstance(loop.queryset, ast.Name) and loop.queryset.id == node.id:
         same = scope.binding(node.id, loop.node)
         return same is not None and same.statement is binding.statement and is_quiet(node, loop)
     return scope.bound_once(node.id) is not None and list(scope.loads(node.id)) == [node]
+
+
+def _runs_again(node: ast.Name, made: ast.AST, loop: Loop) -> bool:
+    """May the place read the same queryset several times, which keeps its rows from the first time on?"""
+    scope = loop.resolver.scope
+    around = {
+        each
+        for each in scope.ancestors(node)
+        if isinstance(each, ast.While)
+        or (isinstance(each, ast.For | ast.AsyncFor) and not scope.is_inside(node, each.iter))
+    }
+    return not around <= set(scope.ancestors(made))
 
 
 def needless_list(loop: Loop) -> ast.Call | None:

@@ -351,6 +351,19 @@ def test_a_loop_in_turns_is_counted_in_each():
     )
 
 
+@pytest.mark.parametrize("place", ["print(len(rows))", "if rows:\n        print(1)"])
+@pytest.mark.parametrize(
+    "around", ["for person in Person.objects.all():", "while Person.objects.exists():"]
+)
+def test_rows_that_all_turns_share_are_loaded_once(place, around):
+    """The first turn loads them, and the others ask nobody."""
+    body = "    {}\n    for post in Post.objects.filter(kind=1):\n        print(post.rank)\n"
+    shared = f"rows = Token.objects.all()\n{around}\n{body.format(place)}"
+    assert not outcome_of(whole(shared), select=("MF401",)).edits
+    own = f"{around}\n    rows = Token.objects.all()\n{body.format(place)}"
+    assert outcome_of(whole(own), select=("MF401",)).edits
+
+
 def test_a_progress_bar_is_told_the_number():
     check_rewritten(
         f"from tqdm import tqdm\n{POSTS}for post in tqdm(posts, total=len(posts)):\n{BODY}",
