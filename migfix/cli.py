@@ -22,7 +22,7 @@ import typer
 
 from migfix import __version__
 from migfix.cache import Cache
-from migfix.findings import FileEdit, Verdict
+from migfix.findings import FileEdit, FileOutcome, Verdict
 from migfix.options import (
     ColorChoice,
     Options,
@@ -32,6 +32,7 @@ from migfix.options import (
     Showing,
     UsageError,
     number_of_jobs,
+    place_of,
 )
 from migfix.printing import write
 from migfix.quoting import quoted
@@ -39,15 +40,16 @@ from migfix.selection import EVERY, Selection
 from migfix.settings import (
     ExitCode,
     SettingsError,
+    from_here,
     grouped_by_settings,
     settings_for,
     shown,
 )
+from migfix.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from migfix.findings import FileOutcome
     from migfix.verify.proofs import Proof
     from migfix.verify.verifying import Prover
 
@@ -279,6 +281,39 @@ def _exit_code(proofs: Sequence[Proof]) -> ExitCode:
     if verdicts & {Verdict.DIFFERENT, Verdict.MORE_QUERIES}:
         return ExitCode.CHANGES
     return ExitCode.ERROR if Verdict.NOT_RUN in verdicts else ExitCode.OK
+
+
+@app.command()
+@command
+def explain(options: Options) -> ExitCode:
+    """Explain a codemod (MF203), a reason (keeps-rows) or all that is known of one loop (PATH:LINE)."""
+    _print("\n".join(_explanation(what, options) for what in options.paths))
+    return ExitCode.OK
+
+
+def _explanation(what: str, options: Options) -> str:
+    """Raises ``UsageError`` where there is nothing of this name."""
+    from migfix import catalog
+    from migfix.reports import as_explained
+
+    for codemod in catalog.load():
+        if what.upper().replace("_", "-") in {codemod.code, codemod.name.upper()}:
+            return f"{codemod.code} {codemod.name}\n\n{codemod.documentation}\n"
+    if (text := as_explained.of_reason(what)) is not None:
+        return text
+    if ":" not in what:
+        raise UsageError(f"{what!r} is no code, no reason and no PATH:LINE")
+    path, line = place_of(what, "explain")
+    one = replace(options, paths=[from_here(path)])
+    (outcome,) = _looked_at(one, each=True) or [FileOutcome(path, error="nothing is there")]
+    if outcome.error is not None:
+        raise UsageError(f"{shown(path)}: {outcome.error}")
+    loop = next((each for each in outcome.loops if each.line <= line <= each.end_line), None)
+    if loop is None:
+        raise UsageError(f"{shown(path)}:{line} is in no loop over rows that a RunPython reaches")
+    data = options.files.read_if_there(path)
+    names = {codemod.code: codemod.name for codemod in catalog.load()}
+    return as_explained.render(outcome, loop, Source.of(path, data).text, names)
 
 
 @contextmanager

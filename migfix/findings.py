@@ -323,9 +323,10 @@ class LoopOutcome:
     logged: bool = False  # under DEBUG, Django keeps statements of its body
     verified: Verified | None = None
     answers: tuple[Answer, ...] = ()  # of the codemods that have something to say, by their codes
-    alone: FileEdit | None = (
-        None  # the file with this loop alone rewritten, where that is asked for
-    )
+    # Where each loop is looked at by itself: the file with this one alone rewritten, and the columns of its
+    # model as of then, such as `title CharField`.
+    alone: FileEdit | None = None
+    fields: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

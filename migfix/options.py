@@ -165,7 +165,9 @@ class Options:
     @cached_property
     def chosen(self) -> frozenset[Place] | None:
         """The loops that ``--only`` names. Raises ``UsageError``."""
-        return None if self.only is None else frozenset(map(_place, self.only))
+        return (
+            None if self.only is None else frozenset(place_of(each, "--only") for each in self.only)
+        )
 
     def overrides(self) -> Overrides:
         return Overrides(
@@ -278,10 +280,11 @@ def number_of_jobs(value: str) -> int:
     return int(value)
 
 
-def _place(named: str) -> Place:
+def place_of(named: str, said_at: str) -> Place:
+    """The absolute path and the line of ``PATH:LINE``. Raises ``UsageError``."""
     path, _, line = named.rpartition(":")
     if not path or not (line.isascii() and line.isdecimal()):
         raise UsageError(
-            f"--only: {named!r} is not PATH:LINE, like shop/migrations/0007_fill.py:23"
+            f"{said_at}: {named!r} is not PATH:LINE, like shop/migrations/0007_fill.py:23"
         )
     return Path(os.path.abspath(path)), int(line)

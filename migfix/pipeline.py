@@ -223,6 +223,7 @@ class Engine:
         if any(each.rewrites for each in planned):
             planned, edits = self._written(source, planned, place)
         if self.selection.apart:
+            planned = [each.with_fields() for each in planned]
             planned = self._with_each_alone(source, planned, place, edits)
         logged = any(p.outcome.logged for p in planned)
         new = (edit.path for edit in edits if edit.before is None)

@@ -23,6 +23,7 @@ from migfix.findings import (
     ReplaceExpressions,
     Rewrite,
 )
+from migfix.history.state import Unknown
 from migfix.suppression import is_ignored
 
 # The cheapest first; columns last, as what keeps rows from streaming matters more than what they load.
@@ -65,6 +66,12 @@ class PlannedLoop:
     def with_file(self, alone: FileEdit) -> PlannedLoop:
         """The same, which knows what becomes of its file where it alone is rewritten."""
         return replace(self, outcome=replace(self.outcome, alone=alone))
+
+    def with_fields(self) -> PlannedLoop:
+        """The same, which tells of the columns of its model."""
+        columns = () if isinstance(self.loop.columns, Unknown) else self.loop.columns
+        fields = tuple(f"{c.name} {c.kind or c.class_path}" for c in columns)
+        return replace(self, outcome=replace(self.outcome, fields=fields))
 
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""

@@ -1,0 +1,76 @@
+"""All that is known of one loop: what each codemod says of it, why, and what helps."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from migfix.quoting import quoted
+from migfix.reasons import EXPLANATIONS, named
+from migfix.reports.told import WIDTH, databases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from migfix.findings import Answer, FileOutcome, LoopOutcome
+
+
+def render(outcome: FileOutcome, loop: LoopOutcome, text: str, names: Mapping[str, str]) -> str:
+    """``text`` is that of the file, ``names`` are those of the codemods by code."""
+    return "".join(f"{line}\n" for line in _lines(outcome, loop, text, names))
+
+
+def of_reason(name: str) -> str | None:
+    """The explanation of a reason; None where there is none of this name."""
+    reason = named(name)
+    if reason is None:
+        return None
+    meaning, helps = EXPLANATIONS[reason]
+    return f"{reason.value}\n\n{fill(meaning, WIDTH)}\n\n{fill(f'What helps: {helps}', WIDTH)}\n"
+
+
+def _lines(
+    outcome: FileOutcome, loop: LoopOutcome, text: str, names: Mapping[str, str]
+) -> Iterator[str]:
+    yield f"{quoted(outcome.path.as_posix())}:{loop.line}:{loop.column} in {loop.function}"
+    lines = text.splitlines()
+    for number in range(loop.line, min(loop.end_line, len(lines)) + 1):
+        yield f"{number:>6} | {quoted(lines[number - 1])}"
+    yield ""
+    yield f"Model: {loop.model or 'not known'}"
+    if loop.fields:
+        yield from _wrapped(f"as of this migration: {', '.join(loop.fields)}")
+    yield from databases([outcome])
+    for answer in loop.answers:
+        yield ""
+        yield from _answer(answer, names.get(answer.code, ""))
+
+
+def _answer(answer: Answer, name: str) -> Iterator[str]:
+    if answer.applied:
+        verdict = "yes"
+    elif answer.applicability is not None and answer.blocked_by is None:
+        unsafe = answer.applicability.value == "unsafe"
+        verdict = "with --unsafe-fixes" if unsafe else "goes with the whole loop"
+    else:
+        verdict = f"no ({answer.blocked_by})" if answer.blocked_by else "no"
+    yield f"{answer.code} {name}: {verdict}"
+    for clause in answer.reason.split("; "):
+        yield from _wrapped(clause)
+    if answer.at is not None:
+        where = f"{answer.at.path}:" if answer.at.path else "line "
+        yield from _wrapped(f"at {where}{answer.at.line}")
+    reason = named(answer.blocked_by or "")
+    if reason is not None:
+        yield from _wrapped(f"What helps: {EXPLANATIONS[reason].help}")
+
+
+def _wrapped(text: str) -> list[str]:
+    return fill(
+        quoted(" ".join(text.split())),
+        WIDTH,
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).split("\n")

@@ -1,0 +1,98 @@
+"""What ``migfix explain`` says of codes, reasons and loops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from migfix import catalog
+from migfix.cli import app
+from migfix.findings import Reason
+from migfix.reasons import EXPLANATIONS, named
+from tests import checking
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def explain(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["explain", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("codemod", catalog.load(), ids=lambda each: each.code)
+def test_a_codemod_by_its_code_or_name(codemod):
+    text = f"{codemod.code} {codemod.name}\n\n{codemod.documentation}\n"
+    assert explain(codemod.code) == explain(codemod.code.lower()) == text
+    assert explain(codemod.name) == explain(codemod.name.replace("-", "_")) == text
+
+
+def test_every_reason_is_explained():
+    assert list(EXPLANATIONS) == list(Reason)
+    for reason, explanation in EXPLANATIONS.items():
+        assert all(text.endswith((".", "`")) for text in explanation), reason
+        assert explain(reason.value).startswith(f"{reason.value}\n\n")
+    assert named("Keeps-Rows") is Reason.KEEPS_ROWS
+    assert named("rows") is None
+
+
+def test_the_documentation_lists_the_reasons():
+    lines = [
+        f"| `{reason.value}` | {found.meaning} | {found.help} |"
+        for reason, found in EXPLANATIONS.items()
+    ]
+    text = (ROOT / "docs" / "reasons.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("| `")] == lines
+
+
+def test_several_at_once():
+    assert explain("few-rows", "MF202").count("\n\n") > 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001_initial.py").write_text(checking.MODELS)
+    body = "for post in Post.objects.all():\n    post.kind = post.rank\n    kept.append(post)"
+    (folder / "0002_fill.py").write_text(checking.whole(f"kept = []\n{body}"))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_a_loop(folder: Path):
+    text = explain("shop/migrations/0002_fill.py:13", "--database", "postgresql")
+    assert text.startswith(
+        "shop/migrations/0002_fill.py:12:5 in forwards\n"
+        "    12 |     for post in Post.objects.all():\n"
+        "    13 |         post.kind = post.rank\n"
+    )
+    assert "\nModel: shop.Post\n    as of this migration: id " in text
+    assert " kind " in text.partition("as of this migration:")[2].partition("\n\n")[0]
+    assert "MF203 server-side-cursor: no (keeps-rows)\n" in text
+    assert f"    What helps: {EXPLANATIONS[Reason.KEEPS_ROWS].help}\n" in text
+    assert "\nDatabases: " not in text  # the user said which
+    assert explain(f"{folder / '0002_fill.py'}:12", "--database", "postgresql") == text
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("nothing", "'nothing' is no code, no reason and no PATH:LINE"),
+        (
+            "shop/migrations/0002_fill.py:1",
+            "shop/migrations/0002_fill.py:1 is in no loop over rows",
+        ),
+        ("shop/migrations/gone.py:1", "shop/migrations/gone.py: "),
+        (
+            "shop/migrations/0002_fill.py:x",
+            "explain: 'shop/migrations/0002_fill.py:x' is not PATH:LINE",
+        ),
+        ("-", ""),
+    ],
+)
+def test_what_cannot_be_explained(folder: Path, what: str, said: str):
+    result = CliRunner().invoke(app, ["explain", what])
+    assert (result.exit_code, said in result.stderr, result.stdout) == (2, True, ""), result.output
