@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import shlex
 import signal
 import sys
 import time
@@ -22,8 +23,9 @@ import typer
 
 from migfix import __version__
 from migfix.cache import Cache
-from migfix.findings import FileEdit, FileOutcome, Verdict
+from migfix.findings import FileEdit, FileOutcome, LoopOutcome, Verdict
 from migfix.options import (
+    Applying,
     ColorChoice,
     Options,
     OutputFormat,
@@ -57,14 +59,17 @@ PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_EVERY_SECONDS = 0.1
 
 
+_GROUPS = (Options, Proving, Applying, Showing)
+
+
 def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
-    """A Typer command from a function of ``Options``, perhaps ``Proving`` and ``Showing``, and options of its own.
+    """A Typer command from a function of ``Options``, perhaps of other groups of options, and options of its own.
 
     The fields of these stand in the signature that Typer reads. The one place where errors of a
     whole run end: a wrong setting, an interrupt, a bug of ours.
     """
     hints = get_type_hints(run, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if hint in (Options, Proving, Showing)}
+    groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
     own = [
         each.replace(annotation=hints[name])
         for name, each in inspect.signature(run).parameters.items()
@@ -142,36 +147,27 @@ def apply(
     options: Options,
     proving: Proving,
     showing: Showing,
-    *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the patch and write nothing, as diff does.")
-    ] = False,
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify", help="Run each migration in both versions and keep what does the same."
-        ),
-    ] = False,
-    allow_dirty: Annotated[
-        bool,
-        typer.Option(
-            "--allow-dirty", help="Also rewrite files of a folder that git could not bring back."
-        ),
-    ] = False,
+    applying: Applying,
 ) -> ExitCode:
     """Rewrite the migrations in place.
 
     With - as the path, the rewritten file goes to standard output.
     """
-    if verify:
+    if applying.verify:
         _refuse_stdin(options, "--verify")
     else:
         proving.refuse_without_verify()
-    if dry_run:
-        return _print_diff(options, showing, proving if verify else None)
+    if applying.dry_run and applying.interactive:
+        raise UsageError("--interactive asks before it writes, --dry-run writes nothing")
+    prove = proving if applying.verify else None
+    if applying.dry_run:
+        return _print_diff(options, showing, prove)
+    if applying.interactive:
+        _refuse_stdin(options, "--interactive")
+        options = _narrowed(options)
     if options.reads_stdin:
         return _filter_stdin(options)
-    return _apply(options, proving if verify else None, allow_dirty=allow_dirty)
+    return _apply(options, prove, allow_dirty=applying.allow_dirty)
 
 
 @app.command()
@@ -393,6 +389,31 @@ def _apply(options: Options, proving: Proving | None, *, allow_dirty: bool) -> E
     outcomes = [_written(outcome) for outcome in found]
     _print(_text(outcomes, options, applied=True))
     return _finish(outcomes, options, wanted=False)
+
+
+def _narrowed(options: Options) -> Options:
+    """The same options with the loops that the user chooses of those that they mean."""
+    from migfix.choosing import chosen
+    from migfix.reports import as_diff
+
+    def show(outcome: FileOutcome, loop: LoopOutcome) -> None:
+        assert loop.alone is not None
+        one = replace(outcome, loops=(loop,), edits=(loop.alone,), assumed=None)
+        _print(as_diff.render([one], options.files, root=Path.cwd(), color=_colored(options.color)))
+
+    def ask() -> str:
+        write(sys.stdout, b"Rewrite this loop [y,n,f,c,q,?]? ")
+        answer = sys.stdin.readline()
+        if not answer:
+            raise EOFError
+        return answer
+
+    found = sorted(chosen(_looked_at(options, each=True), show, ask, _print))
+    places = [f"{from_here(path)}:{line}" for path, line in found]
+    narrowed = replace(options, only=places)
+    if places:
+        _print(f"\nThe same again: migfix apply {shlex.join(narrowed.repeated())}\n")
+    return narrowed
 
 
 def _refuse_unsaved(outcomes: list[FileOutcome], options: Options) -> None:

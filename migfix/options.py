@@ -180,6 +180,24 @@ class Options:
             jobs=number_of_jobs(self.jobs),
         )
 
+    def repeated(self) -> list[str]:
+        """The arguments that decide what is rewritten."""
+        lists = {
+            "--only": self.only,
+            "--select": self.select,
+            "--ignore": self.ignore,
+            "--database": [each.value for each in self.database or ()],
+            "--exclude": self.exclude,
+        }
+        found = [
+            part for name, each in lists.items() for value in each or () for part in (name, value)
+        ]
+        if self.unsafe_fixes is not None:
+            found.append("--unsafe-fixes" if self.unsafe_fixes else "--no-unsafe-fixes")
+        if self.batch_size is not None:
+            found += ["--batch-size", str(self.batch_size)]
+        return [*self.paths, *found]
+
     def refuse_contradictions(self) -> None:
         if self.since and self.reads_stdin:
             raise UsageError("--since is for files, not for standard input")
@@ -240,6 +258,30 @@ class Proving:
             if value is not None
             for part in (name, str(value))
         ]
+
+
+@dataclass(frozen=True)
+class Applying:
+    """How files are rewritten."""
+
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the patch and write nothing, as diff does.")
+    ] = False
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Run each migration in both versions and keep what does the same."
+        ),
+    ] = False
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Show each rewrite and ask.")
+    ] = False
+    allow_dirty: Annotated[
+        bool,
+        typer.Option(
+            "--allow-dirty", help="Also rewrite files of a folder that git could not bring back."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""Asks of each loop whether to rewrite it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from migfix.findings import FileOutcome, LoopOutcome
+    from migfix.selection import Place
+
+ANSWERS = {
+    "y": "yes, rewrite this loop",
+    "n": "no, leave it",
+    "f": "yes, and all that are left in this file",
+    "c": "yes, and all that are left with these codes",
+    "q": "quit: leave this one and all that are left",
+    "?": "what these letters mean",
+}
+
+
+def chosen(
+    outcomes: Sequence[FileOutcome],
+    show: Callable[[FileOutcome, LoopOutcome], None],
+    ask: Callable[[], str],
+    say: Callable[[str], None],
+) -> frozenset[Place]:
+    """The loops that the user wants to be rewritten.
+
+    ``show`` prints what would become of one, ``ask`` takes an answer, and ends with ``EOFError`` where
+    there is nobody to give one: that leaves all that are left.
+    """
+    found: set[Place] = set()
+    files: set[Path] = set()
+    codes: set[tuple[str, ...]] = set()
+    for outcome, loop in _offered(outcomes):
+        place = (Path(os.path.abspath(outcome.path)), loop.line)
+        if outcome.path in files or loop.codes in codes:
+            found.add(place)
+            continue
+        show(outcome, loop)
+        answer = _answer(ask, say)
+        if answer == "q":
+            break
+        if answer in {"y", "f", "c"}:
+            found.add(place)
+        if answer == "f":
+            files.add(outcome.path)
+        if answer == "c":
+            codes.add(loop.codes)
+    return frozenset(found)
+
+
+def _offered(outcomes: Sequence[FileOutcome]) -> Iterator[tuple[FileOutcome, LoopOutcome]]:
+    for outcome in outcomes:
+        if outcome.error is None:
+            yield from ((outcome, loop) for loop in outcome.loops if loop.alone is not None)
+
+
+def _answer(ask: Callable[[], str], say: Callable[[str], None]) -> str:
+    while True:
+        try:
+            answer = ask().strip().lower()[:1]
+        except EOFError:
+            return "q"
+        if answer in ANSWERS and answer != "?":
+            return answer
+        say("".join(f"{letter} - {meaning}\n" for letter, meaning in ANSWERS.items()))

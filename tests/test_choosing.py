@@ -1,0 +1,114 @@
+"""``apply -i``: each loop is shown and asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from migfix.choosing import chosen
+from migfix.cli import app
+from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+from tests import checking
+
+A, B = Path("a.py"), Path("b.py")
+
+
+def loop(line: int, *codes: str) -> LoopOutcome:
+    alone = FileEdit(A, b"x", b"y") if codes else None
+    safe = Applicability.SAFE if codes else None
+    return LoopOutcome(
+        line, 1, line, "f", None, Outcome.STREAM, safe, codes, "why", None, alone=alone
+    )
+
+
+OUTCOMES = [
+    FileOutcome(A, (loop(1, "MF101"), loop(2), loop(3, "MF203"), loop(4, "MF203"))),
+    FileOutcome(B, (loop(1, "MF101"), loop(2, "MF203"))),
+    FileOutcome(Path("c.py"), (loop(1, "MF101"),), error="broken"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "found"),
+    [
+        ("y y y y y", "a1 a3 a4 b1 b2", "a1 a3 a4 b1 b2"),
+        ("n n n n n", "a1 a3 a4 b1 b2", ""),
+        ("f n Y", "a1 b1 b2", "a1 a3 a4 b2"),
+        ("n c n", "a1 a3 b1", "a3 a4 b2"),
+        ("y q", "a1 a3", "a1"),
+        ("y", "a1 a3", "a1"),  # nobody answers
+        ("? yes x no q", "a1 a3 a4", "a1"),
+    ],
+)
+def test_what_the_answers_mean(answers: str, asked: str, found: str, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given: Iterator[str] = iter(answers.split())
+    shown: list[str] = []
+    said: list[str] = []
+
+    def ask() -> str:
+        try:
+            return next(given)
+        except StopIteration:
+            raise EOFError from None
+
+    def show(outcome: FileOutcome, loop: LoopOutcome) -> None:
+        shown.append(f"{outcome.path.stem}{loop.line}")
+
+    places = chosen(OUTCOMES, show, ask, said.append)
+    assert shown == asked.split()
+    assert sorted(f"{path.stem}{line}" for path, line in places) == found.split()
+    assert all(path.is_absolute() for path, _ in places)
+    assert bool(said) == ("?" in answers)
+
+
+FILL = checking.whole(
+    "for post in Post.objects.all():\n    print(post.rank)\n"
+    "for post in Post.objects.all():\n    print(post.kind)"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001_initial.py").write_text(checking.MODELS)
+    (folder / "0002_fill.py").write_text(FILL)
+    monkeypatch.chdir(tmp_path)
+    return folder / "0002_fill.py"
+
+
+def apply(*arguments: str, answers: str = "") -> str:
+    result = CliRunner().invoke(app, ["apply", "shop", *arguments], input=answers)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_what_is_chosen_is_written_and_can_be_repeated(file: Path):
+    text = apply("-i", "--select", "MF203", "--database", "mysql", answers="n\ny\n")
+    assert text.count("Rewrite this loop [y,n,f,c,q,?]? ") == 2
+    assert "\n+    for post in stream(Post.objects.all()):\n" in text
+    again = (
+        "The same again: migfix apply shop --only shop/migrations/0002_fill.py:13 "
+        "--select MF203 --database mysql\n"
+    )
+    assert again in text
+    written = file.read_text()
+    assert written.count("stream(Post") == 1
+    file.write_text(FILL)
+    apply(*again.split()[6:])
+    assert file.read_text() == written
+
+
+def test_nothing_chosen_is_nothing_written(file: Path):
+    text = apply("-i", answers="q\n")
+    assert "The same again" not in text
+    assert file.read_text() == FILL
+
+
+def test_there_is_nobody_to_ask_about_standard_input(file: Path):
+    for arguments in (["apply", "-", "-i"], ["apply", "shop", "-i", "--dry-run"]):
+        assert CliRunner().invoke(app, arguments).exit_code == 2
