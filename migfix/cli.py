@@ -281,6 +281,40 @@ def _exit_code(proofs: Sequence[Proof]) -> ExitCode:
 
 @app.command()
 @command
+def review(
+    options: Options,
+    proving: Proving,
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where the page goes.")
+    ] = "migfix-review.html",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run each migration in both versions and say so.")
+    ] = False,
+) -> ExitCode:
+    """Write one page of HTML on which to read each rewrite, choose, and take a command or a patch along."""
+    _refuse_stdin(options, "review")
+    if not verify:
+        proving.refuse_without_verify()
+    from migfix.review.page import Review, render
+    from migfix.writing import WriteError, put
+
+    outcomes = (
+        _checked(options, proving, each=True)
+        if verify
+        else _run(options, rewrite=True, selection=Selection(apart=True))
+    )
+    page = render(Review(outcomes, options.files, Path.cwd(), options.repeated()))
+    try:
+        put(Path(output), page.encode(errors="replace"))
+    except WriteError as error:
+        raise UsageError(f"{shown(error.path)}: {error.reason}") from None
+    _print(f"{shown(Path(output))}: open it in a browser\n")
+    return _finish(outcomes, options, wanted=False)
+
+
+@app.command()
+@command
 def explain(options: Options) -> ExitCode:
     """Explain a codemod (MF203), a reason (keeps-rows) or all that is known of one loop (PATH:LINE)."""
     _print("\n".join(_explanation(what, options) for what in options.paths))
@@ -346,12 +380,12 @@ def _refuse_stdin(options: Options, what: str) -> None:
         raise UsageError(f"{what} runs files of a project, not standard input")
 
 
-def _checked(options: Options, proving: Proving) -> list[FileOutcome]:
+def _checked(options: Options, proving: Proving, *, each: bool = False) -> list[FileOutcome]:
     """What check says, with what was seen of each rewrite."""
     from migfix.verify.keeping import with_verdicts
     from migfix.verify.verifying import tasks_of
 
-    outcomes = _run(options, rewrite=True)
+    outcomes = _run(options, rewrite=True, selection=Selection(apart=each))
     tasks, failed = tasks_of(outcomes)
     with (
         _Progress(options, "migrations", after=0.0) as progress,

@@ -343,6 +343,15 @@ class Assumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Subset:
+    """The file with some of its loops rewritten, by the lines of their ``for``; whether it imports the helper then."""
+
+    lines: tuple[int, ...]
+    edit: FileEdit
+    needs_helper: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FileOutcome:
     """Everything a run has to say of one file.
 
@@ -350,7 +359,8 @@ class FileOutcome:
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
     the run only checks, and when ``error`` is set. ``creates`` is the file of the helper where the rewritten
     file needs one that is not there yet. ``assumed`` is None where the user said which databases. ``remarks`` are
-    sentences about the file itself. ``debug_setting`` says where the settings switch
+    sentences about the file itself. ``subsets`` are there where each loop is looked at by itself: each one alone, all
+    together and, of few loops, every other choice. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops.
     """
 
@@ -364,6 +374,7 @@ class FileOutcome:
     creates: Path | None = None
     assumed: Assumed | None = None
     remarks: tuple[str, ...] = ()
+    subsets: tuple[Subset, ...] = ()
 
     @property
     def changed(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, combinations, groupby
 from pathlib import Path
 
 from migfix import catalog
@@ -21,7 +21,7 @@ from migfix.codemod import Codemod
 from migfix.discovery import Project, discover
 from migfix.facts.loop import Loop, Surroundings, loops_at
 from migfix.files import Files, Seen, Unreadable
-from migfix.findings import Assumed, FileEdit, FileOutcome, Reason
+from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Subset
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.reading.module import Module
 from migfix.reading.names import Names
@@ -37,6 +37,7 @@ from migfix.worlds import ProjectFacts, World
 
 Progress = Callable[[int, int], None]
 _FILES_FOR_PROCESSES = 5000
+_FEW = 4  # loops of a file of which every choice is written
 
 
 def run(
@@ -220,11 +221,13 @@ class Engine:
             for each in self._planned(module, worlds, Names(module, place.module), facts)
         ]
         edits: tuple[FileEdit, ...] = ()
+        subsets: tuple[Subset, ...] = ()
         if any(each.rewrites for each in planned):
             planned, edits = self._written(source, planned, place)
         if self.selection.apart:
-            planned = [each.with_fields() for each in planned]
-            planned = self._with_each_alone(source, planned, place, edits)
+            subsets = tuple(self._subsets(source, planned, place))
+            alone = {each.lines[0]: each.edit for each in subsets if len(each.lines) == 1}
+            planned = [each.looked_at_alone(alone.get(each.outcome.line)) for each in planned]
         logged = any(p.outcome.logged for p in planned)
         new = (edit.path for edit in edits if edit.before is None)
         return FileOutcome(
@@ -232,6 +235,7 @@ class Engine:
             loops=tuple(p.outcome for p in planned),
             edits=edits if self.rewrite else (),
             debug_setting=facts.debug_setting if logged else None,
+            subsets=subsets,
             remarks=self._remarks(source, planned),
             assumed=self._assumed(source.path, facts) if planned else None,
             creates=next((_as_written(path, source.path) for path in new), None),
@@ -298,25 +302,20 @@ class Engine:
         own = FileEdit(source.path, source.data, after)
         return list(planned), (helper, own) if helper else (own,)
 
-    def _with_each_alone(
-        self,
-        source: Source,
-        planned: Sequence[PlannedLoop],
-        place: HelperPlace,
-        edits: Sequence[FileEdit],
-    ) -> list[PlannedLoop]:
-        """The loops with what becomes of the file where each is rewritten alone, if that can be written."""
+    def _subsets(
+        self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
+    ) -> Iterator[Subset]:
+        """What becomes of the file where some of its loops are rewritten, as far as that can be written."""
         rewritten = [each for each in planned if each.rewrites]
-        alone: dict[int, bytes | None] = {}
-        if len(rewritten) == 1:
-            alone[id(rewritten[0])] = edits[-1].after
-        for each in rewritten[1:] and rewritten:
-            alone[id(each)], _ = self._attempt(source, [each], place)
-        return [
-            each.with_file(FileEdit(source.path, source.data, after)) if after else each
-            for each in planned
-            for after in [alone.get(id(each))]
-        ]
+        sizes = range(1, len(rewritten) + 1)
+        if len(rewritten) > _FEW:
+            sizes = range(1, len(rewritten) + 1, len(rewritten) - 1)
+        for some in chain.from_iterable(combinations(rewritten, size) for size in sizes):
+            after, _ = self._attempt(source, some, place)
+            if after is not None:
+                lines = tuple(each.outcome.line for each in some)
+                helps = any(rewrite.needs_helper for each in some for rewrite in each.rewrites)
+                yield Subset(lines, FileEdit(source.path, source.data, after), helps)
 
     def _attempt(
         self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace

@@ -63,15 +63,13 @@ class PlannedLoop:
     outcome: LoopOutcome
     suppressed: frozenset[str] = frozenset()
 
-    def with_file(self, alone: FileEdit) -> PlannedLoop:
-        """The same, which knows what becomes of its file where it alone is rewritten."""
-        return replace(self, outcome=replace(self.outcome, alone=alone))
-
-    def with_fields(self) -> PlannedLoop:
-        """The same, which tells of the columns of its model."""
+    def looked_at_alone(self, alone: FileEdit | None) -> PlannedLoop:
+        """The same, which tells what becomes of its file where it alone is rewritten, and of the columns of its
+        model.
+        """
         columns = () if isinstance(self.loop.columns, Unknown) else self.loop.columns
         fields = tuple(f"{c.name} {c.kind or c.class_path}" for c in columns)
-        return replace(self, outcome=replace(self.outcome, fields=fields))
+        return replace(self, outcome=replace(self.outcome, alone=alone, fields=fields))
 
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""

@@ -96,8 +96,7 @@ class ProjectFacts:
         names = self.databases.names - ruled_out
         if not names or names == self.databases.names or self.databases.unknown is not None:
             return self.databases
-        label = self.project.migration(path).app_label
-        ruled = f"the migrations of {label} can run on no other"
+        ruled = "the migrations of these apps can run on no other"
         return Databases(names, certain=True, why=ruled)
 
     @cached_property

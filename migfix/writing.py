@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migfix.findings import FileEdit
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    from migfix.findings import FileEdit
 
 
 class WriteError(Exception):
@@ -134,3 +134,12 @@ def append(path: Path, text: bytes) -> None:
     """Add the text to a file that others write to as well. Where that cannot be done, nothing is."""
     with suppress(OSError), path.open("ab") as file:
         file.write(text)
+
+
+def put(path: Path, text: bytes) -> None:
+    """Write a report where it is asked for, whole or not at all. Raises WriteError."""
+    try:
+        before = _bytes_of(path)
+    except OSError as error:
+        raise WriteError(path, f"not written: {error.strerror or error}") from None
+    write([FileEdit(path, before, text)])

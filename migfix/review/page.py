@@ -1,0 +1,252 @@
+"""One page of HTML on which a person reads every loop, chooses, and takes a command or a patch along.
+
+It needs no network: styles, code and patches stand in it.
+"""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from migfix import __version__
+from migfix.files import Files
+from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome, Verdict
+from migfix.quoting import quoted
+from migfix.reasons import EXPLANATIONS, named
+from migfix.reports import as_diff
+from migfix.reports.told import summary
+from migfix.review.sides import table, unchanged
+from migfix.source import Source
+
+_OUTCOMES = {
+    Outcome.UPDATE: "one update",
+    Outcome.DELETE: "one delete",
+    Outcome.STREAM: "streamed",
+    Outcome.CURSOR: "streamed by the helper",
+    Outcome.LEFT: "left",
+}
+_GAINS = {
+    Outcome.UPDATE: ("a query for each row", "one query; no row is loaded"),
+    Outcome.DELETE: ("a query for each row", "one query"),
+    Outcome.STREAM: ("all rows in memory", "a chunk of rows in memory"),
+    Outcome.CURSOR: ("all rows in memory", "a chunk of rows in memory"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What the page is made of: the outcomes with what becomes of each loop alone, the texts of their files,
+    the folder that patches start from, and the arguments of ``migfix apply`` that would do all of it.
+    """
+
+    outcomes: Sequence[FileOutcome]
+    files: Files
+    root: Path
+    arguments: Sequence[str]
+
+
+def render(review: Review) -> str:
+    """The whole page."""
+    shown = [each for each in review.outcomes if each.loops or each.error]
+    return _asset("page.html").format(
+        version=escape(__version__),
+        style=_asset("page.css"),
+        script=_asset("page.js"),
+        summary="".join(f"<p>{escape(line)}</p>" for line in summary(shown, applied=False)),
+        plot=_plot(shown),
+        errors="".join(_error(each) for each in shown if each.error),
+        loops="".join(_card(outcome, loop, review) for outcome, loop in _loops(shown)),
+        data=json.dumps(_data(review)).replace("<", "\\u003c"),
+    )
+
+
+def _asset(name: str) -> str:
+    data = pkgutil.get_data(__name__, name)
+    assert data is not None
+    return data.decode()
+
+
+def _loops(outcomes: Iterable[FileOutcome]) -> Iterator[tuple[FileOutcome, LoopOutcome]]:
+    for outcome in outcomes:
+        if outcome.error is None:
+            yield from ((outcome, loop) for loop in outcome.loops)
+
+
+def risk_of(loop: LoopOutcome) -> str:
+    """``unsafe``, ``safe``, or ``left`` for a loop that stays as it is."""
+    if not loop.changed:
+        return "left"
+    return "unsafe" if loop.applicability is Applicability.UNSAFE else "safe"
+
+
+def _app(outcome: FileOutcome) -> str:
+    return outcome.path.parent.parent.name or "."
+
+
+# -- the head
+
+
+def _plot(outcomes: Sequence[FileOutcome]) -> str:
+    """A bar of what becomes of the loops."""
+    counts = Counter(loop.outcome for _, loop in _loops(outcomes))
+    total = sum(counts.values())
+    if not total:
+        return ""
+    parts, legend, at = [], [], 0.0
+    for outcome, name in _OUTCOMES.items():
+        if not counts[outcome]:
+            continue
+        width = 100 * counts[outcome] / total
+        label = f"{counts[outcome]} {name}"
+        parts.append(
+            f'<rect class="{outcome.value}" x="{at:.3f}%" width="{width:.3f}%" height="100%">'
+            f"<title>{escape(label)}</title></rect>"
+        )
+        legend.append(f'<li><b class="{outcome.value}"></b>{escape(label)}</li>')
+        at += width
+    return (
+        f'<svg class="plot" role="img" aria-label="what becomes of the loops">{"".join(parts)}</svg>'
+        f'<ul class="legend">{"".join(legend)}</ul>'
+    )
+
+
+def _error(outcome: FileOutcome) -> str:
+    text = f"{outcome.path.as_posix()}: {outcome.error}"
+    return f'<p class="error">{escape(quoted(text))}</p>'
+
+
+# -- one loop
+
+_COLUMNS = '<colgroup><col class="no"><col><col class="no"><col></colgroup>'
+
+
+def _card(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
+    place = f"{outcome.path.as_posix()}:{loop.line}"
+    codes = " ".join(loop.codes)
+    attributes = {
+        "id": f"loop-{place}",
+        "data-place": place,
+        "data-path": outcome.path.as_posix(),
+        "data-line": str(loop.line),
+        "data-app": _app(outcome),
+        "data-codes": codes,
+        "data-risk": risk_of(loop),
+    }
+    choose = (
+        f'<input type="checkbox" aria-label="rewrite {_text(place)}"'
+        f'{" checked" if risk_of(loop) == "safe" else ""}>'
+        if loop.changed
+        else ""
+    )
+    given = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
+    return (
+        f'<article tabindex="0" {given}><header><label>{choose} <code>{_text(place)}</code></label> '
+        f'<span class="badge {risk_of(loop)}">{risk_of(loop)}</span> <b>{escape(codes)}</b> '
+        f"{_text(loop.model or '')}</header>{_reasons(loop)}{_gain(loop)}{_verified(loop)}"
+        f"{_code(outcome, loop, review)}{_facts(outcome, loop)}</article>"
+    )
+
+
+def _text(text: str) -> str:
+    return escape(quoted(text))
+
+
+def _reasons(loop: LoopOutcome) -> str:
+    items = "".join(f"<li>{_text(clause)}</li>" for clause in loop.reason.split("; "))
+    if loop.offer:
+        items += f'<li class="offer">--unsafe-fixes: {_text(loop.offer)}</li>'
+    reason = None if loop.changed else named(loop.blocked_by or "")
+    if reason is not None:
+        items += f'<li class="help">What helps: {escape(EXPLANATIONS[reason].help)}</li>'
+    return f"<ul>{items}</ul>"
+
+
+def _gain(loop: LoopOutcome) -> str:
+    gains = [_GAINS[loop.outcome]] if loop.outcome in _GAINS and loop.changed else []
+    if loop.batched and loop.changed:
+        gains.append(("a write for each row", "a write for each batch"))
+    if loop.only and loop.fields:
+        gains.append((f"{len(loop.fields)} columns loaded", f"{len(loop.only) + 1} loaded"))
+    if loop.defer and loop.fields:
+        left = len(loop.fields) - len(loop.defer)
+        gains.append((f"{len(loop.fields)} columns loaded", f"{left} loaded"))
+    rows = "".join(f"<li>{escape(old)} &rarr; {escape(new)}</li>" for old, new in gains)
+    return f'<ul class="gain">{rows}</ul>' if rows else ""
+
+
+def _verified(loop: LoopOutcome) -> str:
+    seen = loop.verified
+    if seen is None:
+        return ""
+    equal = seen.verdict is Verdict.EQUAL
+    text = f"verify: {seen.verdict.value.replace('-', ' ')}"
+    if seen.reason and not equal:
+        text += f": {seen.reason}"
+    if seen.before and seen.after:
+        text += f"; {seen.before.queries} \u2192 {seen.after.queries} queries"
+    return f'<p class="{"equal-data" if equal else "error"}">{_text(text)}</p>'
+
+
+def _code(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
+    if loop.alone is not None:
+        rows = table(loop.alone)
+    else:
+        data = review.files.read_if_there(outcome.path)
+        rows = unchanged(Source.of(outcome.path, data).plain, loop.line, loop.end_line)
+    return f'<div class="code"><table>{_COLUMNS}{rows}</table></div>'
+
+
+def _facts(outcome: FileOutcome, loop: LoopOutcome) -> str:
+    rows = [("function", loop.function), ("model", loop.model or "not known")]
+    if loop.fields:
+        rows.append(("as of then", ", ".join(loop.fields)))
+    if outcome.assumed is not None:
+        names = ", ".join(outcome.assumed.names)
+        rows.append(("databases", f"{names} ({outcome.assumed.why})"))
+    rows += [
+        (answer.code, f"{'yes' if answer.applied else 'no'}: {answer.reason}")
+        for answer in loop.answers
+    ]
+    cells = "".join(
+        f"<tr><th>{escape(name)}</th><td>{_text(text)}</td></tr>" for name, text in rows
+    )
+    return f"<details><summary>facts</summary><table>{cells}</table></details>"
+
+
+# -- what the page makes commands and patches of
+
+
+def _data(review: Review) -> dict[str, Any]:
+    """The patches of each file by the lines of the loops that they rewrite, and that of each helper."""
+    patches: dict[str, dict[str, dict[str, Any]]] = {}
+    helpers: dict[str, str] = {}
+    for outcome in review.outcomes:
+        if not outcome.changed:
+            continue
+        path = outcome.path.as_posix()
+        patches[path] = {
+            ",".join(map(str, each.lines)): {
+                "text": _patch([each.edit], review),
+                "helper": each.needs_helper,
+            }
+            for each in outcome.subsets
+        }
+        if outcome.creates is not None:
+            new = [edit for edit in outcome.edits if edit.before is None]
+            helpers[path] = _patch(new, review)
+    return {"arguments": list(review.arguments), "patches": patches, "helpers": helpers}
+
+
+def _patch(edits: Sequence[FileEdit], review: Review) -> str:
+    """A page is text: a file in another encoding has no patch here."""
+    outcomes = [FileOutcome(edit.path, edits=(edit,)) for edit in edits]
+    try:
+        return as_diff.render(outcomes, review.files, root=review.root).decode()
+    except UnicodeDecodeError:
+        return ""

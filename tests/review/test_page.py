@@ -1,0 +1,227 @@
+"""The page for reviewers, as a browser shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from migfix.cli import app
+from migfix.review.highlight import lines_of
+from tests import checking
+from tests.processes import ran
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+in_a_browser = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+needs_git = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+
+FIRST = checking.whole(
+    "for post in Post.objects.filter(title='</script><b>'):\n    print(post.rank)\n"
+    "for post in Post.objects.all():\n    post.kind = 1\n    post.save()\n"
+    "for person in Person.objects.all():\n    kept.append(person)"
+)
+SECOND = checking.whole("for person in Person.objects.all():\n    print(person.name)").replace(
+    "0001_initial", "0002_fill"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for app_, files in {
+        "shop": {"0001_initial": checking.MODELS, "0002_fill": FIRST, "0003_more": SECOND},
+        "blog": {"0001_odd": "class Migration(migrations.RunPython: x ="},
+    }.items():
+        folder = tmp_path / app_ / "migrations"
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def review(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["review", "shop", "--database", "mysql", *arguments])
+    assert result.exit_code == 0, result.output
+    return Path("migfix-review.html").read_text()
+
+
+def in_browser(page: str, script: str) -> Any:
+    """What the script gives, run in the page after its own."""
+    run = f"<script>document.title = JSON.stringify((() => {{{script}}})())</script>"
+    Path("tried.html").write_text(page.replace("</body>", f"{run}</body>"))
+    done = ran(
+        [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--dump-dom",
+            Path("tried.html").resolve().as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert title is not None, done.stderr
+    return json.loads(unescape(title[1]))
+
+
+FUNCTIONS = """
+const at = (id) => document.getElementById(id);
+const places = () => [...document.querySelectorAll("article")].filter((card) => !card.hidden).map((card) => card.dataset.place);
+const change = (element, value) => {
+  if (element.type === "checkbox") element.checked = value; else element.value = value;
+  element.dispatchEvent(new Event(element.type === "search" ? "input" : "change", { bubbles: true }));
+};
+const risk = (name) => document.querySelector(`#risks input[value=${name}]`);
+const box = (place) => document.querySelector(`article[data-place="${place}"] input[type=checkbox]`);
+const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+"""
+
+
+def test_it_stands_alone(project: Path):
+    page = review()
+    assert not re.search(r"(?:src|href)=|url\(|@import", page)
+    assert "</script><b>" not in page
+    assert page.count("<article") == 4
+    assert "What helps: Keep what is needed of them" in page
+    assert "as of then" in page
+
+
+def test_it_goes_where_it_is_asked_for(project: Path):
+    arguments = ["review", "shop", "-o", "page.html"]
+    assert CliRunner().invoke(app, arguments).stdout == "page.html: open it in a browser\n"
+    assert Path("page.html").read_text().startswith("<!DOCTYPE html>")
+    gone = CliRunner().invoke(app, ["review", "shop", "-o", "nowhere/page.html"])
+    assert (gone.exit_code, "there is no folder nowhere" in gone.stderr) == (2, True)
+    assert CliRunner().invoke(app, ["review", "-"]).exit_code == 2
+
+
+def test_a_file_that_fails_is_said(project: Path):
+    result = CliRunner().invoke(app, ["review", "."])
+    assert result.exit_code == 2
+    assert "blog/migrations/0001_odd.py: line 1" in Path("migfix-review.html").read_text()
+
+
+@in_a_browser
+def test_loops_are_filtered(project: Path):
+    found = in_browser(
+        review(),
+        FUNCTIONS + """
+        const found = { all: places() };
+        change(risk("left"), false); found.rewritten = places();
+        change(at("search"), "SHOP.Person stream"); found.searched = places();
+        change(at("search"), "person nothing-like-this"); found.nothing = places();
+        change(at("search"), ""); change(risk("left"), true); change(risk("safe"), false); found.left = places();
+        change(risk("safe"), true); change(at("grouping"), "file"); found.byFile = places();
+        found.headings = [...document.querySelectorAll("h2")].map((each) => each.textContent);
+        return found;
+        """,
+    )
+    first = [f"shop/migrations/0002_fill.py:{line}" for line in (11, 13)]
+    left, second = "shop/migrations/0002_fill.py:16", "shop/migrations/0003_more.py:11"
+    assert found == {
+        "all": [*first, second, left],
+        "rewritten": [*first, second],
+        "searched": [second],
+        "nothing": [],
+        "left": [left],
+        "byFile": [*first, left, second],
+        "headings": ["shop/migrations/0002_fill.py", "shop/migrations/0003_more.py"],
+    }
+
+
+@in_a_browser
+def test_it_is_used_by_keys(project: Path):
+    found = in_browser(
+        review(),
+        FUNCTIONS + """
+        const found = [];
+        const card = () => document.activeElement.dataset.place || document.activeElement.id;
+        for (const key of ["j", "j", "x", "k", "f", "/"]) { press(key); found.push(card()); }
+        return [...found, box("shop/migrations/0002_fill.py:13").checked,
+          document.querySelector("article details").open];
+        """,
+    )
+    first, second = (f"shop/migrations/0002_fill.py:{line}" for line in (11, 13))
+    assert found == [first, second, second, first, first, "search", False, True]
+
+
+@in_a_browser
+@needs_git
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("0002_fill.py:11",),
+        ("0002_fill.py:13", "0003_more.py:11"),
+        ("0002_fill.py:11", "0002_fill.py:13"),
+    ],
+)
+def test_the_command_and_the_patch_do_what_was_chosen(project: Path, lines: tuple[str, ...]):
+    chosen = [f"shop/migrations/{each}" for each in lines]
+    found = in_browser(
+        review(),
+        FUNCTIONS + f"""
+        at("none").click();
+        const before = [at("command").textContent, migfix.command()];
+        for (const place of {json.dumps(chosen)}) change(box(place), true);
+        return [before, migfix.command(), at("command").textContent, migfix.patch()];
+        """,
+    )
+    nothing, command, shown, patch = found
+    assert nothing == ["nothing is chosen", ""]
+    assert command == shown
+    Path("migfix.patch").write_text(patch)
+    before = written(project)
+    ran(["git", "init", "-q"], check=True)
+    ran(["git", "apply", "migfix.patch"], check=True)
+    patched = written(project)
+    assert patched != before
+    for name, text in before.items():
+        (project / name).write_text(text)
+    for name in patched.keys() - before.keys():
+        (project / name).unlink()
+    assert command.startswith("migfix apply shop --database mysql --only ")
+    assert CliRunner().invoke(app, [*command.split()[1:], "--allow-dirty"]).exit_code == 0
+    assert written(project) == patched
+
+
+def written(project: Path) -> dict[str, str]:
+    return {
+        path.relative_to(project).as_posix(): path.read_text()
+        for path in (project / "shop").rglob("*.py")
+    }
+
+
+@in_a_browser
+def test_all_of_it_needs_no_list(project: Path):
+    found = in_browser(review(), 'document.getElementById("all").click(); return migfix.command()')
+    assert found == "migfix apply shop --database mysql"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("x = 1  # a<b\n", ['x = <i class="n">1</i>  <i class="c"># a&lt;b</i>']),
+        (
+            "for a in '&':",
+            ['<i class="k">for</i> a <i class="k">in</i> <i class="s">&#x27;&amp;&#x27;</i>:'],
+        ),
+        (
+            "x = '''a\nb'''",
+            ['x = <i class="s">&#x27;&#x27;&#x27;a</i>', '<i class="s">b&#x27;&#x27;&#x27;</i>'],
+        ),
+        ("print(x", ['<i class="b">print</i>(x']),
+        ("", []),
+    ],
+)
+def test_colours_of_code(text, lines):
+    assert lines_of(text) == lines
