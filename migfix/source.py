@@ -115,12 +115,16 @@ class Source:
 
     def segment(self, node: ast.expr) -> str:
         """The node's own text on one line: no comments, no line breaks of its own layout."""
+        text = self.written(node)
+        return text if "\n" not in text and "\r" not in text else flattened(text)
+
+    def written(self, node: ast.expr) -> str:
+        """The text of the place that the node has, as it stands there."""
         assert node.end_lineno is not None and node.end_col_offset is not None
         lines = self.lines[node.lineno - 1 : node.end_lineno]
         data, last = "".join(lines).encode(), lines[-1].encode()
         # ast.get_source_segment() would split the whole file each time.
-        text = data[node.col_offset : len(data) - len(last) + node.end_col_offset].decode()
-        return text if "\n" not in text and "\r" not in text else flattened(text)
+        return data[node.col_offset : len(data) - len(last) + node.end_col_offset].decode()
 
 
 def parsed(text: str) -> ast.Module:

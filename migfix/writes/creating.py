@@ -435,7 +435,7 @@ def replaced(creation: Creation, batch: str, loop: Loop) -> Iterator[tuple[ast.e
     else:
         end = _after(made, call)
         starts_with_model = loop.source.segment(made).startswith(loop.source.segment(made.func))
-        if loop.source.segment(end) != ".save()" or not starts_with_model:
+        if loop.source.written(end) != ".save()" or not starts_with_model:
             raise Refused(Reason.LOOP_SHAPE, "save() does not follow the new row on its line")
         yield made.func, f"{batch}.add({loop.text(made.func)}"
         yield end, ")"

@@ -254,6 +254,22 @@ def test_one_of_two_models():
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "(Tag(name=post.title)  # why\n    .save)()",
+        "(Tag(name=post.title)).save()",
+        "Tag(name=post.title).save (\n    )",
+        "Tag(name=post.title) \\\n    .save()",
+    ],
+)
+def test_a_save_that_does_not_follow_the_new_row_on_its_line(line):
+    given = checking.whole(body(line))
+    loop = checking.outcome_of(given, models=MODELS, select=("MF302",)).loops[0]
+    assert not loop.changed
+    assert "does not follow the new row" in loop.reason
+
+
+@pytest.mark.parametrize(
     "line", ["Attachment.objects.create(tag_id=post.pk)", "Attachment(tag_id=post.pk).save()"]
 )
 def test_rows_that_point_to_others_by_a_key_that_is_known(line):
