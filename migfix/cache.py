@@ -44,7 +44,9 @@ class Cache:
     def __init__(self, arguments: Sequence[str] = ()) -> None:
         self._arguments = tuple(arguments)
         fresh = {"--no-cache", "--verify"}.intersection(self._arguments) or any(
-            each.startswith("--since") for each in self._arguments  # which asks git
+            # which asks git, and which writes elsewhere
+            each.startswith(("--since", "--output=", "-o")) or each == "--output"
+            for each in self._arguments
         )
         # The page of a job in GitHub Actions is written to, and not kept.
         self.is_on = (

@@ -31,6 +31,7 @@ from migfix.options import (
     OutputFormat,
     ProofFormat,
     Proving,
+    Reporting,
     Showing,
     UsageError,
     number_of_jobs,
@@ -59,7 +60,7 @@ PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_EVERY_SECONDS = 0.1
 
 
-_GROUPS = (Options, Proving, Applying, Showing)
+_GROUPS = (Options, Proving, Applying, Showing, Reporting)
 
 
 def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
@@ -180,22 +181,10 @@ def diff(options: Options, showing: Showing) -> ExitCode:
 @app.command()
 @command
 def check(
-    options: Options,
-    proving: Proving,
-    *,
-    context: typer.Context,
-    output_format: Annotated[
-        OutputFormat | None,
-        typer.Option(
-            help="How to print. [default: text; github in GitHub Actions]", show_default=False
-        ),
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Run each migration in both versions and say so.")
-    ] = False,
+    options: Options, proving: Proving, reporting: Reporting, *, context: typer.Context
 ) -> ExitCode:
     """Print what apply would rewrite, what it would leave alone, and why."""
-    if not verify:
+    if not reporting.verify:
         proving.refuse_without_verify()
     cache: Cache = context.obj or Cache()
     stdin = options.stdin if options.reads_stdin else None
@@ -204,18 +193,19 @@ def check(
     if cache.is_on:
         cache.prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
-    output_format = output_format or _usual_format()
     outcomes = (
-        _checked(options, proving) if verify else _looked_at(options, each=output_format in _FIXING)
+        _checked(options, proving)
+        if reporting.verify
+        else _looked_at(options, each=reporting.format in _FIXING)
     )
-    text = _rendered(outcomes, options, output_format)
-    if output_format is OutputFormat.GITHUB:
+    text = _rendered(outcomes, options, reporting)
+    if reporting.format is OutputFormat.GITHUB:
         _add_to_summary(outcomes)
     complaints = _complaints(outcomes, options)
     report = (_encoded(text, sys.stdout), _encoded(complaints, sys.stderr))
-    write(sys.stdout, report[0])
+    _put(reporting.output, report[0])
     write(sys.stderr, report[1])
-    end = _end(outcomes, wanted=True)
+    end = _end(outcomes, wanted=not reporting.exit_zero)
     # A bug, or a stack that was too small, is worth another look.
     if cache.is_on and not any(outcome.traceback for outcome in outcomes):
         cache.keep(str(options.cache_folder), options.files.seen(), (*report, end), stdin)
@@ -297,7 +287,6 @@ def review(
     if not verify:
         proving.refuse_without_verify()
     from migfix.review.page import Review, render
-    from migfix.writing import WriteError, put
 
     outcomes = (
         _checked(options, proving, each=True)
@@ -305,10 +294,7 @@ def review(
         else _run(options, rewrite=True, selection=Selection(apart=True))
     )
     page = render(Review(outcomes, options.files, Path.cwd(), options.repeated()))
-    try:
-        put(Path(output), page.encode(errors="replace"))
-    except WriteError as error:
-        raise UsageError(f"{shown(error.path)}: {error.reason}") from None
+    _put(output, page.encode(errors="replace"))
     _print(f"{shown(Path(output))}: open it in a browser\n")
     return _finish(outcomes, options, wanted=False)
 
@@ -618,11 +604,6 @@ class _Progress:
 _FIXING = frozenset({OutputFormat.JSON, OutputFormat.RDJSON, OutputFormat.SARIF})
 
 
-def _usual_format() -> OutputFormat:
-    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
-    return OutputFormat.GITHUB if in_actions else OutputFormat.TEXT
-
-
 def _looked_at(options: Options, *, each: bool) -> list[FileOutcome]:
     """What check says; with what becomes of each loop alone where a program may want to apply it."""
 
@@ -631,11 +612,28 @@ def _looked_at(options: Options, *, each: bool) -> list[FileOutcome]:
     return _run(options, rewrite=False, selection=Selection(apart=each))
 
 
-def _rendered(outcomes: list[FileOutcome], options: Options, output_format: OutputFormat) -> str:
-    if output_format is OutputFormat.TEXT:
+def _rendered(outcomes: list[FileOutcome], options: Options, reporting: Reporting) -> str:
+    if reporting.statistics:
+        from migfix.reports.statistics import table
+
+        return table(outcomes)
+    if reporting.format is OutputFormat.TEXT:
         return _text(outcomes, options, applied=False)
-    report = importlib.import_module(f"migfix.reports.as_{output_format.value}")
+    report = importlib.import_module(f"migfix.reports.as_{reporting.format.value}")
     return str(report.render(outcomes))
+
+
+def _put(path: str | None, text: bytes) -> None:
+    """To a file, or to standard output. Raises ``UsageError`` where it cannot be written."""
+    if path is None:
+        write(sys.stdout, text)
+        return
+    from migfix.writing import WriteError, put
+
+    try:
+        put(Path(path), text)
+    except WriteError as error:
+        raise UsageError(f"{shown(error.path)}: {error.reason}") from None
 
 
 def _add_to_summary(outcomes: list[FileOutcome]) -> None:

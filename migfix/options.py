@@ -102,6 +102,14 @@ class Options:
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
     ] = None
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The settings. [default: the nearest pyproject.toml with [tool.migfix]]",
+            show_default=False,
+        ),
+    ] = None
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -178,6 +186,7 @@ class Options:
             exclude=tuple(self.exclude) if self.exclude else None,
             batch_size=self.batch_size,
             jobs=number_of_jobs(self.jobs),
+            config=Path(self.config) if self.config else None,
         )
 
     def repeated(self) -> list[str]:
@@ -194,6 +203,8 @@ class Options:
         ]
         if self.unsafe_fixes is not None:
             found.append("--unsafe-fixes" if self.unsafe_fixes else "--no-unsafe-fixes")
+        if self.config is not None:
+            found += ["--config", self.config]
         if self.batch_size is not None:
             found += ["--batch-size", str(self.batch_size)]
         return [*self.paths, *found]
@@ -258,6 +269,35 @@ class Proving:
             if value is not None
             for part in (name, str(value))
         ]
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What check prints, where, and how it ends."""
+
+    output_format: Annotated[
+        OutputFormat | None,
+        typer.Option(
+            help="How to print. [default: text; github in GitHub Actions]", show_default=False
+        ),
+    ] = None
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where the report goes.")
+    ] = None
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="Print how many loops there are of each kind.")
+    ] = False
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="End with 0 where there is something to rewrite.")
+    ] = False
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run each migration in both versions and say so.")
+    ] = False
+
+    @property
+    def format(self) -> OutputFormat:
+        in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+        return self.output_format or (OutputFormat.GITHUB if in_actions else OutputFormat.TEXT)
 
 
 @dataclass(frozen=True)

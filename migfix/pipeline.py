@@ -258,7 +258,7 @@ class Engine:
             facts.modules_importing,
             None if size == BATCH_SIZE else size,
         )
-        policy = Policy(self.settings.codes, self.settings.unsafe_fixes)
+        policy = Policy(self.settings.codes_for(path), self.settings.unsafe_fixes)
         planned = (
             plan(_in_each(node, function, worlds, names, surroundings), self.codemods, policy)
             for node, function in _loops_in(worlds).items()
@@ -273,7 +273,7 @@ class Engine:
             used = any(each.codes & p.suppressed for p in met)
             if each.wrong:
                 found.append(f"line {each.line}: {each.wrong}")
-            elif not used and each.codes <= self.settings.codes:
+            elif not used and each.codes <= self.settings.codes_for(source.path):
                 found.append(f"line {each.line}: the comment keeps nothing from being rewritten")
         return tuple(found)
 

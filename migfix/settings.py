@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,13 +67,14 @@ class Overrides:
     exclude: tuple[str, ...] | None = None
     batch_size: int | None = None
     jobs: int = 0
+    config: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a run may do.
 
-    ``select`` and ``ignore`` are full codes. ``databases`` is None when nobody named them: they
+    ``select`` and ``ignore`` are full codes; ``per_file_ignores`` are more to ignore, by glob. ``databases`` is None when nobody named them: they
     are then to be detected. ``jobs`` 0 leaves the number of processes to the run. ``config`` is
     the file the settings come from. The globs of ``exclude`` are names or paths from the working
     folder. ``helper`` is the module that holds the helper for the whole project; by default each
@@ -91,11 +93,17 @@ class Settings:
     config: Path | None = None
     helper: str | None = None
     cache: Path | None = None
+    per_file_ignores: tuple[tuple[str, frozenset[str]], ...] = ()
 
     @property
     def codes(self) -> frozenset[str]:
         """The codes of the codemods that may rewrite."""
         return self.select - self.ignore
+
+    def codes_for(self, path: Path) -> frozenset[str]:
+        """Those that may rewrite this file."""
+        ignored = (c for glob, c in self.per_file_ignores if matches(path, glob))
+        return self.codes.difference(*ignored)
 
 
 def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
@@ -104,7 +112,10 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
     A ``--select`` replaces both ``select`` and ``ignore`` of the file, since it names what is
     wanted now; an ``--ignore`` adds to what the file ignores. Raises SettingsError.
     """
-    config, said = files.once(_nearest_config, _folder_of(path, files))
+    if overrides.config is None:
+        config, said = files.once(_nearest_config, _folder_of(path, files))
+    else:
+        config, said = files.once(_named_config, overrides.config)
     reading = _Reading(config, said)
     select, ignore = reading.codes("select"), reading.codes("ignore")
     unsafe, databases = reading.flag("unsafe-fixes"), reading.databases("databases")
@@ -112,6 +123,7 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
     batch_size = reading.number("batch-size")
     helper = reading.module("helper")
     cache = reading.folder("cache-dir")
+    per_file = reading.codes_by_glob("per-file-ignores")
     reading.reject_unknown_keys()
     if overrides.select is not None:
         select, ignore = codes_of(overrides.select, "--select"), None
@@ -129,6 +141,20 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
         config=config,
         helper=helper,
         cache=cache,
+        per_file_ignores=tuple(
+            ((_from_here((glob,), config) or (glob,))[0], codes) for glob, codes in per_file
+        ),
+    )
+
+
+def matches(path: Path, glob: str) -> bool:
+    """Does the glob mean the file, by its name, by that of a folder above it, or by its path from here?"""
+    relative = os.path.relpath(path).replace(os.sep, "/")
+    glob = glob.rstrip("/").removeprefix("./")
+    steps = relative.split("/")
+    paths = ("/".join(steps[:end]) for end in range(1, len(steps) + 1))
+    return any(fnmatch(step, glob) for step in steps) or any(
+        fnmatch(each, glob.lstrip("/")) for each in paths
     )
 
 
@@ -214,6 +240,19 @@ class _Reading:
             raise SettingsError(f'{self._place(key)} must be a list of strings, like ["a", "b"]')
         return tuple(value)
 
+    def codes_by_glob(self, key: str) -> list[tuple[str, frozenset[str]]]:
+        value = self._value(key)
+        if value is None:
+            return []
+        lists = list(value.values()) if isinstance(value, Mapping) else [None]
+        if not all(
+            isinstance(each, list) and all(isinstance(item, str) for item in each) for each in lists
+        ):
+            raise SettingsError(
+                f'{self._place(key)} must be a table of lists, like {{"old/*" = ["MF2"]}}'
+            )
+        return [(glob, codes_of(names, self._place(key))) for glob, names in value.items()]
+
     def module(self, key: str) -> str | None:
         value = self._value(key)
         if value is not None and not (
@@ -295,6 +334,16 @@ def _nearest_config(files: Files, folder: Path) -> tuple[Path | None, Mapping[st
         if table is not None:
             return file, table
     return None, {}
+
+
+def _named_config(files: Files, file: Path) -> tuple[Path, Mapping[str, Any]]:
+    """A ``pyproject.toml`` with [tool.migfix], or a file of its keys alone."""
+    content = files.read(file)
+    if isinstance(content, Unreadable):
+        raise SettingsError(f"--config: {shown(file)} cannot be read: {content.why}")
+    found = _parse_toml(file, content)
+    table = _table(found, "tool", "migfix")
+    return file.absolute(), found if table is None and "tool" not in found else table or {}
 
 
 def _read_toml(file: Path, mentioning: str, files: Files) -> Mapping[str, Any]:

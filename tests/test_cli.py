@@ -513,3 +513,21 @@ def test_an_option_that_would_do_nothing(
     result = invoke(command, *option, "a.py")
     assert (result.exit_code, pipeline.runs) == (2, [])
     assert result.stderr == f"migfix: {option[0]} does nothing without --verify\n"
+
+
+def test_a_report_goes_to_a_file(pipeline: Pipeline) -> None:
+    for _ in range(2):
+        result = invoke("check", "a.py", "-o", "report.txt")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "a.py:1:1: MF101 why\n" in Path("report.txt").read_text()
+    result = invoke("check", "a.py", "--output", "nowhere/report.txt")
+    assert (result.exit_code, "there is no folder nowhere" in result.stderr) == (2, True)
+
+
+def test_a_check_that_may_find_something(pipeline: Pipeline) -> None:
+    assert invoke("check", "a.py", "--exit-zero").exit_code == 0
+    assert invoke("check", "gone.py", "--exit-zero").exit_code == 2
+
+
+def test_a_check_that_counts(pipeline: Pipeline) -> None:
+    assert invoke("check", "a.py", "--statistics").stdout == "1  MF101  loop-to-update\n"

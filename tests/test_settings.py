@@ -288,3 +288,55 @@ def test_the_helper_is_the_name_of_a_module(value, repository):
     configure(repository, f"[tool.migfix]\nhelper = {value}\n")
     with pytest.raises(SettingsError, match="helper must be the dotted name of a module"):
         settings_for(Path("shop"), NO_OVERRIDES)
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "means"),
+    [
+        ("0007_fill.py", "shop/migrations/0007_fill.py", True),
+        ("00*", "shop/migrations/0007_fill.py", True),
+        ("shop", "shop/migrations/0007_fill.py", True),
+        ("shop/*", "shop/migrations/0007_fill.py", True),
+        ("./shop/migrations/", "shop/migrations/0007_fill.py", True),
+        ("shop/migrations/0008*", "shop/migrations/0007_fill.py", False),
+        ("migrations/*", "shop/migrations/0007_fill.py", False),
+        ("op", "shop/migrations/0007_fill.py", False),
+    ],
+)
+def test_more_is_ignored_in_some_files(glob: str, path: str, means: bool, repository: Path) -> None:
+    configure(
+        repository, f'[tool.migfix]\nper-file-ignores = {{"{glob}" = ["MF2", "batch-saves"]}}\n'
+    )
+    settings = settings_for(Path("shop"), NO_OVERRIDES)
+    ignored = {"MF201", "MF202", "MF203", "MF301"} if means else set()
+    assert settings.codes - settings.codes_for(Path(path)) == ignored
+    assert settings.codes_for(repository / path) == settings.codes_for(Path(path))
+
+
+def test_globs_of_paths_start_at_the_file_that_names_them(repository: Path) -> None:
+    configure(repository / "api", '[tool.migfix]\nper-file-ignores = {"shop/*" = ["MF101"]}\n')
+    settings = settings_for(Path("api"), NO_OVERRIDES)
+    assert "MF101" not in settings.codes_for(Path("api/shop/x.py"))
+    assert "MF101" in settings.codes_for(Path("shop/x.py"))
+
+
+@pytest.mark.parametrize("value", ['["a"]', '{"a" = "MF101"}', '{"a" = [1]}', "1"])
+def test_a_table_of_ignores_is_one(value: str, repository: Path) -> None:
+    configure(repository, f"[tool.migfix]\nper-file-ignores = {value}\n")
+    with pytest.raises(SettingsError, match="per-file-ignores must be a table of lists"):
+        settings_for(Path("shop"), NO_OVERRIDES)
+
+
+def test_a_file_of_settings_may_be_named(repository: Path) -> None:
+    configure(repository, "[tool.migfix]\nbatch-size = 5\n")
+    for name, text in {
+        "a.toml": "[tool.migfix]\nbatch-size = 7\n",
+        "b.toml": "batch-size = 7\n",
+    }.items():
+        configure(repository, text, name)
+        settings = settings_for(Path("shop"), Overrides(config=Path(name)))
+        assert (settings.batch_size, settings.config) == (7, repository / name)
+    other = configure(repository, "[tool.black]\n", "c.toml")
+    assert settings_for(Path("shop"), Overrides(config=other)).batch_size == 1000
+    with pytest.raises(SettingsError, match=r"--config: gone\.toml cannot be read"):
+        settings_for(Path("shop"), Overrides(config=Path("gone.toml")))
