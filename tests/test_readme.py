@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -57,18 +58,49 @@ def test_the_codes_that_settings_know_are_those_of_the_codemods():
 
 
 @pytest.mark.usefixtures("at_the_top")
-def test_the_problem_matcher_of_vs_code_finds_every_loop():
+def test_the_problem_matchers_of_vs_code_find_every_loop_and_error():
     task = json.loads(blocks("json")[0])["tasks"][0]
-    pattern = task["problemMatcher"]["pattern"]
-    output = printed(task["args"][0], "examples/newsroom")
+    assert task["args"][0] == "check"
+    matchers = {each["severity"]: each["pattern"] for each in task["problemMatcher"]}
+    output = printed("check", "examples/newsroom")
     report = json.loads(printed("check", "--output-format", "json", "examples/newsroom"))
-    found = {
-        (match[pattern["file"]], int(match[pattern["line"]]), int(match[pattern["column"]]))
-        for match in re.finditer(pattern["regexp"], output, re.MULTILINE)
-    }
-    loops = {(f["path"], e["line"], e["column"]) for f in report["files"] for e in f["loops"]}
-    assert found == loops
-    assert loops
+    for severity, wanted in (("warning", True), ("info", False)):
+        pattern = matchers[severity]
+        found = {
+            (match[pattern["file"]], int(match[pattern["line"]]), int(match[pattern["column"]]))
+            for match in re.finditer(pattern["regexp"], output, re.MULTILINE)
+        }
+        loops = {
+            (f["path"], e["line"], e["column"])
+            for f in report["files"]
+            for e in f["loops"]
+            if bool(e["codes"]) is wanted
+        }
+        assert found == loops
+        assert loops
+    errors = [
+        ("a b.py: line 3, column 7: invalid syntax (read by Python 3.11)", ("a b.py", "3", "7")),
+        ("a.py: no such file or folder", ("a.py", None, None)),
+    ]
+    pattern = matchers["error"]
+    for text, place in errors:
+        match = re.fullmatch(pattern["regexp"], f"migfix: {text}")
+        assert match
+        assert (match[pattern["file"]], match[pattern["line"]], match[pattern["column"]]) == place
+        assert match[pattern["message"]]
+
+
+def test_the_tools_of_pycharm_are_those_of_the_table():
+    root = ElementTree.parse(ROOT / "editors" / "pycharm" / "External Tools.xml").getroot()
+    arguments = [
+        each.get("value") for each in root.iter("option") if each.get("name") == "PARAMETERS"
+    ]
+    assert arguments == ['check "$FilePath$"', 'apply "$FilePath$"']
+    given = {each.get("value") for each in root.iter("option") if each.get("name") != "PARAMETERS"}
+    for name in ("Program", "Working directory", "Output filters"):
+        row = re.search(rf"\| {name} \| `([^`]+)` \|", README)
+        assert row
+        assert row[1] in given
 
 
 @pytest.mark.usefixtures("at_the_top")
