@@ -224,6 +224,10 @@ class Project:
     def has_manage(self) -> bool:
         return any("manage.py" in names for _, names in self._folders)
 
+    def holds_migrations(self, folder: Path) -> bool:
+        """Is the folder a package of migrations?"""
+        return any(package.folder == folder for package in self.packages)
+
     def packages_of(self, label: str) -> tuple[MigrationPackage, ...]:
         return tuple(package for package in self.packages if package.app_label == label)
 

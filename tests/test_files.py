@@ -281,19 +281,39 @@ def test_a_project_may_name_one_module_for_the_helper(migrations, module, path):
     (root / "common").mkdir()
     (root / "common" / "__init__.py").touch()
     assert migfix("apply", ".", "--database", "mysql").exit_code == 0
-    assert (root / path).read_text().startswith('"""\nLoop over the rows of a query')
+    assert '\n"""\nLoop over the rows of a query' in (root / path).read_text()
     assert not list(root.rglob("_migfix*.py"))
     for file in files:
         assert f"\nfrom {module} import stream\n" in file.read_text()
     assert migfix("diff", ".", "--database", "mysql").stdout == ""
 
 
-def test_a_module_for_the_helper_that_is_something_else_stays_as_it_is(migrations):
-    files = one_helper(migrations, "streams")
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("streams", "'streams', which is a module of the project"),
+        ("typing", "would hide 'typing'"),
+        ("os.path", "would hide 'os'"),
+        ("django.x", "would hide 'django'"),
+        ("shop.migrations.helper", "Django would take for a migration"),
+    ],
+)
+def test_a_module_for_the_helper_that_is_something_else(migrations, module, said):
+    files = one_helper(migrations, module)
     mine = migrations.parent.parent / "streams.py"
     mine.write_text("stream = None\n")
-    assert migfix("apply", ".", "--database", "mysql").exit_code == 0
+    (migrations.parent / "__init__.py").touch()
+    result = migfix("apply", ".", "--database", "mysql")
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
     assert mine.read_text() == "stream = None\n"
+    assert all(file.read_text() == READING for file in files)
+
+
+def test_an_older_helper_is_left_to_those_that_import_it(migrations):
+    files = one_helper(migrations, "streams")
+    older = migrations.parent.parent / "streams.py"
+    older.write_text('"""Written by migfix, once."""\n')
+    assert migfix("apply", ".", "--database", "mysql").exit_code == 0
     assert "\nfrom streams_2 import stream\n" in files[0].read_text()
 
 

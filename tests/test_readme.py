@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 from migfix import catalog
 from migfix.cli import app
 from migfix.settings import known_codes
+from tests.processes import ran
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -116,3 +119,18 @@ def test_the_output_filter_of_pycharm_links_every_line_with_a_loop():
     for match in linked:
         source = (ROOT / match["file"]).read_text().splitlines()
         assert source[int(match["line"]) - 1].lstrip().startswith("for ")
+
+
+def test_the_codemods_are_commands_of_libcst(tmp_path):
+    command = re.search(r"`python (-m libcst\.tool codemod .*) FILE`", README)
+    assert command
+    shutil.copytree(ROOT / "examples" / "newsroom", tmp_path / "newsroom")
+    file = Path("blog", "migrations", "0002_new_owners.py")
+    ran(
+        [sys.executable, *command[1].split(), str(file)],
+        cwd=tmp_path / "newsroom",
+        check=True,
+        capture_output=True,
+    )
+    written = (tmp_path / "newsroom" / file).read_text()
+    assert "BlogPost.objects.filter(owner=bob).update(owner=sharon)" in written

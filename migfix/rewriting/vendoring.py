@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from migfix.discovery import Project, inside_repository, top_folder
 from migfix.files import Files
 from migfix.findings import FileEdit
-from migfix.reading.vendored import HELPER, is_helper
+from migfix.reading.vendored import helper_text, is_helper, is_of_migfix
 from migfix.settings import SettingsError
 
 
@@ -88,6 +89,12 @@ def _may_be_distributed(project: Project) -> bool:
 def helper_of_project(module: str, project: Project) -> HelperPlace:
     """The place of the one module that holds the helper for all apps. Raises ``SettingsError``."""
     package, _, name = module.rpartition(".")
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top == "django":
+        raise SettingsError(
+            f"[tool.migfix] helper is {module!r}, which would hide {top!r} of Python or Django; "
+            "name a module of the project"
+        )
     inside = project.module_file(package) if package else None
     if package and (inside is None or inside.name != "__init__.py"):
         raise SettingsError(
@@ -95,6 +102,17 @@ def helper_of_project(module: str, project: Project) -> HelperPlace:
             f"{project.root}; name a module of a package that is there"
         )
     folder = inside.parent if inside else project.root
+    there = project.files.read_if_there(folder / f"{name}.py")
+    if project.files.has(folder / f"{name}.py") and not is_of_migfix(there):
+        raise SettingsError(
+            f"[tool.migfix] helper is {module!r}, which is a module of the project; "
+            "name one that is not there yet"
+        )
+    if name[0] != "_" and project.holds_migrations(folder):
+        raise SettingsError(
+            f"[tool.migfix] helper is {module!r}, which Django would take for a migration; "
+            "begin its name with an underscore, or name another package"
+        )
     return _free_place(folder, module, name, project.files)
 
 
@@ -104,8 +122,7 @@ def _free_place(folder: Path, module: str, name: str, files: Files) -> HelperPla
     Any other file (an older or edited copy, someone else's module) stays as it is: migrations that
     ran depend on it.
     """
-    helper = files.read(HELPER)
-    assert isinstance(helper, bytes), helper.why
+    helper = helper_text(files)
     for number in count(1):
         suffix = "" if number == 1 else f"_{number}"
         path = folder / f"{name}{suffix}.py"

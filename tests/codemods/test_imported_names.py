@@ -598,7 +598,8 @@ for author in Person.objects.all():
 
 
 @pytest.mark.parametrize(
-    ("change", "only"), [(lambda data: data, ("name",)), (lambda data: data + b"\n# mine\n", None)]
+    ("change", "only"),
+    [(lambda data: data, ("name",)), (lambda data: data + b"\nmine = 1\n", None)],
 )
 def test_the_helper_reads_no_row_by_a_name(change, only, tmp_path):
     files = {"shop/migrations/_migfix.py": change(HELPER.read_bytes())}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import black
 import pytest
 from typer.testing import CliRunner
 
@@ -38,6 +39,9 @@ def packages(*names: str) -> dict[str, str]:
     return {f"{name}/__init__.py": "" for name in names}
 
 
+LAID_OUT = black.format_str(
+    HELPER.read_text(), mode=black.Mode(line_length=60, string_normalization=False)
+)
 APP = packages("shop", "shop/migrations")
 SITE = {"manage.py": MANAGE, **packages("site1")}
 INSIDE = packages("site1/shop", "site1/shop/migrations")
@@ -93,6 +97,18 @@ SHARED = ("site1._migfix", "site1/_migfix.py")
             {**APP, **SITE, "shop/migrations/_migfix.py": HELPER.read_text()},
             BESIDE,
             id="there already",
+        ),
+        pytest.param(
+            {**APP, **SITE, "shop/migrations/_migfix.py": LAID_OUT}, BESIDE, id="laid out otherwise"
+        ),
+        pytest.param(
+            {
+                **APP,
+                **SITE,
+                "shop/migrations/_migfix.py": LAID_OUT.replace("copy(", "deepcopy(", 1),
+            },
+            SHARED,
+            id="edited",
         ),
         pytest.param(
             {**APP, **SITE, "shop/migrations/_migfix.py": "# older"},
