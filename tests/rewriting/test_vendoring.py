@@ -105,7 +105,7 @@ SHARED = ("site1._migfix", "site1/_migfix.py")
             {
                 **APP,
                 **SITE,
-                "shop/migrations/_migfix.py": LAID_OUT.replace("copy(", "deepcopy(", 1),
+                "shop/migrations/_migfix.py": LAID_OUT + "more = 1\n",
             },
             SHARED,
             id="edited",
