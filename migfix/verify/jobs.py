@@ -144,7 +144,8 @@ def job(
             raise CannotTell(str(error)) from None
     elif not whole:
         models = _known_related(run)
-    user = run.facts.history.model_setting("AUTH_USER_MODEL")
+    # The project's own settings say it themselves.
+    user = None if setting.settings else run.facts.history.model_setting("AUTH_USER_MODEL")
     asked = Job(
         module=run.module,
         app_label=run.app_label,
@@ -190,8 +191,11 @@ def _decoded(data: bytes) -> str:
 
 
 def _path(run: Run) -> list[str]:
-    top = top_folder(run.path.resolve().parent, run.facts.files)
-    return list(dict.fromkeys([str(top), str(run.facts.project.root)]))
+    """Where top packages are: never a package itself, whose modules would stand for others of their names."""
+    files = run.facts.files
+    folders = [top_folder(run.path.resolve().parent, files), run.facts.project.root]
+    tops = [top_folder(each, files) for each in folders]
+    return list(dict.fromkeys(map(str, tops)))
 
 
 def _functions(run: Run) -> dict[str, list[int]]:

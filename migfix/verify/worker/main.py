@@ -77,7 +77,7 @@ class _Worker:
         self.finished: set[Branch] = set()  # reached by functions that raised nothing
         self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
-        sys.path[:0] = job.path
+        _add_to_path(job.path)
 
     def run(self) -> Answer:
         _configure(self.job, self.database)
@@ -169,6 +169,7 @@ class _Worker:
         from migfix.verify.worker.tables import read_tables
 
         self.world.restart(spec["seed"])
+        _forget_rows(self.state.apps)
         with self.database.emptied() as connection:
             self._create_tables(connection)
             self._fill(connection, spec)
@@ -191,7 +192,7 @@ class _Worker:
     def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
         from migfix.verify.worker.rows import fill
 
-        wanted = set(self.job.models) if self.job.models else None
+        wanted = _with_targets(self.job.models, self.state.apps) if self.job.models else None
         models = [
             model
             for model in self.state.apps.get_models()
@@ -338,6 +339,21 @@ def _operations(operations: list[Any]) -> Iterator[Any]:
         yield from _operations(getattr(operation, "database_operations", []))
 
 
+def _add_to_path(folders: Sequence[str]) -> None:
+    """Behind Python's own modules, whatever the project calls its own, and before what is installed.
+
+    Django is there already, so that nothing takes its place.
+    """
+    import django.db.migrations  # noqa: F401
+
+    installed = (n for n, each in enumerate(sys.path) if each.endswith(_INSTALLED))
+    at = next(installed, len(sys.path))
+    sys.path[at:at] = folders
+
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
 def _configure(job: Job, database: Database) -> None:
     """The settings of the project, or none, with no database but ours. Raises CannotRun."""
     from django.conf import settings
@@ -360,6 +376,34 @@ def _configure(job: Job, database: Database) -> None:
         settings.DEBUG = False
         database.provide_driver()
         _forget_connections(entries)
+
+
+def _with_targets(keys: Sequence[tuple[str, str]], apps: Any) -> set[tuple[str, str]]:
+    """The models and all that these point to, by what Django itself makes of their relations."""
+    found: set[tuple[str, str]] = set()
+    waiting = [(label, name) for label, name in keys]
+    while waiting:
+        key = waiting.pop()
+        if key in found or key[1] not in apps.all_models.get(key[0], {}):
+            continue
+        found.add(key)
+        fields = apps.get_model(*key)._meta.local_concrete_fields
+        targets = (f.related_model._meta for f in fields if f.is_relation and f.related_model)
+        waiting += [(target.app_label, target.model_name) for target in targets]
+    return found
+
+
+def _forget_rows(apps: Any) -> None:
+    """What managers remember of tables that are made anew: content types, sites.
+
+    https://docs.djangoproject.com/en/stable/ref/contrib/contenttypes/#django.contrib.contenttypes.models.ContentTypeManager.clear_cache
+    """
+    from django.apps import apps as real
+
+    for model in (*apps.get_models(), *real.get_models()):
+        for manager in model._meta.managers:
+            if hasattr(manager, "clear_cache"):
+                manager.clear_cache()
 
 
 def _forget_connections(entries: Mapping[str, Any]) -> None:

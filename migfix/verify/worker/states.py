@@ -30,14 +30,32 @@ def historical_state(job: Job, migration: Migration, operation: RunPython) -> Pr
 
 
 def _of_project(migration: Migration, operation: RunPython) -> ProjectState:
+    """The state after all that ``migrate`` runs before, of whatever app.
+
+    A migration that a squash replaces is looked at as it is before the squash is there.
+    """
     loader = MigrationLoader(None)
     key = (migration.app_label, migration.name)
-    state = loader.project_state(key, at_end=False)
+    plan = _full_plan(loader)
+    if key not in plan:
+        loader = MigrationLoader(None, replace_migrations=False)
+        plan = loader.graph.forwards_plan(key)
+    state = ProjectState(real_apps=loader.unmigrated_apps)
+    for before in plan[: plan.index(key)]:
+        state = loader.graph.nodes[before].mutate_state(state, preserve=False)
     for each in loader.graph.nodes[key].operations:
         if operation is each or operation in getattr(each, "database_operations", []):
             break
         each.state_forwards(migration.app_label, state)
     return state
+
+
+def _full_plan(loader: MigrationLoader) -> list[tuple[str, str]]:
+    """Every migration in the order of ``migrate``, as ``MigrationExecutor.migration_plan`` puts them."""
+    plan: dict[tuple[str, str], None] = {}
+    for target in loader.graph.leaf_nodes():
+        plan |= dict.fromkeys(loader.graph.forwards_plan(target))
+    return list(plan)
 
 
 def single_operation(
