@@ -213,7 +213,7 @@ class _File:
         if self.tree is None:
             connects = b"connect" in self.data or b"receiver" in self.data
             if self.is_unreadable or (connects and _NAMED.search(self.data)):
-                yield Receiver(f"{self.shown}:1", ALL)
+                yield Receiver(f"{self.shown}:1", ALL, "cannot be read and may connect a receiver")
             return
         hidden = {*self.own_signals, *_imported_own(self.tree, own)}
         hidden |= set() if _SIGNALS.search(self.data) else _own_functions(self.tree)

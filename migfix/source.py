@@ -17,11 +17,47 @@ from pathlib import Path
 def tree_of(data: bytes) -> ast.Module | None:
     """The tree of a neighbour; None for one that cannot be parsed."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(data)
+        return neighbour(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def neighbour(data: str | bytes) -> ast.Module:
+    """The tree of a file that is only read, be it in a newer Python's syntax. Raises what ``ast.parse`` does.
+
+    ``except A, B:`` is ``except (A, B):`` since Python 3.14 (https://peps.python.org/pep-0758/). Lines stay.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(data)
+        except SyntaxError as error:
+            if error.msg != _UNPARENTHESIZED:
+                raise
+            return _with_parentheses(data if isinstance(data, str) else _decoded(data), error)
+
+
+def _with_parentheses(text: str, error: SyntaxError) -> ast.Module:
+    lines = list(split_lines(text))
+    while True:
+        at = (error.lineno or 1) - 1
+        line = _EXCEPT.sub(r"\1(\2)\3", lines[at], count=1)
+        if error.msg != _UNPARENTHESIZED or line == lines[at]:
+            raise error
+        lines[at] = line
+        try:
+            return ast.parse("".join(lines))
+        except SyntaxError as another:
+            error = another
+
+
+_UNPARENTHESIZED = "multiple exception types must be parenthesized"
+_EXCEPT = re.compile(r"(\bexcept\s*\*?\s*)((?:[\w.]+\s*,\s*)+[\w.]+)(\s*:)")
+
+
+def _decoded(data: bytes) -> str:
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return data.removeprefix(BOM).decode(encoding.removesuffix("-sig"))
 
 
 @lru_cache(maxsize=16)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migfix.history.state import Call, ModelKey, Name, Unknown
+from migfix.source import neighbour
 
 SIGNATURES: Mapping[str, tuple[str, ...]] = {
     "CreateModel": ("name", "fields", "options", "bases", "managers"),
@@ -142,9 +142,7 @@ def read_migration(
 def parse(source: str | bytes) -> ast.Module:
     """The syntax tree, without the warnings that old files give. Raises UnreadableMigration."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
+        return neighbour(source)
     except SyntaxError as error:
         raise UnreadableMigration(f"line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
