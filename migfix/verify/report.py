@@ -17,7 +17,8 @@ from migfix.settings import from_here, shown
 from migfix.verify.proofs import LoopRun, Proof, Way
 
 SCHEMA = 1
-_MOST_NOTES = 3
+_MOST_NOTES = 10
+_MOST_PLACES = 5
 _COLORS = {
     Verdict.EQUAL: Color.GREEN,
     Verdict.DIFFERENT: Color.RED,
@@ -39,7 +40,28 @@ def as_text(proofs: Sequence[Proof], arguments: Sequence[str], *, color: bool = 
     for proof in proofs:
         if proof.difference is not None:
             lines += ["", *map(quoted, _difference(proof, arguments))]
+    lines += _notes(proofs)
+    lines += _not_run(proofs)
     return "\n".join([*lines, "", _totals(proofs)]) + "\n"
+
+
+def _not_run(proofs: Sequence[Proof]) -> Iterator[str]:
+    """Each reason once, that which costs the most loops first, with the places that it costs."""
+    places: dict[str, list[str]] = {}
+    for proof in filter(_is_not_run, proofs):
+        named = [_place(proof, loop).partition(" ")[0] for loop in proof.loops]
+        places.setdefault(proof.reason, []).extend(named or [_place(proof, None)])
+    if places:
+        yield ""
+        yield "Not run:"
+    for reason, costs in sorted(places.items(), key=lambda item: (-len(item[1]), item[0])):
+        more = f" and {len(costs) - _MOST_PLACES} more" if len(costs) > _MOST_PLACES else ""
+        yield quoted(f"  {len(costs)}: {reason}")
+        yield quoted(f"     {', '.join(costs[:_MOST_PLACES])}{more}")
+
+
+def _is_not_run(proof: Proof) -> bool:
+    return bool(proof.reason) and set(proof.verdicts) == {Verdict.NOT_RUN}
 
 
 def _table(proofs: Sequence[Proof], color: bool) -> Iterator[str]:
@@ -80,17 +102,25 @@ def _figures(proof: Proof) -> tuple[str, str, str]:
 
 def _remarks(proof: Proof) -> Iterator[str]:
     place = f"{shown(proof.path)} {proof.label}".rstrip()
-    if proof.reason:
+    if proof.reason and not _is_not_run(proof):
         yield f"{place}: {proof.reason}"
     elif proof.raised:
         yield f"{place}: both raise the same in {proof.raised} of {proof.rounds} data sets"
     yield from proof.unreached
     yield from (f"{place}: {each}" for each in proof.outside)
-    if proof.notes:
-        more = (
-            f", and {len(proof.notes) - _MOST_NOTES} more" if len(proof.notes) > _MOST_NOTES else ""
-        )
-        yield f"{place}: not as in the project: {'; '.join(proof.notes[:_MOST_NOTES])}{more}"
+
+
+def _notes(proofs: Sequence[Proof]) -> Iterator[str]:
+    """What is not as in the project, each once."""
+    found = Counter(note for proof in proofs for note in dict.fromkeys(proof.notes))
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    if ranked:
+        yield ""
+        yield "Not as in the project:"
+    for note, number in ranked[:_MOST_NOTES]:
+        yield quoted(f"  {number}: {note}")
+    if len(ranked) > _MOST_NOTES:
+        yield f"  and {len(ranked) - _MOST_NOTES} more (--output-format json has them all)"
 
 
 def _difference(proof: Proof, arguments: Sequence[str]) -> Iterator[str]:

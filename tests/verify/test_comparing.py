@@ -183,3 +183,30 @@ def test_an_exit_is_an_error_like_others(tmp_path: Path) -> None:
     assert proof.verdict is Verdict.DIFFERENT
     assert proof.difference is not None
     assert "SystemExit" in proof.difference.lines[0]
+
+
+def not_run(name: str, reason: str, loops: int, notes: tuple[str, ...] = ()) -> Proof:
+    path = Path(f"{name}.py")
+    runs = tuple(LoopRun(path, line, ("MF101",), reached=False) for line in range(1, loops + 1))
+    return Proof(path, "f", Verdict.NOT_RUN, reason=reason, loops=runs, notes=notes)
+
+
+def test_each_reason_is_said_once_and_the_dearest_first() -> None:
+    proofs = [
+        not_run("a", "no x", 1, ("n1", "n2")),
+        not_run("b", "no y", 2, ("n2",)),
+        not_run("c", "no x", 6),
+        not_run("d", "no z", 0),
+    ]
+    text = as_text(proofs, [])
+    assert text.partition("\nNot as in the project:\n")[2].startswith(
+        "  2: n2\n  1: n1\n\nNot run:\n"
+    )
+    assert text.partition("\nNot run:\n")[2] == (
+        "  7: no x\n     a.py:1, c.py:1, c.py:2, c.py:3, c.py:4 and 2 more\n"
+        "  2: no y\n     b.py:1, b.py:2\n"
+        "  1: no z\n     d.py f\n"
+        "\nVerified 10 loops: 0 equal, 0 different, 10 not run.\n"
+    )
+    many = [not_run("a", "no x", 1, tuple(f"n{number}" for number in range(12)))]
+    assert "  and 2 more (--output-format json has them all)\n" in as_text(many, [])
