@@ -45,7 +45,9 @@ class Cache:
         self._arguments = tuple(arguments)
         fresh = {"--no-cache", "--verify"}.intersection(self._arguments) or any(
             # which asks git, and which writes elsewhere
-            each.startswith(("--since", "--output=", "-o")) or each == "--output"
+            each.startswith(("--since", "--output="))
+            or each == "--output"
+            or (each[:1] == "-" and each[1:2] != "-" and "o" in each)
             for each in self._arguments
         )
         # The page of a job in GitHub Actions is written to, and not kept.

@@ -53,6 +53,7 @@ from migfix.source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from migfix.settings import Settings
     from migfix.verify.proofs import Proof
     from migfix.verify.verifying import Prover
 
@@ -194,7 +195,7 @@ def check(
         cache.prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
     outcomes = (
-        _checked(options, proving)
+        _checked(options, proving, each=reporting.format in _FIXING)
         if reporting.verify
         else _looked_at(options, each=reporting.format in _FIXING)
     )
@@ -293,7 +294,9 @@ def review(
         if verify
         else _run(options, rewrite=True, selection=Selection(apart=True))
     )
-    page = render(Review(outcomes, options.files, Path.cwd(), options.repeated()))
+    given = replace(options, only=None).repeated()
+    narrowed = bool(options.only or options.since)
+    page = render(Review(outcomes, options.files, Path.cwd(), given, narrowed))
     _put(output, page.encode(errors="replace"))
     _print(f"{shown(Path(output))}: open it in a browser\n")
     return _finish(outcomes, options, wanted=False)
@@ -321,15 +324,17 @@ def _explanation(what: str, options: Options) -> str:
         raise UsageError(f"{what!r} is no code, no reason and no PATH:LINE")
     path, line = place_of(what, "explain")
     one = replace(options, paths=[from_here(path)])
-    (outcome,) = _looked_at(one, each=True) or [FileOutcome(path, error="nothing is there")]
+    found = {os.path.abspath(each.path): each for each in _looked_at(one, each=True)}
+    outcome = found.get(str(path), FileOutcome(path, error="is no file"))
     if outcome.error is not None:
         raise UsageError(f"{shown(path)}: {outcome.error}")
-    loop = next((each for each in outcome.loops if each.line <= line <= each.end_line), None)
+    around = [each for each in outcome.loops if each.line <= line <= each.end_line]
+    loop = max(around, key=lambda each: each.line, default=None)
     if loop is None:
         raise UsageError(f"{shown(path)}:{line} is in no loop over rows that a RunPython reaches")
     data = options.files.read_if_there(path)
     names = {codemod.code: codemod.name for codemod in catalog.load()}
-    return as_explained.render(outcome, loop, Source.of(path, data).text, names)
+    return as_explained.render(outcome, loop, Source.of(path, data).plain, names)
 
 
 @contextmanager
@@ -441,11 +446,17 @@ def _refuse_unsaved(outcomes: list[FileOutcome], options: Options) -> None:
 
     A file that is named is meant.
     """
-    from migfix.revisions import unsaved
+    from migfix.revisions import GitError, unsaved
 
     named = {os.path.abspath(path) for path in options.paths}
     changing = [o.path for o in outcomes if o.changed and os.path.abspath(o.path) not in named]
-    if found := unsaved(changing, options.files):
+    try:
+        found = unsaved(changing, options.files)
+    except GitError as error:
+        raise UsageError(
+            f"git cannot tell what is committed ({error}); say --allow-dirty. Nothing was written"
+        ) from None
+    if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise UsageError(
             f"{shown(found[0])}{more}: not committed as it is, so git could not bring it back; "
@@ -515,8 +526,6 @@ def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> li
     selection = replace(selection, only=options.chosen)
     overrides = options.overrides()
     paths = [Path(path) for path in options.paths]
-    if options.since:
-        paths = _changed(paths, options.since, options)
     found: dict[str, FileOutcome] = {}
     with _Progress(options) as progress:
         for settings, group in grouped_by_settings(
@@ -527,7 +536,7 @@ def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> li
                 settings,
                 options.files,
                 rewrite=rewrite,
-                selection=selection,
+                selection=replace(selection, files=_changed(group, settings, options)),
                 on_progress=progress,
             ):
                 found.setdefault(os.path.abspath(outcome.path), outcome)
@@ -535,18 +544,21 @@ def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> li
     return sorted(found.values(), key=lambda outcome: outcome.path)
 
 
-def _changed(paths: list[Path], revision: str, options: Options) -> list[Path]:
-    """The files that the paths mean and that differ from the revision. Raises ``UsageError``."""
+def _changed(paths: Sequence[Path], settings: Settings, options: Options) -> frozenset[Path] | None:
+    """The files that the paths mean and that differ from the revision of ``--since``; None without one.
+
+    Raises ``UsageError``.
+    """
+    if options.since is None:
+        return None
     from migfix.discovery import discover
     from migfix.revisions import GitError, changed_since
 
-    exclude = settings_for(paths[0], options.overrides(), options.files).exclude
-    found = discover(paths, options.files, exclude)
+    found = discover(paths, options.files, settings.exclude)
     try:
-        changed = changed_since(revision, found.files, options.files)
+        return frozenset(changed_since(options.since, found.files, options.files))
     except GitError as error:
         raise UsageError(f"--since: {error}") from None
-    return [*(path for path, _ in found.problems), *changed]
 
 
 def _refuse_unknown(options: Options, found: Mapping[str, FileOutcome]) -> None:
@@ -567,9 +579,11 @@ def _run_source(
     path = Path(options.stdin_filename) if options.stdin_filename else None
     settings = settings_for(path or Path(), options.overrides(), options.files)
     selection = Selection(only=options.chosen, apart=apart)
-    return pipeline.run_source(
+    outcome = pipeline.run_source(
         source, path, settings, options.files, rewrite=rewrite, selection=selection
     )
+    _refuse_unknown(options, {os.path.abspath(outcome.path): outcome})
+    return outcome
 
 
 class _Progress:

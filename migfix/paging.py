@@ -18,7 +18,10 @@ def page(text: bytes) -> bool:
 
     An empty ``$PAGER`` and ``cat`` mean none.
     """
-    command = shlex.split(os.environ.get("PAGER", _USUAL))
+    try:
+        command = shlex.split(os.environ.get("PAGER", _USUAL))
+    except ValueError:  # a quote that does not end
+        return False
     if not text or not command or command[0] == "cat" or not sys.stdout.isatty():
         return False
     if os.environ.get("TERM", "dumb") == "dumb":
@@ -28,8 +31,11 @@ def page(text: bytes) -> bool:
         shown = subprocess.Popen(command, stdin=subprocess.PIPE, env={**_OPTIONS, **os.environ})
     except OSError:
         return False
-    with suppress(BrokenPipeError):  # closed before the end
-        shown.communicate(text)
+    assert shown.stdin is not None
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # closed before the end
+        shown.stdin.write(text)
+    with suppress(BrokenPipeError):
+        shown.stdin.close()
     while shown.poll() is None:
         with suppress(KeyboardInterrupt):  # meant for the pager
             shown.wait()

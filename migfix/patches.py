@@ -97,22 +97,79 @@ def changes_of_methods(tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, 
 
 def changes_of_models(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
     """What a file does to options, managers and fields of models: ``Order._meta.ordering = []``,
-    ``Order.objects.all = ...``, ``Order._meta.get_field("name").column = "title"``
+    ``Order.objects.all = ...``, ``Order._meta.get_field("name").column = "title"``, ``meta.local_fields.pop()``
+
+    But for ``auto_now = False``, which a save that waits heeds as well.
     """
-    for node in nodes_of(tree):
-        if isinstance(node, (ast.stmt, ast.expr)) and any(
-            (name in _OF_MODELS and last_name(owner) != "self")
-            or (name not in _ASKED_AT_SAVE and _is_of_model(owner))
-            for owner, name in _changed_by(node)
+    nodes = nodes_of(tree)
+    options = {name for node in nodes for name in _names_of_options(node)}
+    harmless = {target for node in nodes for target in _switched_off(node)}
+    for node in (n for n in nodes if isinstance(n, (ast.stmt, ast.expr))):
+        changed = [*_changed_by(node), *((owner, None) for owner in _altered_by(node))]
+        if node not in harmless and any(
+            (name in _OF_MODELS and last_name(owner) != "self") or _is_of_model(owner, options)
+            for owner, name in changed
         ):
             yield node
 
 
-def _is_of_model(owner: ast.expr) -> bool:
-    """``Order.objects``, ``Order._meta``, ``Order._meta.get_field("total")``"""
+def _is_of_model(owner: ast.expr, options: Collection[str]) -> bool:
+    """``Order.objects``, ``Order._meta``, ``Order._meta.get_field("total")``, or a name for one of these"""
     if last_name(owner) in _MANAGERS:
         return True
-    return any(last_name(part) == "_meta" for part in ast.walk(owner))
+    return any(
+        last_name(part) == "_meta" or (isinstance(part, ast.Name) and part.id in options)
+        for part in ast.walk(owner)
+    )
+
+
+def _names_of_options(node: ast.AST) -> Iterator[str]:
+    """``meta = Order._meta``, ``for field in Order._meta.fields``, ``manager = Order.objects``"""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            pass
+        case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(
+            target=target, value=value
+        ):
+            targets = [target]
+        case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
+            targets = [target]
+        case ast.withitem(optional_vars=ast.expr() as target, context_expr=value):
+            targets = [target]
+        case _:
+            return
+    if _is_of_model(value, ()):
+        yield from (n.id for each in targets for n in ast.walk(each) if isinstance(n, ast.Name))
+
+
+def _switched_off(node: ast.AST) -> Iterator[ast.expr]:
+    """``field.auto_now = False``"""
+    match node:
+        case ast.Assign(targets=targets, value=ast.Constant(value=False)):
+            yield from (
+                target
+                for target in targets
+                if isinstance(target, ast.Attribute) and target.attr in _ASKED_AT_SAVE
+            )
+
+
+# Methods of collections that change these.
+_ALTERING = frozenset(
+    "add append clear discard extend insert pop popitem remove reverse setdefault sort update __setitem__".split()
+)
+
+
+def _altered_by(node: ast.AST) -> Iterator[ast.expr]:
+    """``Order._meta.local_fields.pop()``, ``vars(Order._meta)["ordering"] = []``"""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr=name)) if (
+            name in _ALTERING and last_name(owner) not in _MANAGERS
+        ):
+            if any(last_name(part) == "_meta" for part in ast.walk(owner)):
+                yield owner
+        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
+            if any(last_name(part) == "_meta" for part in ast.walk(owner)):
+                yield owner
 
 
 def _other_names(node: ast.AST, classes: frozenset[str]) -> list[str]:

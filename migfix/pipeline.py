@@ -11,7 +11,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, combinations, groupby
 from pathlib import Path
@@ -53,6 +53,8 @@ def run(
     files = files or Files()
     found = discover(paths, files, settings.exclude)
     named = {path for path in paths if not files.has_folder(path)}
+    if selection.files is not None:
+        found = replace(found, files=tuple(f for f in found.files if f in selection.files))
     outcomes = [FileOutcome(path, error=problem) for path, problem in found.problems]
     jobs = settings.jobs or _processes_for(len(found.files))
     engine = Engine(settings, rewrite, files, selection)

@@ -1,6 +1,6 @@
 """What git knows of files: which differ from a revision, and which are not kept in it as they are.
 
-Nothing of the repository runs: no hook, no file system monitor, no program for diffs.
+No hook, no file system monitor and no program for diffs of the repository runs; filters that its attributes name may.
 https://git-scm.com/docs/git-config#Documentation/git-config.txt-corefsmonitor
 """
 
@@ -13,7 +13,14 @@ from pathlib import Path
 
 from migfix.files import Files
 
-_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "diff.external=")
+_QUIET = (
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "diff.external=",
+    "-c", "diff.relative=false", "-c", "diff.ignoreSubmodules=all",
+)  # fmt: skip
+# What would lead to another repository than that of the files.
+_ELSEWHERE = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"}
+)
 
 
 class GitError(Exception):
@@ -24,7 +31,8 @@ def git(folder: Path, *arguments: str) -> bytes:
     """What git prints when it is run in the folder. Raises ``GitError``."""
     command = ["git", "--no-pager", *_QUIET, *arguments]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True)
+        own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+        done = subprocess.run(command, cwd=folder, capture_output=True, env=own)
     except OSError as error:
         raise GitError(f"git cannot be run: {error.strerror}") from None
     if done.returncode:
@@ -35,6 +43,7 @@ def git(folder: Path, *arguments: str) -> bytes:
 
 def modified(folder: Path, revision: str) -> Iterator[tuple[Path, bytes]]:
     """The Python files of the folder itself that the revision has otherwise, and how. Raises ``GitError``."""
+    revision = _commit(folder, revision)
     top = Path(os.fsdecode(git(folder, "rev-parse", "--show-toplevel").rstrip(b"\n")))
     names = git(folder, "diff", "--name-only", "--diff-filter=M", "-z", revision, "--", ".")
     for name in map(os.fsdecode, filter(None, names.split(b"\0"))):
@@ -43,26 +52,34 @@ def modified(folder: Path, revision: str) -> Iterator[tuple[Path, bytes]]:
 
 
 def changed_since(revision: str, paths: Iterable[Path], files: Files) -> list[Path]:
-    """Those of the files that differ from the revision or that git does not know. Raises ``GitError``."""
-    changed: dict[Path, frozenset[Path]] = {}
+    """Those of the files that differ from the revision or that it does not have. Raises ``GitError``."""
+    same: dict[Path, frozenset[Path]] = {}
     found: list[Path] = []
     for path in paths:
         top = _repository(path, files)
         if top is None:
             raise GitError(f"{path} is in no repository")
-        if top not in changed:
-            changed[top] = _changed_in(top, revision)
-        if files.real(path) in changed[top]:
+        if top not in same:
+            same[top] = _same_in(top, revision)
+        if files.real(path) not in same[top]:
             found.append(path)
     return found
 
 
 def unsaved(paths: Sequence[Path], files: Files) -> list[Path]:
-    """Those of the files that no commit holds as they are; none outside of a repository."""
+    """Those of the files that no commit holds as they are; none outside of a repository.
+
+    Raises ``GitError`` where there is a repository and git cannot look into it.
+    """
     try:
         return changed_since("HEAD", [path for path in paths if _repository(path, files)], files)
-    except GitError:  # no git, or no commit yet
-        return []
+    except GitError as error:
+        message = str(error)
+        if "not a git repository" in message:
+            return []
+        if "there is no revision" in message:  # no commit yet
+            return [*paths]
+        raise
 
 
 def _repository(path: Path, files: Files) -> Path | None:
@@ -70,7 +87,20 @@ def _repository(path: Path, files: Files) -> Path | None:
     return next((each for each in files.real(path).parents if files.has(each / ".git")), None)
 
 
-def _changed_in(top: Path, revision: str) -> frozenset[Path]:
-    changed = git(top, "diff", "--name-only", "-z", revision, "--")
-    new = git(top, "ls-files", "--others", "--exclude-standard", "-z")
-    return frozenset(top / os.fsdecode(name) for name in (changed + new).split(b"\0") if name)
+def _same_in(top: Path, revision: str) -> frozenset[Path]:
+    """The Python files that are as they are in the revision."""
+    commit = _commit(top, revision)
+    held = git(top, "ls-tree", "-r", "--name-only", "-z", commit)
+    changed = git(top, "diff", "--name-only", "-z", commit, "--")
+    names = set(held.split(b"\0")) - set(changed.split(b"\0"))
+    return frozenset(top / os.fsdecode(name) for name in names if name.endswith(b".py"))
+
+
+def _commit(folder: Path, revision: str) -> str:
+    """The hash of a revision, which no option can be. Raises ``GitError``."""
+    asked = f"{revision}^{{commit}}"
+    try:
+        return git(folder, "rev-parse", "--verify", "--end-of-options", asked).decode().strip()
+    except GitError as error:
+        unknown = "single revision" in str(error)
+        raise GitError(f"there is no revision {revision!r}") if unknown else error from None

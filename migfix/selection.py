@@ -18,12 +18,13 @@ class Selection:
     """Which loops may be rewritten, and what is to be said of each.
 
     ``dropped`` are loops to leave as they are, and why; ``only``, where it is given, those that may be rewritten.
-    ``apart`` adds to each loop what becomes of its file where it is rewritten alone.
+    ``files`` are the only ones to look at. ``apart`` adds to each loop what becomes of its file where it is rewritten alone.
     """
 
     dropped: Mapping[Place, str] = field(default_factory=dict)
     only: frozenset[Place] | None = None
     apart: bool = False
+    files: frozenset[Path] | None = None
 
     def why_not(self, path: Path, line: int) -> tuple[str, Reason] | None:
         """Why this loop is to stay as it is; None where it may be rewritten."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatch
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -256,7 +257,8 @@ class _Reading:
     def module(self, key: str) -> str | None:
         value = self._value(key)
         if value is not None and not (
-            isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
+            isinstance(value, str)
+            and all(part.isidentifier() and not iskeyword(part) for part in value.split("."))
         ):
             raise SettingsError(
                 f'{self._place(key)} must be the dotted name of a module, like "common.migfix"'

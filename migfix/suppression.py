@@ -12,7 +12,7 @@ from migfix.settings import SettingsError, codes_of, known_codes
 from migfix.source import Source, comments_at
 
 _COMMENT = re.compile(
-    r"#\s*migfix:\s*ignore(?P<file>-file)?\b(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE
+    r"#\s*migfix:\s*ignore(?P<file>-file)?(?![\w-])(?:\s*\[(?P<codes>[^\]]*)\])?", re.IGNORECASE
 )
 
 

@@ -137,8 +137,14 @@ def append(path: Path, text: bytes) -> None:
 
 
 def put(path: Path, text: bytes) -> None:
-    """Write a report where it is asked for, whole or not at all. Raises WriteError."""
+    """Write a report where it is asked for, into a file whole or not at all. Raises WriteError.
+
+    A device or a pipe takes it as it is.
+    """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.open("wb", buffering=0).write(text)
+            return
         before = _bytes_of(path)
     except OSError as error:
         raise WriteError(path, f"not written: {error.strerror or error}") from None

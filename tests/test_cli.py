@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import migfix
+from migfix.cache import Cache
 from migfix.cli import ColorChoice, Options, _colored, _run, app
 from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
 from tests.processes import LIMIT, started
@@ -531,3 +532,27 @@ def test_a_check_that_may_find_something(pipeline: Pipeline) -> None:
 
 def test_a_check_that_counts(pipeline: Pipeline) -> None:
     assert invoke("check", "a.py", "--statistics").stdout == "1  MF101  loop-to-update\n"
+
+
+def test_a_report_goes_to_a_pipe(pipeline: Pipeline) -> None:
+    os.mkfifo("pipe")
+    with started(["cat", "pipe"], stdout=PIPE) as reader:
+        assert invoke("check", "a.py", "-qo", "pipe").exit_code == 1
+        assert reader.stdout is not None
+        assert b"a.py:1:1: MF101 why" in reader.stdout.read()
+    assert Path("pipe").is_fifo()
+
+
+def test_a_report_that_goes_elsewhere_is_not_kept(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for option in ("-o", "-qo", "--output"):
+        assert not Cache(["check", option, "x", "a.py"]).is_on
+    assert not Cache(["check", "--output=x", "a.py"]).is_on
+    assert Cache(["check", "--output-format", "json", "--ignore", "MF1", "a.py"]).is_on
+
+
+def test_only_names_a_loop_of_standard_input_too(pipeline: Pipeline) -> None:
+    arguments = ("check", "-", "--stdin-filename", "a.py", "--only")
+    assert invoke(*arguments, "a.py:1", stdin=b"loop\n").exit_code == 1
+    assert invoke(*arguments, "a.py:9", stdin=b"loop\n").exit_code == 2

@@ -90,9 +90,40 @@ def test_a_loop(folder: Path):
             "shop/migrations/0002_fill.py:x",
             "explain: 'shop/migrations/0002_fill.py:x' is not PATH:LINE",
         ),
+        ("shop/migrations:1", "shop/migrations: is no file"),
         ("-", ""),
     ],
 )
 def test_what_cannot_be_explained(folder: Path, what: str, said: str):
     result = CliRunner().invoke(app, ["explain", what])
     assert (result.exit_code, said in result.stderr, result.stdout) == (2, True, ""), result.output
+
+
+INNER = """
+for person in Person.objects.all():
+    for post in person.posts.all():
+        print(post.rank)
+"""
+
+
+def test_the_innermost_loop_is_meant(folder: Path):
+    path = folder / "0003_more.py"
+    path.write_text(checking.whole(INNER.strip()).replace("0001_initial", "0002_fill"))
+    assert "0003_more.py:12:9 in forwards" in explain("shop/migrations/0003_more.py:13")
+    assert "0003_more.py:11:5 in forwards" in explain("shop/migrations/0003_more.py:11")
+
+
+def test_a_loop_beside_a_helper_module(folder: Path):
+    helper = "def fix(Post):\n    for post in Post.objects.all():\n        print(post.rank)\n"
+    (folder / "_helping.py").write_text(helper)
+    calling = checking.whole("fix(Post)\nfor post in Post.objects.all():\n    print(post.kind)")
+    (folder / "0002_fill.py").write_text(f"from ._helping import fix\n{calling}")
+    assert "0002_fill.py:13:5 in forwards" in explain("shop/migrations/0002_fill.py:13")
+
+
+def test_lines_are_those_of_the_file(folder: Path):
+    path = folder / "0002_fill.py"
+    path.write_text(path.read_text().replace("kept = []", "\f\n    kept = [] # \x85"))
+    assert "    13 |     for post in Post.objects.all():" in explain(
+        "shop/migrations/0002_fill.py:13"
+    )

@@ -291,10 +291,12 @@ def test_a_project_may_name_one_module_for_the_helper(migrations, module, path):
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        ("streams", "'streams', which is a module of the project"),
+        ("streams", "'streams', which is a module there already"),
         ("typing", "would hide 'typing'"),
         ("os.path", "would hide 'os'"),
         ("django.x", "would hide 'django'"),
+        ("libcst", "'libcst', which is a module there already"),
+        ("shop", "'shop', which is a module there already"),
         ("shop.migrations.helper", "Django would take for a migration"),
     ],
 )

@@ -45,6 +45,7 @@ def paged(pager: str | None, term: str = "xterm") -> str:
         ("cat", "False\n"),
         ("", "False\n"),
         ("no-such-program", "False\n"),
+        ('less "', "False\n"),
     ],
 )
 def test_the_pager_of_the_user(pager, shown):

@@ -350,6 +350,15 @@ def test_a_migration_may_change_a_historical_model(line, tmp_path):
         "setattr(Order.objects, 'all', rows)",
         "for Order.objects.all in rows: pass",
         "del Order.objects",
+        "Order._meta.get_field('name').auto_now = True",
+        "Order._meta.get_field('name').auto_now = flag",
+        "field = Order._meta.get_field('name'); field.auto_now_add = True",
+        "meta = Order._meta; meta.ordering = []",
+        "for field in Order._meta.fields: field.column = 'x'",
+        "rows = Order.objects; rows.all = x",
+        "vars(Order._meta)['ordering'] = []",
+        "Order._meta.local_fields.pop()",
+        "setattr(Order._meta.get_field('name'), 'auto_now', False)",
     ],
 )
 def test_a_migration_may_change_its_own_models(line, tmp_path):
@@ -363,6 +372,8 @@ def test_a_migration_may_change_its_own_models(line, tmp_path):
 def test_a_migration_that_changes_no_method(tmp_path):
     lines = "    field.auto_now = False\n    self.save = 1\n    order.name = 'save'\n    Order.label = label\n"
     lines += "    Order._meta.get_field('name').auto_now = False\n    order.objects.count == 1\n"
+    lines += "    meta = Order._meta\n    for field in meta.fields: names.append(field.name)\n"
+    lines += "    field = meta.get_field('name')\n    field.auto_now_add = False\n    Order.objects.update(n=1)\n"
     written(tmp_path, shop__migrations__fill=f"def fill(apps, schema_editor):\n{lines}")
     assert places(tmp_path) == []
     assert changes_here(ast.parse(f"def fill(apps, schema_editor):\n{lines}"), "fill.py") == []

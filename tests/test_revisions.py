@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from migfix.cli import app
 from migfix.files import Files
-from migfix.revisions import GitError, changed_since, git, unsaved
+from migfix.revisions import GitError, changed_since, git, modified, unsaved
 from tests import checking
 from tests.processes import ran
 
@@ -55,7 +55,7 @@ def test_what_differs_from_a_revision(folder: Path):
         == [folder / "0002_fill.py", new]
     )
     (folder.parent.parent / ".gitignore").write_text("0003*\n")
-    assert unsaved(paths, Files()) == [folder / "0002_fill.py"]
+    assert unsaved(paths, Files()) == [folder / "0002_fill.py", new]
 
 
 def test_nothing_of_the_repository_runs(folder: Path):
@@ -73,7 +73,7 @@ def test_nothing_of_the_repository_runs(folder: Path):
 
 
 def test_git_that_does_not_know(folder: Path, tmp_path_factory: pytest.TempPathFactory):
-    with pytest.raises(GitError, match="nowhere"):
+    with pytest.raises(GitError, match="there is no revision 'nowhere'"):
         changed_since("nowhere", folder.glob("*.py"), Files())
     apart = tmp_path_factory.mktemp("apart") / "x.py"
     apart.write_text("")
@@ -82,6 +82,49 @@ def test_git_that_does_not_know(folder: Path, tmp_path_factory: pytest.TempPathF
     assert unsaved([apart], Files()) == []
     with pytest.raises(GitError, match="cannot be run"):
         git(apart / "gone", "status")
+
+
+def test_a_repository_without_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    run("init", "-q")
+    (tmp_path / "x.py").write_text("")
+    assert unsaved([tmp_path / "x.py"], Files()) == [tmp_path / "x.py"]
+
+
+def test_a_repository_that_git_does_not_trust(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    refused = migfix("apply", ".")
+    assert refused.exit_code == 2
+    assert "git cannot tell what is committed" in refused.stderr
+    assert (folder / "0002_fill.py").read_text() == FILL
+
+
+def test_the_environment_names_another_repository(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert unsaved([folder / "0002_fill.py"], Files()) == []
+
+
+def test_a_revision_is_no_option(folder: Path):
+    result = migfix("check", ".", "--since=--output=injected")
+    assert (result.exit_code, Path("injected").exists()) == (2, False)
+    assert "there is no revision '--output=injected'" in result.stderr
+
+
+def test_names_are_those_of_the_repository(folder: Path):
+    run("config", "diff.relative", "true")
+    path = folder / "0002_fill.py"
+    path.write_text(f"{FILL}# more\n")
+    assert list(modified(folder, "HEAD")) == [(path, FILL.encode())]
+
+
+def test_each_folder_is_looked_at_under_its_own_settings(folder: Path):
+    top = folder.parent.parent
+    for name, exclude in (("one", ""), ("two", 'exclude = ["shop"]')):
+        shutil.copytree(folder.parent, top / name / "shop")
+        (top / name / "pyproject.toml").write_text(f"[tool.migfix]\n{exclude}\n")
+    text = migfix("check", "one", "two", "--since", "HEAD").stdout
+    assert "one/shop/migrations/0002_fill.py" in text
+    assert "two/" not in text
 
 
 def test_since_looks_at_what_changed(folder: Path):

@@ -49,6 +49,8 @@ def loop(header: str = "", body: str = "", above: str = "") -> str:
         ("# migfix: ignore-file\n" + loop(), ()),
         (loop() + "# migfix: ignore-file[MF203] why\n", ("MF201",)),
         (loop(header="  # migfix: ignored"), BOTH),
+        (loop(header="  # migfix: ignore-next-line"), BOTH),
+        (loop(header="  # migfix: ignore [MF201]"), ("MF203",)),
     ],
 )
 def test_what_a_comment_keeps_away(text, codes, tmp_path):

@@ -43,22 +43,25 @@ def render(
     root: Path,
     color: bool = False,
     helper: Helper = Helper.WHOLE,
+    prefix: str | None = None,
 ) -> bytes:
     """The edits of the outcomes as a unified diff with paths relative to ``root``.
 
     Files that hold an unsafe rewrite come first, helpers last. Above each file stands why its loops are
     rewritten, above all of them which databases were taken for granted. Without a whole ``helper`` git applies
-    what is left, but the migrations lack what they import.
+    what is left, but the migrations lack what they import. ``prefix`` goes before the names, as ``prefix_for`` says
+    for all files of one patch.
 
     Bytes, since a patch must hold the very bytes of the files whatever their encoding. There are
     no ``diff --git`` lines: git takes their paths from the top of the repository, and skips what
     lies elsewhere without a word, so such a patch would do nothing in a subfolder.
     """
     edits = _distinct_edits(outcomes)
-    prefix = _disambiguating_prefix([edit.path for edit in edits], root, files)
+    if prefix is None:
+        prefix = prefix_for([edit.path for edit in edits], root, files)
     told = {files.real(each.path): each for each in outcomes if each.changed}
     order = sorted(edits, key=lambda edit: _rank(edit, told.get(files.real(edit.path))))
-    parts = [_comment(databases(outcomes))] if edits else []
+    parts = [_comment([*databases(outcomes), *_for_patch(prefix)])] if edits else []
     for edit in order:
         name = prefix + _name(edit.path, root, files)
         diff = _file_diff(edit, name)
@@ -76,6 +79,11 @@ def render(
                 )
             )
     return b"".join(_painted(part) if color else part for part in parts if part)
+
+
+def _for_patch(prefix: str) -> Iterator[str]:
+    if prefix:
+        yield f"For git apply; for patch in this folder: patch -p{prefix.count('/') + 1}"
 
 
 def _rank(edit: FileEdit, outcome: FileOutcome | None) -> int:
@@ -116,7 +124,7 @@ def _name(path: Path, root: Path, files: Files) -> str:
         return real.as_posix()
 
 
-def _disambiguating_prefix(paths: Sequence[Path], root: Path, files: Files) -> str:
+def prefix_for(paths: Sequence[Path], root: Path, files: Files) -> str:
     """What ``git apply`` wants before the names when it would misread them in a subfolder.
 
     In ``mysite/``, it takes ``a/mysite/app.py`` for ``app.py`` here, seen from the top, instead of

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def render(outcome: FileOutcome, loop: LoopOutcome, text: str, names: Mapping[str, str]) -> str:
-    """``text`` is that of the file, ``names`` are those of the codemods by code."""
+    """``text`` is that of the file, with line feeds alone, ``names`` are those of the codemods by code."""
     return "".join(f"{line}\n" for line in _lines(outcome, loop, text, names))
 
 
@@ -33,7 +33,7 @@ def _lines(
     outcome: FileOutcome, loop: LoopOutcome, text: str, names: Mapping[str, str]
 ) -> Iterator[str]:
     yield f"{quoted(outcome.path.as_posix())}:{loop.line}:{loop.column} in {loop.function}"
-    lines = text.splitlines()
+    lines = text.split("\n")
     for number in range(loop.line, min(loop.end_line, len(lines)) + 1):
         yield f"{number:>6} | {quoted(lines[number - 1])}"
     yield ""

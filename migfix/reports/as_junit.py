@@ -40,4 +40,6 @@ def render(outcomes: Sequence[FileOutcome]) -> str:
             else:
                 ElementTree.SubElement(case, "system-out").text = quoted(f"left: {loop.reason}")
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=False) + "\n"
+    # References for all but ASCII: right in whatever encoding it is written.
+    data = ElementTree.tostring(suites, encoding="us-ascii", xml_declaration=False)
+    return f'<?xml version="1.0"?>\n{data.decode()}\n'

@@ -14,7 +14,7 @@ _STRINGS = frozenset({"STRING", "FSTRING_START", "FSTRING_MIDDLE", "FSTRING_END"
 
 def lines_of(text: str) -> list[str]:
     """The HTML of each line of a file, without line ends."""
-    lines = text.splitlines() if "\f" not in text else text.split("\n")
+    lines = text.removesuffix("\n").split("\n") if text else []
     marks: list[list[tuple[int, int, str]]] = [[] for _ in lines]
     try:
         for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):

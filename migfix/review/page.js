@@ -63,7 +63,7 @@
   function command() {
     const found = chosen(), all = cards.filter(box);
     const parts = ["migfix", "apply", ...data.arguments];
-    if (found.length < all.length) for (const card of found) parts.push("--only", card.dataset.place);
+    if (data.narrowed || found.length < all.length) for (const card of found) parts.push("--only", card.dataset.place);
     if (found.some((card) => card.dataset.risk === "unsafe") && !parts.includes("--unsafe-fixes")) parts.push("--unsafe-fixes");
     return found.length ? parts.map(quote).join(" ") : "";
   }
@@ -77,7 +77,7 @@
       const found = data.patches[path][lines.sort((a, b) => a - b).join(",")];
       if (!found || !found.text) { missing = path; continue; }
       parts.push(found.text);
-      if (found.helper && data.helpers[path]) helpers.add(data.helpers[path]);
+      if (found.helper) helpers.add(data.helpers[found.helper]);
     }
     at("note").textContent = missing
       ? missing + ": for a part of its loops there is no patch here; the command does it" : "";

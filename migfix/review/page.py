@@ -42,13 +42,15 @@ _GAINS = {
 @dataclass(frozen=True, slots=True)
 class Review:
     """What the page is made of: the outcomes with what becomes of each loop alone, the texts of their files,
-    the folder that patches start from, and the arguments of ``migfix apply`` that would do all of it.
+    the folder that patches start from, and the arguments of ``migfix apply`` that would do all of it, or more where
+    the outcomes are ``narrowed`` to some files or loops.
     """
 
     outcomes: Sequence[FileOutcome]
     files: Files
     root: Path
     arguments: Sequence[str]
+    narrowed: bool = False
 
 
 def render(review: Review) -> str:
@@ -224,29 +226,36 @@ def _facts(outcome: FileOutcome, loop: LoopOutcome) -> str:
 
 def _data(review: Review) -> dict[str, Any]:
     """The patches of each file by the lines of the loops that they rewrite, and that of each helper."""
+    changing = [each for each in review.outcomes if each.changed]
+    paths = [edit.path for each in changing for edit in each.edits]
+    prefix = as_diff.prefix_for(paths, review.root, review.files)
     patches: dict[str, dict[str, dict[str, Any]]] = {}
-    helpers: dict[str, str] = {}
-    for outcome in review.outcomes:
-        if not outcome.changed:
-            continue
-        path = outcome.path.as_posix()
-        patches[path] = {
+    helpers: dict[str, str] = {}  # by their own path: many files may need the same
+    for outcome in changing:
+        new = next((edit for edit in outcome.edits if edit.before is None), None)
+        helper = None if new is None else new.path.as_posix()
+        if new is not None and helper is not None and helper not in helpers:
+            helpers[helper] = _patch(new, review, prefix)
+        patches[outcome.path.as_posix()] = {
             ",".join(map(str, each.lines)): {
-                "text": _patch([each.edit], review),
-                "helper": each.needs_helper,
+                "text": _patch(each.edit, review, prefix),
+                "helper": helper if each.needs_helper else None,
             }
             for each in outcome.subsets
         }
-        if outcome.creates is not None:
-            new = [edit for edit in outcome.edits if edit.before is None]
-            helpers[path] = _patch(new, review)
-    return {"arguments": list(review.arguments), "patches": patches, "helpers": helpers}
+    return {
+        "arguments": list(review.arguments),
+        "narrowed": review.narrowed,
+        "patches": patches,
+        "helpers": helpers,
+    }
 
 
-def _patch(edits: Sequence[FileEdit], review: Review) -> str:
+def _patch(edit: FileEdit, review: Review, prefix: str) -> str:
     """A page is text: a file in another encoding has no patch here."""
-    outcomes = [FileOutcome(edit.path, edits=(edit,)) for edit in edits]
+    outcome = FileOutcome(edit.path, edits=(edit,))
     try:
-        return as_diff.render(outcomes, review.files, root=review.root).decode()
+        patch = as_diff.render([outcome], review.files, root=review.root, prefix=prefix)
+        return patch.decode()
     except UnicodeDecodeError:
         return ""

@@ -18,13 +18,17 @@ def table(edit: FileEdit) -> str:
         return ""
     before, after = (Source.of(edit.path, data).plain for data in (edit.before, edit.after))
     left, right = lines_of(before), lines_of(after)
-    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
+    matcher = difflib.SequenceMatcher(None, _lines(before), _lines(after), autojunk=False)
     rows: list[str] = []
     for group in matcher.get_grouped_opcodes(_CONTEXT):
         rows.append('<tr class="gap"><td colspan="4"></td></tr>')
         for kind, first, last, start, end in group:
             rows += _rows(kind, left, right, range(first, last), range(start, end))
     return "".join(rows)
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n")
 
 
 def unchanged(text: str, first: int, last: int) -> str:

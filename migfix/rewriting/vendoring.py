@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -103,9 +104,10 @@ def helper_of_project(module: str, project: Project) -> HelperPlace:
         )
     folder = inside.parent if inside else project.root
     there = project.files.read_if_there(folder / f"{name}.py")
-    if project.files.has(folder / f"{name}.py") and not is_of_migfix(there):
+    file = project.files.has(folder / f"{name}.py") and not is_of_migfix(there)
+    if file or project.files.has(folder / name) or (not package and _is_installed(name)):
         raise SettingsError(
-            f"[tool.migfix] helper is {module!r}, which is a module of the project; "
+            f"[tool.migfix] helper is {module!r}, which is a module there already; "
             "name one that is not there yet"
         )
     if name[0] != "_" and project.holds_migrations(folder):
@@ -114,6 +116,13 @@ def helper_of_project(module: str, project: Project) -> HelperPlace:
             "begin its name with an underscore, or name another package"
         )
     return _free_place(folder, module, name, project.files)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _free_place(folder: Path, module: str, name: str, files: Files) -> HelperPlace:
@@ -126,6 +135,8 @@ def _free_place(folder: Path, module: str, name: str, files: Files) -> HelperPla
     for number in count(1):
         suffix = "" if number == 1 else f"_{number}"
         path = folder / f"{name}{suffix}.py"
+        if files.has(folder / f"{name}{suffix}"):  # a package, which would go before it
+            continue
         if not files.has(path):
             return HelperPlace(f"{module}{suffix}", path, False, helper)
         if is_helper(files.read_if_there(path), files):

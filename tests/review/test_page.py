@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from migfix.cli import app
+from migfix.findings import FileEdit
 from migfix.review.highlight import lines_of
+from migfix.review.sides import table
 from tests import checking
 from tests.processes import ran
 
@@ -205,6 +207,40 @@ def written(project: Path) -> dict[str, str]:
 def test_all_of_it_needs_no_list(project: Path):
     found = in_browser(review(), 'document.getElementById("all").click(); return migfix.command()')
     assert found == "migfix apply shop --database mysql"
+
+
+@in_a_browser
+def test_what_was_not_asked_for_is_never_part_of_the_command(project: Path):
+    only = "shop/migrations/0002_fill.py:11"
+    page = review("--only", only, "--only", "shop/migrations/0002_fill.py:13")
+    script = f"""const box = document.querySelector('article[data-place="{only}"] input');
+    document.getElementById("all").click(); const all = migfix.command();
+    box.checked = false; return [all, migfix.command()];"""
+    command = "migfix apply shop --database mysql --only "
+    other = "shop/migrations/0002_fill.py:13"
+    assert in_browser(page, script) == [f"{command}{only} --only {other}", f"{command}{other}"]
+
+
+@in_a_browser
+@needs_git
+def test_a_patch_where_a_folder_has_the_name_of_its_parent(project: Path, monkeypatch):
+    ran(["git", "init", "-q"], check=True)
+    site = project / "shop"
+    (site / "shop").mkdir()
+    shutil.move(site / "migrations", site / "shop" / "migrations")
+    shutil.copytree(site / "shop", site / "more")
+    monkeypatch.chdir(site)
+    assert CliRunner().invoke(app, ["review", ".", "--database", "mysql"]).exit_code == 0
+    patch = in_browser(Path("migfix-review.html").read_text(), "return migfix.patch()")
+    Path("migfix.patch").write_text(patch)
+    ran(["git", "apply", "--check", "migfix.patch"], check=True)
+
+
+def test_rows_of_both_sides_belong_together():
+    before = b"a = 1\n\x0c\nb = 2\nc = 3\n"
+    rows = table(FileEdit(Path("x.py"), before, before.replace(b"c = 3", b"c = 4")))
+    changed = re.findall(r'class="(?:old|new)"><pre>(.*?)</pre>', rows)
+    assert [re.sub("<.*?>", "", each) for each in changed] == ["c = 3", "c = 4"]
 
 
 @pytest.mark.parametrize(

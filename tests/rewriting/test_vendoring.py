@@ -120,6 +120,11 @@ SHARED = ("site1._migfix", "site1/_migfix.py")
             ("site1._migfix_2", "site1/_migfix_2.py"),
             id="an older one",
         ),
+        pytest.param(
+            {**APP, **SITE, **packages("site1/_migfix")},
+            ("site1._migfix_2", "site1/_migfix_2.py"),
+            id="a package of its name",
+        ),
     ],
 )
 def test_the_place_of_the_helper(files, expected, tmp_path):
