@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,24 +26,25 @@ ANSWERS = {
 def chosen(
     outcomes: Sequence[FileOutcome],
     show: Callable[[FileOutcome, LoopOutcome], None],
-    ask: Callable[[], str],
+    ask: Callable[[int, int], str],
     say: Callable[[str], None],
 ) -> frozenset[Place]:
     """The loops that the user wants to be rewritten.
 
-    ``show`` prints what would become of one, ``ask`` takes an answer, and ends with ``EOFError`` where
+    ``show`` prints what would become of one, ``ask``, told which of how many it is, takes an answer, and ends with ``EOFError`` where
     there is nobody to give one: that leaves all that are left.
     """
     found: set[Place] = set()
     files: set[Path] = set()
     codes: set[tuple[str, ...]] = set()
-    for outcome, loop in _offered(outcomes):
+    offered = [*_offered(outcomes)]
+    for number, (outcome, loop) in enumerate(offered, 1):
         place = (Path(os.path.abspath(outcome.path)), loop.line)
         if outcome.path in files or loop.codes in codes:
             found.add(place)
             continue
         show(outcome, loop)
-        answer = _answer(ask, say)
+        answer = _answer(partial(ask, number, len(offered)), say)
         if answer == "q":
             break
         if answer in {"y", "f", "c"}:

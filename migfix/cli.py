@@ -39,7 +39,7 @@ from migfix.options import (
 )
 from migfix.printing import write
 from migfix.quoting import quoted
-from migfix.selection import EVERY, Selection
+from migfix.selection import EVERY, Selection, loop_at
 from migfix.settings import (
     ExitCode,
     SettingsError,
@@ -169,7 +169,12 @@ def apply(
         options = _narrowed(options)
     if options.reads_stdin:
         return _filter_stdin(options)
-    return _apply(options, prove, allow_dirty=applying.allow_dirty)
+    end = _apply(options, prove, allow_dirty=applying.allow_dirty)
+    if applying.interactive and options.only:
+        _print(
+            f"To repeat it on files as they were: migfix apply {shlex.join(options.repeated())}\n"
+        )
+    return end
 
 
 @app.command()
@@ -328,8 +333,7 @@ def _explanation(what: str, options: Options) -> str:
     outcome = found.get(str(path), FileOutcome(path, error="is no file"))
     if outcome.error is not None:
         raise UsageError(f"{shown(path)}: {outcome.error}")
-    around = [each for each in outcome.loops if each.line <= line <= each.end_line]
-    loop = max(around, key=lambda each: each.line, default=None)
+    loop = loop_at(line, outcome.loops)
     if loop is None:
         raise UsageError(f"{shown(path)}:{line} is in no loop over rows that a RunPython reaches")
     data = options.files.read_if_there(path)
@@ -426,8 +430,8 @@ def _narrowed(options: Options) -> Options:
         one = replace(outcome, loops=(loop,), edits=(loop.alone,), assumed=None)
         _print(as_diff.render([one], options.files, root=Path.cwd(), color=_colored(options.color)))
 
-    def ask() -> str:
-        write(sys.stdout, b"Rewrite this loop [y,n,f,c,q,?]? ")
+    def ask(number: int, total: int) -> str:
+        write(sys.stdout, f"[{number}/{total}] Rewrite this loop [y,n,f,c,q,?]? ".encode())
         answer = sys.stdin.readline()
         if not answer:
             raise EOFError
@@ -435,10 +439,7 @@ def _narrowed(options: Options) -> Options:
 
     found = sorted(chosen(_looked_at(options, each=True), show, ask, _print))
     places = [f"{from_here(path)}:{line}" for path, line in found]
-    narrowed = replace(options, only=places)
-    if places:
-        _print(f"\nThe same again: migfix apply {shlex.join(narrowed.repeated())}\n")
-    return narrowed
+    return replace(options, only=places)
 
 
 def _refuse_unsaved(outcomes: list[FileOutcome], options: Options) -> None:
@@ -562,13 +563,14 @@ def _changed(paths: Sequence[Path], settings: Settings, options: Options) -> fro
 
 
 def _refuse_unknown(options: Options, found: Mapping[str, FileOutcome]) -> None:
-    """Raises ``UsageError`` where ``--only`` names a line without a loop."""
+    """Raises ``UsageError`` where ``--only`` names a line outside of every loop."""
     for path, line in sorted(options.chosen or ()):
         outcome = found.get(str(path))
-        lines = [loop.line for loop in outcome.loops] if outcome else []
-        if line not in lines and not (outcome and outcome.error):
-            there = f"; there are loops in lines {', '.join(map(str, lines))}" if lines else ""
-            raise UsageError(f"--only: {shown(path)}:{line} is no loop over rows of PATH{there}")
+        loops = outcome.loops if outcome else ()
+        if loop_at(line, loops) is None and not (outcome and outcome.error):
+            lines = ", ".join(str(loop.line) for loop in loops)
+            there = f"; it has loops in lines {lines}" if lines else ""
+            raise UsageError(f"--only: {shown(path)}:{line} is in no loop over rows{there}")
 
 
 def _run_source(
@@ -634,7 +636,27 @@ def _rendered(outcomes: list[FileOutcome], options: Options, reporting: Reportin
     if reporting.format is OutputFormat.TEXT:
         return _text(outcomes, options, applied=False)
     report = importlib.import_module(f"migfix.reports.as_{reporting.format.value}")
-    return str(report.render(outcomes))
+    return str(report.render(_from_top(outcomes, reporting.format)))
+
+
+# Where the platform that reads a format thinks that paths begin.
+_TOPS = {
+    OutputFormat.GITHUB: "GITHUB_WORKSPACE",
+    OutputFormat.SARIF: "GITHUB_WORKSPACE",
+    OutputFormat.GITLAB: "CI_PROJECT_DIR",
+}
+
+
+def _from_top(outcomes: list[FileOutcome], output_format: OutputFormat) -> list[FileOutcome]:
+    """The outcomes with paths as the platform writes them, where the run is in a folder of its checkout."""
+    top = os.environ.get(_TOPS.get(output_format, ""), "")
+    if not top:
+        return outcomes
+    paths = [os.path.relpath(each.path, top) for each in outcomes]
+    return [
+        each if path.startswith(os.pardir) else replace(each, path=Path(path))
+        for each, path in zip(outcomes, paths, strict=True)
+    ]
 
 
 def _put(path: str | None, text: bytes) -> None:

@@ -123,7 +123,7 @@ def detect(project: Project) -> Detected:
     else:
         names = named | named_files.drivers()
         saying = "says" if names == named else "and the drivers among the requirements say"
-        return Detected(names, f"{own[0].relative_to(root).as_posix()} {saying}")
+        return Detected(names, f"{project.shown(own[0])} {saying}")
     return Detected((named | ALL_BUT_ORACLE | named_files.drivers()) - IN_DOUBT, why)
 
 
@@ -239,7 +239,7 @@ class _Settings:
 
     @property
     def _shown(self) -> str:
-        return self.file.relative_to(self.project.root).as_posix()
+        return self.project.project.shown(self.file)
 
     def _of_assignment(self, target: ast.expr, value: ast.expr) -> Databases:
         keys = _keys_into_databases(target)

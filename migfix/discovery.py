@@ -173,6 +173,14 @@ class Project:
         rules = None if self.whole else rules_above(self.root, self.files)
         return _walk(self.root, self.files, rules, skipped=skipped, packages=True)
 
+    def shown(self, path: Path) -> str:
+        """The name of a file of the project for people: from the working folder, if the project is in there, else from
+        its top.
+        """
+        here = Path.cwd()
+        top = here if self.root.is_relative_to(here) else self.root
+        return path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+
     @cached_property
     def own_code(self) -> tuple[Path, ...]:
         """The Python files of the project that belong to no test."""

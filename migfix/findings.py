@@ -343,6 +343,14 @@ class Assumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about a line of a file that is no loop."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subset:
     """The file with some of its loops rewritten, by the lines of their ``for``; whether it imports the helper then."""
 
@@ -359,7 +367,7 @@ class FileOutcome:
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
     the run only checks, and when ``error`` is set. ``creates`` is the file of the helper where the rewritten
     file needs one that is not there yet. ``assumed`` is None where the user said which databases. ``remarks`` are
-    sentences about the file itself. ``subsets`` are there where each loop is looked at by itself: each one alone, all
+    about its comments. ``subsets`` are there where each loop is looked at by itself: each one alone, all
     together and, of few loops, every other choice. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops.
     """
@@ -373,7 +381,7 @@ class FileOutcome:
     debug_setting: str | None = None
     creates: Path | None = None
     assumed: Assumed | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     subsets: tuple[Subset, ...] = ()
 
     @property

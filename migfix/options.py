@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -363,9 +364,10 @@ def number_of_jobs(value: str) -> int:
 
 
 def place_of(named: str, said_at: str) -> Place:
-    """The absolute path and the line of ``PATH:LINE``. Raises ``UsageError``."""
-    path, _, line = named.rpartition(":")
-    if not path or not (line.isascii() and line.isdecimal()):
+    """The absolute path and the line of ``PATH:LINE``, perhaps with ``:COLUMN``. Raises ``UsageError``."""
+    found = re.fullmatch(r"(.+?):(\d+)(?::\d+)?:?", named, re.ASCII | re.DOTALL)
+    path, line = (found[1], found[2]) if found else ("", "")
+    if not path:
         raise UsageError(
             f"{said_at}: {named!r} is not PATH:LINE, like shop/migrations/0007_fill.py:23"
         )

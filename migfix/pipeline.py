@@ -9,7 +9,7 @@ import ast
 import multiprocessing
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from migfix.codemod import Codemod
 from migfix.discovery import Project, discover
 from migfix.facts.loop import Loop, Surroundings, loops_at
 from migfix.files import Files, Seen, Unreadable
-from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Subset
+from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Remark, Subset
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.reading.module import Module
 from migfix.reading.names import Names
@@ -218,10 +218,9 @@ class Engine:
             if named
             else helper_place(source.path.parent, facts.project)
         )
-        planned = [
-            self._kept(each, source.path)
-            for each in self._planned(module, worlds, Names(module, place.module), facts)
-        ]
+        found = self._planned(module, worlds, Names(module, place.module), facts)
+        meant = self.selection.meant(source.path, [each.outcome for each in found])
+        planned = [self._kept(each, source.path, meant) for each in found]
         edits: tuple[FileEdit, ...] = ()
         subsets: tuple[Subset, ...] = ()
         if any(each.rewrites for each in planned):
@@ -243,8 +242,8 @@ class Engine:
             creates=next((_as_written(path, source.path) for path in new), None),
         )
 
-    def _kept(self, planned: PlannedLoop, path: Path) -> PlannedLoop:
-        refused = self.selection.why_not(path, planned.outcome.line)
+    def _kept(self, planned: PlannedLoop, path: Path, meant: Collection[int]) -> PlannedLoop:
+        refused = self.selection.why_not(path, planned.outcome.line, meant)
         return planned if refused is None or not planned.rewrites else planned.left(*refused)
 
     def _planned(
@@ -267,16 +266,16 @@ class Engine:
         )
         return sorted(filter(None, planned), key=lambda p: (p.outcome.line, p.outcome.column))
 
-    def _remarks(self, source: Source, planned: Sequence[PlannedLoop]) -> tuple[str, ...]:
+    def _remarks(self, source: Source, planned: Sequence[PlannedLoop]) -> tuple[Remark, ...]:
         """Comments that name no codemod, or that keep none away which would do something."""
-        found: list[str] = []
+        found: list[Remark] = []
         for each in ignores_in(source):
             met = (p for p in planned if each in ignores_of(p.loop.node, source))
             used = any(each.codes & p.suppressed for p in met)
             if each.wrong:
-                found.append(f"line {each.line}: {each.wrong}")
+                found.append(Remark(each.line, each.wrong))
             elif not used and each.codes <= self.settings.codes_for(source.path):
-                found.append(f"line {each.line}: the comment keeps nothing from being rewritten")
+                found.append(Remark(each.line, "the comment keeps nothing from being rewritten"))
         return tuple(found)
 
     def _assumed(self, path: Path, facts: ProjectFacts) -> Assumed | None:
@@ -334,7 +333,8 @@ class Engine:
             if p.rewrites
         }
         try:
-            return rewritten(source, loops, style_of(source.path, self.files), place.module), ""
+            style = style_of(source.path, self.files)
+            return rewritten(source, loops, style, place.module, place.own), ""
         except SettingsError:
             raise
         except RewriteError as error:

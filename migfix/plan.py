@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -134,14 +134,14 @@ def plan(
         if decision is not None and is_ignored(first.node, code, first.source):
             if isinstance(decision, Rewrite):
                 suppressed.add(code)
-            decisions[code] = Refusal(Reason.SUPPRESSED, "suppressed by # migfix: ignore")
+            decisions[code] = Refusal(Reason.SUPPRESSED, "a comment keeps migfix away")
     decisions = {code: None if _is_spare(d) else d for code, d in decisions.items()}
     if not everywhere:
         decisions = {code: _withheld(decision) for code, decision in decisions.items()}
     decisions = _with_what_they_need(decisions, policy)
     accepted = _without_needless(_composed(decisions, policy), first)
     composed = sorted(accepted.values(), key=lambda rewrite: _COMPOSITION.index(rewrite.part))
-    outcome = _outcome(first, decisions, accepted, part_of)
+    outcome = _outcome(first, decisions, accepted, part_of, suppressed)
     return PlannedLoop(first, tuple(composed), outcome, frozenset(suppressed))
 
 
@@ -240,9 +240,13 @@ def _outcome(
     decisions: dict[str, Decision],
     accepted: dict[str, Rewrite],
     part_of: Mapping[str, Part],
+    suppressed: Set[str],
 ) -> LoopOutcome:
     rewrites = [accepted[code] for code in sorted(accepted)]
     refusals = list(_not_applied(decisions, accepted, part_of))
+    if suppressed and not rewrites:
+        codes = ", ".join(sorted(suppressed))
+        refusals = [Refusal(Reason.SUPPRESSED, f"a comment keeps {codes} away")]
     outcome = _kind(rewrites)
     caveats = [caveat for rewrite in rewrites for caveat in rewrite.caveats]
     withheld = [d for c, d in decisions.items() if isinstance(d, Rewrite) and c not in accepted]
@@ -321,8 +325,10 @@ def _not_applied(
 def _why_left(refusals: Sequence[Refusal]) -> str:
     if not refusals:
         return "no selected codemod has anything to do here"
-    by_reason = {refusal.reason: refusal.message for refusal in reversed(refusals)}
-    return _sentence(list(reversed(by_reason.values())))
+    by_reason: dict[Reason, str] = {}
+    for refusal in refusals:
+        by_reason.setdefault(refusal.reason, refusal.message)
+    return _sentence(list(by_reason.values()))
 
 
 def _offer(withheld: Sequence[Rewrite]) -> str | None:

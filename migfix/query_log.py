@@ -25,7 +25,7 @@ def debug_setting(project: Project) -> str | None:
     """
     for path in _settings(project):
         if (line := _line_in(project.files.read_if_there(path))) is not None:
-            return f"{_shown(path, project.root)}:{line}"
+            return f"{project.shown(path)}:{line}"
     return None
 
 
@@ -57,7 +57,3 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[int, ast.expr]]:
                 target=ast.Name(id="DEBUG"), value=ast.expr() as value
             ):
                 yield node.lineno, value
-
-
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -128,7 +128,7 @@ class _File:
 
     def __init__(self, path: Path, project: Project) -> None:
         self.path = path
-        self.shown = path.relative_to(project.root).as_posix()
+        self.shown = project.shown(path)
         data = project.files.read(path)
         self.is_unreadable = isinstance(data, Unreadable)
         self.data = b"" if isinstance(data, Unreadable) else data

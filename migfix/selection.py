@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migfix.findings import Reason
+from migfix.findings import LoopOutcome, Reason
 
 Place = tuple[Path, int]
 """The file of a loop and the line of its ``for``."""
@@ -26,13 +26,26 @@ class Selection:
     apart: bool = False
     files: frozenset[Path] | None = None
 
-    def why_not(self, path: Path, line: int) -> tuple[str, Reason] | None:
+    def meant(self, path: Path, loops: Iterable[LoopOutcome]) -> frozenset[int]:
+        """The lines of those loops of a file that ``only`` names, by any of their own lines."""
+        known = [*loops]
+        here = Path(os.path.abspath(path))
+        lines = [line for place, line in self.only or () if place == here]
+        return frozenset(loop.line for line in lines if (loop := loop_at(line, known)) is not None)
+
+    def why_not(self, path: Path, line: int, meant: Collection[int]) -> tuple[str, Reason] | None:
         """Why this loop is to stay as it is; None where it may be rewritten."""
         if (why := self.dropped.get((path, line))) is not None:
             return why, Reason.NOT_VERIFIED
-        if self.only is not None and (Path(os.path.abspath(path)), line) not in self.only:
+        if self.only is not None and line not in meant:
             return "it is not among the loops that --only names", Reason.NOT_CHOSEN
         return None
 
 
 EVERY = Selection()
+
+
+def loop_at(line: int, loops: Iterable[LoopOutcome]) -> LoopOutcome | None:
+    """The innermost loop around the line."""
+    around = [each for each in loops if each.line <= line <= each.end_line]
+    return max(around, key=lambda each: each.line, default=None)

@@ -47,9 +47,12 @@ def test_what_the_answers_mean(answers: str, asked: str, found: str, tmp_path, m
     monkeypatch.chdir(tmp_path)
     given: Iterator[str] = iter(answers.split())
     shown: list[str] = []
+    numbers: list[int] = []
     said: list[str] = []
 
-    def ask() -> str:
+    def ask(number: int, total: int) -> str:
+        numbers.append(number)
+        assert total == 5
         try:
             return next(given)
         except StopIteration:
@@ -60,6 +63,7 @@ def test_what_the_answers_mean(answers: str, asked: str, found: str, tmp_path, m
 
     places = chosen(OUTCOMES, show, ask, said.append)
     assert shown == asked.split()
+    assert numbers == sorted(numbers)
     assert sorted(f"{path.stem}{line}" for path, line in places) == found.split()
     assert all(path.is_absolute() for path, _ in places)
     assert bool(said) == ("?" in answers)
@@ -89,23 +93,26 @@ def apply(*arguments: str, answers: str = "") -> str:
 
 def test_what_is_chosen_is_written_and_can_be_repeated(file: Path):
     text = apply("-i", "--select", "MF203", "--database", "mysql", answers="n\ny\n")
-    assert text.count("Rewrite this loop [y,n,f,c,q,?]? ") == 2
+    assert "[1/2] Rewrite this loop [y,n,f,c,q,?]? " in text
+    assert "[2/2] Rewrite this loop [y,n,f,c,q,?]? " in text
+    assert "\n1 loop stays as nobody chose otherwise (-v tells which).\n" in text
     assert "\n+    for post in stream(Post.objects.all()):\n" in text
     again = (
-        "The same again: migfix apply shop --only shop/migrations/0002_fill.py:13 "
+        "To repeat it on files as they were: migfix apply shop --only shop/migrations/0002_fill.py:13 "
         "--select MF203 --database mysql\n"
     )
     assert again in text
     written = file.read_text()
     assert written.count("stream(Post") == 1
     file.write_text(FILL)
-    apply(*again.split()[6:])
+    assert text.endswith(again)
+    apply(*again.partition("apply shop ")[2].split())
     assert file.read_text() == written
 
 
 def test_nothing_chosen_is_nothing_written(file: Path):
     text = apply("-i", answers="q\n")
-    assert "The same again" not in text
+    assert "To repeat it" not in text
     assert file.read_text() == FILL
 
 

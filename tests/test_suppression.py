@@ -36,8 +36,8 @@ def loop(header: str = "", body: str = "", above: str = "") -> str:
         (loop(), BOTH),
         (loop(header="  # migfix: ignore"), ()),
         (loop(header="  # noqa  # MigFix:ignore because"), ()),
-        (loop(header="  # migfix: ignore[MF2]"), ()),
         (loop(header="  # migfix: ignore[mf201]"), ("MF203",)),
+        (loop(header="  # migfix: ignore[MF2]"), ()),
         (loop(header="  # migfix: ignore[load-only-used-fields, MF301]"), ("MF203",)),
         (loop(header="  # migfix: ignore[]"), BOTH),
         (loop(above="# migfix: ignore[MF203] why\n"), ("MF201",)),
@@ -58,6 +58,7 @@ def test_what_a_comment_keeps_away(text, codes, tmp_path):
     assert found.codes == codes
     if not codes:
         assert found.blocked_by == "suppressed"
+        assert found.reason == "a comment keeps MF201, MF203 away"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,9 @@ def test_what_a_comment_keeps_away(text, codes, tmp_path):
 )
 def test_a_comment_that_means_nothing_is_reported(text, remark, tmp_path):
     select = BOTH if "MF301" in text or "ignore[MF2" in text else tuple(known_codes())
-    remarks = looked_at(tmp_path, text, select).remarks
+    remarks = [
+        f"line {each.line}: {each.text}" for each in looked_at(tmp_path, text, select).remarks
+    ]
     assert [remark in each for each in remarks] == [True] if remark else not remarks, remarks
 
 

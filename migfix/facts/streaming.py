@@ -441,8 +441,7 @@ def streams_already(loop: Loop) -> Refusal:
         return Refusal(Reason.ALREADY_STREAMS, "the loop streams already")
     return Refusal(
         Reason.ALREADY_STREAMS,
-        "the loop streams already, but not on MySQL and MariaDB: where it runs on these, say so with "
-        "--database and it gets the helper",
+        "the loop streams already, but not on MySQL and MariaDB (--database says whether it runs there)",
     )
 
 

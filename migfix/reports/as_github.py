@@ -5,15 +5,19 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from migfix.quoting import quoted
-from migfix.reports.told import summary
+from migfix.reports.told import quiet_reason, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migfix.findings import FileOutcome, LoopOutcome
+
+
+_PLACE = re.compile(r"line (\d+)(?:, column (\d+))?: ")
 
 
 def render(outcomes: Sequence[FileOutcome]) -> str:
@@ -40,9 +44,14 @@ def table(outcomes: Sequence[FileOutcome]) -> str:
 def _of_file(outcome: FileOutcome) -> Iterator[str]:
     path = _value(outcome.path.as_posix())
     if outcome.error is not None:
-        yield f"::error file={path},title=migfix::{_text(outcome.error)}"
+        found = _PLACE.match(outcome.error)
+        line = f",line={found[1]}" if found else ""
+        column = f",col={found[2]}" if found and found[2] else ""
+        yield f"::error file={path}{line}{column},title=migfix::{_text(outcome.error)}"
         return
-    for loop in outcome.loops:
+    for remark in outcome.remarks:
+        yield f"::warning file={path},line={remark.line},title=migfix comment::{_text(remark.text)}"
+    for loop in (each for each in outcome.loops if quiet_reason(each) is None):
         level, title = ("warning", " ".join(loop.codes)) if loop.changed else ("notice", "left")
         place = f"file={path},line={loop.line},endLine={loop.end_line},col={loop.column}"
         yield f"::{level} {place},title=migfix {title}::{_text(_message(loop))}"

@@ -54,7 +54,7 @@ def _file(outcome: FileOutcome) -> dict[str, Any]:
         "error": outcome.error,
         "changed": outcome.changed,
         "creates": [outcome.creates.as_posix()] if outcome.changed and outcome.creates else [],
-        "remarks": list(outcome.remarks),
+        "remarks": [asdict(each) for each in outcome.remarks],
         "loops": [_loop(loop) for loop in outcome.loops],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from migfix.reports.replacements import Replacement, replacements
+from migfix.reports.replacements import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,20 +42,21 @@ def render(outcomes: Sequence[FileOutcome]) -> str:
 
 
 def _diagnostic(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
-    start = {"line": loop.line, "column": loop.column}
-    diagnostic = {
+    """With a suggestion for all of its lines at once, as a reviewer can commit but one.
+
+    None where the rewritten loop would import a helper that is not there yet.
+    """
+    start, end = {"line": loop.line, "column": loop.column}, {"line": loop.end_line}
+    diagnostic: dict[str, Any] = {
         "message": loop.reason,
-        "location": {
-            "path": outcome.path.as_posix(),
-            "range": {"start": start, "end": {"line": loop.end_line}},
-        },
         "severity": "WARNING" if loop.changed else "INFO",
         "code": {"value": " ".join(loop.codes) or loop.blocked_by or "left"},
     }
-    suggestions = [_suggestion(each) for each in replacements(loop.alone)]
-    return {**diagnostic, "suggestions": suggestions} if suggestions else diagnostic
-
-
-def _suggestion(each: Replacement) -> dict[str, Any]:
-    start, end = {"line": each.line, "column": 1}, {"line": each.end_line, "column": 1}
-    return {"range": {"start": start, "end": end}, "text": each.text}
+    alone = next((each for each in outcome.subsets if each.lines == (loop.line,)), None)
+    if alone is not None and alone.needs_helper and outcome.creates is not None:
+        diagnostic["message"] += f"; needs {outcome.creates.as_posix()}, which migfix apply writes"
+    elif alone is not None and (whole := together(alone.edit)) is not None:
+        start, end = {"line": whole.line, "column": 1}, {"line": whole.end_line, "column": 1}
+        diagnostic["suggestions"] = [{"range": {"start": start, "end": end}, "text": whole.text}]
+    location = {"path": outcome.path.as_posix(), "range": {"start": start, "end": end}}
+    return {**diagnostic, "location": location}

@@ -74,7 +74,13 @@ def _result(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
             "offer": loop.offer,
         },
     }
-    if found := replacements(loop.alone):
+    alone = next((each for each in outcome.subsets if each.lines == (loop.line,)), None)
+    missing = alone is not None and alone.needs_helper and outcome.creates is not None
+    if missing and outcome.creates is not None:
+        result["message"][
+            "text"
+        ] += f"; needs {outcome.creates.as_posix()}, which migfix apply writes"
+    if alone is not None and not missing and (found := replacements(alone.edit)):
         result["fixes"] = [
             {
                 "description": {"text": loop.reason},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from migfix.findings import FileOutcome, LoopOutcome
 from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
-from migfix.reports.told import first_line, further_lines, summary
+from migfix.reports.told import first_line, further_lines, quiet_reason, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,14 +70,18 @@ def _left_alone(outcomes: Sequence[FileOutcome], report: _Report) -> list[str]:
         line
         for outcome in outcomes
         for loop in outcome.loops
-        if outcome.error is None and not loop.changed
+        if outcome.error is None and not loop.changed and (report.verbose or not quiet_reason(loop))
         for line in report.loop(outcome, loop, "left:", Color.YELLOW)
     ]
     return ["Left alone:", *lines] if lines else []
 
 
 def _remarks(outcomes: Iterable[FileOutcome], report: _Report) -> list[str]:
-    return [f"{report.path(each)}: {quoted(said)}" for each in outcomes for said in each.remarks]
+    return [
+        f"{report.path(each)}:{said.line}:1: comment: {quoted(said.text)}"
+        for each in outcomes
+        for said in each.remarks
+    ]
 
 
 def _joined(blocks: Iterable[Sequence[str]], separator: str) -> str:

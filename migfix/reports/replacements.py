@@ -34,6 +34,19 @@ def replacements(edit: FileEdit | None) -> tuple[Replacement, ...]:
     return tuple(_between(split_lines(before), split_lines(after)))
 
 
+def together(edit: FileEdit) -> Replacement | None:
+    """One that does it all, with the lines in between; None where nothing changes."""
+    found = replacements(edit)
+    if not found or edit.before is None:
+        return None
+    lines = split_lines(Source.of(edit.path, edit.before).text)
+    text, at = "", found[0].line
+    for each in found:
+        text += "".join(lines[at - 1 : each.line - 1]) + each.text
+        at = each.end_line
+    return Replacement(found[0].line, at, text)
+
+
 def _between(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for kind, first, last, start, end in matcher.get_opcodes():

@@ -6,7 +6,15 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from migfix.findings import Applicability, Assumed, FileOutcome, LoopOutcome, Verdict, Verified
+from migfix.findings import (
+    Applicability,
+    Assumed,
+    FileOutcome,
+    LoopOutcome,
+    Reason,
+    Verdict,
+    Verified,
+)
 from migfix.quoting import quoted
 
 if TYPE_CHECKING:
@@ -81,8 +89,10 @@ def summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
     else:
         yield f"Nothing to rewrite in {count(len(sound), 'file')}."
     yield from created(sound, "Created" if applied else "apply creates")
-    if changed < len(loops):
-        yield f"Left {count(len(loops) - changed, 'loop')} alone{_reasons(loops)}."
+    if left := [loop for loop in loops if not loop.changed and quiet_reason(loop) is None]:
+        yield f"Left {count(len(left), 'loop')} alone{_reasons(left)}."
+    for why, number in Counter(filter(None, map(quiet_reason, loops))).items():
+        yield f"{count(number, 'loop')} {why.format('s' if number == 1 else '')} (-v tells which)."
     if offers:
         yield f"{offers} more with --unsafe-fixes."
     if failed:
@@ -91,6 +101,17 @@ def summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
         yield from databases(sound)
     if not applied:
         yield from _logged(sound)
+
+
+def quiet_reason(loop: LoopOutcome) -> str | None:
+    """Why a loop that is left is only counted; None for one whose reason people want to know."""
+    if loop.changed:
+        return None
+    if loop.blocked_by == Reason.SUPPRESSED.value:
+        return "stay{} as comments say"
+    if loop.blocked_by == Reason.NOT_CHOSEN.value:
+        return "stay{} as nobody chose otherwise"
+    return "stream{} already" if loop.already_streams else None
 
 
 def _logged(outcomes: Iterable[FileOutcome]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import libcst as cst
@@ -83,16 +83,21 @@ class LoopEdits:
 
 
 def rewritten(
-    source: Source, loops: Mapping[ast.For, LoopEdits], style: Style, helper: str
+    source: Source,
+    loops: Mapping[ast.For, LoopEdits],
+    style: Style,
+    helper: str,
+    own: Collection[str] = (),
 ) -> bytes:
     """The file's new bytes. Raises ``RewriteError`` when they cannot be trusted.
 
-    ``helper`` is the module from which the file would import the helper's functions.
+    ``helper`` is the module from which the file would import the helper's functions, ``own`` are the top packages
+    of the project.
     """
     text = _with_edits(source, loops, style)
     rewrites = [rewrite for each in loops.values() for rewrite in each.rewrites]
     imports = dict.fromkeys(import_ for rewrite in rewrites for import_ in rewrite.imports)
-    text = with_imports(text, imports, style)
+    text = with_imports(text, imports, style, own)
     check(source, text, loops.keys(), imports, helper)
     return source.encoded(with_line_ends(text, source))
 

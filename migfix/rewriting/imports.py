@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from migfix.rewriting.formatting import formatted
@@ -12,14 +12,22 @@ from migfix.settings import Style
 from migfix.source import comments_in, logical_lines, parsed, split_lines
 
 
-def with_imports(text: str, needed: Iterable[tuple[str, str]], style: Style) -> str:
-    """``text`` with ``from module import name`` for every ``(module, name)`` that it lacks."""
+def with_imports(
+    text: str,
+    needed: Iterable[tuple[str, str]],
+    style: Style,
+    own: Collection[str] = (),
+) -> str:
+    """``text`` with ``from module import name`` for every ``(module, name)`` that it lacks.
+
+    ``own`` are the top packages of the project, whose imports stand below those of others.
+    """
     for module, name in needed:
-        text = _with_import(text, module, name, style)
+        text = _with_import(text, module, name, style, own)
     return text
 
 
-def _with_import(text: str, module: str, name: str, style: Style) -> str:
+def _with_import(text: str, module: str, name: str, style: Style, own: Collection[str]) -> str:
     lines = split_lines(text)
     rows = list(logical_lines(text))
     header = _header(parsed(text), rows)
@@ -30,7 +38,7 @@ def _with_import(text: str, module: str, name: str, style: Style) -> str:
         if header.is_alone(same) and not comments_in("".join(lines[first:last])):
             new = _statement(module, _merged(same, name), style)
             return "".join([*lines[:first], new, *lines[last:]])
-    at, before, after = _place(header, module, lines)
+    at, before, after = _place(header, module, lines, own)
     new = _statement(module, [name], style)
     blank_before = "\n" if before else ""
     blank_after = "\n" if after else ""
@@ -91,7 +99,9 @@ def _statement(module: str, names: list[str], style: Style) -> str:
     return formatted(f"from {module} import {', '.join(names)}", style, 0)
 
 
-def _place(header: _Header, module: str, lines: Sequence[str]) -> tuple[int, bool, bool]:
+def _place(
+    header: _Header, module: str, lines: Sequence[str], own: Collection[str]
+) -> tuple[int, bool, bool]:
     """The line to insert at, and whether a blank line goes before and after it."""
     imports = header.imports
     if not imports:
@@ -115,7 +125,7 @@ def _place(header: _Header, module: str, lines: Sequence[str]) -> tuple[int, boo
         return header.lines_of(family[0])[0], False, False
     last = next((s for s in reversed(visible) if s not in relative), imports[-1])
     end = header.lines_of(last)[1]
-    apart = not _is_installed(package) and _is_installed(_package(last))
+    apart = not _is_installed(package, own) and _is_installed(_package(last), own)
     followed = apart and end < len(lines) and bool(lines[end].strip())
     return end, apart, followed
 
@@ -126,9 +136,10 @@ def _package(statement: ast.Import | ast.ImportFrom) -> str:
     return (named or "").partition(".")[0]
 
 
-def _is_installed(package: str) -> bool:
-    """Is it of Python or Django, whose imports stand above those of the project's own code?"""
-    return package == "django" or package in sys.stdlib_module_names
+def _is_installed(package: str, own: Collection[str]) -> bool:
+    """Is it of others, whose imports stand above those of the project's own code?"""
+    known = package == "django" or package in sys.stdlib_module_names
+    return known or (bool(own) and package not in own)
 
 
 def _top(header: _Header, lines: Sequence[str]) -> tuple[int, bool, bool]:

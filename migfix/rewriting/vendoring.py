@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -23,12 +23,13 @@ from migfix.settings import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class HelperPlace:
-    """The module as a migration imports it, and its file."""
+    """The module as a migration imports it, and its file; ``own`` are the top packages beside that of the module."""
 
     module: str
     path: Path
     present: bool
     content: bytes = field(repr=False)
+    own: frozenset[str] = frozenset()
 
     def edit(self) -> FileEdit | None:
         """What to write before the migration; None where the helper is there already."""
@@ -52,7 +53,10 @@ def helper_place(folder: Path, project: Project) -> HelperPlace:
     package = None if beside.present else _package_for_all(folder, project)
     if package is None:
         return beside
-    return _free_place(package, f"{package.name}._migfix", "_migfix", project.files)
+    found = _free_place(package, f"{package.name}._migfix", "_migfix", project.files)
+    beside_it = project.files.listing(project.root)
+    modules = (name.removesuffix(".py") for name in beside_it.files if name.endswith(".py"))
+    return replace(found, own=frozenset({*beside_it.folders, *modules}))
 
 
 def _package_for_all(folder: Path, project: Project) -> Path | None:

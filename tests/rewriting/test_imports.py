@@ -28,6 +28,10 @@ DJANGO = "from django.db import migrations\n"
             f"{DJANGO}\nfrom site1._migfix import stream\nfrom site1.texts import x\n",
         ),
         (
+            "from elsewhere import x\n",
+            "from elsewhere import x\n\nfrom site1._migfix import stream\n",
+        ),
+        (
             f"{DJANGO}\nfrom shop.texts import x\n",
             f"{DJANGO}\nfrom shop.texts import x\nfrom site1._migfix import stream\n",
         ),
@@ -38,4 +42,4 @@ DJANGO = "from django.db import migrations\n"
     ],
 )
 def test_the_helper_of_a_project(before, after):
-    assert with_imports(before, [("site1._migfix", "stream")], Style()) == after
+    assert with_imports(before, [("site1._migfix", "stream")], Style(), {"site1", "shop"}) == after
