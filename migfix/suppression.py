@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from migfix.settings import SettingsError, codes_of, known_codes
-from migfix.source import Source, comments_at
+from migfix.source import Source, comments_at, shortened
 
+_OURS = re.compile(r"#\s*migfix:", re.IGNORECASE)
+_LOOSE = re.compile(r"\s*\(|\s*:?\s*MF\d", re.IGNORECASE)  # ``ignore(MF203)``, ``ignore MF203``
+_KNOWN = "ignore, ignore[CODES] and ignore-file"
 _COMMENT = re.compile(
     r"#\s*migfix:\s*ignore(?P<file>-file)?(?![\w-])(?:\s*\[(?P<codes>[^\]]*)\])?", re.IGNORECASE
 )
@@ -35,9 +38,7 @@ def ignores_in(source: Source) -> tuple[Ignore, ...]:
     if "migfix:" not in source.text.lower():
         return ()
     return tuple(
-        _read(line, found)
-        for line, comment in comments_at(source.plain)
-        if (found := _COMMENT.search(comment))
+        _read(line, comment) for line, comment in comments_at(source.plain) if _OURS.search(comment)
     )
 
 
@@ -56,7 +57,14 @@ def is_ignored(loop: ast.For, code: str, source: Source) -> bool:
     return any(code in each.codes for each in ignores_of(loop, source))
 
 
-def _read(line: int, found: re.Match[str]) -> Ignore:
+def _read(line: int, comment: str) -> Ignore:
+    found = _COMMENT.search(comment)
+    if found is None:
+        unknown = f"`{shortened(comment)}` means nothing to migfix, which knows {_KNOWN}"
+        return Ignore(line, frozenset(), False, unknown)
+    if found["codes"] is None and _LOOSE.match(comment, found.end()):
+        loose = f"`{shortened(comment)}`: codes stand in brackets, as in ignore[MF203]"
+        return Ignore(line, frozenset(), False, loose)
     whole_file = found["file"] is not None
     if found["codes"] is None:
         return Ignore(line, frozenset(known_codes()), whole_file)

@@ -51,6 +51,8 @@ def loop(header: str = "", body: str = "", above: str = "") -> str:
         (loop(header="  # migfix: ignored"), BOTH),
         (loop(header="  # migfix: ignore-next-line"), BOTH),
         (loop(header="  # migfix: ignore [MF201]"), ("MF203",)),
+        (loop(header="  # migfix: ignore MF201"), BOTH),
+        (loop(header="  # migfix: ignore(MF201)"), BOTH),
     ],
 )
 def test_what_a_comment_keeps_away(text, codes, tmp_path):
@@ -77,6 +79,9 @@ def test_what_a_comment_keeps_away(text, codes, tmp_path):
             "line 11: the comment keeps nothing from being rewritten",
         ),
         (loop(body="  # migfix: ignore"), "line 12: the comment keeps nothing"),
+        (loop(header="  # migfix: ignroe"), "`# migfix: ignroe` means nothing to migfix"),
+        (loop(header="  # migfix: ignore(MF203)"), "codes stand in brackets"),
+        (loop(header="  # migfix:ignore MF203"), "codes stand in brackets"),
         (loop(header="  # migfix: ignore[MF301]"), None),  # which this run does not select
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,20 @@ def _lines(
     if loop.fields:
         yield from _wrapped(f"as of this migration: {', '.join(loop.fields)}")
     yield from databases([outcome])
-    for answer in loop.answers:
+    for _, alike in groupby(loop.answers, key=_what_it_says):
+        answers = [*alike]
         yield ""
-        yield from _answer(answer, names.get(answer.code, ""))
+        yield from _answer(
+            answers[0], ", ".join(f"{each.code} {names.get(each.code, '')}" for each in answers)
+        )
 
 
-def _answer(answer: Answer, name: str) -> Iterator[str]:
+def _what_it_says(answer: Answer) -> object:
+    """What tells it apart from others that need not be shown beside it."""
+    return answer.applied, answer.applicability, answer.blocked_by, answer.reason
+
+
+def _answer(answer: Answer, names: str) -> Iterator[str]:
     if answer.applied:
         verdict = "yes"
     elif answer.applicability is not None and answer.blocked_by is None:
@@ -54,12 +63,14 @@ def _answer(answer: Answer, name: str) -> Iterator[str]:
         verdict = "with --unsafe-fixes" if unsafe else "goes with the whole loop"
     else:
         verdict = f"no ({answer.blocked_by})" if answer.blocked_by else "no"
-    yield f"{answer.code} {name}: {verdict}"
+    yield f"{names}: {verdict}"
     for clause in answer.reason.split("; "):
         yield from _wrapped(clause)
     if answer.at is not None:
         where = f"{answer.at.path}:" if answer.at.path else "line "
-        yield from _wrapped(f"at {where}{answer.at.line}")
+        place = f"{where}{answer.at.line}"
+        if place not in answer.reason:
+            yield from _wrapped(f"at {place}")
     reason = named(answer.blocked_by or "")
     if reason is not None:
         yield from _wrapped(f"What helps: {EXPLANATIONS[reason].help}")
