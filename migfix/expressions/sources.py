@@ -66,7 +66,9 @@ def _check_orders(loop: Loop) -> None:
 def _check_order(name: str, step: Step, loop: Loop) -> None:
     assert isinstance(loop.rows, Rows)
     key = loop.rows.model.key
-    found = Unknown("its model is not known") if key is None else route(name, key, loop.state)
+    if key is None or isinstance(loop.state.model(*key), Unknown):
+        return  # which is refused for that
+    found = route(name, key, loop.state)
     if isinstance(found, Unknown):
         why = f"`order_by({name!r})` may fail, which a query without it does not: {found.why}"
         raise Refused(Reason.QUERYSET_SHAPE, why, loop.at(step.node))
