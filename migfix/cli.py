@@ -200,7 +200,7 @@ def check(
         cache.prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
     outcomes = (
-        _checked(options, proving, each=reporting.format in _FIXING)
+        _checked(options, proving, Selection(apart=reporting.format in _FIXING))
         if reporting.verify
         else _looked_at(options, each=reporting.format in _FIXING)
     )
@@ -294,10 +294,11 @@ def review(
         proving.refuse_without_verify()
     from migfix.review.page import Review, render
 
+    every = Selection(apart=True, choices=True)
     outcomes = (
-        _checked(options, proving, each=True)
+        _checked(options, proving, every)
         if verify
-        else _run(options, rewrite=True, selection=Selection(apart=True))
+        else _run(options, rewrite=True, selection=every)
     )
     given = replace(options, only=None).repeated()
     narrowed = bool(options.only or options.since)
@@ -375,12 +376,12 @@ def _refuse_stdin(options: Options, what: str) -> None:
         raise UsageError(f"{what} runs files of a project, not standard input")
 
 
-def _checked(options: Options, proving: Proving, *, each: bool = False) -> list[FileOutcome]:
+def _checked(options: Options, proving: Proving, selection: Selection) -> list[FileOutcome]:
     """What check says, with what was seen of each rewrite."""
     from migfix.verify.keeping import with_verdicts
     from migfix.verify.verifying import tasks_of
 
-    outcomes = _run(options, rewrite=True, selection=Selection(apart=each))
+    outcomes = _run(options, rewrite=True, selection=selection)
     tasks, failed = tasks_of(outcomes)
     with (
         _Progress(options, "migrations", after=0.0) as progress,

@@ -95,6 +95,17 @@ def changes_of_methods(tree: ast.Module) -> Iterator[tuple[ast.stmt | ast.expr, 
                     yield node, called
 
 
+_OF_MODEL_BYTES = re.compile(
+    rb"_meta\b|_manager\b|attr\(|\bdel\b|\bobjects\b[\w.]*\)?[ \t]*(?:=[^=]|,|\bin\b)"
+    rb"|=[ \t]*[\w.]+\.objects\b[ \t]*(?:[;#\r\n]|$)"
+)
+
+
+def may_change_models(data: bytes) -> bool:
+    """May a file of these bytes do that?"""
+    return _OF_MODEL_BYTES.search(data) is not None
+
+
 def changes_of_models(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
     """What a file does to options, managers and fields of models: ``Order._meta.ordering = []``,
     ``Order.objects.all = ...``, ``Order._meta.get_field("name").column = "title"``, ``meta.local_fields.pop()``

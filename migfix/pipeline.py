@@ -226,7 +226,8 @@ class Engine:
         if any(each.rewrites for each in planned):
             planned, edits = self._written(source, planned, place)
         if self.selection.apart:
-            subsets = tuple(self._subsets(source, planned, place))
+            whole = edits[-1].after if edits else None
+            subsets = tuple(self._subsets(source, planned, place, whole))
             alone = {each.lines[0]: each.edit for each in subsets if len(each.lines) == 1}
             planned = [each.looked_at_alone(alone.get(each.outcome.line)) for each in planned]
         logged = any(p.outcome.logged for p in planned)
@@ -251,7 +252,7 @@ class Engine:
     ) -> list[PlannedLoop]:
         known, path = self.settings.databases, module.source.path
         running_on = Databases(known, certain=True) if known else facts.databases_of(path)
-        changes = changes_here(module.tree, path.name)
+        changes = changes_here(module.tree, module.source.data, path.name)
         size = self.settings.batch_size
         surroundings = Surroundings(
             running_on,
@@ -304,15 +305,25 @@ class Engine:
         return list(planned), (helper, own) if helper else (own,)
 
     def _subsets(
-        self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
+        self,
+        source: Source,
+        planned: Sequence[PlannedLoop],
+        place: HelperPlace,
+        whole: bytes | None,
     ) -> Iterator[Subset]:
-        """What becomes of the file where some of its loops are rewritten, as far as that can be written."""
+        """What becomes of the file where some of its loops are rewritten, as far as that can be written.
+
+        ``whole`` is what becomes of it where all are.
+        """
         rewritten = [each for each in planned if each.rewrites]
         sizes = range(1, len(rewritten) + 1)
-        if len(rewritten) > _FEW:
+        if not self.selection.choices:
+            sizes = range(1, 2)
+        elif len(rewritten) > _FEW:
             sizes = range(1, len(rewritten) + 1, len(rewritten) - 1)
         for some in chain.from_iterable(combinations(rewritten, size) for size in sizes):
-            after, _ = self._attempt(source, some, place)
+            every = len(some) == len(rewritten)
+            after = whole if every else self._attempt(source, some, place)[0]
             if after is not None:
                 lines = tuple(each.outcome.line for each in some)
                 helps = any(rewrite.needs_helper for each in some for rewrite in each.rewrites)

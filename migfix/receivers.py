@@ -24,6 +24,7 @@ from migfix.patches import (
     changes_of_models,
     may_change,
     may_change_methods,
+    may_change_models,
 )
 from migfix.senders import Senders
 from migfix.source import last_name, nodes_of, tree_of
@@ -106,11 +107,13 @@ def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Rec
     ]
 
 
-def changes_here(tree: ast.Module, shown: str) -> list[Receiver]:
-    """What a migration does to its own models, which only its own loops meet; ``shown`` is its name.
+def changes_here(tree: ast.Module, data: bytes, shown: str) -> list[Receiver]:
+    """What a migration does to its own models, which only its own loops meet; ``shown`` is its name, ``data`` its bytes.
 
     They come to the same as receivers of all signals.
     """
+    if not may_change_models(data):
+        return []
     return [
         Receiver(f"{shown}:{node.lineno}", ALL, "changes a model by hand")
         for node in changes_of_models(tree)

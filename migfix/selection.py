@@ -18,12 +18,14 @@ class Selection:
     """Which loops may be rewritten, and what is to be said of each.
 
     ``dropped`` are loops to leave as they are, and why; ``only``, where it is given, those that may be rewritten.
-    ``files`` are the only ones to look at. ``apart`` adds to each loop what becomes of its file where it is rewritten alone.
+    ``files`` are the only ones to look at. ``apart`` adds to each loop what becomes of its file where it is rewritten alone, ``choices`` to each file what
+    becomes of it where several are.
     """
 
     dropped: Mapping[Place, str] = field(default_factory=dict)
     only: frozenset[Place] | None = None
     apart: bool = False
+    choices: bool = False
     files: frozenset[Path] | None = None
 
     def meant(self, path: Path, loops: Iterable[LoopOutcome]) -> frozenset[int]:

@@ -365,7 +365,7 @@ def test_a_migration_may_change_its_own_models(line, tmp_path):
     text = f"def fill(apps, schema_editor):\n    {line}\n"
     written(tmp_path, shop__migrations__fill=text)
     assert places(tmp_path) == []
-    (found,) = changes_here(ast.parse(text), "fill.py")
+    (found,) = changes_here(ast.parse(text), text.encode(), "fill.py")
     assert (found.place, found.signals) == ("fill.py:2", ALL)
 
 
@@ -376,7 +376,8 @@ def test_a_migration_that_changes_no_method(tmp_path):
     lines += "    field = meta.get_field('name')\n    field.auto_now_add = False\n    Order.objects.update(n=1)\n"
     written(tmp_path, shop__migrations__fill=f"def fill(apps, schema_editor):\n{lines}")
     assert places(tmp_path) == []
-    assert changes_here(ast.parse(f"def fill(apps, schema_editor):\n{lines}"), "fill.py") == []
+    text = f"def fill(apps, schema_editor):\n{lines}"
+    assert changes_here(ast.parse(text), text.encode(), "fill.py") == []
 
 
 def test_a_base_of_historical_models_that_is_changed_elsewhere(tmp_path):
