@@ -20,7 +20,7 @@ def main() -> None:
     cache = Cache(sys.argv[1:])
     if (code := cache.printed()) is not None:
         sys.exit(code)
-    # What is read lives until the end: looking for garbage in it is a seventh of a run.
+    # What is read lives until the end: looking for garbage in it is a tenth of a run.
     gc.disable()
     from migfix.cli import app
 
