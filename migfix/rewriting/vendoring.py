@@ -1,7 +1,8 @@
 """Where the helper stands in a project, and whether to put it there.
 
 One helper serves all migrations of a project that surely has a package which each of them can import: that of the
-settings that ``manage.py`` beside it names. Elsewhere each folder of migrations gets one of its own.
+settings that ``manage.py`` beside it names, or the top package of all, by whose name the settings or an ``apps.py`` call
+the app. Elsewhere each folder of migrations gets one of its own.
 """
 
 from __future__ import annotations
@@ -50,11 +51,13 @@ def helper_place(folder: Path, project: Project) -> HelperPlace:
     Django's loader skips modules whose name starts with an underscore.
     """
     beside = _free_place(folder, "._migfix", "_migfix", project.files)
-    package = None if beside.present else _package_for_all(folder, project)
+    if beside.present:
+        return beside
+    package = _package_for_all(folder, project) or _package_of_app(folder, project)
     if package is None:
         return beside
     found = _free_place(package, f"{package.name}._migfix", "_migfix", project.files)
-    beside_it = project.files.listing(project.root)
+    beside_it = project.files.listing(package.parent)
     modules = (name.removesuffix(".py") for name in beside_it.files if name.endswith(".py"))
     return replace(found, own=frozenset({*beside_it.folders, *modules}))
 
@@ -78,6 +81,22 @@ def _package_for_all(folder: Path, project: Project) -> Path | None:
         return package
     apart = _OF_TESTS.search(package.name) or _may_be_distributed(project)
     return None if apart else package
+
+
+def _package_of_app(folder: Path, project: Project) -> Path | None:
+    """The top package of the app, where that is surely imported by its name: it comes along wherever the app goes."""
+    files = project.files
+    folder = files.real(folder)
+    top = top_folder(folder, files)
+    parts = folder.relative_to(top).parts
+    app = ".".join(parts[:-1])
+    if len(parts) < 3 or folder.name != "migrations":
+        return None
+    saying = (*project.settings_files, folder.parent / "apps.py")
+    named = re.compile(rb"""["']%b(?:\.apps\.\w+)?["']""" % re.escape(app.encode()))
+    if any(named.search(files.read_if_there(file)) for file in saying):
+        return top / parts[0]
+    return None
 
 
 def _may_be_distributed(project: Project) -> bool:

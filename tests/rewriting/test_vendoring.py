@@ -136,6 +136,37 @@ def test_an_app_inside_of_the_package_goes_where_the_package_goes(tmp_path):
     assert place(tmp_path, files, "site1/shop/migrations") == SHARED
 
 
+CONFIG = "class Shop(AppConfig):\n    name = {!r}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({"lib/shop/apps.py": CONFIG.format("lib.shop")}, "lib", id="apps.py"),
+        pytest.param({"lib/settings.py": "INSTALLED_APPS = ['lib.shop']"}, "lib", id="settings"),
+        pytest.param(
+            {"tests/settings.py": 'INSTALLED_APPS = ["lib.shop.apps.Shop"]'}, "lib", id="a config"
+        ),
+        pytest.param({"lib/shop/apps.py": CONFIG.format("shop")}, None, id="another name"),
+        pytest.param({"tests/settings.py": "INSTALLED_APPS = ['x.lib.shop']"}, None, id="longer"),
+        pytest.param(
+            {"tests/settings.py": "INSTALLED_APPS = ['lib.shop.x']"}, None, id="an app in it"
+        ),
+        pytest.param({"lib/other.py": "x = 'lib.shop'"}, None, id="no settings"),
+    ],
+)
+def test_the_package_that_an_app_is_imported_from(files, expected, tmp_path):
+    given = {**packages("lib", "lib/shop", "lib/shop/migrations"), "setup.py": "", **files}
+    found = place(tmp_path, given, "lib/shop/migrations")
+    beside = ("._migfix", "lib/shop/migrations/_migfix.py")
+    assert found == (("lib._migfix", "lib/_migfix.py") if expected else beside)
+
+
+def test_an_app_that_is_a_top_package_has_its_helper_beside(tmp_path):
+    given = {**APP, "setup.py": "", "shop/apps.py": CONFIG.format("shop")}
+    assert place(tmp_path, given) == BESIDE
+
+
 def test_the_project_below_what_is_built(tmp_path):
     files = {f"src/{name}": text for name, text in {**APP, **SITE}.items()}
     beside = ("._migfix", "src/shop/migrations/_migfix.py")
