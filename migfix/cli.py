@@ -11,13 +11,12 @@ import os
 import shlex
 import signal
 import sys
-import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -26,7 +25,6 @@ from migfix.cache import Cache
 from migfix.findings import FileEdit, FileOutcome, LoopOutcome, Verdict
 from migfix.options import (
     Applying,
-    ColorChoice,
     Options,
     OutputFormat,
     ProofFormat,
@@ -37,28 +35,24 @@ from migfix.options import (
     number_of_jobs,
     place_of,
 )
+from migfix.output import complain, complaints, encoded, is_colored, say, traceback_of
 from migfix.printing import write
-from migfix.quoting import quoted
-from migfix.selection import EVERY, Selection, loop_at
+from migfix.runs import Progress, looked_at, outcomes_for, run_source
+from migfix.selection import Selection, loop_at
 from migfix.settings import (
     ExitCode,
     SettingsError,
     from_here,
-    grouped_by_settings,
     settings_for,
     shown,
 )
 from migfix.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from migfix.settings import Settings
     from migfix.verify.proofs import Proof
     from migfix.verify.verifying import Prover
-
-PROGRESS_AFTER_SECONDS = 1.0
-PROGRESS_EVERY_SECONDS = 0.1
 
 
 _GROUPS = (Options, Proving, Applying, Showing, Reporting)
@@ -102,14 +96,14 @@ def _guarded(options: Options, run: Callable[[], ExitCode]) -> ExitCode:
         options.refuse_contradictions()
         return run()
     except (SettingsError, UsageError) as error:
-        _complain(str(error))
+        complain(str(error))
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:
         if options.debug:
-            write(sys.stderr, _encoded(_traceback(traceback.format_exc()), sys.stderr))
-        _complain(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+            write(sys.stderr, encoded(traceback_of(traceback.format_exc()), sys.stderr))
+        complain(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
     return ExitCode.ERROR
 
 
@@ -171,9 +165,7 @@ def apply(
         return _filter_stdin(options)
     end = _apply(options, prove, allow_dirty=applying.allow_dirty)
     if applying.interactive and options.only:
-        _print(
-            f"To repeat it on files as they were: migfix apply {shlex.join(options.repeated())}\n"
-        )
+        say(f"To repeat it on files as they were: migfix apply {shlex.join(options.repeated())}\n")
     return end
 
 
@@ -202,13 +194,13 @@ def check(
     outcomes = (
         _checked(options, proving, Selection(apart=reporting.format in _FIXING))
         if reporting.verify
-        else _looked_at(options, each=reporting.format in _FIXING)
+        else looked_at(options, each=reporting.format in _FIXING)
     )
     text = _rendered(outcomes, options, reporting)
     if reporting.format is OutputFormat.GITHUB:
         _add_to_summary(outcomes)
-    complaints = _complaints(outcomes, options)
-    report = (_encoded(text, sys.stdout), _encoded(complaints, sys.stderr))
+    failed = complaints(outcomes, options)
+    report = (encoded(text, sys.stdout), encoded(failed, sys.stderr))
     _put(reporting.output, report[0])
     write(sys.stderr, report[1])
     end = _end(outcomes, wanted=not reporting.exit_zero)
@@ -243,7 +235,7 @@ def verify(
 
     outcomes: list[FileOutcome] = []
     if against is None:
-        outcomes = _run(options, rewrite=True)
+        outcomes = outcomes_for(options, rewrite=True)
         tasks, failed = tasks_of(outcomes)
     else:
         paths = [Path(path) for path in options.paths]
@@ -251,15 +243,15 @@ def verify(
         exclude = settings_for(paths[0], options.overrides(), files).exclude
         tasks, failed = tasks_against(against, paths, exclude, files)
     with (
-        _Progress(options, "migrations", after=0.0) as progress,
+        Progress(options, "migrations", after=0.0) as progress,
         _proving(proving, options) as prover,
     ):
         proofs = [*prover.proofs(tasks, progress), *failed]
     if output_format is ProofFormat.JSON:
-        _print(report.as_json(proofs))
+        say(report.as_json(proofs))
     else:
         repeated = proving.repeated()
-        _print(report.as_text(proofs, repeated, color=_colored(options.color)))
+        say(report.as_text(proofs, repeated, color=is_colored(options.color)))
     code = _finish(outcomes, options, wanted=False)
     return max(code, _exit_code(proofs), key=_SEVERITY.index)
 
@@ -298,13 +290,13 @@ def review(
     outcomes = (
         _checked(options, proving, every)
         if verify
-        else _run(options, rewrite=True, selection=every)
+        else outcomes_for(options, rewrite=True, selection=every)
     )
     given = replace(options, only=None).repeated()
     narrowed = bool(options.only or options.since)
     page = render(Review(outcomes, options.files, Path.cwd(), given, narrowed))
     _put(output, page.encode(errors="replace"))
-    _print(f"{shown(Path(output))}: open it in a browser\n")
+    say(f"{shown(Path(output))}: open it in a browser\n")
     return _finish(outcomes, options, wanted=False)
 
 
@@ -312,7 +304,7 @@ def review(
 @command
 def explain(options: Options) -> ExitCode:
     """Explain a codemod (MF203), a reason (keeps-rows) or all that is known of one loop (PATH:LINE)."""
-    _print("\n".join(_explanation(what, options) for what in options.paths))
+    say("\n".join(_explanation(what, options) for what in options.paths))
     return ExitCode.OK
 
 
@@ -330,7 +322,7 @@ def _explanation(what: str, options: Options) -> str:
         raise UsageError(f"{what!r} is no code, no reason and no PATH:LINE")
     path, line = place_of(what, "explain")
     one = replace(options, paths=[from_here(path)])
-    found = {os.path.abspath(each.path): each for each in _looked_at(one, each=True)}
+    found = {os.path.abspath(each.path): each for each in looked_at(one, each=True)}
     outcome = found.get(str(path), FileOutcome(path, error="is no file"))
     if outcome.error is not None:
         raise UsageError(f"{shown(path)}: {outcome.error}")
@@ -381,10 +373,10 @@ def _checked(options: Options, proving: Proving, selection: Selection) -> list[F
     from migfix.verify.keeping import with_verdicts
     from migfix.verify.verifying import tasks_of
 
-    outcomes = _run(options, rewrite=True, selection=selection)
+    outcomes = outcomes_for(options, rewrite=True, selection=selection)
     tasks, failed = tasks_of(outcomes)
     with (
-        _Progress(options, "migrations", after=0.0) as progress,
+        Progress(options, "migrations", after=0.0) as progress,
         _proving(proving, options) as prover,
     ):
         return with_verdicts(outcomes, [*prover.proofs(tasks, progress), *failed])
@@ -395,29 +387,29 @@ def _verified(options: Options, proving: Proving) -> list[FileOutcome]:
     from migfix.verify import report
     from migfix.verify.keeping import kept
 
-    outcomes = _run(options, rewrite=True)
+    outcomes = outcomes_for(options, rewrite=True)
     with (
-        _Progress(options, "migrations", after=0.0) as progress,
+        Progress(options, "migrations", after=0.0) as progress,
         _proving(proving, options) as prover,
     ):
         found = kept(
             outcomes,
-            lambda dropped: _run(options, rewrite=True, selection=Selection(dropped)),
+            lambda dropped: outcomes_for(options, rewrite=True, selection=Selection(dropped)),
             prover,
             progress,
         )
     if found.different:
-        text = report.as_text(found.different, proving.repeated(), color=_colored(options.color))
-        write(sys.stderr, _encoded(text, sys.stderr))
+        text = report.as_text(found.different, proving.repeated(), color=is_colored(options.color))
+        write(sys.stderr, encoded(text, sys.stderr))
     return found.outcomes
 
 
 def _apply(options: Options, proving: Proving | None, *, allow_dirty: bool) -> ExitCode:
-    found = _verified(options, proving) if proving else _run(options, rewrite=True)
+    found = _verified(options, proving) if proving else outcomes_for(options, rewrite=True)
     if not allow_dirty:
         _refuse_unsaved(found, options)
     outcomes = [_written(outcome) for outcome in found]
-    _print(_text(outcomes, options, applied=True))
+    say(_text(outcomes, options, applied=True))
     return _finish(outcomes, options, wanted=False)
 
 
@@ -429,7 +421,7 @@ def _narrowed(options: Options) -> Options:
     def show(outcome: FileOutcome, loop: LoopOutcome) -> None:
         assert loop.alone is not None
         one = replace(outcome, loops=(loop,), edits=(loop.alone,), assumed=None)
-        _print(as_diff.render([one], options.files, root=Path.cwd(), color=_colored(options.color)))
+        say(as_diff.render([one], options.files, root=Path.cwd(), color=is_colored(options.color)))
 
     def ask(number: int, total: int) -> str:
         write(sys.stdout, f"[{number}/{total}] Rewrite this loop [y,n,f,c,q,?]? ".encode())
@@ -438,7 +430,7 @@ def _narrowed(options: Options) -> Options:
             raise EOFError
         return answer
 
-    found = sorted(chosen(_looked_at(options, each=True), show, ask, _print))
+    found = sorted(chosen(looked_at(options, each=True), show, ask, say))
     places = [f"{from_here(path)}:{line}" for path, line in found]
     return replace(options, only=places)
 
@@ -481,21 +473,21 @@ def _print_diff(options: Options, showing: Showing, proving: Proving | None = No
     from migfix.paging import page
     from migfix.reports import as_diff
 
-    outcomes = _verified(options, proving) if proving else _run(options, rewrite=True)
+    outcomes = _verified(options, proving) if proving else outcomes_for(options, rewrite=True)
     here = Path.cwd()
     files = options.files
     patch = as_diff.render(
         outcomes,
         files,
         root=here,
-        color=_colored(options.color),
+        color=is_colored(options.color),
         helper=showing.of_helper(),
     )
     if showing.no_pager or not page(patch):
-        _print(patch)
+        say(patch)
     if outside := as_diff.outside(outcomes, files, root=here):
         more = f" (as are {len(outside) - 1} more)" if len(outside) > 1 else ""
-        _complain(
+        complain(
             f"{shown(outside[0])}: is outside of the working folder{more}, so git apply refuses it here"
         )
     return _finish(outcomes, options, wanted=True)
@@ -503,130 +495,23 @@ def _print_diff(options: Options, showing: Showing, proving: Proving | None = No
 
 def _filter_stdin(options: Options) -> ExitCode:
     source = options.stdin
-    outcome = _run_source(source, options, rewrite=True)
+    outcome = run_source(source, options, rewrite=True)
     *helpers, own = outcome.edits or (FileEdit(outcome.path, source, source),)
-    _print(own.after)
+    say(own.after)
     for helper in helpers:
         if not options.files.has(helper.path):
             path = shown(outcome.path) if options.stdin_filename else "on the file itself"
-            _complain(
+            complain(
                 f"the result needs {shown(helper.path)}, which is not there; "
                 f"migfix apply {path} writes it"
             )
     return _finish([outcome], options, wanted=False)
 
 
-# -- running
-
-
-def _run(options: Options, *, rewrite: bool, selection: Selection = EVERY) -> list[FileOutcome]:
-    """The outcomes ordered by path, each file once; ``selection`` as for the pipeline, ``--only`` is added to it."""
-    from migfix import pipeline
-
-    if options.reads_stdin:
-        return [_run_source(options.stdin, options, rewrite=rewrite)]
-    selection = replace(selection, only=options.chosen)
-    overrides = options.overrides()
-    paths = [Path(path) for path in options.paths]
-    found: dict[str, FileOutcome] = {}
-    with _Progress(options) as progress:
-        for settings, group in grouped_by_settings(
-            paths, lambda path: settings_for(path, overrides, options.files)
-        ):
-            for outcome in pipeline.run(
-                group,
-                settings,
-                options.files,
-                rewrite=rewrite,
-                selection=replace(selection, files=_changed(group, settings, options)),
-                on_progress=progress,
-            ):
-                found.setdefault(os.path.abspath(outcome.path), outcome)
-    _refuse_unknown(options, found)
-    return sorted(found.values(), key=lambda outcome: outcome.path)
-
-
-def _changed(paths: Sequence[Path], settings: Settings, options: Options) -> frozenset[Path] | None:
-    """The files that the paths mean and that differ from the revision of ``--since``; None without one.
-
-    Raises ``UsageError``.
-    """
-    if options.since is None:
-        return None
-    from migfix.discovery import discover
-    from migfix.revisions import GitError, changed_since
-
-    found = discover(paths, options.files, settings.exclude)
-    try:
-        return frozenset(changed_since(options.since, found.files, options.files))
-    except GitError as error:
-        raise UsageError(f"--since: {error}") from None
-
-
-def _refuse_unknown(options: Options, found: Mapping[str, FileOutcome]) -> None:
-    """Raises ``UsageError`` where ``--only`` names a line outside of every loop."""
-    for path, line in sorted(options.chosen or ()):
-        outcome = found.get(str(path))
-        loops = outcome.loops if outcome else ()
-        if loop_at(line, loops) is None and not (outcome and outcome.error):
-            lines = ", ".join(str(loop.line) for loop in loops)
-            there = f"; it has loops in lines {lines}" if lines else ""
-            raise UsageError(f"--only: {shown(path)}:{line} is in no loop over rows{there}")
-
-
-def _run_source(
-    source: bytes, options: Options, *, rewrite: bool, apart: bool = False
-) -> FileOutcome:
-    from migfix import pipeline
-
-    path = Path(options.stdin_filename) if options.stdin_filename else None
-    settings = settings_for(path or Path(), options.overrides(), options.files)
-    selection = Selection(only=options.chosen, apart=apart)
-    outcome = pipeline.run_source(
-        source, path, settings, options.files, rewrite=rewrite, selection=selection
-    )
-    _refuse_unknown(options, {os.path.abspath(outcome.path): outcome})
-    return outcome
-
-
-class _Progress:
-    """A counter on standard error, for people who wait at a terminal; silent elsewhere."""
-
-    def __init__(
-        self, options: Options, what: str = "files", after: float = PROGRESS_AFTER_SECONDS
-    ) -> None:
-        self.enabled = sys.stderr.isatty() and not options.quiet
-        self.what = what
-        self.next_time = time.monotonic() + after
-        self.is_shown = False
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        return self._show if self.enabled else None
-
-    def _show(self, done: int, total: int) -> None:
-        if time.monotonic() < self.next_time:
-            return
-        self.next_time = time.monotonic() + PROGRESS_EVERY_SECONDS
-        self.is_shown = True
-        print(f"\r{done}/{total} {self.what}", end="", file=sys.stderr, flush=True)
-
-    def __exit__(self, *_: object) -> None:
-        if self.is_shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
 # -- printing
 
 # Formats that say how to rewrite each loop by itself.
 _FIXING = frozenset({OutputFormat.JSON, OutputFormat.RDJSON, OutputFormat.SARIF})
-
-
-def _looked_at(options: Options, *, each: bool) -> list[FileOutcome]:
-    """What check says; with what becomes of each loop alone where a program may want to apply it."""
-
-    if options.reads_stdin:
-        return [_run_source(options.stdin, options, rewrite=False, apart=each)]
-    return _run(options, rewrite=False, selection=Selection(apart=each))
 
 
 def _rendered(outcomes: list[FileOutcome], options: Options, reporting: Reporting) -> str:
@@ -685,7 +570,7 @@ def _add_to_summary(outcomes: list[FileOutcome]) -> None:
 def _text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> str:
     from migfix.reports import as_text
 
-    color = _colored(options.color)
+    color = is_colored(options.color)
     return as_text.render(
         outcomes, applied=applied, quiet=options.quiet, verbose=options.verbose, color=color
     )
@@ -693,19 +578,8 @@ def _text(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> st
 
 def _finish(outcomes: list[FileOutcome], options: Options, *, wanted: bool) -> ExitCode:
     """Prints the errors; the exit code, with 1 for changes where they are only ``wanted``."""
-    write(sys.stderr, _encoded(_complaints(outcomes, options), sys.stderr))
+    write(sys.stderr, encoded(complaints(outcomes, options), sys.stderr))
     return _end(outcomes, wanted=wanted)
-
-
-def _complaints(outcomes: list[FileOutcome], options: Options) -> str:
-    """A line for each file that failed, with a traceback where that is asked for."""
-    lines: list[str] = []
-    for outcome in outcomes:
-        if outcome.error is not None:
-            lines.append(_complaint(f"{shown(outcome.path)}: {outcome.error}"))
-            if options.debug and outcome.traceback:
-                lines.append(_traceback(outcome.traceback))
-    return "".join(lines)
 
 
 def _end(outcomes: list[FileOutcome], *, wanted: bool) -> ExitCode:
@@ -713,41 +587,3 @@ def _end(outcomes: list[FileOutcome], *, wanted: bool) -> ExitCode:
         return ExitCode.ERROR
     changed = any(outcome.changed for outcome in outcomes)
     return ExitCode.CHANGES if wanted and changed else ExitCode.OK
-
-
-def _complain(message: str) -> None:
-    write(sys.stderr, _encoded(_complaint(message), sys.stderr))
-
-
-def _complaint(message: str) -> str:
-    return f"migfix: {quoted(message)}\n"
-
-
-def _traceback(text: str) -> str:
-    return "".join(f"{quoted(line)}\n" for line in text.splitlines())
-
-
-def _print(report: str | bytes) -> None:
-    write(sys.stdout, report if isinstance(report, bytes) else _encoded(report, sys.stdout))
-
-
-def _encoded(text: str, stream: TextIO) -> bytes:
-    """Undecodable bytes of paths come out as they were; what the stream lacks is escaped."""
-    encoding = stream.encoding or "utf-8"
-    try:
-        return text.encode(encoding, "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode(encoding, "backslashreplace")
-
-
-def _colored(choice: ColorChoice) -> bool:
-    """An explicit choice, else NO_COLOR, else FORCE_COLOR, else whether a terminal can show it."""
-    if choice is not ColorChoice.AUTO:
-        return choice is ColorChoice.ALWAYS
-    if os.environ.get("NO_COLOR"):
-        return False
-    if any(
-        os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")
-    ):
-        return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -16,8 +16,11 @@ from typer.testing import CliRunner, Result
 
 import migfix
 from migfix.cache import Cache
-from migfix.cli import ColorChoice, Options, _colored, _run, app
+from migfix.cli import app
 from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+from migfix.options import ColorChoice, Options
+from migfix.output import is_colored
+from migfix.runs import outcomes_for
 from tests.processes import LIMIT, started
 
 if TYPE_CHECKING:
@@ -465,8 +468,8 @@ def test_progress_is_shown_after_a_second_to_who_watches(
 ) -> None:
     terminal = Terminal(watched)
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("migfix.cli.time.monotonic", lambda: pipeline.clock)
-    _run(Options(["b.py"], quiet=quiet), rewrite=False)
+    monkeypatch.setattr("migfix.runs.time.monotonic", lambda: pipeline.clock)
+    outcomes_for(Options(["b.py"], quiet=quiet), rewrite=False)
     assert terminal.written == shown
 
 
@@ -495,9 +498,9 @@ def test_colours_follow_the_environment(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
-    assert _colored(ColorChoice.AUTO) is coloured
-    assert _colored(ColorChoice.ALWAYS) is True
-    assert _colored(ColorChoice.NEVER) is False
+    assert is_colored(ColorChoice.AUTO) is coloured
+    assert is_colored(ColorChoice.ALWAYS) is True
+    assert is_colored(ColorChoice.NEVER) is False
 
 
 def test_the_flag_colours_text_and_patch(pipeline: Pipeline) -> None:
