@@ -13,7 +13,7 @@ After:
 
 ``Tag(name=post.title).save()`` becomes ``tags.add(Tag(name=post.title))``; a list that the loop fills
 for one ``bulk_create()`` becomes a batch of the same name. ``create_in_batches`` comes
-from ``_migfix.py``, a module that migfix puts beside the migrations. It keeps the values of the moment
+from ``_migfix.py``, a module that migfix adds to the project. It keeps the values of the moment
 of ``create()``, defaults and ``auto_now_add`` included, and inserts them after every thousand rows (or
 ``batch-size`` of ``[tool.migfix]``, or the ``batch_size`` that ``bulk_create()`` is given) and at the
 end, in order, so that they get the keys that they would get one by one.

@@ -13,7 +13,7 @@ After:
             post.slug = slugify(post.title)
             batch.save(post)
 
-``update_in_batches`` comes from ``_migfix.py``, a module that migfix puts beside the migrations. It
+``update_in_batches`` comes from ``_migfix.py``, a module that migfix adds to the project. It
 keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes (``auto_now``) included,
 and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row
 by row and in order, as ``save()`` does, but without a round trip for each.

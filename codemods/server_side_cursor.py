@@ -13,7 +13,7 @@ After:
         post.save()
 
 MySQL and MariaDB send the whole result at once, SQLite shows a loop its own writes. ``stream``
-comes from ``_migfix.py``, a module that migfix puts beside the migrations: a server-side cursor
+comes from ``_migfix.py``, a module that migfix adds to the project: a server-side cursor
 where that is the same as the full list, else rows spooled to a temporary file. It counts bytes, where
 ``.iterator()`` counts rows, so it is also taken for rows with a text, JSON or binary column.
 

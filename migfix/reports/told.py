@@ -169,7 +169,7 @@ def created(outcomes: Iterable[FileOutcome], verb: str) -> Iterator[str]:
     if len(found) > 1:
         first, *_ = sorted(path.as_posix() for path in found)
         yield (
-            f"{verb} {len(found)} helpers beside the migrations that import them, such as "
+            f"{verb} {len(found)} helpers for the files that import them, such as "
             f"{quoted(first)}: add them to version control. One for all: say under [tool.migfix] "
             'helper = "package.module", with a package that each migration can import.'
         )

@@ -144,9 +144,7 @@ def test_the_databases_and_the_helpers_are_said() -> None:
     assert "Databases: Oracle, as t.py says.\n" in text
     other = FileOutcome(Path("b.py"), (UPDATED,), assumed=open_, creates=Path("b/_migfix.py"))
     text = as_text.render([one, other], applied=False)
-    assert (
-        "apply creates 2 helpers beside the migrations that import them, such as _migfix.py" in text
-    )
+    assert "apply creates 2 helpers for the files that import them, such as _migfix.py" in text
     assert "Databases in 1 file: Oracle, as t.py says.\n" in text
     assert "Databases in 1 file: MySQL and Oracle, since s.py:1 leaves it open. If it" in text
     silent = FileOutcome(Path("c.py"), (UPDATED,))
