@@ -336,7 +336,7 @@ def test_against_a_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "Verified 1 operations: 1 equal" in result.stdout
     result = invoke("verify", "shop", "--against", "nosuch")
     assert result.exit_code == 2
-    assert "--against: fatal: bad revision 'nosuch'" in result.stderr
+    assert "--against: there is no revision 'nosuch'" in result.stderr
 
 
 # -- apply and check
