@@ -59,7 +59,7 @@ def chosen(
 def _offered(outcomes: Sequence[FileOutcome]) -> Iterator[tuple[FileOutcome, LoopOutcome]]:
     for outcome in outcomes:
         if outcome.error is None:
-            yield from ((outcome, loop) for loop in outcome.loops if loop.alone is not None)
+            yield from ((outcome, loop) for loop in outcome.loops if outcome.alone(loop))
 
 
 def _answer(ask: Callable[[], str], say: Callable[[str], None]) -> str:

@@ -419,8 +419,9 @@ def _narrowed(options: Options) -> Options:
     from migfix.reports import as_diff
 
     def show(outcome: FileOutcome, loop: LoopOutcome) -> None:
-        assert loop.alone is not None
-        one = replace(outcome, loops=(loop,), edits=(loop.alone,), assumed=None)
+        alone = outcome.alone(loop)
+        assert alone is not None
+        one = replace(outcome, loops=(loop,), edits=(alone.edit,), assumed=None)
         say(as_diff.render([one], options.files, root=Path.cwd(), color=is_colored(options.color)))
 
     def ask(number: int, total: int) -> str:

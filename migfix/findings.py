@@ -323,9 +323,7 @@ class LoopOutcome:
     logged: bool = False  # under DEBUG, Django keeps statements of its body
     verified: Verified | None = None
     answers: tuple[Answer, ...] = ()  # of the codemods that have something to say, by their codes
-    # Where each loop is looked at by itself: the file with this one alone rewritten, and the columns of its
-    # model as of then, such as `title CharField`.
-    alone: FileEdit | None = None
+    # Where each loop is looked at by itself: the columns of its model as of then, such as `title CharField`.
     fields: tuple[str, ...] = ()
 
     @property
@@ -383,6 +381,10 @@ class FileOutcome:
     assumed: Assumed | None = None
     remarks: tuple[Remark, ...] = ()
     subsets: tuple[Subset, ...] = ()
+
+    def alone(self, loop: LoopOutcome) -> Subset | None:
+        """The file with this loop alone rewritten, where each is looked at by itself."""
+        return next((each for each in self.subsets if each.lines == (loop.line,)), None)
 
     @property
     def changed(self) -> bool:

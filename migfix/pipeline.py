@@ -228,8 +228,7 @@ class Engine:
         if self.selection.apart:
             whole = edits[-1].after if edits else None
             subsets = tuple(self._subsets(source, planned, place, whole))
-            alone = {each.lines[0]: each.edit for each in subsets if len(each.lines) == 1}
-            planned = [each.looked_at_alone(alone.get(each.outcome.line)) for each in planned]
+            planned = [each.with_fields() for each in planned]
         logged = any(p.outcome.logged for p in planned)
         new = (edit.path for edit in edits if edit.before is None)
         return FileOutcome(

@@ -14,7 +14,6 @@ from migfix.findings import (
     Answer,
     Applicability,
     Edit,
-    FileEdit,
     LoopOutcome,
     Outcome,
     Part,
@@ -63,13 +62,11 @@ class PlannedLoop:
     outcome: LoopOutcome
     suppressed: frozenset[str] = frozenset()
 
-    def looked_at_alone(self, alone: FileEdit | None) -> PlannedLoop:
-        """The same, which tells what becomes of its file where it alone is rewritten, and of the columns of its
-        model.
-        """
+    def with_fields(self) -> PlannedLoop:
+        """The same, which tells of the columns of its model."""
         columns = () if isinstance(self.loop.columns, Unknown) else self.loop.columns
         fields = tuple(f"{c.name} {c.kind or c.class_path}" for c in columns)
-        return replace(self, outcome=replace(self.outcome, alone=alone, fields=fields))
+        return replace(self, outcome=replace(self.outcome, fields=fields))
 
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""

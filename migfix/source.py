@@ -247,9 +247,7 @@ _BETWEEN_LINES = frozenset(
 
 def comments_in(text: str) -> list[str]:
     """The comments of a whole file or of statements cut out of one, in order."""
-    if "#" not in text:
-        return []
-    return [token.string for token in _all_tokens(text) if token.type == tokenize.COMMENT]
+    return [comment for _, comment in comments_at(text)]
 
 
 def comments_at(text: str) -> list[tuple[int, str]]:

@@ -10,24 +10,28 @@ from typer.testing import CliRunner
 
 from migfix.choosing import chosen
 from migfix.cli import app
-from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome, Subset
 from tests import checking
 
 A, B = Path("a.py"), Path("b.py")
 
 
 def loop(line: int, *codes: str) -> LoopOutcome:
-    alone = FileEdit(A, b"x", b"y") if codes else None
     safe = Applicability.SAFE if codes else None
-    return LoopOutcome(
-        line, 1, line, "f", None, Outcome.STREAM, safe, codes, "why", None, alone=alone
-    )
+    return LoopOutcome(line, 1, line, "f", None, Outcome.STREAM, safe, codes, "why", None)
+
+
+def file_of(path: Path, *loops: LoopOutcome, error: str | None = None) -> FileOutcome:
+    """With what becomes of it where each of the loops that change is rewritten alone."""
+    edit = FileEdit(path, b"x", b"y")
+    subsets = (Subset((each.line,), edit, needs_helper=False) for each in loops if each.changed)
+    return FileOutcome(path, loops, error=error, subsets=tuple(subsets))
 
 
 OUTCOMES = [
-    FileOutcome(A, (loop(1, "MF101"), loop(2), loop(3, "MF203"), loop(4, "MF203"))),
-    FileOutcome(B, (loop(1, "MF101"), loop(2, "MF203"))),
-    FileOutcome(Path("c.py"), (loop(1, "MF101"),), error="broken"),
+    file_of(A, loop(1, "MF101"), loop(2), loop(3, "MF203"), loop(4, "MF203")),
+    file_of(B, loop(1, "MF101"), loop(2, "MF203")),
+    file_of(Path("c.py"), loop(1, "MF101"), error="broken"),
 ]
 
 

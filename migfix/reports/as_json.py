@@ -55,11 +55,12 @@ def _file(outcome: FileOutcome) -> dict[str, Any]:
         "changed": outcome.changed,
         "creates": [outcome.creates.as_posix()] if outcome.changed and outcome.creates else [],
         "remarks": [asdict(each) for each in outcome.remarks],
-        "loops": [_loop(loop) for loop in outcome.loops],
+        "loops": [_loop(outcome, loop) for loop in outcome.loops],
     }
 
 
-def _loop(loop: LoopOutcome) -> dict[str, Any]:
+def _loop(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
+    alone = outcome.alone(loop)
     return {
         "line": loop.line,
         "column": loop.column,
@@ -77,7 +78,7 @@ def _loop(loop: LoopOutcome) -> dict[str, Any]:
         "blocked_by": loop.blocked_by,
         "offer": loop.offer,
         "parts": [_answer(answer) for answer in loop.answers],
-        "edits": [asdict(each) for each in replacements(loop.alone)],
+        "edits": [asdict(each) for each in replacements(alone.edit if alone else None)],
         **({"verified": _verified(loop.verified)} if loop.verified else {}),
     }
 

@@ -52,7 +52,7 @@ def _diagnostic(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
         "severity": "WARNING" if loop.changed else "INFO",
         "code": {"value": " ".join(loop.codes) or loop.blocked_by or "left"},
     }
-    alone = next((each for each in outcome.subsets if each.lines == (loop.line,)), None)
+    alone = outcome.alone(loop)
     if alone is not None and alone.needs_helper and outcome.creates is not None:
         diagnostic["message"] += f"; needs {outcome.creates.as_posix()}, which migfix apply writes"
     elif alone is not None and (whole := together(alone.edit)) is not None:

@@ -74,7 +74,7 @@ def _result(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
             "offer": loop.offer,
         },
     }
-    alone = next((each for each in outcome.subsets if each.lines == (loop.line,)), None)
+    alone = outcome.alone(loop)
     missing = alone is not None and alone.needs_helper and outcome.creates is not None
     if missing and outcome.creates is not None:
         result["message"][

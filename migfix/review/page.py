@@ -196,8 +196,8 @@ def _verified(loop: LoopOutcome) -> str:
 
 
 def _code(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
-    if loop.alone is not None:
-        rows = table(loop.alone)
+    if (alone := outcome.alone(loop)) is not None:
+        rows = table(alone.edit)
     else:
         data = review.files.read_if_there(outcome.path)
         rows = unchanged(Source.of(outcome.path, data).plain, loop.line, loop.end_line)

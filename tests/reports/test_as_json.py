@@ -16,6 +16,7 @@ from migfix.findings import (
     LoopOutcome,
     Outcome,
     Part,
+    Subset,
 )
 from migfix.reports import as_json
 
@@ -79,14 +80,16 @@ CHANGED = LoopOutcome(
         Answer("MF101", Part.WHOLE, False, None, "the loop prints", "output", Location(13, 9)),
         Answer("MF202", Part.SOURCE, True, Applicability.SAFE, "streams"),
     ),
-    alone=FileEdit(Path("shop/migrations/0001.py"), b"a\nb\n", b"a\nx\n"),
 )  # fmt: skip
+ALONE = Subset(
+    (12,), FileEdit(Path("shop/migrations/0001.py"), b"a\nb\n", b"a\nx\n"), needs_helper=False
+)
 LEFT = LoopOutcome(
     20, 9, 21, "forwards", None, Outcome.LEFT, None, (), "unknown model", "model-unknown",
     defer=("body",), offer="could stream",
 )  # fmt: skip
 OUTCOMES = [
-    FileOutcome(Path("shop/migrations/0001.py"), (CHANGED, LEFT)),
+    FileOutcome(Path("shop/migrations/0001.py"), (CHANGED, LEFT), subsets=(ALONE,)),
     FileOutcome(Path("shop/migrations/0002.py"), error="does not parse"),
     FileOutcome(Path("shop/migrations/0003.py")),
     FileOutcome(Path("shop/models.py"), is_migration=False),

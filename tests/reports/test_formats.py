@@ -34,7 +34,6 @@ ODD = "shop, 100%/a:b\n::error::c/0001.py"
 CHANGED = LoopOutcome(
     2, 5, 3, "forwards", "shop.Order", Outcome.STREAM, Applicability.UNSAFE, ("MF201", "MF301"),
     "loads; but <100%>", None, offer="deletes",
-    alone=FileEdit(Path(ODD), b"a\nb\nc\n", b"a\nx\ny\nc\nz\n"),
 )  # fmt: skip
 ALONE = Subset((2,), FileEdit(Path(ODD), b"a\nb\nc\n", b"a\nx\ny\nc\nz\n"), needs_helper=True)
 REMARK = Remark(7, "no codemod 100%")
