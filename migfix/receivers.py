@@ -41,6 +41,8 @@ _NAMES: Mapping[str, frozenset[str]] = {
 }
 _NAMED = re.compile(rb"\b(?:%b)\b" % "|".join(_NAMES).encode())
 _MENTION = re.compile(rb"\b(?:%b)\b" % "|".join([*_NAMES, "signals"]).encode())
+# Each of these holds one of them; looked for first, as it is three times as fast.
+_PARTS = (b"signals", b"_init", b"_save", b"_delete", b"m2m_changed", b"class_prepared")
 _SIGNALS = re.compile(rb"\bsignals\b")
 _SIGNALS_IN_TEXT = re.compile(r"models\.signals\.\w+$|\bsignals\.\w+\.connect\(")
 _SIGNAL_MODULES = re.compile(r"django\.(db\.models|dispatch)(\.|$)")
@@ -78,7 +80,7 @@ def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Rec
     cannot be read.
     """
     files = [_File(path, project) for path in project.own_code]
-    mentioning = [file for file in files if file.is_unreadable or _MENTION.search(file.data)]
+    mentioning = [file for file in files if file.is_unreadable or _mentions_signals(file.data)]
     handed_on = {
         (file.module, name): signals
         for file in mentioning
@@ -120,10 +122,19 @@ def changes_here(tree: ast.Module, data: bytes, shown: str) -> list[Receiver]:
     ]
 
 
+def _mentions_signals(data: bytes) -> bool:
+    return any(part in data for part in _PARTS) and _MENTION.search(data) is not None
+
+
 def _called_by_migrations(names: Iterable[str], files: Iterable[_File]) -> frozenset[str]:
     """Those of the functions that migrations name, which may hand them a historical model."""
     texts = [file.data for file in files if file.is_migration]
-    return frozenset(n for n in names if any(re.search(rb"\b%b\b" % n.encode(), t) for t in texts))
+    sought = ((name, name.encode()) for name in names)
+    return frozenset(
+        name
+        for name, word in sought
+        if any(word in text and re.search(rb"\b%b\b" % word, text) for text in texts)
+    )
 
 
 class _File:
