@@ -25,6 +25,7 @@ from migfix.rewriting.formatting import formatted
 from migfix.rewriting.imports import with_imports
 from migfix.rewriting.lines import (
     RewriteError,
+    comments_above,
     drop,
     line_range,
     put_above,
@@ -116,6 +117,9 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             pairs = dict(pair for each in edits.values() for pair in each.replaced)
             said = replace(lines, pairs, source.rows)
             drops = set(_drops(edits.values()))
+            lifted = {
+                held[i]: _said_below(held[i], each, lines, source) for i, each in edits.items()
+            }
             drop(lines, drops, source.rows)
             put_above(lines, said)
             blocks = {
@@ -124,6 +128,7 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
                 if each.block is not None
             }
             put_in_blocks(lines, blocks, source)
+            put_above(lines, {line_range(loop, source.rows)[0]: c for loop, c in lifted.items()})
             text = "".join(lines[first:last])
             rows = [held[i].iter for i, each in edits.items() if _replaces_rows(each)]
             gone = {node for each in (*drops, *rows) for node in ast.walk(each)}
@@ -148,6 +153,19 @@ def _drops(edits: Iterable[LoopEdits]) -> Iterator[ast.stmt]:
                 yield from rewrite.edit.drops
         if each.guard and not loops_of(each.guard):
             yield each.guard
+
+
+def _said_below(
+    loop: ast.For | ast.AsyncFor, edits: LoopEdits, lines: list[str], source: Source
+) -> list[str]:
+    """The comments of what goes below the loop, whose work is now done in it: taken out of the lines."""
+    below = [
+        each
+        for each in _drops([edits])
+        if each.lineno > loop.lineno and each.col_offset == loop.col_offset
+    ]
+    below.sort(key=lambda each: each.lineno)
+    return [comment for each in below for comment in comments_above(lines, each, source)]
 
 
 def _unwraps(edits: Iterable[LoopEdits]) -> Iterator[ast.With | ast.If]:

@@ -120,6 +120,24 @@ def drop(lines: list[str], statements: Iterable[ast.stmt], rows: Sequence[tuple[
             _close_gap(lines, first, last, statement.col_offset)
 
 
+# What tells a tool something about the lines below it.
+_DIRECTIVE = re.compile(r"#+\s*(\w+:|noqa\b|(end)?region\b)")
+
+
+def comments_above(lines: list[str], statement: ast.stmt, source: Source) -> list[str]:
+    """Take out the comments that stand right above the statement; none where one speaks to a tool."""
+    first, _ = line_range(statement, source.rows)
+    indent = _indent_of(lines[first])
+    top = first
+    while lines[top - 1].startswith(f"{indent}#") and top - 1 not in source.lines_in_strings:
+        top -= 1
+    found = [line.strip() for line in lines[top:first]]
+    if any(map(_DIRECTIVE.match, found)):
+        return []
+    lines[top:first] = [""] * len(found)
+    return found
+
+
 def _close_gap(lines: list[str], first: int, last: int, depth: int) -> None:
     """Take away the blank lines that parted a statement, now gone, from its neighbours."""
     above = next((n for n in range(first, 0, -1) if lines[n - 1].strip()), 0)

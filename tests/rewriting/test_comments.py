@@ -71,6 +71,36 @@ def test_where_comments_of_a_save_go():
     )
 
 
+def test_where_comments_above_a_bulk_update_go():
+    rows = "changed = []\nfor post in Post.objects.all():\n    post.slug = post.title.strip()\n    changed.append(post)\n\n"
+    check_rewritten(
+        f"# Each post gets a slug\n{rows}# Write them,\n# all at once\nPost.objects.bulk_update(changed, ['slug'])",
+        "# Each post gets a slug\n# Write them,\n# all at once\n"
+        'with update_in_batches("slug") as batch:\n    for post in Post.objects.all():\n'
+        "        post.slug = post.title.strip()\n        batch.update(post)",
+        select=("MF301",),
+    )
+
+
+def test_where_comments_above_a_bulk_update_go_that_is_one_query():
+    check_rewritten(
+        "changed = []\nfor post in Post.objects.all():\n    post.kind = 1\n    changed.append(post)\n"
+        "# Write them\nPost.objects.bulk_update(changed, ['kind'])\nprint(1)",
+        "# Write them\nPost.objects.update(kind=1)\nprint(1)",
+    )
+
+
+@pytest.mark.parametrize(
+    "comment", ["# fmt: skip", "# isort: on", "# noqa", "# endregion", "# type: ignore"]
+)
+def test_comments_that_speak_to_a_tool_stay_where_they_are(comment):
+    given = (
+        "changed = []\nfor post in Post.objects.all():\n    post.kind = 1\n    changed.append(post)\n"
+        f"# Write them\n{comment}\nPost.objects.bulk_update(changed, ['kind'])"
+    )
+    check_rewritten(given, f"Post.objects.update(kind=1)\n# Write them\n{comment}")
+
+
 # Lines
 
 
