@@ -362,7 +362,8 @@ class _Settings:
                 return IN_DOUBT.union(*map(read, values))
             case ast.Call():
                 for default, text in _defaults(node):
-                    if "://" in text or (read == self._engine and text.islower()):
+                    names_one = "://" in text or (read == self._engine and text.islower())
+                    if names_one and not _begins_engine(text):
                         self._named(text, default)
         return IN_DOUBT.union(*(_of_text(text) for text in _texts(node)))
 
@@ -443,6 +444,13 @@ def _of_text(text: str) -> Databases:
 
 def _of_url(url: str) -> Databases:
     return URL_SCHEMES.get(url.partition("://")[0].lower(), IN_DOUBT)
+
+
+def _begins_engine(text: str) -> bool:
+    """``engine.replace("django.", "django_prometheus.")`` is what the engine was."""
+    return text.endswith(".") and any(
+        known.startswith(text) for known in (*ENGINE_PACKAGES, *OTHER_ENGINES)
+    )
 
 
 def _of_engine(engine: str) -> Databases:

@@ -178,6 +178,10 @@ DOUBTFUL = {
     "local settings that are executed": (
         f"DATABASES = {{{POSTGRESQL}}}\nexec(open('local.py').read())"
     ),
+    "an engine that is measured": (
+        f"DATABASES = {{{POSTGRESQL}}}\nif MEASURED:\n    engine = DATABASES['default'].get('ENGINE')\n"
+        "    DATABASES['default']['ENGINE'] = engine.replace('django.', 'django_prometheus.', 1)"
+    ),
     "a file that does not parse": f"DATABASES = {{{POSTGRESQL}}}\nprint 'x'",
 }
 
@@ -221,6 +225,11 @@ UNKNOWN = {
     "a default by name": (
         "DATABASES = {'default': {'ENGINE': config('ENGINE', default='mssql')}}",
         "1 names the engine 'mssql'",
+    ),
+    "the beginning of another": (
+        f"DATABASES = {{{POSTGRESQL}}}\n"
+        "DATABASES['default']['ENGINE'] = engine.replace('django.', 'shop.')",
+        "2 names the engine 'shop.'",
     ),
     "what is taken without one": (
         "DATABASES = {'default': {'ENGINE': os.environ.get('ENGINE') or 'mssql'}}",
