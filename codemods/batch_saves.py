@@ -18,6 +18,9 @@ keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes
 and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row
 by row and in order, as ``save()`` does, but without a round trip for each.
 
+A function of the file that saves the row is given it by ``fix(batch.saving(post))``: as long as the batch is open, the
+``save()`` of that row is the batch's.
+
 A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_update(rows, ["slug"])``
 right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what
 ``bulk_update()`` would. Since no list keeps the rows, they can be streamed. ``batch_size`` goes, too: the
@@ -28,7 +31,7 @@ of that database, too.
 Refuses when anything in the body may look for the rows that wait: queries of the same table, queries
 that may join it, querysets made before the loop, deletions, SQL, transactions, code that is not known
 (unsafe); when errors of a ``save()`` are caught; when the row is handed on, becomes another one, is saved
-in a function, or with other fields on other ways; when other loops may have changed the same objects;
+in a function that saves others, too, or is of another module, or with other fields on other ways; when other loops may have changed the same objects;
 and for models with columns in two tables.
 
 A document (``JSONField``) that nothing changes once its row is in the list is written by
@@ -69,7 +72,7 @@ class Writes:
     """The calls that write a row, each with the row, the batch's method in their place, and what else
     is to say. ``drops`` are the statements that go with them, ``back`` the fields that no turn sets, ``last`` is the
     row that each turn writes at its end, ``database`` the alias that ``bulk_update()`` names, ``final`` says that
-    nothing changes the documents of a row once it is written.
+    nothing changes the documents of a row once it is written. ``handed`` are rows that functions are given to save.
     """
 
     fields: list[str]
@@ -81,6 +84,7 @@ class Writes:
     last: str | None = None
     database: tuple[ast.expr, ...] = ()
     final: bool = False
+    handed: tuple[ast.expr, ...] = ()
 
 
 def decide(loop: Loop) -> Decision:
@@ -114,9 +118,10 @@ def _saves(loop: Loop) -> Writes:
     full = any(map(needs.is_full_save, loop.used(uses.Kind.SAVE)))
     caveats += [*gates.save_caveats(loop, full=full), *saves.connected(columns)]
     fails = failing.of_assignments(loop, model, columns, fields)
-    caveats += failing.later_turns(loop, [call for call, _ in calls], fails)
+    caveats += failing.later_turns(loop, loop.own_saves, fails)
     back = batching.written_back_fields(loop, fields, columns)
-    return Writes(fields, calls, "save", caveats, back=back)
+    handed = tuple(each.row for each in loop.handed_to_save)
+    return Writes(fields, calls, "save", caveats, back=back, handed=handed)
 
 
 def _of_bulk_update(bulk: BulkUpdate, loop: Loop) -> Writes:
@@ -145,9 +150,15 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
         part=Part.WRITES,
         edit=InBlock(
             f"{in_batches.text}({', '.join(arguments)}) as {name}",
-            tuple(
-                (call, f"{name}.{writes.method}({_arguments(loop.text(row), call, writes, loop)})")
-                for call, row in writes.calls
+            (
+                *(
+                    (
+                        call,
+                        f"{name}.{writes.method}({_arguments(loop.text(row), call, writes, loop)})",
+                    )
+                    for call, row in writes.calls
+                ),
+                *((row, f"{name}.saving({loop.text(row)})") for row in writes.handed),
             ),
             writes.drops,
             (

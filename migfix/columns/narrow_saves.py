@@ -10,6 +10,7 @@ from migfix.expressions import gates
 from migfix.expressions.context import Refused
 from migfix.facts import effects, uses
 from migfix.facts.changes import touches
+from migfix.facts.handed import is_own_save
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState
@@ -24,13 +25,12 @@ def check_save(loop: Loop, model: ModelState) -> None:
         raise Refused(
             Reason.INHERITANCE, f"save() writes the table of {base} as well, if any of it is loaded"
         )
-    own = loop.used(uses.Kind.SAVE)
-    for use in own:
+    for use in loop.used(uses.Kind.SAVE):
         if is_full_save(use) and not _is_plain_save(use, loop):
             at = loop.at(use.node)
             raise Refused(Reason.SAVE_ARGUMENTS, "save() is called with arguments", at)
     for effect in loop.effects:
-        if effect.node in {use.node for use in own}:
+        if is_own_save(effect, loop):
             continue
         at = loop.at(effect.node)
         if effect.kind is effects.Kind.WRITES and (

@@ -16,6 +16,7 @@ from migfix.expressions.path import Path
 from migfix.facts import uses
 from migfix.facts.bases import lineage
 from migfix.facts.effects import Kind
+from migfix.facts.handed import is_own_save
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Call, FieldState, ModelState, Unknown, names_used
@@ -90,7 +91,8 @@ def of_assignments(
         column = columns.get(str(use.field))
         if column is None or column.name not in saved:
             continue
-        statement = loop.resolver.scope.parents.get(use.node)
+        here = loop.resolver.scope.is_inside(use.node, loop.node)
+        statement = loop.resolver.scope.parents.get(use.node) if here else None
         value = statement.value if isinstance(statement, ast.Assign) else None
         literal = UNKNOWN if value is None else context.constant(value)
         if literal is UNKNOWN or not takes(column, literal, context):
@@ -103,7 +105,8 @@ def later_turns(loop: Loop, besides: Collection[ast.AST], fails: str | None) -> 
 
     ``besides`` are the calls that wait.
     """
-    found = [e.node for e in loop.having(Kind.WRITES, Kind.SQL, Kind.TRANSACTION, Kind.CALL)]
+    acting = loop.having(Kind.WRITES, Kind.SQL, Kind.TRANSACTION, Kind.CALL)
+    found = [e.node for e in acting if not is_own_save(e, loop)]
     found += [use.node for use in loop.used(uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.ESCAPE)]
     others = [node for node in found if node not in besides]
     if others and fails is not None and loop.errors.kept:

@@ -17,6 +17,7 @@ from migfix.facts.cursors import CursorQuery, cursor_query_of
 from migfix.facts.effects import Effect, effects_of
 from migfix.facts.effects import Kind as EffectKind
 from migfix.facts.errors import Errors, Importers, errors_of
+from migfix.facts.handed import Handed, handed_to_save, own_saves
 from migfix.facts.reached import reached
 from migfix.facts.uses import Kind as UseKind
 from migfix.facts.uses import Use, uses_of, with_changed_files
@@ -159,6 +160,16 @@ class Loop:
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
         return tuple(effects_of(self.region, self.row, self.resolver))
+
+    @cached_property
+    def handed_to_save(self) -> tuple[Handed, ...]:
+        """Where the body hands the row to functions of the file that save it, and nothing else."""
+        return handed_to_save(self)
+
+    @cached_property
+    def own_saves(self) -> frozenset[ast.AST]:
+        """The calls of ``save()``, of the body and of these functions, that save the row of the turn alone."""
+        return own_saves(self)
 
     @cached_property
     def reached(self) -> tuple[tuple[ast.AST, Resolver], ...]:

@@ -32,6 +32,7 @@ from contextlib import (
 from copy import copy, deepcopy
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import chain, groupby, islice
 from operator import attrgetter, itemgetter
 from tempfile import TemporaryFile
@@ -614,7 +615,8 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     Give a batch whose `save(row)` stands for `row.save(update_fields=fields)`, many in one go.
 
     `save(row, using=alias)` stands for one with `using=alias`, and `update(row, using=alias)` for
-    `bulk_update()` of `using(alias)`.
+    `bulk_update()` of `using(alias)`. `saving(row)` is the row, for a function that saves it: what
+    `row.save()` does there is what `save(row)` does.
 
     The values are those of the moment of `save`, with what the fields compute for it (`auto_now`).
     They are written after `batch_size` rows or a megabyte, and when the block ends, also by an
@@ -814,7 +816,24 @@ class _UpdateBatch(_Batch):
             row._state.db = alias
         else:
             self.flush()
-            row.save(using=alias, update_fields=self._names)
+            type(row).save(row, using=alias, update_fields=self._names)  # not that of saving()
+
+    def saving(self, row: Any) -> Any:
+        """Return `row`, for a function that saves it: its `save()` is the batch's from now on."""
+        vars(row)["save"] = partial(self._save_as_told, row)  # of this row alone
+        return row
+
+    def _save_as_told(self, row: Any, *args: Any, **kwargs: Any) -> None:
+        fields = kwargs.get("update_fields")
+        if (
+            args
+            or kwargs.keys() - {"update_fields"}
+            or {*(fields or self._names)} != {*self._names}
+        ):
+            self.flush()
+            type(row).save(row, *args, **kwargs)
+        elif fields is None or fields:  # save() of no fields does nothing
+            self.save(row)
 
     def update(self, row: Any, *, using: str | None = None, final: bool = False) -> None:
         """Write the fields of `row`, as `bulk_update()` does at the end of the block.

@@ -18,7 +18,7 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.lookups import tables_of
 from migfix.reading.relations import own_managers
-from migfix.reading.scopes import DEFINITIONS, TRIES
+from migfix.reading.scopes import DEFINITIONS, TRIES, Scope
 from migfix.reading.values import Rows
 from migfix.sql.databases import Trait
 
@@ -26,25 +26,60 @@ READ_BEFORE = Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list be
 
 
 def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:
-    """Every ``row.save()`` of the loop, a statement of the body itself, and its row. Raises ``Refused``."""
+    """Every ``row.save()`` of the body, a statement of its own, and its row. Raises ``Refused``.
+
+    A save in a function, which the row is handed to, waits as well where it is such a statement there.
+    """
     found = []
     for use in loop.used(uses.Kind.SAVE):
         assert isinstance(use.node, ast.Call) and isinstance(use.node.func, ast.Attribute)
-        if not loop.resolver.scope.is_inside(use.node, loop.node):
-            at = loop.at(use.node)
-            raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at}", at)
-        check_place(use.node, loop, "save()")
-        found.append((use.node, use.node.func.value))
+        if loop.resolver.scope.is_inside(use.node, loop.node):
+            check_place(use.node, loop, "save()")
+            found.append((use.node, use.node.func.value))
+        else:
+            _check_in_function(use, loop)
+    for each in loop.handed_to_save:
+        _check_nothing_around(each.call, loop.node, loop.resolver.scope, loop, "save()")
     return found
+
+
+def _check_in_function(use: uses.Use, loop: Loop) -> None:
+    """The function saves no row but that of the turn, by a statement of its own. Raises ``Refused``."""
+    assert isinstance(use.node, ast.Call) and use.place is not None
+    at, scope = loop.at(use.node), use.place.resolver.scope
+    if use.node not in loop.own_saves:
+        own = loop.module.holds(use.node)
+        why = (
+            " which may be given other rows as well"
+            if own
+            else " of another module, which may change"
+        )
+        raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at},{why}", at)
+    if alias_of(use.node):
+        raise Refused(Reason.SAVE_ARGUMENTS, f"save() on {at} names a database", at)
+    _check_is_statement(use.node, scope, loop, "save()")
+    _check_nothing_around(use.node, scope.node, scope, loop, "save()")
 
 
 def check_place(call: ast.Call, loop: Loop, called: str) -> None:
     """The call is a statement of the body, whose errors nothing catches there. Raises ``Refused``."""
-    at, scope = loop.at(call), loop.resolver.scope
+    _check_is_statement(call, loop.resolver.scope, loop, called)
+    _check_nothing_around(call, loop.node, loop.resolver.scope, loop, called)
+
+
+def _check_is_statement(call: ast.Call, scope: Scope, loop: Loop, called: str) -> None:
     if not isinstance(scope.parents[call], ast.Expr):
+        at = loop.at(call)
         raise Refused(Reason.LOOP_SHAPE, f"{called} on {at} is a part of something else", at)
+
+
+def _check_nothing_around(
+    call: ast.Call, region: ast.AST, scope: Scope, loop: Loop, called: str
+) -> None:
+    """Nothing inside of the region, a loop or a function, runs the call later or catches its errors."""
+    at = loop.at(call)
     for ancestor in scope.ancestors(call):
-        if ancestor is loop.node:
+        if ancestor is region:
             return
         if isinstance(ancestor, DEFINITIONS):
             raise Refused(Reason.LOOP_SHAPE, f"the row is saved by a function, on {at}", at)

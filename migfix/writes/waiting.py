@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 from migfix.expressions import gates
 from migfix.expressions.context import Refused
-from migfix.facts import effects, uses
+from migfix.facts import effects
 from migfix.facts.changes import touches
 from migfix.facts.deferred import loads_of_others
 from migfix.facts.effects import Effect, Kind, is_logger
+from migfix.facts.handed import is_own_save
 from migfix.facts.lazies import Lazies, lazies_of
 from migfix.facts.loop import Loop
 from migfix.facts.reached import named_by_text, reached
@@ -40,9 +41,8 @@ def check_nothing_looks(
     Queries of other tables by their own columns alone see nothing of them. The calls ``besides`` are
     those that wait themselves.
     """
-    own = {use.node for use in loop.used(uses.Kind.SAVE)}
     for effect in loop.effects:
-        if effect.node in own or effect.node in besides:
+        if effect.node in besides or is_own_save(effect, loop):
             continue
         at = loop.at(effect.node)
         match effect.kind:

@@ -163,6 +163,35 @@ def test_functions_with_queries_of_other_tables(database):
     assert "MF301" in outcome.loops[-1].codes, outcome.loops
 
 
+SAVING = """
+def fix(post, end=""):
+    if post.pk % 4 == 3:
+        return
+    post.slug = f"{post.title.lower()}{end}"
+    post.data = {"was": post.data}
+    post.save()
+"""
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "fix(post)",
+        "if post.pk % 3:\n    fix(post, end=post.pk)\nfix(post)",
+        "fix(post)\npost.slug += 'x'\npost.save()",
+        "post.place = -post.place\nfix(post)",
+    ],
+)
+def test_rows_that_are_saved_by_a_function(body, database):
+    outcome, both = run_rewritten(
+        MODELS, migration(body, below=SAVING, after=AFTER), posts(80), SAFE, database=database
+    )
+    assert "MF301" in outcome.loops[-1].codes, outcome.loops
+    assert "batch.saving(post" in outcome.edits[-1].after.decode()
+    assert both.after.queries < both.before.queries
+
+
 @pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_loop_and_its_batches(name, database):

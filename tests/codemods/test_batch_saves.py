@@ -2073,3 +2073,128 @@ def test_a_function_before_the_loop_that_uses_the_row():
     check_batched(
         "fill = lambda: print(3)\n" + loop(SAVED), "fill = lambda: print(3)\n" + batched(SAVED)
     )
+
+
+# --- saves in functions that the row is given to --------------------------------------------------
+
+FIX = "def fix(post):\n    post.slug = post.title.lower()\n    post.save()\n"
+
+
+def beside(body: str, functions: str = FIX) -> str:
+    """A migration with functions beside ``forwards``."""
+    return whole(body).replace("\n\ndef forwards", f"\n\n{functions}\n\ndef forwards", 1)
+
+
+def written_with_functions(body: str, functions: str = FIX) -> str:
+    found = outcome_of(beside(body, functions), select=SELECT)
+    assert found.edits, found.loops
+    return found.edits[-1].after.decode()
+
+
+GIVEN = {
+    "its only argument": ("fix(post)", FIX),
+    "by its name": ("fix(post=post)", FIX),
+    "among others": ("fix(1, post)", FIX.replace("fix(", "fix(n, ")),
+    "on some ways": ("if post.live:\n    fix(post)", FIX),
+    "twice": ("fix(post)\nif post.live:\n    fix(post)", FIX),
+    "names given to save": (
+        "fix(post)",
+        FIX.replace("save()", 'save(update_fields=["slug"])'),
+    ),
+    "a save on some ways": ("fix(post)", FIX.replace("    post.save", "    if post.slug:\n        post.save")),
+    "an early return": ("fix(post)", FIX.replace("):\n", "):\n    if not post.live:\n        return\n", 1)),
+    "a value that tells": ("fixed = fix(post)\nif fixed:\n    continue", FIX + "    return True\n"),
+    "another name there": ("fix(post)", FIX.replace("post", "row")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_row_that_is_given_to_a_function_which_saves_it(name):
+    body, functions = GIVEN[name]
+    after = written_with_functions(loop(body), functions)
+    handed = body.replace("fix(1, post)", "fix(1, batch.saving(post))")
+    handed = handed.replace("fix(post)", "fix(batch.saving(post))")
+    handed = handed.replace("fix(post=post)", "fix(post=batch.saving(post))")
+    assert (
+        indent('with update_in_batches("slug") as batch:\n' + indent(loop(handed), "    "), "    ")
+        in after
+    )
+    assert functions in after  # stays as it is
+
+
+def test_a_row_that_the_body_saves_as_well():
+    after = written_with_functions(loop("fix(post)\npost.note = post.slug\npost.save()"))
+    assert 'update_in_batches("slug", "note")' in after or '"note", "slug"' in after
+    assert "fix(batch.saving(post))" in after
+    assert "batch.save(post)" in after
+
+
+UNSURE = {
+    "another row as well": ("fix(post)\nfix(Post.objects.first())", FIX, "loop-shape"),
+    "another row alone, of the same function": (
+        "fix(post)\nfix(other)", FIX, "loop-shape",
+    ),
+    "a function that calls another": (
+        "mend(post)", FIX + "\n\ndef mend(post):\n    fix(post)\n", "loop-shape",
+    ),
+    "two functions that call it": (
+        "fix(post)\nmend(post)", FIX + "\n\ndef mend(post):\n    fix(post)\n", "loop-shape",
+    ),
+    "a function that calls itself": (
+        "fix(post)", FIX + "    if post.live:\n        fix(post)\n", "loop-shape",
+    ),
+    "a function that is handed on": ("fix(post)\nlist(map(fix, [post]))", FIX, "loop-shape"),
+    "another name for the row": ("other = post\nfix(other)", FIX, "loop-shape"),
+    "a save in a try": (
+        "fix(post)",
+        "def fix(post):\n    post.slug = ''\n    try:\n        post.save()\n    except ValueError:\n        pass\n",
+        "transaction",
+    ),
+    "a try around the call": ("try:\n    fix(post)\nexcept ValueError:\n    pass", FIX, "transaction"),
+    "a with around the call": (
+        "with transaction.atomic():\n    fix(post)",
+        "from django.db import transaction\n" + FIX, "transaction",
+    ),
+    "the value of save": ("fix(post)", FIX.replace("post.save", "x = post.save"), "loop-shape"),
+    "a database": ("fix(post)", FIX.replace("save()", "save(using='other')"), "save-arguments"),
+    "other names": (
+        "fix(post)", FIX + "    post.save(update_fields=['note'])\n", "save-arguments",
+    ),
+    "the key": ("fix(post)", FIX.replace("post.save", "post.pk = None\n    post.save"), "primary-key"),
+    "the row comes back": ("post = fix(post)", FIX + "    return post\n", "row-escapes"),
+    "a copy": ("fix(post)", "import copy\n" + FIX.replace("post.save", "copy.copy(post).save()\n    post.save"), "row-escapes"),
+    "a query of the table": (
+        "fix(post)", FIX + "    print(type(post).objects.count())\n", "query-in-body",
+    ),
+    "the row is read again": ("fix(post)", FIX + "    post.refresh_from_db()\n", "query-in-body"),
+    "the row is deleted": ("fix(post)", FIX + "    post.delete()\n", "query-in-body"),
+    "a decorator": ("fix(post)", "from django.db.transaction import atomic\n@atomic\n" + FIX, "query-in-body"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_saves_in_functions_that_do_not_wait(name):
+    body, functions, reason = UNSURE[name]
+    before = "other = Post.objects.get(pk=1)\n" if "other" in body and "other =" not in body else ""
+    found = outcome_of(beside(before + loop(body), functions), select=SELECT, unsafe=True).loops[0]
+    assert not found.changed
+    assert found.blocked_by == reason, found.reason
+
+
+def test_a_function_that_another_loop_gives_other_rows():
+    body = loop("fix(post)") + "\nfor row in Post.objects.filter(live=True):\n    fix(row)\n"
+    after = written_with_functions(body)
+    assert after.count("fix(batch.saving(") == 2
+
+
+def test_a_value_that_a_function_computes_is_none_that_the_loop_computes():
+    """The function's own ``n`` is not that of the loop, which would fit."""
+    functions = "def fix(post):\n    n = post.title * 99\n    post.slug = n\n    post.save()\n"
+    body = 'n = ""\n' + loop("fix(post)\nPerson.objects.create(name=post.title)")
+    source = beside(body, functions)
+    source = source.replace(
+        "migrations.RunPython(forwards)", "migrations.RunPython(forwards, atomic=False)"
+    ).replace("    dependencies", "    atomic = False\n    dependencies")
+    found = outcome_of(source, select=SELECT).loops[0]
+    assert not found.changed
+    assert "may be given a value that does not fit" in found.reason

@@ -528,6 +528,30 @@ def test_save_and_update_in_one_batch_keep_their_order(things: BaseDatabaseWrapp
     assert Thing.objects.get(pk=1).n == 7
 
 
+def test_a_row_whose_own_save_is_the_batch_s(things: BaseDatabaseWrapper) -> None:
+    """It waits where it writes what the batch writes; all else is done at once, after what waits."""
+
+    def fix(thing: Any, n: int, **given: Any) -> None:
+        thing.n, thing.char = n, f"{n}"
+        thing.save(**given)
+
+    first, second, third = Thing.objects.order_by("pk")[:3]
+    with update_in_batches("n") as batch:
+        fix(batch.saving(first), 1)
+        fix(batch.saving(second), 2, update_fields=["n"])
+        fix(batch.saving(third), 3, update_fields=[])
+        assert not Thing.objects.filter(n__in=[1, 2, 3], char__isnull=False).exists()
+        first.save(update_fields=["char"])  # not a column of the batch
+        assert Thing.objects.get(pk=first.pk).char == "1"
+        assert Thing.objects.get(pk=second.pk).n == 2
+        first.n = F("n") + 10  # of which save() does more than an UPDATE
+        first.save()
+    assert Thing.objects.get(pk=first.pk).n == 11
+    assert Thing.objects.get(pk=third.pk).char != "3"
+    fix(first, 20)  # the block is over
+    assert Thing.objects.get(pk=first.pk).n == 20
+
+
 def test_a_router_sends_what_is_updated_where_bulk_update_does(
     things: BaseDatabaseWrapper,
 ) -> None:
