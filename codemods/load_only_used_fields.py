@@ -17,6 +17,10 @@ computes (``auto_now``) is always in the list, and so is one that it may store i
 files that may be NULL, decimals on SQLite). Rows that ``select_related()`` joins are narrowed with
 it: ``.only("author", "author__name", "title")``.
 
+Rows that a name holds for other uses as well are narrowed where they are made, if these count or test them, ask one
+for its key, give them to ``bulk_update()`` (whose fields are in the list, too) or make a query that names its own columns:
+``page = list(Post.objects.filter(pk__gt=last).only("author", "title")[:1000])``.
+
 Refuses when the row is handed to code that is not in the file; when every column is needed, or all
 but one or two small ones; when a full ``save()`` follows and the body may change the same rows in
 other ways; and when what the loop leaves depends on the order of its rows (the last one wins, they
@@ -33,8 +37,9 @@ from migfix.columns.narrowing import narrowing
 from migfix.facts.counts import needs_counts
 from migfix.facts.loop import Loop
 from migfix.facts.streaming import needs_batches_of_rows
-from migfix.findings import ChainCall, Outcome, Part, Rewrite
+from migfix.findings import ChainCall, Outcome, Part, ReplaceExpressions, Rewrite
 from migfix.reading.values import Rows
+from migfix.writes import bulk_updates
 
 
 def decide(loop: Loop) -> Decision:
@@ -42,18 +47,22 @@ def decide(loop: Loop) -> Decision:
         "values", "values_list", "dates", "datetimes"
     ):
         return None
-    found = narrowing(loop)
+    found = narrowing(loop, batched=bulk_updates.is_batched(loop))
     only = found.method == "only"
+    arguments = ", ".join(map(loop.names.quoted, found.names))
+    beside = () if found.place else needs_counts(loop) + needs_batches_of_rows(loop)
     return Rewrite(
         part=Part.COLUMNS,
-        edit=ChainCall(
-            found.method, ", ".join(map(loop.names.quoted, found.names)), replaces_all=True
+        edit=(
+            ReplaceExpressions(((found.place, f".{found.method}({arguments})"),))
+            if found.place
+            else ChainCall(found.method, arguments, replaces_all=True)
         ),
         message=f"{'loads only' if only else 'does not load'} {listing(found.names, found.back)}",
         outcome=Outcome.STREAM,
         only=found.names if only else None,
         defer=None if only else found.names,
-        beside=needs_counts(loop) + needs_batches_of_rows(loop),
+        beside=beside,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from migfix.columns.joined import links_of
 from migfix.columns.narrow_saves import (
@@ -17,6 +17,7 @@ from migfix.columns.narrow_saves import (
 from migfix.columns.needs import check_plain, is_full_save, needed_fields, with_dimensions
 from migfix.columns.order import dependence, is_total
 from migfix.columns.ordering import columns_refusal
+from migfix.columns.shared import Shared, shared
 from migfix.expressions import gates, saves, sources
 from migfix.expressions.context import Refused
 from migfix.facts import uses
@@ -37,16 +38,29 @@ _FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """``.only(*names)`` or ``.defer(*names)``; ``back`` are those that only a ``save()`` brings along."""
+    """``.only(*names)`` or ``.defer(*names)``; ``back`` are those that only a ``save()`` brings along.
+
+    ``place`` is where it joins the chain, where that is made before the loop and has other uses.
+    """
 
     method: str
     names: tuple[str, ...]
     back: tuple[str, ...] = ()
+    place: ast.expr | None = None
 
 
-def narrowing(loop: Loop) -> Narrowing:
-    """What the queryset of a loop over instances may leave out. Raises ``Refused``."""
-    _check_source(loop)
+def narrowing(loop: Loop, *, batched: bool = True) -> Narrowing:
+    """What the queryset of a loop over instances may leave out. Raises ``Refused``.
+
+    Batches take the place of a ``bulk_update()`` of the looped rows where the loop is ``batched``.
+    """
+    others = shared(loop, batched=batched)
+    found = _narrowing(loop, others)
+    return found if others is None else replace(found, place=others.place)
+
+
+def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:
+    _check_source(loop, others)
     model, columns, _ = gates.check_model(loop)
     check_plain(loop, model, columns)
     gates.check_manager(loop, model)
@@ -57,6 +71,8 @@ def narrowing(loop: Loop) -> Narrowing:
     links = links_of(loop, model, is_ordered=is_total(loop) or dependence(loop) is None)
     # Where select_related() leads, it fails without the foreign key.
     followed = [link.path for link in links if "__" not in link.path]
+    if others:
+        followed += _written(others.fields, model, columns)
     touched = _touched(loop, model, columns, distinct, followed)
     needed = _with_saved(touched, loop, model, columns, distinct)
     every = {c.name: c for c in distinct if c.primary_key is not True and c.has_column is True}
@@ -140,17 +156,30 @@ def _check_worth(spared: Mapping[str, FieldState]) -> None:
         raise Refused(Reason.ALL_FIELDS_NEEDED, f"the body needs {but}")
 
 
-def _check_source(loop: Loop) -> None:
+def _written(
+    fields: Iterable[str], model: ModelState, columns: Mapping[str, FieldState]
+) -> Iterator[str]:
+    """The names of the columns that Django's own ``bulk_update()`` reads. Raises ``Refused``."""
+    if fields and not model.has_plain_managers:
+        raise Refused(
+            Reason.CUSTOM_MANAGER, f"a manager of {model.label} may have its own bulk_update()"
+        )
+    for name in fields:
+        column = columns.get(name)
+        if column is None or column.has_column is not True:
+            raise Refused(
+                Reason.FIELD_UNKNOWN, f"what bulk_update() writes of `{name}` is not known"
+            )
+        yield column.name
+
+
+def _check_source(loop: Loop, others: Shared | None) -> None:
     assert isinstance(loop.rows, Rows)
     if loop.rows.has(*_NARROW):
         raise Refused(Reason.ALREADY_NARROW, "the queryset names its columns already")
     if loop.row is None:
         raise Refused(Reason.NOT_INSTANCES, "the rows are not model instances under one name")
-    if reuse := loop.reuse_besides_batches:
-        raise Refused.by(reuse)
-    if loop.is_over_list_besides_batches:
-        raise Refused(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    if (read := filling(loop)) and (held := cannot_stream(loop, in_batches=True)):
+    if not others and (read := filling(loop)) and (held := cannot_stream(loop, in_batches=True)):
         at = loop.at(read[0].node)
         raise Refused(
             Reason.QUERYSET_REUSED,

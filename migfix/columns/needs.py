@@ -314,7 +314,7 @@ def _fields_of_list(name: str, loop: Loop) -> list[str] | None:
             case ast.Call(func=ast.Name(id="len")), _ if loop.module.is_builtin("len"):
                 continue
             case ast.Call(func=ast.Attribute(attr="bulk_update")), _:
-                named = _fields_of_call(parent, load, loop)
+                named = fields_of_call(parent, load, loop)
                 if named is None:
                     return None
                 fields += named
@@ -324,7 +324,7 @@ def _fields_of_list(name: str, loop: Loop) -> list[str] | None:
     return fields
 
 
-def _fields_of_call(call: ast.AST, rows: ast.Name, loop: Loop) -> list[str] | None:
+def fields_of_call(call: ast.AST, rows: ast.Name, loop: Loop) -> list[str] | None:
     """The literal fields of ``Post.objects.bulk_update(rows, [...])`` of the loop's own model."""
     assert isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
     found = loop.resolver.value(call.func.value)

@@ -376,7 +376,7 @@ class Loop:
         at, name = self.at(reused), self.text(self.queryset)
         if reused is not self.queryset:
             why = f"the queryset's rows are used again on {at}"
-        elif self._runs_again():
+        elif self.runs_again:
             why = f"an outer loop makes this one go over the rows of `{name}` again"
         else:
             why = f"`{name}` is made elsewhere, where its rows may be used again"
@@ -417,7 +417,7 @@ class Loop:
     def _reads_cache(self, load: ast.Name) -> bool:
         scope = self.resolver.scope
         if load is self.queryset:
-            return self._runs_again()
+            return self.runs_again
         parent = scope.parents[load]
         outer = scope.parents.get(parent)
         if (
@@ -433,7 +433,8 @@ class Loop:
             return not all(isinstance(t, ast.Name) and t.id in held for t in parent.targets)
         return True
 
-    def _runs_again(self) -> bool:
+    @property
+    def runs_again(self) -> bool:
         """Is the loop itself in a loop that does not make the queryset anew each time?"""
         if not isinstance(self.queryset, ast.Name):
             return False
@@ -449,13 +450,16 @@ class Loop:
         return False
 
     def _comes_before(self, load: ast.Name) -> bool:
-        """Does ``load`` run before the loop and never again after it?"""
+        """Does ``load`` run before the loop, and never again after it on the same rows?"""
         scope = self.resolver.scope
-        in_a_loop = any(
-            isinstance(a, (ast.For, ast.AsyncFor, ast.While)) for a in scope.ancestors(self.node)
+        binding = scope.binding(load.id, load)
+        if binding is None or load.lineno >= self.node.lineno:
+            return False
+        return not any(
+            isinstance(around, (ast.For, ast.AsyncFor, ast.While))
+            and not scope.is_inside(binding.statement, around)
+            for around in scope.ancestors(self.node)
         )
-        runs_here = scope.binding(load.id, load) is not None
-        return load.lineno < self.node.lineno and runs_here and not in_a_loop
 
     @cached_property
     def names_pointing_here(self) -> frozenset[str]:

@@ -116,6 +116,7 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             first, last = line_range(statement, source.rows)
             pairs = dict(pair for each in edits.values() for pair in each.replaced)
             said = replace(lines, pairs, source.rows)
+            _break_long(lines, pairs, source, style)
             drops = set(_drops(edits.values()))
             lifted = {
                 held[i]: _said_below(held[i], each, lines, source) for i, each in edits.items()
@@ -138,6 +139,23 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             unwrapped = {i for i, each in enumerate(around) if each in unwraps}
             lines[first:last] = [_edited(text, edits, indents, unwrapped, style)]
     return "".join(lines)
+
+
+def _break_long(
+    lines: list[str], replaced: Iterable[ast.expr], source: Source, style: Style
+) -> None:
+    """Lay out a line that became too long by what was put into it, if it is a statement of its own."""
+    for number in {node.lineno - 1 for node in replaced}:
+        line, was = lines[number], source.lines[number]
+        most = style.line_length + 1  # and its end
+        alone = (number, number + 1) in source.rows and not line.rstrip().endswith(":")
+        if alone and len(line) > most >= len(was):
+            text = line.lstrip()
+            indent = line[: len(line) - len(text)]
+            laid_out = formatted(text, style, len(indent.expandtabs()))
+            lines[number] = "".join(
+                f"{indent}{each}" for each in laid_out.splitlines(keepends=True)
+            )
 
 
 def _block_header(header: str, indent: int, style: Style) -> str:

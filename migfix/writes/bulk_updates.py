@@ -17,6 +17,7 @@ from migfix.facts.changes import touches
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop
 from migfix.facts.settled import changed_later
+from migfix.facts.streaming import holds_few_rows
 from migfix.facts.subqueries import is_given_sql, queries_in
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
@@ -66,6 +67,17 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[str]
     caveats += check_nothing_looks(loop, model)
     check_nothing_is_loaded(loop, model)
     return fields, documents, caveats
+
+
+def is_batched(loop: Loop) -> bool:
+    """Do batches surely take the place of the loop's ``bulk_update()``?"""
+    if loop.bulk_update is None or holds_few_rows(loop) is not None:
+        return False
+    try:
+        batching.check_surroundings(loop)
+        return not check_collected(loop.bulk_update, loop)[2]
+    except Refused:
+        return False
 
 
 def _check_rows(loop: Loop) -> None:

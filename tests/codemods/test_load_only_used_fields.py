@@ -674,7 +674,11 @@ REFUSED_QUERYSETS = {
     "united": ("", "Post.objects.union(Post.objects.all())", "queryset-shape"),
     "or": ("", "Post.objects.filter(pk=1) | Post.objects.filter(pk=2)", "queryset-shape"),
     "read before": ("posts = Post.objects.all()\nprint(posts[0])", "posts", "queryset-reused"),
-    "listed before": ("posts = list(Post.objects.all())\nposts[0].pk", "posts", "queryset-reused"),
+    "listed before": (
+        "posts = list(Post.objects.all())\nposts[0].title",
+        "posts",
+        "queryset-reused",
+    ),
     "an iterator made before": ("posts = Post.objects.iterator()", "posts", "queryset-shape"),
     "an iterator with two names": (
         "posts = Post.objects.iterator()\nrows = posts",
@@ -1930,3 +1934,167 @@ def test_rows_of_an_iterator_on_a_database_that_reads_a_snapshot():
         models=INDEXED,
         select=("MF201",),
     )  # fmt: skip
+
+
+# --- rows that others use as well -----------------------------------------------------------------
+
+MADE = 'posts = Post.objects.filter(kind=1).order_by("pk")'
+ONLY = MADE + '.only("slug", "title")'
+TURN = "for post in posts:\n    post.slug = post.title\n"
+WRITTEN = 'Post.objects.bulk_update(posts, ["slug"])\n'
+PAGE = 'posts = list(Post.objects.filter(pk__gt=last).order_by("pk")[:1000])'
+NARROW_PAGE = PAGE.replace("(Post", "(\n        Post").replace(
+    "[:1000])", '.only("slug", "title")[:1000]\n    )'
+)
+
+SHARED = {
+    "their number in each turn": (
+        f"{MADE}\n{TURN}    print(len(posts))\n",
+        f"{MADE}.only(\"title\", \"slug\")\n{TURN}    print(len(posts))\n",
+    ),
+    "bulk_update() of an outer turn": (
+        f"for number in range(9):\n{indent(MADE.replace('=1', '=number') + chr(10) + TURN + WRITTEN, '    ')}",
+        f"for number in range(9):\n{indent(ONLY.replace('=1', '=number') + chr(10) + TURN + WRITTEN, '    ')}",
+    ),
+    "pages by key": (
+        f"last = 0\nwhile True:\n    {PAGE}\n    if not posts:\n        break\n"
+        f"{indent(TURN + WRITTEN, '    ')}    last = posts[-1].pk\n",
+        f"last = 0\nwhile True:\n    {NARROW_PAGE}\n    if not posts:\n        break\n"
+        f"{indent(TURN + WRITTEN, '    ')}    last = posts[-1].pk\n",
+    ),
+    "the key by its name": (
+        f"last = 0\nwhile True:\n    {PAGE}\n    if not posts:\n        break\n"
+        f"{indent(TURN + WRITTEN, '    ')}    last = posts[len(posts) - 1].id\n",
+        f"last = 0\nwhile True:\n    {NARROW_PAGE}\n    if not posts:\n        break\n"
+        f"{indent(TURN + WRITTEN, '    ')}    last = posts[len(posts) - 1].id\n",
+    ),
+    "a query that names its columns": (
+        f"for n in range(9):\n{indent(MADE + chr(10) + 'names = posts.values(' + chr(34) + 'author' + chr(34) + ')' + chr(10) + TURN + WRITTEN, '    ')}    print(list(names))\n",
+        f"for n in range(9):\n{indent(ONLY + chr(10) + 'names = posts.values(' + chr(34) + 'author' + chr(34) + ')' + chr(10) + TURN + WRITTEN, '    ')}    print(list(names))\n",
+    ),
+    "whether others know them": (
+        "for n in range(9):\n"
+        + indent(MADE + '\nPerson.objects.filter(models.Exists(posts.filter(author=models.OuterRef("pk")))).count()\n' + TURN + WRITTEN, "    "),
+        "for n in range(9):\n"
+        + indent(ONLY + '\nPerson.objects.filter(models.Exists(posts.filter(author=models.OuterRef("pk")))).count()\n' + TURN + WRITTEN, "    "),
+    ),
+    "all(), which gives way": (
+        f"for n in range(9):\n    posts = Post.objects.all()\n{indent(TURN + WRITTEN, '    ')}",
+        f"for n in range(9):\n    posts = Post.objects.only(\"slug\", \"title\")\n{indent(TURN + WRITTEN, '    ')}",
+    ),
+    "a chain of several lines": (
+        f"for n in range(9):\n    posts = Post.objects.filter(\n        kind=n,  # one\n    )\n{indent(TURN + WRITTEN, '    ')}",
+        f"for n in range(9):\n    posts = Post.objects.filter(\n        kind=n,  # one\n    ).only(\"slug\", \"title\")\n{indent(TURN + WRITTEN, '    ')}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_rows_that_others_use_are_narrow_where_they_are_made(name):
+    before, after = SHARED[name]
+    found = check_rewritten(
+        before, after.replace('"title", "slug"', '"slug", "title"'), "MF201", select=SELECT
+    )
+    assert set(found.only) == {"slug", "title"}
+
+
+OTHERS = {
+    "a column of one of them": "last = posts[0].title",
+    "one of them": "first = posts[0]",
+    "a slice": "some = posts[:3]",
+    "another loop": "for other in posts:\n    print(other.body)",
+    "a comprehension": "bodies = [other.body for other in posts]",
+    "another name": "others = posts",
+    "handed on": "apps.work(posts)",
+    "a query of rows": "others = posts.filter(live=True)",
+    "a query of rows that is handed on": "apps.work(posts.filter(live=True))",
+    "first()": "print(posts.first().body)",
+    "in_bulk()": "found = posts.in_bulk()",
+    "delete()": "posts.delete()",
+    "bulk_update() of fields that are not known": "Post.objects.bulk_update(posts, apps.names)",
+    "bulk_update() of another model": 'Person.objects.bulk_update(posts, ["name"])',
+    "it goes": "del posts",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_rows_of_which_others_may_need_every_column(name):
+    lines = f"{MADE}\n{TURN}{WRITTEN}{OTHERS[name]}\n"
+    check_refused("for n in range(9):\n" + indent(lines, "    "), "queryset-reused", select=SELECT)
+
+
+HELD = {
+    "made more than once": f"{MADE}\nif apps:\n    posts = Post.objects.all()\n{TURN}{WRITTEN}print(len(posts))",
+    "under two names": f"mine = {MADE}\n{TURN}{WRITTEN}print(len(posts), len(mine))",
+    "a part of something": f"posts, n = Post.objects.all(), 1\n{TURN}{WRITTEN}print(len(posts))",
+    "sorted": f"posts = sorted(Post.objects.all())\n{TURN}{WRITTEN}print(len(posts))",
+    "rows that iterator() gave": f"posts = list(Post.objects.iterator())\n{TURN}{WRITTEN}print(len(posts))",
+    "gone over again and again": f"{MADE}\nfor n in range(9):\n{indent(TURN, '    ')}print(len(posts))",
+    "shared with a function": f"def work():\n    nonlocal posts\n    posts = []\n{MADE}\n{TURN}{WRITTEN}work()",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_rows_that_are_not_known_to_be_made_in_one_place(name):
+    found = outcome_of(whole(HELD[name]), select=SELECT)
+    assert not found.changed, found.edits[-1].after.decode()
+
+
+def test_columns_that_bulk_update_writes_are_among_those_that_are_loaded():
+    written = WRITTEN.replace('["slug"]', '["slug", "note"]')
+    before = f"for n in range(9):\n{indent(MADE + chr(10) + TURN + written, '    ')}"
+    check_rewritten(
+        before,
+        before.replace(MADE, MADE + '.only("slug", "title", "note")'),
+        "MF201",
+        select=SELECT,
+    )
+
+
+def test_a_line_that_gets_too_long_is_laid_out():
+    before = "for number in range(9):\n    posts = Post.objects.filter(kind=number, live=True, seen=False)\n"
+    rest = indent(TURN + WRITTEN, "    ")
+    check_rewritten(
+        before + rest,
+        "for number in range(9):\n    posts = Post.objects.filter(kind=number, live=True, seen=False).only(\n"
+        f'        "slug", "title"\n    )\n{rest}',
+        "MF201",
+        select=SELECT,
+    )
+
+
+def test_a_count_in_the_turn_that_made_the_rows_comes_before_them():
+    before = (
+        "for number in range(9):\n    posts = Post.objects.filter(kind=number)\n"
+        "    if posts.count() > 1:\n        for post in posts:\n            print(post.title)\n"
+    )
+    check_rewritten(
+        before, before.replace("in posts:", 'in posts.only("title"):'), "MF201", select=SELECT
+    )
+    again = before.replace("    posts = ", "    pass\n").replace(
+        "Post.objects.filter(kind=number)\n", ""
+    )
+    check_refused("posts = Post.objects.all()\n" + again, "queryset-reused", select=SELECT)
+
+
+def test_a_manager_of_the_project_may_write_rows_in_its_own_way():
+    models = MODELS.replace(
+        "from django.db import migrations, models\n",
+        "import shop.codes\nfrom django.db import migrations, models\n",
+    ).replace(
+        '                ("other", models.CharField(max_length=50)),\n',
+        '                ("other", models.TextField()),\n                ("more", models.TextField()),\n',
+    )
+    before = (
+        "for n in range(9):\n    rows = Stamped._base_manager.filter(pk=n)\n"
+        '    for row in rows:\n        row.name = "x"\n    Stamped.{}.bulk_update(rows, ["name"])\n'
+    )
+    plain = outcome_of(whole(before.format("objects")), models=models, select=SELECT).loops[0]
+    assert plain.only == ("name",), plain.reason
+    own = models.replace(
+        '                ("updated", models.DateTimeField(auto_now=True)),\n            ],\n',
+        '                ("updated", models.DateTimeField(auto_now=True)),\n            ],\n'
+        '            managers=[("objects", shop.codes.Manager())],\n',
+    )
+    assert own != models
+    check_refused(before.format("objects"), "custom-manager", models=own, select=SELECT)

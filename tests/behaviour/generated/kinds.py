@@ -914,6 +914,35 @@ def defined(r: Random) -> Ingredients:
     return Ingredients(functions=functions, **uses)
 
 
+# How others use the rows that the loop goes over, in its turns and afterwards.
+SHARING = (
+    ("", "Post.objects.bulk_update(page, ['note', 'slug', 'body', 'rank'])"),
+    ("", "Post.objects.bulk_update(page, ['note'])"),
+    ("print(len(page))", ""),
+    ("", "print(page.count(), len(page), bool(page))"),
+    ("print(page[0].pk)", "print([*page.values_list('pk', 'body')])"),
+    ("", "print(Author.objects.filter(Exists(page.filter(author=OuterRef('pk')))).count())"),
+    ("print(page[0].body)", ""),
+    ("", "print([other.body for other in page])"),
+    ("", "for other in page:\n    other.votes += 1\n    other.save()"),
+    ("", "print([other.body for other in page.filter(votes__gt=0)])"),
+)
+
+
+def shared(r: Random) -> Ingredients:
+    """Rows that a name holds for more than the loop."""
+    inside, after = r.choice(SHARING)
+    source = r.choice(['Post.objects.order_by("pk")', 'Post.objects.order_by("-pk")[:9]', *SOURCES])
+    listed = r.random() < 0.3
+    return Ingredients(
+        imports="from django.db.models import Exists, OuterRef",
+        before=f"page = list({source})" if listed else f"page = {source}",
+        source="page",
+        inside=inside,
+        after="" if listed and "page." in after else after,
+    )
+
+
 KINDS: dict[str, Kind] = {
     "imported": imported,
     "libraries": libraries,
@@ -933,4 +962,5 @@ KINDS: dict[str, Kind] = {
     "searches": searches,
     "left": left,
     "defined": defined,
+    "shared": shared,
 }

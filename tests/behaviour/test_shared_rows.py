@@ -1,0 +1,75 @@
+"""Rows that a name holds for several uses, loaded narrow where they are made: the same tables and output."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+import pytest
+
+from migfix.settings import Settings
+from tests.behaviour.test_batches import DATABASES, MODELS, migration, posts
+from tests.rewritten import run_rewritten
+
+pytestmark = pytest.mark.behaviour
+
+ALONE = Settings(select=frozenset({"MF201"}))
+WRITE = 'Post.objects.bulk_update(page, ["slug", "data"])'
+TURN = """\
+for post in page:
+    post.slug = post.title.lower()
+    if post.data is not None:
+        post.data["seen"] = post.pk
+"""
+PAGES = {
+    "pages by key": (
+        "last = 0\nwhile True:\n"
+        "    page = list(Post.objects.filter(pk__gt=last).order_by('pk')[:7])\n"
+        "    if not page:\n        break\nTURN    WRITE\n    last = page[-1].pk\n"
+    ),
+    "pages of those that are left": (
+        "while True:\n    page = Post.objects.filter(slug='').order_by('pk')[:7]\n"
+        "    if not page:\n        break\nTURN    WRITE\n"
+    ),
+    "rows of keys": (
+        "keys = list(Post.objects.values_list('pk', flat=True))\n"
+        "for start in range(0, len(keys), 7):\n"
+        "    page = Post.objects.filter(pk__in=keys[start:start + 7]).order_by('pk')\n"
+        "    writers = Writer.objects.filter(\n"
+        "        models.Exists(page.filter(writer_id=models.OuterRef('pk')))\n    )\n"
+        "    print(page.count(), sorted(writers.values_list('name', flat=True)))\n"
+        "TURN    WRITE\n    print(len(page), sorted(page.values_list('body')))\n"
+    ),
+    "joined rows": (
+        "for number in range(3):\n"
+        "    page = Post.objects.select_related('writer').filter(writer__pk=number).order_by('pk')\n"
+        "    if page.exists():\n"
+        "        for post in page:\n            post.slug = post.writer.name\n"
+        "            print(len(page))\n        WRITE\n"
+    ),
+    "a foreign key to a new row": (
+        "for number in range(3):\n"
+        "    page = Post.objects.filter(writer__pk=number).order_by('pk')\n"
+        "    writer = Writer(name=f'new {number}')\n"
+        "    for post in page:\n        post.writer = writer\n"
+        "    writer.save()\n"
+        "    Post.objects.bulk_update(page, ['writer'])\n"
+    ),
+    "saves": (
+        "for number in range(3):\n"
+        "    page = Post.objects.filter(writer__pk=number).order_by('pk')\n"
+        "    for post in page:\n        post.slug = f'{len(page)}'\n        post.save()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize("name", PAGES)
+def test_pages(name, database):
+    body = PAGES[name].replace("TURN", indent(TURN, "    ")).replace("WRITE", WRITE)
+    head, end, _ = migration("pass").partition('"Word")\n')
+    before = f"{head}{end}{indent(body, '    ')}"
+    outcome, both = run_rewritten(MODELS, before, posts(30), ALONE, database=database)
+    changed = [loop for loop in outcome.loops if loop.changed]
+    assert changed, outcome.loops
+    assert {code for loop in changed for code in loop.codes} == {"MF201"}
+    assert both.after.queries == both.before.queries
