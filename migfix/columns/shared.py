@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from migfix.columns.needs import fields_of_call
+from migfix.columns.needs import fields_of_call, is_full_save
 from migfix.expressions.context import Refused
 from migfix.facts import uses
+from migfix.facts.changes import is_quiet
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
@@ -44,9 +45,21 @@ def shared(loop: Loop, *, batched: bool) -> Shared | None:
     reuse = reuse or _READ_BEFORE
     made = _made(loop)
     place = _end_of_chain(made, loop) if made is not None else None
-    if place is None:
+    if made is None or place is None:
         raise Refused.by(reuse)
+    _check_save(made, loop)
     return Shared(place, tuple(dict.fromkeys(_fields(loop, reuse))))
+
+
+def _check_save(made: ast.expr, loop: Loop) -> None:
+    """No full ``save()`` writes back what has changed since the rows were read. Raises ``Refused``."""
+    if any(map(is_full_save, loop.used(uses.Kind.SAVE))) and not is_quiet(made, loop):
+        at = loop.at(made)
+        raise Refused(
+            Reason.QUERYSET_REUSED,
+            f"the rows of {at} may be read before others are written: save() writes all of them back",
+            at,
+        )
 
 
 def _made(loop: Loop) -> ast.expr | None:

@@ -2098,3 +2098,17 @@ def test_a_manager_of_the_project_may_write_rows_in_its_own_way():
     )
     assert own != models
     check_refused(before.format("objects"), "custom-manager", models=own, select=SELECT)
+
+
+@pytest.mark.parametrize(
+    ("save", "reason"),
+    [("save()", "queryset-reused"), ('save(update_fields=["slug"])', None)],
+)
+def test_rows_that_were_read_before_others_are_written(save, reason):
+    """A full ``save()`` writes every column back as it was read."""
+    lines = f"{PAGE}\nPost.objects.update(body='')\n{TURN}    post.{save}\nlast = posts[-1].pk\n"
+    before = "last = 0\nfor n in range(9):\n" + indent(lines, "    ")
+    found = outcome_of(whole(before), select=SELECT).loops[0]
+    assert found.blocked_by == reason, found.reason
+    quiet = before.replace("Post.objects.update(body='')", "print(1)")
+    assert outcome_of(whole(quiet), select=SELECT).loops[0].only
