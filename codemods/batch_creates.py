@@ -44,7 +44,7 @@ def decide(loop: Loop) -> Decision:
     collected = collecting.collected_by(loop) if isinstance(loop.rows, Rows) else None
     if not every and collected is None:
         return None
-    if isinstance(loop.rows, Rows) and (few := holds_few_rows(loop)):
+    if isinstance(loop.rows, Rows) and (few := holds_few_rows(loop, of_page=bool(every))):
         return few
     batching.check_surroundings(loop)
     creating.check_rows(loop)

@@ -21,6 +21,8 @@ by row and in order, as ``save()`` does, but without a round trip for each.
 A function of the file that saves the row is given it by ``fix(batch.saving(post))``: as long as the batch is open, the
 ``save()`` of that row is the batch's.
 
+A page of the rows (``posts[start : start + 1000]``, or a list of those behind the last key) is a batch of its own.
+
 A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_update(rows, ["slug"])``
 right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what
 ``bulk_update()`` would. Since no list keeps the rows, they can be streamed. ``batch_size`` goes, too: the
@@ -60,6 +62,7 @@ from migfix.expressions.loading import loads_again
 from migfix.facts import uses
 from migfix.facts.bulk import BulkUpdate
 from migfix.facts.loop import Loop
+from migfix.facts.pages import unwritten_rows
 from migfix.facts.streaming import already_streams, holds_few_rows
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.values import Rows
@@ -93,8 +96,8 @@ def decide(loop: Loop) -> Decision:
     bulk = loop.bulk_update
     saved = loop.used(uses.Kind.SAVE)
     if not saved and bulk is None:
-        return None
-    if few := holds_few_rows(loop):
+        return unwritten_rows(loop)
+    if few := holds_few_rows(loop, of_page=bool(saved)):
         return few
     batching.check_surroundings(loop)
     return _rewrite(_saves(loop) if saved or bulk is None else _of_bulk_update(bulk, loop), loop)

@@ -220,6 +220,21 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The loop stands in another one and goes over the few rows of each of its turns.",
         "One loop over all rows with `select_related()` asks once.",
     ),
+    Reason.UNORDERED_PAGES: Explanation(
+        "The rows are read in pages that start at a number, of a query without an order: the database may bring a row "
+        "in two pages, and another in none.",
+        'Sort them: `.order_by("pk")`; or go by key, which is faster as well: `.filter(pk__gt=last).order_by("pk")[:1000]`. '
+        "One loop over all rows streams (MF202, MF203) and needs no pages.",
+    ),
+    Reason.SHIFTING_PAGES: Explanation(
+        "The rows are read in pages that start at a number, and the loop changes which rows the query finds: those "
+        "behind move up, and the next page leaves out as many.",
+        'Go by key: `.filter(pk__gt=last).order_by("pk")[:1000]`; or make it one loop over all rows, which migfix streams.',
+    ),
+    Reason.UNWRITTEN_ROWS: Explanation(
+        "A list of rows is written whenever it is full, and what is in it when the loop ends is not.",
+        "Write the list once more after the loop, or let batches do it (MF301, MF302).",
+    ),
     Reason.ROW_ORDER: Explanation(
         "What the loop leaves depends on the order of its rows, which is not settled: read in another way, rows of "
         "equal order may come differently.",

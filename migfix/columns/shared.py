@@ -10,7 +10,7 @@ from functools import lru_cache
 from migfix.columns.needs import fields_of_call, is_full_save
 from migfix.expressions.context import Refused
 from migfix.facts import uses
-from migfix.facts.changes import is_quiet
+from migfix.facts.changes import is_quiet_after
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
@@ -53,7 +53,9 @@ def shared(loop: Loop, *, batched: bool) -> Shared | None:
 
 def _check_save(made: ast.expr, loop: Loop) -> None:
     """No full ``save()`` writes back what has changed since the rows were read. Raises ``Refused``."""
-    if any(map(is_full_save, loop.used(uses.Kind.SAVE))) and not is_quiet(made, loop):
+    if any(map(is_full_save, loop.used(uses.Kind.SAVE))) and not is_quiet_after(
+        loop.resolver.scope.statement_of(made), loop
+    ):
         at = loop.at(made)
         raise Refused(
             Reason.QUERYSET_REUSED,

@@ -125,6 +125,8 @@ def _gives_quietly(call: ast.Call, module: Module, depth: int) -> bool:
         case _ if path is not None:
             over = path.partition(".")[0] == "tqdm" or hands_on(path)
             return is_pure(path) or path in _READERS or (over and _all_quiet(given, module, depth))
+        case ast.Name(id="range") if module.is_builtin("range"):
+            return True  # which holds numbers
         case ast.Name(id=name) if module.is_builtin(name):
             return name in _GOING_OVER and _all_quiet(given, module, depth)
         case ast.Name(id=name):

@@ -57,6 +57,12 @@ def is_quiet(since: ast.AST, loop: Loop) -> bool:
     return not any(effect.kind in _CHANGING for effect in _effects(_between(since, loop), loop))
 
 
+def is_quiet_after(statement: ast.AST, loop: Loop) -> bool:
+    """The same, of what runs when the statement has."""
+    nodes = (node for node in _between(statement, loop) if node is not statement)
+    return not any(effect.kind in _CHANGING for effect in _effects(nodes, loop))
+
+
 def _between(since: ast.AST, loop: Loop) -> Iterator[ast.AST]:
     """What runs from the statement of ``since`` to the first turn, headers included.
 

@@ -16,6 +16,7 @@ from migfix.facts.cursors import (
 )
 from migfix.facts.fresh import CHANGING
 from migfix.facts.loop import Loop
+from migfix.facts.pages import fault_of, page_of
 from migfix.facts.reached import reached
 from migfix.facts.surviving import outlives_errors
 from migfix.findings import Beside, Part, Reason, Refusal
@@ -140,7 +141,14 @@ def _per_parent(loop: Loop) -> Refusal | None:
     )
 
 
-def holds_few_rows(loop: Loop) -> Refusal | None:
+def holds_few_rows(loop: Loop, *, of_page: bool = False) -> Refusal | None:
+    """Why there is little to gain: the rows are few. Those of a large page are few only to be read, not ``of_page``
+    to be written.
+    """
+    page = page_of(loop)
+    if page is not None:
+        few = Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
+        return fault_of(page, loop) or (None if of_page and page.holds_many else few)
     if refusal := _per_parent(loop):
         return refusal
     assert isinstance(loop.rows, Rows)

@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 
 from migfix.columns import needs
 from migfix.columns.narrow_saves import computed, written_back
+from migfix.columns.shared import shared
 from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.facts import uses
 from migfix.facts.aliases import is_of_rows
 from migfix.facts.effects import Kind
 from migfix.facts.loop import Loop
+from migfix.facts.pages import page_of
 from migfix.facts.subqueries import tables_beside
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
@@ -104,7 +106,7 @@ def check_surroundings(loop: Loop) -> None:
             Reason.TRANSACTION,
             f"{caught}: an error would come later, after more turns of the loop",
         )
-    if loop.outer_loop is not None:
+    if loop.outer_loop is not None and page_of(loop) is None:
         at = loop.at(loop.outer_loop)
         raise Refused(
             Reason.PER_PARENT, f"each turn of the loop on {at} would write a batch of its own", at
@@ -192,9 +194,12 @@ def written_fields(loop: Loop, columns: Mapping[str, FieldState]) -> list[str]:
                 "save() may write all columns to another database than the rows'",
                 loop.at(use.node),
             )
-    if reused := loop.reuse or (READ_BEFORE if loop.is_over_list else None):
+    try:
+        shared(loop, batched=False)  # by others who set nothing
+    except Refused as refused:
+        reused = refused.refusal
         why = f"{reused.message}: save() writes what was set on the rows elsewhere, too"
-        raise Refused(Reason.QUERYSET_REUSED, why, reused.at)
+        raise Refused(Reason.QUERYSET_REUSED, why, reused.at) from None
     if doubt := own_managers(loop.rows, loop.state):
         raise Refused(
             Reason.CUSTOM_MANAGER, f"{doubt}: it may set columns of its rows that save() writes"

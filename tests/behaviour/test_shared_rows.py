@@ -73,3 +73,30 @@ def test_pages(name, database):
     assert changed, outcome.loops
     assert {code for loop in changed for code in loop.codes} == {"MF201"}
     assert both.after.queries == both.before.queries
+
+
+BATCHES = Settings(select=frozenset({"MF201", "MF301"}))
+SAVED = {
+    "by key": PAGES["pages by key"].replace("WRITE", "").replace("[:7]", "[:size]"),
+    "by number": (
+        "for start in range(0, Post.objects.count(), size):\n"
+        "    for post in Post.objects.order_by('pk')[start : start + size]:\nBODY"
+    ),
+    "of those that are left": (
+        "while True:\n    page = Post.objects.filter(slug='').order_by('pk')[:size]\n"
+        "    if not page:\n        break\nTURN"
+    ),
+}
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize("name", SAVED)
+def test_pages_that_are_written_in_batches(name, database):
+    turn = f"{TURN}    post.save()\n    print(post.pk)\n"
+    body = SAVED[name].replace("TURN", indent(turn, "    "))
+    body = body.replace("BODY", indent(turn.partition("\n")[2], "    "))
+    head, end, _ = migration("pass").partition('"Word")\n')
+    before = f"{head}{end}    size = int('20')\n{indent(body, '    ')}"
+    outcome, both = run_rewritten(MODELS, before, posts(70), BATCHES, database=database)
+    assert "MF301" in {code for loop in outcome.loops for code in loop.codes}, outcome.loops
+    assert both.after.queries < both.before.queries

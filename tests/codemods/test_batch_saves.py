@@ -2198,3 +2198,153 @@ def test_a_value_that_a_function_computes_is_none_that_the_loop_computes():
     found = outcome_of(source, select=SELECT).loops[0]
     assert not found.changed
     assert "may be given a value that does not fit" in found.reason
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+BY_KEY = "posts = list(Post.objects.filter(pk__gt=last).order_by('pk')[:{}])\n"
+KEY = "last = posts[-1].pk\n"
+
+
+def of_keys(body: str = SAVED, size: object = 1000, around: str = "while True:") -> str:
+    """Pages by key, each read into a list."""
+    lines = BY_KEY.format(size) + "if not posts:\n    break\n" + loop(body, rows="posts") + KEY
+    return f"last = 0\n{around}\n{indent(lines, '    ')}"
+
+
+def of_numbers(
+    rows: str, body: str = SAVED, before: str = "", numbers: str = "range(0, 9000, 1000)"
+) -> str:
+    """Pages that start at a number."""
+    return f"{before}for start in {numbers}:\n{indent(loop(body, rows=rows), '    ')}"
+
+
+def in_pages(before: str) -> str:
+    """The inner loop in a batch."""
+    lines = before.splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if line.startswith("    for post in"))
+    last = next(i for i, line in enumerate(lines) if "post.save()" in line)
+    turn = [
+        f"    {line}".replace("post.save()", "batch.save(post)") for line in lines[first : last + 1]
+    ]
+    header = ['    with update_in_batches("slug") as batch:\n']
+    return "".join(lines[:first] + header + turn + lines[last + 1 :])
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        of_keys(),
+        of_keys(size="number"),
+        "number = 500\n" + of_keys(size="number"),
+        of_keys("if post.live:\n    continue\n" + SAVED),
+        of_numbers("Post.objects.order_by('pk')[start : start + 1000]"),
+        of_numbers("Post.objects.order_by('pk')[start : start + size]"),
+        of_numbers("posts[start : start + 1000]", before="posts = Post.objects.order_by('pk')\n"),
+        of_numbers(
+            "posts[start : start + 1000]",
+            before="posts = Post.objects.order_by('pk')\n",
+            numbers="range(0, posts.count(), 1000)",
+        ),
+    ],
+)
+def test_each_page_is_a_batch(before):
+    check_batched(before, in_pages(before))
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (of_keys(size=50), "few-rows"),
+        ("number = 50\n" + of_keys(size="number"), "few-rows"),
+        (of_keys(around="for person in Person.objects.all():"), "few-rows"),
+        (of_numbers("Post.objects.order_by('pk')[start : start + 9]"), "few-rows"),
+        (
+            of_numbers("Post.objects.filter(author=start)[:1000]", numbers="Person.objects.all()"),
+            "per-parent",
+        ),
+        (of_keys().replace("[-1].pk", "[-1].slug"), "queryset-reused"),
+        (
+            of_keys().replace("if not posts:", "Post.objects.update(body='')\n    if not posts:"),
+            "queryset-reused",
+        ),
+        (of_numbers("Post.objects.all()[start : start + 1000]"), "unordered-pages"),
+        (of_numbers("Post.objects.filter(live=True)[start : start + 1000]"), "unordered-pages"),
+        (
+            of_numbers("posts[start : start + 1000]", before="posts = Post.objects.all()\n"),
+            "unordered-pages",
+        ),
+        (
+            of_numbers("Post.objects.filter(slug='').order_by('pk')[start : start + 1000]"),
+            "shifting-pages",
+        ),
+        (
+            of_numbers("Post.objects.exclude(author=1).order_by('pk')[start : start + 1000]",
+                       "post.author_id = 2\npost.save()\n"),
+            "shifting-pages",
+        ),
+        (
+            of_numbers("Post.objects.order_by('pk')[start : start + 1000]", SAVED + "post.delete()\n"),
+            "shifting-pages",
+        ),
+    ],
+)  # fmt: skip
+def test_pages_that_are_no_batches(before, reason):
+    refuse(before, reason)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        # of rows that len() has read
+        of_numbers(
+            "posts[start : start + 1000]",
+            before="posts = Post.objects.filter(slug='')\n",
+            numbers="range(0, len(posts), 1000)",
+        ),
+        # by key, which no row moves
+        of_keys().replace("pk__gt=last", "pk__gt=last, slug=''"),
+        # the first of those that are left
+        "while True:\n" + indent(loop(SAVED, rows="Post.objects.filter(slug='')[:1000]"), "    "),
+    ],
+)
+def test_pages_without_a_fault(before):
+    found = outcome_of(whole(before), unsafe=True, select=SELECT).loops[0]
+    assert found.blocked_by not in {"unordered-pages", "shifting-pages"}, found.reason
+
+
+FULL = """\
+rows = []
+for post in Post.objects.all():
+    post.slug = post.title
+    rows.append(post)
+    if len(rows) >= 1000:
+        Post.objects.bulk_update(rows, ["slug"])
+        rows = []
+"""
+
+
+def test_rows_that_nothing_writes_when_the_loop_ends():
+    found = check_refused(FULL, "unwritten-rows", select=SELECT)
+    assert found.reason == (
+        "line 16 writes `rows` when it is full, and nothing writes what is in it when the loop ends"
+    )
+    cleared = FULL.replace("rows = []\n", "rows.clear()\n").replace("rows.clear()", "rows = []", 1)
+    check_refused(cleared, "unwritten-rows", select=SELECT)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        FULL + 'Post.objects.bulk_update(rows, ["slug"])\n',
+        FULL + 'if rows:\n    Post.objects.bulk_update(rows, ["slug"])\n',
+        FULL + "print(len(rows))\n",
+        FULL + 'else:\n    Post.objects.bulk_update(rows, ["slug"])\n',
+        FULL.replace("len(rows) >= 1000", "len(rows) >= 1000 or post.live"),
+        FULL.replace("        rows = []\n", ""),
+        FULL.replace("    if len", "    if post.live and len"),
+    ],
+)
+def test_rows_that_may_all_be_written(before):
+    found = outcome_of(whole(before), select=SELECT).loops[0]
+    assert found.blocked_by != "unwritten-rows"
