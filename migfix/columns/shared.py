@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from migfix.columns.needs import fields_of_call, is_full_save
+from migfix.columns.order import is_total
 from migfix.expressions.context import Refused
 from migfix.facts import uses
 from migfix.facts.changes import is_quiet_after
@@ -128,7 +129,10 @@ def _fields(loop: Loop, reuse: Refusal) -> Iterator[str]:
 
 
 def _asks_no_column(load: ast.Name, loop: Loop) -> bool:
-    """Does the use ask for nothing of the rows but their number and their keys?"""
+    """Does the use ask for nothing of the rows but their number and their keys?
+
+    Which row ``rows[-1]`` is depends on the order, in which ties may change places where less is loaded.
+    """
     parents = loop.resolver.scope.parents
     parent = parents[load]
     match parent:
@@ -145,8 +149,22 @@ def _asks_no_column(load: ast.Name, loop: Loop) -> bool:
             index, ast.Slice
         ):
             key = parents[parent]
-            return isinstance(key, ast.Attribute) and _is_key(key, loop)
-    return uses.is_only_looked_at(load, parents)
+            return isinstance(key, ast.Attribute) and _is_key(key, loop) and is_total(loop)
+        case ast.Compare(ops=[ast.In() | ast.NotIn() | ast.Is() | ast.IsNot()]):
+            return True
+    return _is_tested(load, parents)
+
+
+def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    parent = parents[node]
+    match parent:
+        case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
+            return node is parent.test
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BoolOp():
+            return _is_tested(parent, parents)
+    return False
 
 
 def _is_key(node: ast.Attribute, loop: Loop) -> bool:

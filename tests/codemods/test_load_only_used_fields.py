@@ -2014,6 +2014,9 @@ OTHERS = {
     "bulk_update() of fields that are not known": "Post.objects.bulk_update(posts, apps.names)",
     "bulk_update() of another model": 'Person.objects.bulk_update(posts, ["name"])',
     "it goes": "del posts",
+    "shown": "print(f'{posts}')",
+    "compared": "print(posts == [])",
+    "given": "found = posts or None",
 }
 
 
@@ -2112,3 +2115,11 @@ def test_rows_that_were_read_before_others_are_written(save, reason):
     assert found.blocked_by == reason, found.reason
     quiet = before.replace("Post.objects.update(body='')", "print(1)")
     assert outcome_of(whole(quiet), select=SELECT).loops[0].only
+
+
+def test_a_row_at_a_place_where_ties_may_change_theirs():
+    lines = f"{MADE}\n{TURN}{WRITTEN}last = posts[0].pk\n"
+    sorted_ = "for n in range(9):\n" + indent(lines, "    ")
+    assert outcome_of(whole(sorted_), select=SELECT).loops[0].only
+    unsorted = sorted_.replace('.order_by("pk")', '.order_by("title")')
+    check_refused(unsorted, "queryset-reused", select=SELECT)
