@@ -124,7 +124,6 @@ def _joined(rewrites: Sequence[Rewrite], imports: tuple[tuple[str, str], ...]) -
         outcome=rewrites[0].outcome,
         caveats=tuple(dict.fromkeys(caveat for each in rewrites for caveat in each.caveats)),
         imports=imports,
-        needs_helper=True,
     )
 
 

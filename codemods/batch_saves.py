@@ -174,7 +174,6 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
         caveats=tuple(dict.fromkeys(writes.caveats)),
         imports=(in_batches.import_,) if in_batches.import_ else (),
-        needs_helper=True,
     )
 
 

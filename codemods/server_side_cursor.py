@@ -129,7 +129,6 @@ def _streamed(edit: Edit, function: Reference, loop: Loop) -> Rewrite:
         message=f"streams its rows through {_waiting_place(loop)}",
         outcome=Outcome.CURSOR,
         imports=(function.import_,) if function.import_ else (),
-        needs_helper=True,
     )
 
 

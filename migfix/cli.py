@@ -22,7 +22,7 @@ import typer
 
 from migfix import __version__
 from migfix.cache import Cache
-from migfix.findings import FileEdit, FileOutcome, LoopOutcome, Verdict
+from migfix.findings import FileOutcome, LoopOutcome, Verdict
 from migfix.options import (
     Applying,
     Options,
@@ -497,15 +497,14 @@ def _print_diff(options: Options, showing: Showing, proving: Proving | None = No
 def _filter_stdin(options: Options) -> ExitCode:
     source = options.stdin
     outcome = run_source(source, options, rewrite=True)
-    *helpers, own = outcome.edits or (FileEdit(outcome.path, source, source),)
-    say(own.after)
-    for helper in helpers:
-        if not options.files.has(helper.path):
-            path = shown(outcome.path) if options.stdin_filename else "on the file itself"
-            complain(
-                f"the result needs {shown(helper.path)}, which is not there; "
-                f"migfix apply {path} writes it"
-            )
+    say(next((each.after for each in outcome.edits if each.path == outcome.path), source))
+    if outcome.helper is not None:
+        lacks = "is not there" if outcome.helper.before is None else "does not hold all of it yet"
+        path = shown(outcome.path) if options.stdin_filename else "on the file itself"
+        complain(
+            f"the result needs {shown(outcome.helper.path)}, which {lacks}; "
+            f"migfix apply {path} writes it"
+        )
     return _finish([outcome], options, wanted=False)
 
 
@@ -586,5 +585,5 @@ def _finish(outcomes: list[FileOutcome], options: Options, *, wanted: bool) -> E
 def _end(outcomes: list[FileOutcome], *, wanted: bool) -> ExitCode:
     if any(outcome.error is not None for outcome in outcomes):
         return ExitCode.ERROR
-    changed = any(outcome.changed for outcome in outcomes)
+    changed = any(outcome.changed or outcome.helper for outcome in outcomes)
     return ExitCode.CHANGES if wanted and changed else ExitCode.OK

@@ -16,7 +16,7 @@ def command_for(codemod: Codemod) -> type[CodemodCommand]:
     """A command that applies this codemod alone, safe rewrites only.
 
     The file is read from disk by its name, as its models are those of the migrations beside it;
-    the streaming helper is written by ``migfix apply``, not by the command.
+    the helper is written by ``migfix apply``, before or after, not by the command.
     """
 
     class Command(CodemodCommand):
@@ -34,6 +34,8 @@ def command_for(codemod: Codemod) -> type[CodemodCommand]:
             for loop in outcome.loops:
                 if not loop.changed:
                     self.warn(f"line {loop.line}: {loop.reason}")
+            if outcome.helper is not None:
+                self.warn(f"{path} needs {outcome.helper.path}: migfix apply {path} writes it")
             after = next((e.after for e in outcome.edits if e.path == path), None)
             return cst.parse_module(after) if after is not None else tree
 

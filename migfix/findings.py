@@ -237,7 +237,6 @@ class Rewrite:
     outcome: Outcome
     caveats: tuple[Refusal, ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
-    needs_helper: bool = False
     only: tuple[str, ...] | None = None
     defer: tuple[str, ...] | None = None
     beside: tuple[Beside, ...] = ()
@@ -353,11 +352,22 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """The file with some of its loops rewritten, by the lines of their ``for``; whether it imports the helper then."""
+    """The file with some of its loops rewritten, by the lines of their ``for``; whether it imports then what the
+    helper does not hold yet.
+    """
 
     lines: tuple[int, ...]
     edit: FileEdit
     needs_helper: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HelperChange:
+    """The file of the helper, what is there (None for nothing), and the functions that it is to hold."""
+
+    path: Path
+    before: bytes | None
+    functions: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,8 +376,8 @@ class FileOutcome:
 
     ``path`` is as the user wrote or would write it (relative to the working folder where possible).
     ``edits`` holds the helper first, then the file itself; it is empty when nothing changes, when
-    the run only checks, and when ``error`` is set. ``creates`` is the file of the helper where the rewritten
-    file needs one that is not there yet. ``assumed`` is None where the user said which databases. ``remarks`` are
+    the run only checks, and when ``error`` is set. ``helper`` is there where the file, as it is to be, imports what the
+    helper does not hold yet. ``assumed`` is None where the user said which databases. ``remarks`` are
     about its comments. ``subsets`` are there where each loop is looked at by itself: each one alone, all
     together and, of few loops, every other choice. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops.
@@ -380,7 +390,7 @@ class FileOutcome:
     traceback: str | None = None
     is_migration: bool = True
     debug_setting: str | None = None
-    creates: Path | None = None
+    helper: HelperChange | None = None
     assumed: Assumed | None = None
     remarks: tuple[Remark, ...] = ()
     subsets: tuple[Subset, ...] = ()

@@ -27,7 +27,7 @@ from migfix.reading.module import Module
 from migfix.reading.names import Names
 from migfix.reading.scopes import FunctionNode
 from migfix.receivers import changes_here, hearing
-from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place
+from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
 from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
@@ -62,7 +62,8 @@ def run(
         outcomes += some
         if on_progress:
             on_progress(done, len(found.files))
-    return sorted(_merged(outcomes), key=lambda outcome: outcome.path)
+    merged = with_helpers(_merged(outcomes), files, rewrite=rewrite)
+    return sorted(merged, key=lambda outcome: outcome.path)
 
 
 def _processes_for(files: int) -> int:
@@ -110,8 +111,10 @@ def run_source(
 ) -> FileOutcome:
     """The outcome for ``source``, taken for the contents of ``path``."""
     place = path or Path("stdin.py")
-    engine = Engine(settings, rewrite, files or Files(), selection)
-    return next(o for o in engine.data(place, source, True) if o.path == place)
+    files = files or Files()
+    engine = Engine(settings, rewrite, files, selection)
+    own = next(o for o in engine.data(place, source, True) if o.path == place)
+    return with_helpers([own], files, rewrite=rewrite)[0]
 
 
 def _merged(outcomes: Iterable[FileOutcome]) -> list[FileOutcome]:
@@ -221,25 +224,23 @@ class Engine:
         found = self._planned(module, worlds, Names(module, place.module), facts)
         meant = self.selection.meant(source.path, [each.outcome for each in found])
         planned = [self._kept(each, source.path, meant) for each in found]
-        edits: tuple[FileEdit, ...] = ()
+        edit: FileEdit | None = None
         subsets: tuple[Subset, ...] = ()
         if any(each.rewrites for each in planned):
-            planned, edits = self._written(source, planned, place)
+            planned, edit = self._written(source, planned, place)
         if self.selection.apart:
-            whole = edits[-1].after if edits else None
-            subsets = tuple(self._subsets(source, planned, place, whole))
+            subsets = tuple(self._subsets(source, planned, place, edit.after if edit else None))
             planned = [each.with_fields() for each in planned]
         logged = any(p.outcome.logged for p in planned)
-        new = (edit.path for edit in edits if edit.before is None)
         return FileOutcome(
             source.path,
             loops=tuple(p.outcome for p in planned),
-            edits=edits if self.rewrite else (),
+            edits=(edit,) if edit and self.rewrite else (),
             debug_setting=facts.debug_setting if logged else None,
             subsets=subsets,
             remarks=self._remarks(source, planned),
             assumed=self._assumed(source.path, facts) if planned else None,
-            creates=next((_as_written(path, source.path) for path in new), None),
+            helper=place.change_for(source.path, edit.after if edit else source.data),
         )
 
     def _kept(self, planned: PlannedLoop, path: Path, meant: Collection[int]) -> PlannedLoop:
@@ -286,8 +287,8 @@ class Engine:
 
     def _written(
         self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
-    ) -> tuple[list[PlannedLoop], tuple[FileEdit, ...]]:
-        """The loops and the edits that rewrite them; those that cannot be written well stay as they are."""
+    ) -> tuple[list[PlannedLoop], FileEdit | None]:
+        """The loops and the edit that rewrites them; those that cannot be written well stay as they are."""
         after, why = self._attempt(source, planned, place)
         if after is None:
             alone = [self._attempt(source, [each], place) for each in planned]
@@ -297,11 +298,8 @@ class Engine:
             ]
             after, why = self._attempt(source, planned, place)
         if after is None:
-            return [p.left(why, Reason.NOT_WRITTEN) if p.rewrites else p for p in planned], ()
-        helps = any(rewrite.needs_helper for p in planned for rewrite in p.rewrites)
-        helper = place.edit() if helps else None
-        own = FileEdit(source.path, source.data, after)
-        return list(planned), (helper, own) if helper else (own,)
+            return [p.left(why, Reason.NOT_WRITTEN) if p.rewrites else p for p in planned], None
+        return list(planned), FileEdit(source.path, source.data, after)
 
     def _subsets(
         self,
@@ -325,8 +323,8 @@ class Engine:
             after = whole if every else self._attempt(source, some, place)[0]
             if after is not None:
                 lines = tuple(each.outcome.line for each in some)
-                helps = any(rewrite.needs_helper for each in some for rewrite in each.rewrites)
-                yield Subset(lines, FileEdit(source.path, source.data, after), helps)
+                lacks = place.change_for(source.path, after) is not None
+                yield Subset(lines, FileEdit(source.path, source.data, after), lacks)
 
     def _attempt(
         self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
@@ -357,11 +355,6 @@ class Engine:
             return None, (
                 f"the rewrite cannot be written, please report it: {type(error).__name__}: {error}"
             )
-
-
-def _as_written(path: Path, other: Path) -> Path:
-    """The path as the user would write it who wrote the other one."""
-    return path if other.is_absolute() else Path(os.path.relpath(path))
 
 
 def _loops_in(worlds: Sequence[World]) -> dict[ast.For, FunctionNode]:

@@ -28,6 +28,7 @@ def outcomes_for(
 ) -> list[FileOutcome]:
     """The outcomes ordered by path, each file once; ``selection`` as for the pipeline, ``--only`` is added to it."""
     from migfix import pipeline
+    from migfix.rewriting.vendoring import with_helpers
 
     if options.reads_stdin:
         return [run_source(options.stdin, options, rewrite=rewrite)]
@@ -49,7 +50,9 @@ def outcomes_for(
             ):
                 found.setdefault(os.path.abspath(outcome.path), outcome)
     _refuse_unknown(options, found)
-    return sorted(found.values(), key=lambda outcome: outcome.path)
+    # Files under other settings may share a helper.
+    together = with_helpers([*found.values()], options.files, rewrite=rewrite)
+    return sorted(together, key=lambda outcome: outcome.path)
 
 
 def _changed(paths: Sequence[Path], settings: Settings, options: Options) -> frozenset[Path] | None:

@@ -218,7 +218,7 @@ def _check_stable(
 ) -> None:
     written = outcome.edits[-1].after
     ast.parse(written)
-    helper = next((e for e in outcome.edits if e.before is None), None)
+    helper = next((e for e in outcome.edits if e.path != outcome.path), None)
     if helper is not None:
         helper.path.write_bytes(helper.after)
     again = outcome_of(written, models=models, databases=databases, unsafe=unsafe, select=select)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 import migfix
 from migfix.cache import Cache
 from migfix.cli import app
-from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import Applicability, FileEdit, FileOutcome, HelperChange, LoopOutcome, Outcome
 from migfix.options import ColorChoice, Options
 from migfix.output import is_colored
 from migfix.runs import outcomes_for
@@ -39,6 +39,7 @@ class Pipeline:
 
     runs: list[tuple[list[Path], Settings, bool]] = field(default_factory=list)
     helper: Path | None = None
+    there: bytes | None = None
     interrupt: bool = False
     crash: bool = False
     clock: float = 0.0
@@ -73,12 +74,12 @@ class Pipeline:
     def outcome(self, file: Path, source: bytes, rewrite: bool) -> FileOutcome:
         if b"loop" not in source:
             return FileOutcome(file)
-        helper = (FileEdit(self.helper, None, b"helper\n"),) if self.helper else ()
-        edits = (*helper, FileEdit(file, source, source.replace(b"loop", b"update")))
+        edits = (FileEdit(file, source, source.replace(b"loop", b"update")),)
         loop = LoopOutcome(
             1, 1, 2, "forwards", None, Outcome.UPDATE, Applicability.SAFE, ("MF101",), "why", None
         )
-        return FileOutcome(file, (loop,), edits if rewrite else ())
+        helper = self.helper and HelperChange(self.helper, self.there, frozenset({"stream"}))
+        return FileOutcome(file, (loop,), edits if rewrite else (), helper=helper)
 
     def run_source(
         self,
@@ -334,7 +335,12 @@ def test_a_filter_says_which_command_writes_the_helper(pipeline: Pipeline) -> No
     assert result.stderr == (
         "migfix: the result needs helper.py, which is not there; migfix apply a.py writes it\n"
     )
-    Path("helper.py").write_text("helper\n")
+    pipeline.there = b"a part of it"
+    assert invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"loop").stderr == (
+        "migfix: the result needs helper.py, which does not hold all of it yet; "
+        "migfix apply a.py writes it\n"
+    )
+    pipeline.helper = None
     assert invoke("apply", "-", "--stdin-filename", "a.py", stdin=b"loop").stderr == ""
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from migfix.files import Files
+from migfix.reading.cutting import FUNCTIONS, completed, cut
 from migfix.reading.module import Module
 from migfix.source import shape, tree_of
 
@@ -18,19 +19,49 @@ _LEFT_ALONE = (
 _MARK = b"Written by migfix, "
 
 
-def helper_text(files: Files) -> bytes:
-    """What migfix writes into projects."""
+def helper_text(functions: frozenset[str], files: Files) -> bytes:
+    """What migfix writes into projects that use these functions."""
+    return _text(functions, _whole(files))
+
+
+def functions_in(data: bytes, files: Files) -> frozenset[str]:
+    """The functions of a helper that migfix wrote, but for line ends and layout; none where it is none of ours.
+
+    Of an edited copy nothing is known.
+    """
+    return _functions_in(data, _whole(files)) if is_of_migfix(data) else frozenset()
+
+
+def _whole(files: Files) -> bytes:
     data = files.read(HELPER)
     assert isinstance(data, bytes), data.why
-    return _LEFT_ALONE + data
+    return data
 
 
-def is_helper(data: bytes, files: Files) -> bool:
-    """Is it what migfix writes, but for line ends and layout? Of an edited copy nothing is known."""
-    ours = helper_text(files)
-    if data.replace(b"\r\n", b"\n") in {ours, ours.removeprefix(_LEFT_ALONE)}:
-        return True
-    return is_of_migfix(data) and _shape(data) == _shape(ours)
+def _text(functions: frozenset[str], whole: bytes) -> bytes:
+    return _LEFT_ALONE + cut(whole.decode(), completed(functions)).encode()
+
+
+@lru_cache(maxsize=16)
+def _functions_in(data: bytes, whole: bytes) -> frozenset[str]:
+    tree = tree_of(data)
+    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} if tree else ()
+    functions = FUNCTIONS.intersection(named)
+    ours = _text(functions, whole)
+    known = {ours, ours.removeprefix(_LEFT_ALONE)}
+    same = data.replace(b"\r\n", b"\n") in known or _shape(data) == _shape(ours)
+    return functions if same else frozenset()
+
+
+def imported_functions(tree: ast.Module, module: str) -> frozenset[str]:
+    """What a file imports of the helper by this name of its module, wherever it does."""
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and "." * node.level + (node.module or "") == module
+        for alias in node.names
+    }
+    return FUNCTIONS & names
 
 
 def is_of_migfix(data: bytes) -> bool:
@@ -38,7 +69,6 @@ def is_of_migfix(data: bytes) -> bool:
     return _MARK in data
 
 
-@lru_cache(maxsize=16)
 def _shape(data: bytes) -> object:
     """What tells it apart from what means something else: its tree without documentation."""
     tree = tree_of(data)
@@ -57,4 +87,5 @@ def _shape(data: bytes) -> object:
 
 def holds_helper(module: Module) -> bool:
     """Is the module the helper?"""
-    return module.library is not None and is_helper(module.source.data, module.library.files)
+    library = module.library
+    return library is not None and bool(functions_in(module.source.data, library.files))

@@ -29,7 +29,7 @@ NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
 class Helper(Enum):
-    """How much of a helper that is created the patch holds."""
+    """How much the patch holds of a helper that is written."""
 
     WHOLE = auto()
     NAMED = auto()
@@ -60,24 +60,23 @@ def render(
     if prefix is None:
         prefix = prefix_for([edit.path for edit in edits], root, files)
     told = {files.real(each.path): each for each in outcomes if each.changed}
-    order = sorted(edits, key=lambda edit: _rank(edit, told.get(files.real(edit.path))))
+    helpers = {files.real(each.helper.path) for each in outcomes if each.helper}
+
+    def rank(edit: FileEdit) -> int:
+        path = files.real(edit.path)
+        return 2 if path in helpers else _rank(told.get(path))
+
+    order = sorted(edits, key=rank)
     parts = [_comment([*databases(outcomes), *_for_patch(prefix)])] if edits else []
     for edit in order:
         name = prefix + _name(edit.path, root, files)
         diff = _file_diff(edit, name)
-        if edit.before is not None:
+        if files.real(edit.path) not in helpers:
             parts += [_comment(_why(name, told.get(files.real(edit.path)))), diff]
         elif helper is Helper.WHOLE:
             parts += [_comment([f"{quoted(name)}: what the rewritten loops import"]), diff]
         elif helper is Helper.NAMED:
-            lines = count(edit.after.count(b"\n"), "line")
-            parts.append(
-                _comment(
-                    [
-                        f"{quoted(name)}: new, {lines}: what the rewritten loops import; --helper shows it"
-                    ]
-                )
-            )
+            parts.append(_comment([f"{quoted(name)}: {_length(edit)}: {_NAMED}"]))
     return b"".join(_painted(part) if color else part for part in parts if part)
 
 
@@ -86,9 +85,15 @@ def _for_patch(prefix: str) -> Iterator[str]:
         yield f"For git apply; for patch in this folder: patch -p{prefix.count('/') + 1}"
 
 
-def _rank(edit: FileEdit, outcome: FileOutcome | None) -> int:
-    if edit.before is None:
-        return 2
+_NAMED = "what the rewritten loops import; --helper shows it"
+
+
+def _length(edit: FileEdit) -> str:
+    lines = edit.after.count(b"\n") - (edit.before or b"").count(b"\n")
+    return f"new, {count(lines, 'line')}" if edit.before is None else f"{count(lines, 'line')} more"
+
+
+def _rank(outcome: FileOutcome | None) -> int:
     loops = outcome.loops if outcome else ()
     return 0 if any(each.applicability is Applicability.UNSAFE for each in loops) else 1
 

@@ -19,7 +19,9 @@ SCHEMA = 1
 
 def render(outcomes: Sequence[FileOutcome]) -> str:
     """One JSON document, the same for the same outcomes; files without loops or errors are left out."""
-    files = [_file(outcome) for outcome in outcomes if outcome.loops or outcome.error]
+    files = [
+        _file(outcome) for outcome in outcomes if outcome.loops or outcome.error or outcome.helper
+    ]
     report = {
         "schema": SCHEMA,
         "migfix": __version__,
@@ -53,10 +55,18 @@ def _file(outcome: FileOutcome) -> dict[str, Any]:
         "path": outcome.path.as_posix(),
         "error": outcome.error,
         "changed": outcome.changed,
-        "creates": [outcome.creates.as_posix()] if outcome.changed and outcome.creates else [],
+        "creates": _helper(outcome, is_there=False),
+        "extends": _helper(outcome, is_there=True),
         "remarks": [asdict(each) for each in outcome.remarks],
         "loops": [_loop(outcome, loop) for loop in outcome.loops],
     }
+
+
+def _helper(outcome: FileOutcome, *, is_there: bool) -> list[str]:
+    helper = outcome.helper
+    if helper is None or outcome.error is not None or (helper.before is not None) != is_there:
+        return []
+    return [helper.path.as_posix()]
 
 
 def _loop(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:

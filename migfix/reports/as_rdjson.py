@@ -44,7 +44,7 @@ def render(outcomes: Sequence[FileOutcome]) -> str:
 def _diagnostic(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
     """With a suggestion for all of its lines at once, as a reviewer can commit but one.
 
-    None where the rewritten loop would import a helper that is not there yet.
+    None where the rewritten loop would import what the helper does not hold yet.
     """
     start, end = {"line": loop.line, "column": loop.column}, {"line": loop.end_line}
     diagnostic: dict[str, Any] = {
@@ -53,8 +53,9 @@ def _diagnostic(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
         "code": {"value": " ".join(loop.codes) or loop.blocked_by or "left"},
     }
     alone = outcome.alone(loop)
-    if alone is not None and alone.needs_helper and outcome.creates is not None:
-        diagnostic["message"] += f"; needs {outcome.creates.as_posix()}, which migfix apply writes"
+    if alone is not None and alone.needs_helper and outcome.helper is not None:
+        needed = outcome.helper.path.as_posix()
+        diagnostic["message"] += f"; needs {needed}, which migfix apply writes"
     elif alone is not None and (whole := together(alone.edit)) is not None:
         start, end = {"line": whole.line, "column": 1}, {"line": whole.end_line, "column": 1}
         diagnostic["suggestions"] = [{"range": {"start": start, "end": end}, "text": whole.text}]

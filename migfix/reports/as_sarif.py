@@ -75,11 +75,10 @@ def _result(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
         },
     }
     alone = outcome.alone(loop)
-    missing = alone is not None and alone.needs_helper and outcome.creates is not None
-    if missing and outcome.creates is not None:
-        result["message"][
-            "text"
-        ] += f"; needs {outcome.creates.as_posix()}, which migfix apply writes"
+    missing = alone is not None and alone.needs_helper
+    if missing and outcome.helper is not None:
+        needed = outcome.helper.path.as_posix()
+        result["message"]["text"] += f"; needs {needed}, which migfix apply writes"
     if alone is not None and not missing and (found := replacements(alone.edit)):
         result["fixes"] = [
             {

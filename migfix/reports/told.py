@@ -88,7 +88,7 @@ def summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
         yield f"{done} {count(changed, 'loop')} in {count(files, 'file')}{then}."
     else:
         yield f"Nothing to rewrite in {count(len(sound), 'file')}."
-    yield from created(sound, "Created" if applied else "apply creates")
+    yield from helpers(sound, applied=applied)
     if left := [loop for loop in loops if not loop.changed and quiet_reason(loop) is None]:
         yield f"Left {count(len(left), 'loop')} alone{_reasons(left)}."
     for why, number in Counter(filter(None, map(quiet_reason, loops))).items():
@@ -157,22 +157,26 @@ def _advice(assumed: Assumed) -> str:
     return ' If it runs on fewer: databases = ["postgresql"] under [tool.migfix].'
 
 
-def created(outcomes: Iterable[FileOutcome], verb: str) -> Iterator[str]:
-    """The helpers that are written, which git does not know of by itself."""
-    found = Counter(o.creates for o in outcomes if o.changed and o.creates)
-    for path, importing in found.items() if len(found) == 1 else ():
-        needs = "imports" if importing == 1 else "import"
+def helpers(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
+    """The helpers that are written, which git does not know of by itself, or that grow."""
+    found = Counter((o.helper.path, o.helper.before is None) for o in outcomes if o.helper)
+    new = {path: number for (path, is_new), number in found.items() if is_new}
+    verb = "Created" if applied else "apply creates"
+    if len(new) > 1:
+        first, *_ = sorted(path.as_posix() for path in new)
         yield (
-            f"{verb} {quoted(path.as_posix())}, which {count(importing, 'file')} {needs}: "
-            "add it to version control."
-        )
-    if len(found) > 1:
-        first, *_ = sorted(path.as_posix() for path in found)
-        yield (
-            f"{verb} {len(found)} helpers for the files that import them, such as "
+            f"{verb} {len(new)} helpers for the files that import them, such as "
             f"{quoted(first)}: add them to version control. One for all: say under [tool.migfix] "
             'helper = "package.module", with a package that each migration can import.'
         )
+    for (path, is_new), number in found.items():
+        name, files = quoted(path.as_posix()), count(number, "file")
+        needs = "imports" if number == 1 else "import"
+        if not is_new:
+            verb = "Added to" if applied else "apply adds to"
+            yield f"{verb} {name} what {files} {needs}: commit it with them."
+        elif len(new) == 1:
+            yield f"{verb} {name}, which {files} {needs}: add it to version control."
 
 
 def count(number: int, noun: str) -> str:

@@ -9,7 +9,7 @@ import json
 import pkgutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -232,13 +232,12 @@ def _data(review: Review) -> dict[str, Any]:
     patches: dict[str, dict[str, dict[str, Any]]] = {}
     helpers: dict[str, str] = {}  # by their own path: many files may need the same
     for outcome in changing:
-        new = next((edit for edit in outcome.edits if edit.before is None), None)
-        helper = None if new is None else new.path.as_posix()
-        if new is not None and helper is not None and helper not in helpers:
-            helpers[helper] = _patch(new, review, prefix)
+        helper = outcome.helper and outcome.helper.path.as_posix()
+        if helper and helper not in helpers:
+            helpers[helper] = _patch(outcome, outcome.edits[0], review, prefix)
         patches[outcome.path.as_posix()] = {
             ",".join(map(str, each.lines)): {
-                "text": _patch(each.edit, review, prefix),
+                "text": _patch(replace(outcome, helper=None), each.edit, review, prefix),
                 "helper": helper if each.needs_helper else None,
             }
             for each in outcome.subsets
@@ -251,11 +250,11 @@ def _data(review: Review) -> dict[str, Any]:
     }
 
 
-def _patch(edit: FileEdit, review: Review, prefix: str) -> str:
+def _patch(outcome: FileOutcome, edit: FileEdit, review: Review, prefix: str) -> str:
     """A page is text: a file in another encoding has no patch here."""
-    outcome = FileOutcome(edit.path, edits=(edit,))
+    alone = replace(outcome, loops=(), assumed=None, edits=(edit,))
     try:
-        patch = as_diff.render([outcome], review.files, root=review.root, prefix=prefix)
+        patch = as_diff.render([alone], review.files, root=review.root, prefix=prefix)
         return patch.decode()
     except UnicodeDecodeError:
         return ""

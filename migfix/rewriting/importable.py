@@ -6,7 +6,8 @@ https://docs.djangoproject.com/en/stable/ref/models/database-functions/
 
 from __future__ import annotations
 
-HELPERS = frozenset("stream stream_sql update_in_batches create_in_batches".split())
+from migfix.reading.cutting import FUNCTIONS
+
 IMPORTABLE: dict[str, frozenset[str]] = {
     "datetime": frozenset({"date", "timezone"}),
     "django.db": frozenset({"models"}),
@@ -30,4 +31,4 @@ IMPORTABLE: dict[str, frozenset[str]] = {
 def is_importable(module: str, name: str, helper: str) -> bool:
     """Is there ``name`` in ``module`` (perhaps ``name as other``)? ``helper`` is the helper's module."""
     plain = name.partition(" as ")[0]
-    return plain in (HELPERS if module == helper else IMPORTABLE.get(module, frozenset()))
+    return plain in (FUNCTIONS if module == helper else IMPORTABLE.get(module, frozenset()))

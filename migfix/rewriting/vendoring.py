@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import count
@@ -17,24 +19,33 @@ from pathlib import Path
 
 from migfix.discovery import Project, inside_repository, top_folder
 from migfix.files import Files
-from migfix.findings import FileEdit
-from migfix.reading.vendored import helper_text, is_helper, is_of_migfix
+from migfix.findings import FileEdit, FileOutcome, HelperChange
+from migfix.reading.vendored import functions_in, helper_text, imported_functions, is_of_migfix
 from migfix.settings import SettingsError
+from migfix.source import tree_of
 
 
 @dataclass(frozen=True, slots=True)
 class HelperPlace:
-    """The module as a migration imports it, and its file; ``own`` are the top packages beside that of the module."""
+    """The module as a migration imports it, its file, what is there, and the functions that this holds; ``own`` are
+    the top packages beside that of the module.
+    """
 
     module: str
     path: Path
-    present: bool
-    content: bytes = field(repr=False)
+    there: bytes | None = field(default=None, repr=False)
+    functions: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
 
-    def edit(self) -> FileEdit | None:
-        """What to write before the migration; None where the helper is there already."""
-        return None if self.present else FileEdit(self.path, None, self.content)
+    def change_for(self, path: Path, text: bytes) -> HelperChange | None:
+        """What becomes of the helper where the file is to have this text; None where it holds all that this imports."""
+        tree = tree_of(text) if os.fsencode(self.path.stem) in text else None
+        imported = imported_functions(tree, self.module) if tree else frozenset()
+        if imported <= self.functions:
+            return None
+        # As the user would write it who wrote the other path.
+        shown = self.path if path.is_absolute() else Path(os.path.relpath(self.path))
+        return HelperChange(shown, self.there, self.functions | imported)
 
 
 _SETTINGS_OF_MANAGE = re.compile(
@@ -51,7 +62,7 @@ def helper_place(folder: Path, project: Project) -> HelperPlace:
     Django's loader skips modules whose name starts with an underscore.
     """
     beside = _free_place(folder, "._migfix", "_migfix", project.files)
-    if beside.present:
+    if beside.functions:
         return beside
     package = _package_for_all(folder, project) or _package_of_app(folder, project)
     if package is None:
@@ -149,19 +160,47 @@ def _is_installed(name: str) -> bool:
 
 
 def _free_place(folder: Path, module: str, name: str, files: Files) -> HelperPlace:
-    """The first of ``name``, ``name_2``... that is not there or holds exactly our helper.
+    """The first of ``name``, ``name_2``... that is not there or holds exactly our helper, or parts of it.
 
     Any other file (an older or edited copy, someone else's module) stays as it is: migrations that
     ran depend on it.
     """
-    helper = helper_text(files)
     for number in count(1):
         suffix = "" if number == 1 else f"_{number}"
         path = folder / f"{name}{suffix}.py"
         if files.has(folder / f"{name}{suffix}"):  # a package, which would go before it
             continue
         if not files.has(path):
-            return HelperPlace(f"{module}{suffix}", path, False, helper)
-        if is_helper(files.read_if_there(path), files):
-            return HelperPlace(f"{module}{suffix}", path, True, helper)
+            return HelperPlace(f"{module}{suffix}", path)
+        there = files.read_if_there(path)
+        if functions := functions_in(there, files):
+            return HelperPlace(f"{module}{suffix}", path, there, functions)
     raise AssertionError("count() does not end")
+
+
+def with_helpers(
+    outcomes: Sequence[FileOutcome], files: Files, *, rewrite: bool
+) -> list[FileOutcome]:
+    """The outcomes, each with the helper that it needs, which is one text for all that share it.
+
+    What is there already is only added to: the text of each function is the same in any helper that holds it.
+    """
+    functions: defaultdict[Path, frozenset[str]] = defaultdict(frozenset)
+    for each in outcomes:
+        if each.helper is not None:
+            functions[files.real(each.helper.path)] |= each.helper.functions
+    return [_with_helper(each, functions, files, rewrite=rewrite) for each in outcomes]
+
+
+def _with_helper(
+    outcome: FileOutcome, functions: Mapping[Path, frozenset[str]], files: Files, *, rewrite: bool
+) -> FileOutcome:
+    if outcome.helper is None:
+        return outcome
+    helper = replace(outcome.helper, functions=functions[files.real(outcome.helper.path)])
+    text = helper_text(helper.functions, files)
+    if b"\r\n" in (helper.before or b""):
+        text = text.replace(b"\n", b"\r\n")
+    own = [each for each in outcome.edits if each.path != helper.path]
+    edits = (FileEdit(helper.path, helper.before, text), *own) if rewrite else ()
+    return replace(outcome, helper=helper, edits=edits)

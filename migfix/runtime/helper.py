@@ -1,14 +1,17 @@
 """
-Loop over the rows of a query without holding them all in memory, and save them many at a time.
+Go over many rows without holding them all in memory, and write them many at a time.
 
 Written by migfix, which put this file next to your migrations. It needs Django 4.2 or newer and
 nothing else: it works without migfix installed and may stay here for ever. Please do not edit it.
 
-A loop over `stream(queryset)` sees the same rows, in the same order and with the same values, as a
-loop over `queryset`: all as they were when the loop started, whatever the loop then writes.
-`stream_sql` does the same for a SELECT statement. `update_in_batches` gives a `save` that waits for
-others, since a round trip to the database takes longer than the update itself, and an `update` in
-place of a list for `bulk_update()`; `create_in_batches` does the same for new rows.
+`stream(queryset)` gives a loop the same rows, in the same order and with the same values, as
+`queryset`: all as they were when the loop started, whatever the loop then writes. `stream_sql` does
+the same for a SELECT statement.
+
+`update_in_batches` gives a `save` that waits for others, since a round trip to the database takes
+longer than the update itself, and an `update` in place of a list for `bulk_update()`.
+
+`create_in_batches` does the same for new rows: what would insert them one by one waits for others.
 """
 
 from __future__ import annotations
@@ -1200,10 +1203,9 @@ def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
     and the transaction ends; an error of the block leaves out what waits, since `bulk_create()`
     would not be reached.
 
-    Where the connection is lost or another one takes its place, nothing more is written: see
-    `update_in_batches`.
-
-    Raises ValueError for a wrong argument.
+    Raises ValueError for a wrong argument, and where the connection is lost, or is not the one that
+    the rows were created on, OperationalError: none of them is written in another session, without
+    the settings, locks and temporary tables of theirs.
     """
     return _CreateBatch(source, batch_size)
 

@@ -12,6 +12,7 @@ from typing import Any
 from migfix.discovery import Project
 from migfix.files import Files
 from migfix.findings import FileOutcome, Verdict
+from migfix.reading.vendored import is_of_migfix
 from migfix.settings import shown
 from migfix.verify.comparing import difference, more_queries, raised_in_all, ways_of
 from migfix.verify.jobs import (
@@ -209,7 +210,7 @@ def tasks_for(
     failed: list[Proof] = []
     files = Files()
     projects: dict[Project, ProjectFacts] = {}
-    new = [path for path in after if path not in before]
+    helpers = [path for path, text in after.items() if path not in before or is_of_migfix(text)]
     for path in migrations:
         facts = ProjectFacts(path, files)
         facts = projects.setdefault(facts.project, facts)
@@ -218,5 +219,7 @@ def tasks_for(
         except CannotTell as error:
             failed.append(Proof(path, "", Verdict.NOT_RUN, str(error)))
             continue
-        tasks += [Task(run, near(run, before, ()), near(run, after, new), ()) for run in runs]
+        tasks += [
+            Task(run, near(run, before, helpers), near(run, after, helpers), ()) for run in runs
+        ]
     return tasks, failed

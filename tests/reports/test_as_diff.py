@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from migfix.files import Files
-from migfix.findings import Applicability, Assumed, FileEdit, FileOutcome, LoopOutcome, Outcome
+from migfix.findings import (
+    Applicability,
+    Assumed,
+    FileEdit,
+    FileOutcome,
+    HelperChange,
+    LoopOutcome,
+    Outcome,
+)
 from migfix.reports import as_diff
 from tests.processes import ran
 
@@ -176,6 +184,7 @@ def test_it_says_why_and_the_riskiest_comes_first(tmp_path: Path) -> None:
             (changing(f"why {name}; but", risk), changing("left")),
             (helper, edit(tmp_path, name)),
             assumed=assumed,
+            helper=HelperChange(helper.path, None, frozenset({"stream"})),
         )
         for name, risk in (("1.py", Applicability.SAFE), ("2.py", Applicability.UNSAFE))
     ]
@@ -196,15 +205,21 @@ def test_it_says_why_and_the_riskiest_comes_first(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "length"), [(None, "new, 20 lines"), (b"a part\n" * 6, "14 lines more")]
+)
 @pytest.mark.parametrize("helper", as_diff.Helper)
-def test_a_helper_may_be_left_out_or_named(helper: as_diff.Helper, tmp_path: Path) -> None:
-    edits = (edit(tmp_path, "_migfix.py", None), edit(tmp_path, "1.py"))
-    outcome = FileOutcome(tmp_path / "1.py", (changing("why"),), edits)
+def test_a_helper_may_be_left_out_or_named(
+    before: bytes | None, length: str, helper: as_diff.Helper, tmp_path: Path
+) -> None:
+    edits = (edit(tmp_path, "_migfix.py", before), edit(tmp_path, "1.py"))
+    needed = HelperChange(edits[0].path, before, frozenset({"stream"}))
+    outcome = FileOutcome(tmp_path / "1.py", (changing("why"),), edits, helper=needed)
     text = as_diff.render([outcome], Files(), root=tmp_path, helper=helper)
     assert b"+++ b/1.py" in text
     assert (b"+++ b/_migfix.py" in text) is (helper is as_diff.Helper.WHOLE)
-    named = b"# _migfix.py: new, 20 lines: what the rewritten loops import; --helper shows it\n"
-    assert (named in text) is (helper is as_diff.Helper.NAMED)
+    named = f"# _migfix.py: {length}: what the rewritten loops import; --helper shows it\n"
+    assert (named.encode() in text) is (helper is as_diff.Helper.NAMED)
 
 
 def test_files_outside_of_the_working_folder_are_named(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "error": OPTIONAL_TEXT,
         "changed": bool,
         "creates": list,
+        "extends": list,
         "remarks": list,
         "loops": list,
     },
@@ -165,7 +166,7 @@ def test_values_say_what_was_found(report: dict[str, Any]) -> None:
     assert (left["outcome"], left["applicability"]) == ("left", None)
     assert (left["model"], left["defer"], left["blocked_by"]) == (None, ["body"], "model-unknown")
     assert report["files"][1] | {"path": ""} == {
-        "path": "", "error": "does not parse", "changed": False, "creates": [], "remarks": [], "loops": [],
+        "path": "", "error": "does not parse", "changed": False, "creates": [], "extends": [], "remarks": [], "loops": [],
     }  # fmt: skip
 
 

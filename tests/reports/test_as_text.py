@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from migfix.findings import (
@@ -8,6 +9,7 @@ from migfix.findings import (
     Applicability,
     Assumed,
     FileOutcome,
+    HelperChange,
     LoopOutcome,
     Outcome,
     Part,
@@ -135,17 +137,25 @@ def test_verbose_says_what_each_codemod_says() -> None:
     assert told == f"{plain}    MF101 no: no SQL form\n    MF202 yes: streams\n"
 
 
+def new(path: str, before: bytes | None = None) -> HelperChange:
+    return HelperChange(Path(path), before, frozenset({"stream"}))
+
+
 def test_the_databases_and_the_helpers_are_said() -> None:
     open_ = Assumed(("mysql", "oracle"), "s.py:1 leaves it open", certain=False)
     certain = Assumed(("oracle",), "t.py says", certain=True)
-    one = FileOutcome(Path("a.py"), (UPDATED,), assumed=certain, creates=Path("_migfix.py"))
+    one = FileOutcome(Path("a.py"), (UPDATED,), assumed=certain, helper=new("_migfix.py"))
     text = as_text.render([one], applied=True)
     assert "Created _migfix.py, which 1 file imports: add it to version control.\n" in text
     assert "Databases: Oracle, as t.py says.\n" in text
-    other = FileOutcome(Path("b.py"), (UPDATED,), assumed=open_, creates=Path("b/_migfix.py"))
+    other = FileOutcome(Path("b.py"), (UPDATED,), assumed=open_, helper=new("b/_migfix.py"))
     text = as_text.render([one, other], applied=False)
     assert "apply creates 2 helpers for the files that import them, such as _migfix.py" in text
     assert "Databases in 1 file: Oracle, as t.py says.\n" in text
     assert "Databases in 1 file: MySQL and Oracle, since s.py:1 leaves it open. If it" in text
+    grown = replace(other, helper=new("c/_migfix.py", b"a part"))
+    text = as_text.render([one, grown], applied=True)
+    assert "Created _migfix.py, which 1 file imports: add it to version control.\n" in text
+    assert "Added to c/_migfix.py what 1 file imports: commit it with them.\n" in text
     silent = FileOutcome(Path("c.py"), (UPDATED,))
     assert "Databases" not in as_text.render([silent], applied=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import black
+import libcst as cst
 import pytest
+from libcst.codemod import CodemodContext
 from typer.testing import CliRunner
 
+from migfix.catalog import load
 from migfix.cli import app
+from migfix.command import command_for
 from migfix.discovery import project_of
 from migfix.files import Files
-from migfix.reading.vendored import HELPER
+from migfix.reading.vendored import HELPER, functions_in, helper_text
 from migfix.rewriting.vendoring import helper_place
 from tests.processes import ran
 
@@ -231,6 +236,181 @@ def test_django_runs_migrations_that_share_a_helper(tmp_path, monkeypatch):
         in Path("shop/migrations/0003_more.py").read_text()
     )
     assert CliRunner().invoke(app, ["diff", "."]).stdout == ""
+    done = ran([sys.executable, "manage.py", "migrate"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("OK") == 3
+
+
+MODELS = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Order", [("id", models.AutoField(primary_key=True)), ("text", models.TextField())])
+    ]
+"""
+READS = """
+from django.db import migrations
+
+
+def fill(apps, schema_editor):
+    for order in apps.get_model("shop", "Order").objects.all():
+        print(order.text)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
+"""
+SAVES = READS.replace(
+    "        print(order.text)", "        order.text = order.text[::-1]\n        order.save()"
+)
+HELPED = Path("site1/_migfix.py")
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a migration that reads rows, and one that saves them, too."""
+    monkeypatch.chdir(tmp_path)
+    files = {
+        **APP,
+        **SITE,
+        "site1/settings.py": SETTINGS,
+        "shop/migrations/0001_initial.py": MODELS,
+        "shop/migrations/0002_reads.py": READS,
+        "shop/migrations/0003_saves.py": SAVES.replace("0001_initial", "0002_reads"),
+    }
+    place(tmp_path, files)
+    return tmp_path
+
+
+def run(*arguments: str, stdin: str | None = None) -> str:
+    result = CliRunner().invoke(app, [*arguments], input=stdin)
+    assert result.exit_code in {0, 1}, result.output
+    return result.output
+
+
+def held(path: Path = HELPED) -> set[str]:
+    return set(functions_in(path.read_bytes(), Files()))
+
+
+STREAMS = {"stream", "stream_sql"}
+ALL_BUT_CREATES = {*STREAMS, "update_in_batches"}
+
+
+def test_the_helper_holds_what_all_files_of_a_run_use(shop):
+    output = run("apply", ".")
+    assert "Created site1/_migfix.py, which 2 files import: add it to version control." in output
+    assert held() == ALL_BUT_CREATES
+    assert "create_in_batches" not in HELPED.read_text()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("shop/migrations/0002_reads.py",),
+        (".", "--only", "shop/migrations/0002_reads.py:6"),
+        (".", "--ignore", "MF301"),
+    ],
+)
+def test_the_helper_holds_no_more_than_is_used(chosen, shop):
+    run("apply", *chosen)
+    assert held() == STREAMS
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_second_run_adds_to_the_helper(ends, shop):
+    run("apply", "shop/migrations/0002_reads.py")
+    before = HELPED.read_bytes().replace(b"\n", ends.encode())
+    HELPED.write_bytes(before)
+    diff = run("diff", ".")
+    assert "+++ b/site1/_migfix.py\n" in diff
+    assert "--- a/site1/_migfix.py\n" in diff
+    assert "apply adds to site1/_migfix.py what 1 file imports: commit it with" in run("check", ".")
+    (file,) = [each for each in json.loads(run("check", ".", "--output-format", "json"))["files"]
+               if each["extends"]]  # fmt: skip
+    assert (file["creates"], file["extends"]) == ([], ["site1/_migfix.py"])
+    output = run("apply", ".")
+    assert "Added to site1/_migfix.py what 1 file imports: commit it with them." in output
+    assert held() == ALL_BUT_CREATES
+    assert HELPED.read_bytes().count(b"\r\n") in {0, HELPED.read_bytes().count(b"\n")}
+    assert (b"\r\n" in HELPED.read_bytes()) == (ends == "\r\n")
+    assert not Path("site1/_migfix_2.py").exists()
+    assert run("diff", ".") == ""
+
+
+def test_a_helper_that_holds_more_stays(shop):
+    run("apply", ".")
+    before = HELPED.read_bytes()
+    Path("shop/migrations/0004_more.py").write_text(READS.replace("0001_initial", "0003_saves"))
+    output = run("apply", ".")
+    assert "site1/_migfix.py" not in output
+    assert HELPED.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [lambda text: text + "mine = 1\n", lambda text: "# older\n"])
+def test_a_helper_that_is_not_ours_is_not_added_to(change, shop):
+    run("apply", "shop/migrations/0002_reads.py")
+    edited = change(HELPED.read_text())
+    HELPED.write_text(edited)
+    run("apply", ".")
+    assert HELPED.read_text() == edited
+    assert held(Path("site1/_migfix_2.py")) == ALL_BUT_CREATES
+    assert "from site1._migfix import stream\n" in Path("shop/migrations/0002_reads.py").read_text()
+    assert "from site1._migfix_2 import" in Path("shop/migrations/0003_saves.py").read_text()
+
+
+def test_a_helper_that_lacks_what_a_migration_imports_gets_it(shop):
+    """Of two branches that each add one, git keeps one; the command of LibCST writes none."""
+    run("apply", ".")
+    both = HELPED.read_bytes()
+    HELPED.write_bytes(helper_text(frozenset(STREAMS), Files()))
+    assert run("check", ".").count("apply adds to site1/_migfix.py what 1 file imports") == 1
+    assert "+def update_in_batches(" in run("diff", ".")
+    run("apply", ".")
+    assert HELPED.read_bytes() == both
+    HELPED.unlink()
+    assert "apply creates site1/_migfix.py, which 2 files import" in run("check", ".")
+    run("apply", ".")
+    assert HELPED.read_bytes() == both
+
+
+def test_patches_of_single_files_apply_one_after_the_other(shop):
+    """Each brings what is not there yet."""
+    for name in ("0002_reads", "0003_saves"):
+        patch = CliRunner().invoke(app, ["diff", f"shop/migrations/{name}.py"]).stdout
+        done = ran(["patch", "-p1"], input=patch, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+    assert held() == ALL_BUT_CREATES
+
+
+def test_a_filter_and_the_command_of_libcst_say_what_the_helper_lacks(shop):
+    run("apply", "shop/migrations/0002_reads.py")
+    name = "shop/migrations/0003_saves.py"
+    output = run("apply", "-", "--stdin-filename", name, stdin=Path(name).read_text())
+    assert f"site1/_migfix.py, which does not hold all of it yet; migfix apply {name}" in output
+    context = CodemodContext(filename=name)
+    command = command_for(next(each for each in load() if each.code == "MF301"))(context)
+    after = command.transform_module(cst.parse_module(Path(name).read_text())).code
+    assert "from site1._migfix import update_in_batches\n" in after
+    assert context.warnings == [f"{name} needs site1/_migfix.py: migfix apply {name} writes it"]
+    assert held() == STREAMS
+    Path(name).write_text(after)
+    run("apply", name)
+    assert held() == ALL_BUT_CREATES
+
+
+def test_verify_runs_what_the_helper_is_to_be(shop):
+    run("apply", "shop/migrations/0002_reads.py")
+    assert "1 equal" in run("verify", "shop/migrations/0003_saves.py")
+    run("apply", ".", "--verify")
+    assert held() == ALL_BUT_CREATES
+
+
+def test_django_runs_what_two_runs_wrote(shop):
+    Path("manage.py").write_text(MANAGE + RUN)
+    for name in ("0002_reads", "0003_saves"):
+        run("apply", f"shop/migrations/{name}.py")
     done = ran([sys.executable, "manage.py", "migrate"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("OK") == 3

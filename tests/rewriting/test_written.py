@@ -7,8 +7,9 @@ import importlib
 
 import pytest
 
+from migfix.reading.cutting import FUNCTIONS
 from migfix.rewriting.checking import check
-from migfix.rewriting.importable import HELPERS, IMPORTABLE, is_importable
+from migfix.rewriting.importable import IMPORTABLE, is_importable
 from migfix.rewriting.lines import RewriteError
 from migfix.source import Source
 from tests.checking import (
@@ -223,7 +224,7 @@ def test_every_name_that_may_be_imported_is_there():
         found = importlib.import_module(module)
         assert [name for name in names if not hasattr(found, name)] == []
     helper = importlib.import_module("migfix.runtime.helper")
-    assert [name for name in HELPERS if not hasattr(helper, name)] == []
+    assert [name for name in FUNCTIONS if not hasattr(helper, name)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""The helper with only some of its functions: what projects get that use no others."""
+
+from __future__ import annotations
+
+import ast
+import dis
+from collections.abc import Iterator
+from itertools import combinations
+from types import CodeType
+
+import black
+import pytest
+
+from migfix.files import Files
+from migfix.reading.cutting import FUNCTIONS, completed, cut
+from migfix.reading.vendored import HELPER, functions_in, helper_text
+
+WHOLE = HELPER.read_text()
+STREAMS, SAVES, CREATES = map(completed, ({"stream"}, {"update_in_batches"}, {"create_in_batches"}))
+COMBINED = [
+    frozenset().union(*parts)
+    for number in (1, 2, 3)
+    for parts in combinations((STREAMS, SAVES, CREATES), number)
+]
+
+
+def named(functions: frozenset[str]) -> str:
+    return " ".join(sorted(functions))
+
+
+def definitions(text: str) -> dict[str, str]:
+    """The text of each function, class and constant of a module, but for imports and documentation."""
+    return {
+        ast.unparse(node).partition("(")[0].partition("=")[0]: ast.get_source_segment(text, node)
+        for node in ast.parse(text).body
+        if not isinstance(node, ast.Import | ast.ImportFrom | ast.If | ast.Expr)
+    }
+
+
+def globals_of(code: CodeType) -> Iterator[str]:
+    """The names that a module and what stands in it look up in the module."""
+    for each in dis.get_instructions(code):
+        if each.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
+            yield each.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from globals_of(constant)
+
+
+def test_the_parts_are_all_functions():
+    assert COMBINED[-1] == FUNCTIONS == STREAMS | SAVES | CREATES
+    assert set(map(frozenset, COMBINED[:3])) == {STREAMS, SAVES, CREATES}
+    assert sorted(STREAMS) == ["stream", "stream_sql"]
+    assert len(COMBINED) == 7
+
+
+def test_all_functions_are_the_whole_file():
+    assert cut(WHOLE, FUNCTIONS) == WHOLE
+
+
+@pytest.mark.parametrize("functions", COMBINED, ids=named)
+def test_a_part_holds_what_it_needs_as_it_stands_in_the_whole(functions):
+    text = cut(WHOLE, functions)
+    found, whole = definitions(text), definitions(WHOLE)
+    assert found == {name: whole[name] for name in found}
+    assert [name for name in whole if name in found] == [*found]
+    module: dict[str, object] = {"__name__": "part"}
+    code = compile(text, "part", "exec", dont_inherit=True)
+    exec(code, module)
+    known = {*module, *dir(__builtins__), *vars(__import__("builtins"))}
+    missing = set(globals_of(code)) - known
+    assert missing <= {"__module__", "__qualname__", "__name__"}
+    assert {name for name in FUNCTIONS if name in module} == functions
+
+
+@pytest.mark.parametrize("functions", COMBINED, ids=named)
+def test_a_part_holds_nothing_that_is_not_needed(functions):
+    text = cut(WHOLE, functions)
+    assert cut(text, functions) == text
+    tree = ast.parse(text)
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    imported = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert set(imported) - read == {"annotations"}
+    assert len(imported) == len(set(imported))
+    assert all(name in text for name in functions)
+    assert not [name for name in FUNCTIONS - functions if f"def {name}" in text]
+
+
+@pytest.mark.parametrize("functions", COMBINED, ids=named)
+def test_a_part_is_laid_out_as_the_whole(functions):
+    text = cut(WHOLE, functions)
+    assert black.format_str(text, mode=black.Mode(line_length=100)) == text
+
+
+@pytest.mark.parametrize("functions", COMBINED, ids=named)
+def test_a_part_is_known_for_what_it_holds(functions):
+    disk = Files()
+    data = helper_text(functions, disk)
+    laid_out = black.format_str(data.decode(), mode=black.Mode(line_length=60)).encode()
+    assert functions_in(data, disk) == functions
+    assert functions_in(data.replace(b"\n", b"\r\n"), disk) == functions
+    assert functions_in(laid_out, disk) == functions
+    assert functions_in(data + b"more = 1\n", disk) == frozenset()
+    assert functions_in(data.replace(b"1024 * 1024", b"1024 * 1000"), disk) == frozenset()
+
+
+def test_a_part_that_lacks_a_definition_is_not_ours():
+    disk = Files()
+    data = helper_text(STREAMS, disk).decode()
+    start = data.index("def stream_sql(")
+    assert (
+        functions_in((data[:start] + data[data.index("def _check(") :]).encode(), disk)
+        == frozenset()
+    )
+    assert functions_in(b"'Written by migfix, '\n", disk) == frozenset()
+
+
+def test_what_is_not_a_definition_is_no_part_of_the_helper():
+    with pytest.raises(ValueError, match="unpack"):
+        cut(f"{WHOLE}\nfor each in ():\n    pass\n", FUNCTIONS)

@@ -1,0 +1,36 @@
+"""The tests of the helper, on each text of it that a project may get."""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ran
+
+PARTS = ("stream stream_sql", "update_in_batches", "create_in_batches")
+FEWER = [" ".join(parts) for number in (1, 2) for parts in combinations(PARTS, number)]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("functions", FEWER)
+def test_what_a_project_gets_that_uses_no_others(functions: str) -> None:
+    """What a database does differs no more than on the whole: each definition is the same."""
+    options = ["-q", "-p", "no:cacheprovider", "-m", "not thorough", "--timeout", "300"]
+    done = ran(
+        [sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
+        env={
+            **os.environ,
+            "MIGFIX_TEST_HELPER": functions,
+            "MIGFIX_TEST_DATABASES": "sqlite-memory",
+        },
+        capture_output=True,
+        text=True,
+        limit=600,
+    )
+    assert done.returncode == 0, done.stdout
+    passed = int(done.stdout.rpartition(" passed")[0].split()[-1])
+    assert passed > 50, done.stdout
