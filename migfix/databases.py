@@ -114,8 +114,10 @@ def detect(project: Project) -> Detected:
         return Detected(ALL_BUT_ORACLE | ORACLE, unknown, unknown)
     named = NONE.union(*evidence.values())
     own = [file for file, found in evidence.items() if found and not _is_for_tests(root, file)]
-    if open_at := next((each.open_at for each in read if each.open_at), None):
-        why = f"{open_at} leaves it open"
+    if open_at := [place for each in read for place in each.open_at]:
+        first, *others = open_at
+        more = f" and {len(others)} more {'place leave' if len(others) == 1 else 'places leave'}"
+        why = f"{first}{more if others else ' leaves'} it open"
     elif not own:
         why = "no settings name a database"
     elif not named_files.is_run_by_its_owner():
@@ -213,13 +215,13 @@ class _Settings:
         self.followed: list[str] = []
         self.settled_at = 0
         self.unknown: list[str] = []
-        self.open_at: str | None = None  # the first place that leaves a doubt
+        self.open_at: list[str] = []  # the places that leave a doubt
 
     def databases(self) -> Databases:
         data = self.project.disk.read(self.file)
         tree = None if isinstance(data, Unreadable) else tree_of(data)
         if tree is None:
-            self.open_at = f"{self._shown}, which cannot be read,"
+            self.open_at = [f"{self._shown}, which cannot be read,"]
             return IN_DOUBT
         nodes = list(ast.walk(tree))
         self.settled_at = max(_lines_that_settle(tree), default=0)
@@ -233,8 +235,8 @@ class _Settings:
             *((value, self._of_assignment(target, value)) for target, value in assignments),
             *((node, self._of_node(node, node in guarded)) for node in nodes),
         ]
-        lines = [getattr(node, "lineno", 1) for node, named in found if named >= IN_DOUBT]
-        self.open_at = f"{self._shown}:{min(lines)}" if lines else None
+        lines = {getattr(node, "lineno", 1) for node, named in found if named >= IN_DOUBT}
+        self.open_at = [f"{self._shown}:{line}" for line in sorted(lines)]
         return NONE.union(*(named for _, named in found))
 
     @property

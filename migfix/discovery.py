@@ -10,13 +10,13 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migfix.files import Files
 from migfix.ignored import Rules, rules_above
+from migfix.settings import is_meant
 from migfix.source import tree_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ def discover(paths: Sequence[Path], files: Files, exclude: Sequence[str] = ()) -
     return Discovery(tuple(sorted(found)), tuple(problems))
 
 
+_NAMED_BY_MANAGE = re.compile(
+    rb"""["']DJANGO_SETTINGS_MODULE["']\s*(?:,|\]\s*=)\s*["']([\w.]+)["']"""
+)
 _TEST = re.compile(r"(^|/)(tests?|testing)(/|$)|(^|/)(test_\w*|tests?|testing|conftest)\.py$")
 
 
@@ -111,9 +114,7 @@ def _excluding(patterns: Sequence[str]) -> Callable[[str, str], bool] | None:
 
     def excluded(folder: str, name: str) -> bool:
         relative = os.path.relpath(os.path.join(folder, name)).replace(os.sep, "/")
-        return any(
-            fnmatch(name, pattern) or fnmatch(relative, pattern.lstrip("/")) for pattern in patterns
-        )
+        return any(is_meant(relative, pattern) for pattern in patterns)
 
     return excluded if patterns else None
 
@@ -172,6 +173,12 @@ class Project:
         """
         rules = None if self.whole else rules_above(self.root, self.files)
         return _walk(self.root, self.files, rules, skipped=skipped, packages=True)
+
+    @cached_property
+    def settings_of_manage(self) -> tuple[str, ...]:
+        """The settings modules that ``manage.py`` names, in its order."""
+        manage = self.files.read_if_there(self.root / "manage.py")
+        return tuple(os.fsdecode(name) for name in _NAMED_BY_MANAGE.findall(manage))
 
     def shown(self, path: Path) -> str:
         """The name of a file of the project for people: from the working folder, if the project is in there, else from

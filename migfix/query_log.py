@@ -7,14 +7,12 @@ https://docs.djangoproject.com/en/stable/faq/models/#how-can-i-see-the-raw-sql-q
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from migfix.discovery import Project
 from migfix.source import tree_of
 
-_NAMED_BY_MANAGE = re.compile(rb"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 _PLAIN_NAMES = frozenset({"settings.py", "base.py", "common.py", "__init__.py"})
 
 
@@ -30,10 +28,9 @@ def debug_setting(project: Project) -> str | None:
 
 
 def _settings(project: Project) -> Iterable[Path]:
-    manage = project.root / "manage.py"
-    named = _NAMED_BY_MANAGE.search(project.files.read_if_there(manage))
-    if named and (path := project.module_file(named[1].decode())):
-        return [path]
+    for named in project.settings_of_manage[:1]:
+        if path := project.module_file(named):
+            return [path]
     return [path for path in project.settings_files if path.name in _PLAIN_NAMES]
 
 

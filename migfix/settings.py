@@ -150,13 +150,14 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
 
 def matches(path: Path, glob: str) -> bool:
     """Does the glob mean the file, by its name, by that of a folder above it, or by its path from here?"""
-    relative = os.path.relpath(path).replace(os.sep, "/")
+    steps = os.path.relpath(path).replace(os.sep, "/").split("/")
+    return any(is_meant("/".join(steps[:end]), glob) for end in range(1, len(steps) + 1))
+
+
+def is_meant(path: str, glob: str) -> bool:
+    """Does the glob mean the file or folder itself, by its name or by its path from here?"""
     glob = glob.rstrip("/").removeprefix("./")
-    steps = relative.split("/")
-    paths = ("/".join(steps[:end]) for end in range(1, len(steps) + 1))
-    return any(fnmatch(step, glob) for step in steps) or any(
-        fnmatch(each, glob.lstrip("/")) for each in paths
-    )
+    return fnmatch(path.rpartition("/")[2], glob) or fnmatch(path, glob.lstrip("/"))
 
 
 def _from_here(globs: tuple[str, ...] | None, config: Path | None) -> tuple[str, ...] | None:

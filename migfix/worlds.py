@@ -92,9 +92,13 @@ class ProjectFacts:
 
     def databases_of(self, path: Path) -> Databases:
         """The same, but for those on which the app of the file cannot be."""
-        ruled_out = self.engines.ruled_out(self.project.migration(path))
-        names = self.databases.names - ruled_out
-        if not names or names == self.databases.names or self.databases.unknown is not None:
+        migration = self.project.migration(path)
+        names = self.databases.names - self.engines.ruled_out(migration)
+        if self.databases.unknown is not None:
+            return self.databases
+        if not self.databases.certain and (doubt := self.engines.doubt(migration)):
+            return replace(self.databases, why=f"{self.databases.why}, and {doubt}")
+        if not names or names == self.databases.names:
             return self.databases
         ruled = "the migrations of these apps can run on no other"
         return Databases(names, certain=True, why=ruled)

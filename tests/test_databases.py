@@ -365,6 +365,18 @@ def test_an_empty_folder_may_run_anywhere(tmp_path: Path) -> None:
             {"shop/settings.py": "import os\n\nDATABASES = os.environ['X']"},
             "shop/settings.py:3 leaves it open",
         ),
+        (
+            {"shop/settings.py": "DATABASES = x()\nDATABASES.pop(y)"},
+            "shop/settings.py:1 and 1 more place leave it open",
+        ),
+        (
+            {
+                "shop/settings.py": "DATABASES = x()",
+                "site/settings.py": "x =",
+                "settings.py": "x =",
+            },
+            "settings.py, which cannot be read, and 2 more places leave it open",
+        ),
         ({"shop/settings.py": "x ="}, "shop/settings.py, which cannot be read, leaves it open"),
         ({"shop/settings.py": "DEBUG = True"}, "no settings name a database"),
         ({"tests/settings.py": f"DATABASES = {{{POSTGRESQL}}}"}, "no settings name a database"),

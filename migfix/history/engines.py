@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
 from migfix.discovery import MigrationFile
 from migfix.history.graph import History
@@ -59,25 +60,37 @@ class Engines:
 
     def ruled_out(self, migration: MigrationFile) -> frozenset[str]:
         """The databases that the migration cannot run on, by their names here; empty when in doubt."""
-        files = self._files.get(migration.app_label, ())
-        if migration not in files or self._is_told_apart:
+        if self._told_apart_by is not None:
             return frozenset()
-        return self._ruled_out_in(migration.app_label)
+        return self._ruled_out_by_own(migration)
+
+    def doubt(self, migration: MigrationFile) -> str | None:
+        """What stands in the way of ruling out any, as a clause; None where nothing does, or nothing could be."""
+        path = self._told_apart_by
+        if path is None or not self._ruled_out_by_own(migration):
+            return None
+        return f"{self._project.shown(path)} may route elsewhere what only PostgreSQL has"
+
+    def _ruled_out_by_own(self, migration: MigrationFile) -> frozenset[str]:
+        known = migration in self._files.get(migration.app_label, ())
+        return self._ruled_out_in(migration.app_label) if known else frozenset()
 
     @cached_property
-    def _is_told_apart(self) -> bool:
-        """May routers send models of one app to several databases, or settings take other migrations for it?"""
-        routers: list[str] = []
+    def _told_apart_by(self) -> Path | None:
+        """The file by which routers may send models of one app to several databases, or settings take other
+        migrations for it.
+        """
+        routers: list[tuple[str, Path]] = []
         for path in self._project.own_code:
             data = self._project.files.read_if_there(path)
             if any(part in data for part in _UNCLEAR_PARTS) and _UNCLEAR_SETTINGS.search(data):
-                return True
+                return path
             if b"DATABASE_ROUTERS" in data:
                 named = _routers_in(tree_of(data))
                 if named is None:
-                    return True
-                routers += named
-        return any(map(self._tells_models_apart, routers))
+                    return path
+                routers += ((router, path) for router in named)
+        return next((path for router, path in routers if self._tells_models_apart(router)), None)
 
     def _tells_models_apart(self, router: str) -> bool:
         """Reads ``allow_migrate(self, db, app_label, model_name=None, **hints)``."""

@@ -16,7 +16,15 @@ from typing import Any
 
 from migfix import __version__
 from migfix.files import Files
-from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome, Verdict
+from migfix.findings import (
+    Applicability,
+    Figures,
+    FileEdit,
+    FileOutcome,
+    LoopOutcome,
+    Outcome,
+    Verdict,
+)
 from migfix.quoting import quoted
 from migfix.reasons import EXPLANATIONS, named
 from migfix.reports import as_diff
@@ -125,7 +133,7 @@ def _error(outcome: FileOutcome) -> str:
 
 # -- one loop
 
-_COLUMNS = '<colgroup><col class="no"><col><col class="no"><col></colgroup>'
+_SIDE = '<col class="no"><col>'
 
 
 def _card(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
@@ -191,17 +199,27 @@ def _verified(loop: LoopOutcome) -> str:
     if seen.reason and not equal:
         text += f": {seen.reason}"
     if seen.before and seen.after:
-        text += f"; {seen.before.queries} \u2192 {seen.after.queries} queries"
+        text += f"; {_figures(seen.before, seen.after)}"
     return f'<p class="{"equal-data" if equal else "error"}">{_text(text)}</p>'
 
 
+def _figures(before: Figures, after: Figures) -> str:
+    kib = (before.memory / 1024, after.memory / 1024)
+    return (
+        f"{before.queries} \u2192 {after.queries} queries, "
+        f"{before.seconds:.3f} \u2192 {after.seconds:.3f} s, "
+        f"{kib[0]:,.0f} \u2192 {kib[1]:,.0f} KiB at the peak"
+    )
+
+
 def _code(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
+    columns = _SIDE
     if (alone := outcome.alone(loop)) is not None:
-        rows = table(alone.edit)
+        rows, columns = table(alone.edit), _SIDE * 2
     else:
         data = review.files.read_if_there(outcome.path)
         rows = unchanged(Source.of(outcome.path, data).plain, loop.line, loop.end_line)
-    return f'<div class="code"><table>{_COLUMNS}{rows}</table></div>'
+    return f'<div class="code"><table><colgroup>{columns}</colgroup>{rows}</table></div>'
 
 
 def _facts(outcome: FileOutcome, loop: LoopOutcome) -> str:

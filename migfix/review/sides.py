@@ -32,11 +32,10 @@ def _lines(text: str) -> list[str]:
 
 
 def unchanged(text: str, first: int, last: int) -> str:
-    """The rows for lines that stay, from 1."""
+    """The rows for lines that stay, from 1, which stand there once."""
     lines = lines_of(text)
-    return "".join(
-        _row("equal", lines, lines, n, n) for n in range(first - 1, min(last, len(lines)))
-    )
+    shown = range(first - 1, min(last, len(lines)))
+    return "".join(f"<tr>{_cell('equal', lines, n, 'old')}</tr>" for n in shown)
 
 
 def _rows(

@@ -48,9 +48,6 @@ class HelperPlace:
         return HelperChange(shown, self.there, self.functions | imported)
 
 
-_SETTINGS_OF_MANAGE = re.compile(
-    rb"""DJANGO_SETTINGS_MODULE["']\s*(?:,|\]\s*=)\s*["']([\w.]+)["']"""
-)
 # A package of the tests or of an example is none that a distribution brings along.
 _OF_TESTS = re.compile(r"test|example|demo|sandbox|docs", re.IGNORECASE)
 
@@ -80,8 +77,7 @@ def _package_for_all(folder: Path, project: Project) -> Path | None:
     https://docs.python.org/3/library/sys.html#sys.path
     """
     files, root = project.files, project.root
-    named = set(_SETTINGS_OF_MANAGE.findall(files.read_if_there(root / "manage.py")))
-    names = {os.fsdecode(name).partition(".")[0] for name in named if b"." in name}
+    names = {name.partition(".")[0] for name in project.settings_of_manage if "." in name}
     package = root / names.pop() if len(names) == 1 else None
     if package is None or not files.has_file(package / "__init__.py"):
         return None

@@ -270,3 +270,9 @@ def test_routers_may_send_apps_to_several_databases(settings, router, same, tmp_
     engines = Engines(History(project))
     migration = project.migration(tmp_path / "shop" / "migrations" / "0001_initial.py")
     assert engines.ruled_out(migration) == (OTHERS if same else set())
+    place = project.shown(tmp_path / "site" / "settings.py")
+    doubt = f"{place} may route elsewhere what only PostgreSQL has"
+    assert engines.doubt(migration) == (None if same else doubt)
+    (tmp_path / "shop/migrations/0001_initial.py").write_text(source(PLAIN))
+    plain = Engines(History(Project(tmp_path, Files())))
+    assert plain.doubt(migration) is None

@@ -243,6 +243,22 @@ def test_rows_of_both_sides_belong_together():
     assert [re.sub("<.*?>", "", each) for each in changed] == ["c = 3", "c = 4"]
 
 
+def test_the_code_of_a_loop_that_stays_stands_there_once(project: Path):
+    cards = review().split("<article ")[1:]
+    (left,) = [card for card in cards if 'data-risk="left"' in card]
+    assert left.count("kept.append") == 1
+    assert left.count('<col class="no">') == 1
+    assert all(card.count('<col class="no">') == 2 for card in cards if card != left)
+
+
+def test_it_shows_what_verify_measured(project: Path):
+    page = review("--verify")
+    figures = (
+        r"verify: equal; \d+ → \d+ queries, [\d.]+ → [\d.]+ s, [\d,]+ → [\d,]+ KiB at the peak"
+    )
+    assert re.search(figures, page)
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
