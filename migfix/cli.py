@@ -153,6 +153,8 @@ def apply(
         _refuse_stdin(options, "--verify")
     else:
         proving.refuse_without_verify()
+    if applying.add_ignore is not None:
+        return _add_ignores(options, applying)
     if applying.dry_run and applying.interactive:
         raise UsageError("--interactive asks before it writes, --dry-run writes nothing")
     prove = proving if applying.verify else None
@@ -410,6 +412,39 @@ def _apply(options: Options, proving: Proving | None, *, allow_dirty: bool) -> E
         _refuse_unsaved(found, options)
     outcomes = [_written(outcome) for outcome in found]
     say(_text(outcomes, options, applied=True))
+    return _finish(outcomes, options, wanted=False)
+
+
+def _add_ignores(options: Options, applying: Applying) -> ExitCode:
+    """Raises ``UsageError`` for what goes with rewriting alone."""
+    from migfix.ignoring import with_comments
+    from migfix.reports.told import count
+
+    _refuse_stdin(options, "--add-ignore")
+    if applying.verify or applying.dry_run or applying.interactive:
+        raise UsageError("--add-ignore rewrites no loop: leave out --verify, --dry-run and -i")
+    reason = (applying.add_ignore or "").strip()
+    if not reason.isprintable():
+        raise UsageError("--add-ignore: say why in one line")
+    found = outcomes_for(options, rewrite=False)
+    if not applying.allow_dirty:
+        _refuse_unsaved(found, options)
+
+    def kept_as_it_is(outcome: FileOutcome) -> FileOutcome:
+        one = replace(options, only=None, stdin_filename=str(outcome.path))
+        data = options.files.read_if_there(outcome.path)
+        try:
+            edit = with_comments(
+                outcome, data, reason, lambda text: run_source(text, one, rewrite=False)
+            )
+        except UnicodeEncodeError:
+            return replace(outcome, error="its encoding has no letters for what --add-ignore says")
+        return _written(replace(outcome, edits=(edit,)))
+
+    outcomes = [kept_as_it_is(each) if each.changed else each for each in found]
+    kept = [each for each in outcomes if each.edits]
+    loops = sum(loop.changed for each in kept for loop in each.loops)
+    say(f"Kept {count(loops, 'loop')} in {count(len(kept), 'file')} as they are, by comments.\n")
     return _finish(outcomes, options, wanted=False)
 
 

@@ -317,6 +317,13 @@ class Applying:
     interactive: Annotated[
         bool, typer.Option("--interactive", "-i", help="Show each rewrite and ask.")
     ] = False
+    add_ignore: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHY",
+            help="Keep each loop as it is, with a comment above it that says why.",
+        ),
+    ] = None
     allow_dirty: Annotated[
         bool,
         typer.Option(

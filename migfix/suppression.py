@@ -43,12 +43,12 @@ def ignores_in(source: Source) -> tuple[Ignore, ...]:
 
 
 def ignores_of(loop: ast.For, source: Source) -> Iterator[Ignore]:
-    """Those that speak of the loop: of the file, on its header, or on a line of its own above it."""
+    """Those that speak of the loop: of the file, on its header, or among the comments right above it."""
     first, last = loop.lineno, max(loop.lineno, loop.body[0].lineno - 1)
+    while first > 1 and source.lines[first - 2].lstrip().startswith("#"):
+        first -= 1
     for each in ignores_in(source):
-        alone = source.lines[each.line - 1].lstrip().startswith("#")
-        above = each.line == first - 1 and alone
-        if each.whole_file or above or first <= each.line <= last:
+        if each.whole_file or first <= each.line <= last:
             yield each
 
 
