@@ -14,7 +14,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -24,6 +24,7 @@ from migfix import __version__
 from migfix.cache import Cache
 from migfix.findings import FileOutcome, LoopOutcome, Verdict
 from migfix.options import (
+    PANELS,
     Applying,
     Options,
     OutputFormat,
@@ -58,11 +59,17 @@ if TYPE_CHECKING:
 _GROUPS = (Options, Proving, Applying, Showing, Reporting)
 
 
-def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
+_PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names.split()}
+
+
+def command(
+    run: Callable[..., ExitCode], *, without: str = "", about: Any = None
+) -> Callable[..., None]:
     """A Typer command from a function of ``Options``, perhaps of other groups of options, and options of its own.
 
-    The fields of these stand in the signature that Typer reads. The one place where errors of a
-    whole run end: a wrong setting, an interrupt, a bug of ours.
+    The fields of these stand in the signature that Typer reads, but those ``without`` which it would do the same;
+    ``about`` is the argument, where that is not a path. The one place where errors of a whole run end: a wrong
+    setting, an interrupt, a bug of ours.
     """
     hints = get_type_hints(run, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
@@ -75,7 +82,7 @@ def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
     @wraps(run)
     def with_options(**values: Any) -> None:
         given = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            name: group(**{f.name: values.pop(f.name) for f in fields(group) if f.name in values})
             for name, group in groups.items()
         }
         raise typer.Exit(_guarded(given["options"], lambda: run(**given, **values)))
@@ -85,7 +92,13 @@ def command(run: Callable[..., ExitCode]) -> Callable[..., None]:
         for group in groups.values()
         for shared in [get_type_hints(group, include_extras=True)]
         for each in inspect.signature(group).parameters.values()
+        if each.name not in without.split()
     ] + own
+    if about is not None:
+        parameters[0] = parameters[0].replace(annotation=about)
+    for each in parameters:
+        for told in getattr(each.annotation, "__metadata__", ()):
+            told.rich_help_panel = _PANEL_OF.get(each.name)
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {each.name: each.annotation for each in parameters}
     return with_options
@@ -113,7 +126,7 @@ app = typer.Typer(
     help="Rewrites loops over rows in Django data migrations so that they need little memory and "
     "time. Commit first: apply changes files in place.",
     no_args_is_help=True,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -303,7 +316,13 @@ def review(
 
 
 @app.command()
-@command
+@partial(
+    command,
+    without="only since exclude stdin_filename color verbose quiet jobs no_cache cache_dir",
+    about=Annotated[
+        list[str], typer.Argument(metavar="WHAT", help="A code, a name, a reason, or PATH:LINE.")
+    ],
+)
 def explain(options: Options) -> ExitCode:
     """Explain a codemod (MF203), a reason (keeps-rows) or all that is known of one loop (PATH:LINE)."""
     say("\n".join(_explanation(what, options) for what in options.paths))

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from migfix.selection import Place
 
 
+# The panels of -h, by the fields of the groups below; what is in none of them comes first.
+PANELS = {
+    "Which loops": "only since select ignore unsafe_fixes exclude stdin_filename",
+    "What it is run on": "database config batch_size",
+    "Verifying": "verify against database_url settings python rows seed timeout",
+    "Output": "output output_format statistics exit_zero helper no_pager color verbose quiet debug",
+    "Speed": "jobs no_cache cache_dir",
+}
+
+
 class UsageError(Exception):
     """Arguments that do not go together, as one line."""
 
@@ -98,7 +108,11 @@ class Options:
     ] = None
     database: Annotated[
         list[Database] | None,
-        typer.Option(help="A database that the project runs on. Repeatable. [default: detected]"),
+        typer.Option(
+            metavar="NAME",
+            help="postgresql, mysql, mariadb, sqlite or oracle, which the project runs on. "
+            "Repeatable. [default: detected]",
+        ),
     ] = None
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Leave these files out. Repeatable.")
@@ -124,7 +138,9 @@ class Options:
         str | None,
         typer.Option(metavar="PATH", help="Where the file on standard input belongs."),
     ] = None
-    color: Annotated[ColorChoice, typer.Option(help="Colours.")] = ColorChoice.AUTO
+    color: Annotated[ColorChoice, typer.Option(metavar="WHEN", help="auto, always or never.")] = (
+        ColorChoice.AUTO
+    )
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print what each codemod says of each loop.")
     ] = False
@@ -279,7 +295,10 @@ class Reporting:
     output_format: Annotated[
         OutputFormat | None,
         typer.Option(
-            help="How to print. [default: text; github in GitHub Actions]", show_default=False
+            metavar="FORMAT",
+            help="text, json, github, gitlab, junit, rdjson or sarif. "
+            "[default: text; github in GitHub Actions]",
+            show_default=False,
         ),
     ] = None
     output: Annotated[

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ import migfix
 from migfix.cache import Cache
 from migfix.cli import app
 from migfix.findings import Applicability, FileEdit, FileOutcome, HelperChange, LoopOutcome, Outcome
-from migfix.options import ColorChoice, Options
+from migfix.options import PANELS, Applying, ColorChoice, Options, Proving, Reporting, Showing
 from migfix.output import is_colored
 from migfix.runs import outcomes_for
 from tests.processes import LIMIT, started
@@ -305,6 +306,40 @@ def test_help_lists_the_shared_options(command: str) -> None:
                    "--stdin-filename", "--color", "--quiet", "--debug"):  # fmt: skip
         assert option in text
     assert invoke(command, "--help").stdout == text
+
+
+PANELLED = re.compile(r"^╭─ ([^─]+) ─|^│ (--[\w-]+)", re.MULTILINE)
+
+
+def test_help_is_in_panels() -> None:
+    found: dict[str, list[str]] = {}
+    for panel, option in PANELLED.findall(invoke("check", "-h").stdout):
+        if panel:
+            found[panel] = options = []
+        else:
+            options.append(option)
+    assert found["Options"] == ["--help"]
+    assert {"--only", "--since"} <= {*found["Which loops"]}
+    assert {"--verify", "--rows"} <= {*found["Verifying"]}
+    assert {*PANELS} <= {*found}
+    every = {name for names in PANELS.values() for name in names.split()}
+    groups = (Options, Proving, Applying, Showing, Reporting)
+    assert every <= {"against", *(f.name for group in groups for f in fields(group))}
+
+
+def test_no_summary_is_cut_off() -> None:
+    _, _, text = invoke("-h").stdout.partition("Commands")
+    assert "..." not in text
+    assert "…" not in text
+    assert "(PATH:LINE)." in text
+
+
+def test_explain_has_no_option_that_does_nothing() -> None:
+    text = invoke("explain", "-h").stdout
+    assert "--database" in text
+    for option in ("--only", "--since", "--jobs", "--quiet", "--cache-dir", "--stdin-filename"):
+        assert option not in text
+        assert invoke("explain", option, "1", "MF101").exit_code == 2
 
 
 # -- standard input
