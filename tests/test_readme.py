@@ -1,4 +1,4 @@
-"""The README shows what migfix prints, and its editor recipes match it."""
+"""The README shows what migfix prints, and the recipes of the documentation match it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from tests.processes import ran
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+EDITORS = (ROOT / "docs" / "editors.md").read_text()
+USAGE = (ROOT / "docs" / "usage.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_the_codes_that_settings_know_are_those_of_the_codemods():
 
 @pytest.mark.usefixtures("at_the_top")
 def test_the_problem_matchers_of_vs_code_find_every_loop_and_error():
-    task = json.loads(blocks("json")[0])["tasks"][0]
+    task = json.loads(blocks("json", EDITORS)[0])["tasks"][0]
     assert task["args"][0] == "check"
     matchers = {each["severity"]: each["pattern"] for each in task["problemMatcher"]}
     output = printed("check", "examples/newsroom")
@@ -101,14 +103,14 @@ def test_the_tools_of_pycharm_are_those_of_the_table():
     assert arguments == ['check "$FilePath$"', 'apply "$FilePath$"']
     given = {each.get("value") for each in root.iter("option") if each.get("name") != "PARAMETERS"}
     for name in ("Program", "Working directory", "Output filters"):
-        row = re.search(rf"\| {name} \| `([^`]+)` \|", README)
+        row = re.search(rf"\| {name} \| `([^`]+)` \|", EDITORS)
         assert row
         assert row[1] in given
 
 
 @pytest.mark.usefixtures("at_the_top")
 def test_the_output_filter_of_pycharm_links_every_line_with_a_loop():
-    template = re.search(r"Output filters \| `([^`]+)`", README)
+    template = re.search(r"Output filters \| `([^`]+)`", EDITORS)
     assert template
     filter_ = re.escape(template[1]).replace(r"\$FILE_PATH\$", r"(?P<file>\S+)")
     filter_ = filter_.replace(r"\$LINE\$", r"(?P<line>\d+)").replace(r"\$COLUMN\$", r"\d+")
@@ -122,7 +124,7 @@ def test_the_output_filter_of_pycharm_links_every_line_with_a_loop():
 
 
 def test_the_codemods_are_commands_of_libcst(tmp_path):
-    command = re.search(r"`python (-m libcst\.tool codemod .*) FILE`", README)
+    command = re.search(r"`python (-m libcst\.tool codemod .*) FILE`", USAGE)
     assert command
     shutil.copytree(ROOT / "examples" / "newsroom", tmp_path / "newsroom")
     file = Path("blog", "migrations", "0002_new_owners.py")
