@@ -82,7 +82,13 @@ def _package_for_all(folder: Path, project: Project) -> Path | None:
     if package is None or not files.has_file(package / "__init__.py"):
         return None
     folder = files.real(folder)
-    if files.has_file(root / "__init__.py") or top_folder(folder, files) != root:
+    if files.has_file(
+        root / "__init__.py"
+    ):  # by chance, where apps are called by their names in it alone
+        above = root.parent
+        if not _is_called(folder, root, project) or _is_called(folder, above, project):
+            return None
+    elif top_folder(folder, files) != root:
         return None
     if package in folder.parents:
         return package
@@ -96,14 +102,22 @@ def _package_of_app(folder: Path, project: Project) -> Path | None:
     folder = files.real(folder)
     top = top_folder(folder, files)
     parts = folder.relative_to(top).parts
-    app = ".".join(parts[:-1])
-    if len(parts) < 3 or folder.name != "migrations":
+    if len(parts) < 3 or not _is_called(folder, top, project):
         return None
+    by_two_names = (
+        top != project.root and project.has_manage and _is_called(folder, project.root, project)
+    )
+    return None if by_two_names else top / parts[0]
+
+
+def _is_called(folder: Path, above: Path, project: Project) -> bool:
+    """Do settings, or an ``apps.py``, call the app of these migrations by its dotted name below the folder ``above``?"""
+    if folder.name != "migrations" or above not in folder.parents:
+        return False
+    app = ".".join(folder.relative_to(above).parts[:-1])
     saying = (*project.settings_files, folder.parent / "apps.py")
     named = re.compile(rb"""["']%b(?:\.apps\.\w+)?["']""" % re.escape(app.encode()))
-    if any(named.search(files.read_if_there(file)) for file in saying):
-        return top / parts[0]
-    return None
+    return any(named.search(project.files.read_if_there(file)) for file in saying)
 
 
 def _may_be_distributed(project: Project) -> bool:

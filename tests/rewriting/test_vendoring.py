@@ -34,7 +34,7 @@ def place(root: Path, files: dict[str, str], folder: str = "shop/migrations") ->
     }.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text.replace("ROOT", root.name))
     disk = Files()
     found = helper_place(root / folder, project_of(root / folder, disk))
     return found.module, found.path.relative_to(root.resolve()).as_posix()
@@ -87,6 +87,21 @@ SHARED = ("site1._migfix", "site1/_migfix.py")
             {**APP, **SITE, "manage.py": MANAGE.replace(".settings", "")}, BESIDE, id="a module"
         ),
         pytest.param({**APP, **SITE, "__init__.py": ""}, BESIDE, id="the project is a package"),
+        pytest.param(
+            {**APP, **SITE, "__init__.py": "", "site1/settings.py": "INSTALLED_APPS = ['shop']"},
+            SHARED,
+            id="a package by chance",
+        ),
+        pytest.param(
+            {
+                **APP,
+                **SITE,
+                "__init__.py": "",
+                "site1/settings.py": "INSTALLED_APPS = ['shop'] if X else ['ROOT.shop']",
+            },
+            BESIDE,
+            id="a package that some settings name",
+        ),
         pytest.param({**packages("shop"), **SITE}, BESIDE, id="migrations in no package"),
         pytest.param({**packages("shop/migrations"), **SITE}, BESIDE, id="an app in no package"),
         pytest.param({**APP, **SITE, "pyproject.toml": BUILT}, BESIDE, id="built"),
