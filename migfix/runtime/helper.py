@@ -55,11 +55,13 @@ from django.db import (
     transaction,
 )
 from django.db.models import (
+    CharField,
     Field,
     JSONField,
     Manager,
     Model,
     QuerySet,
+    TextField,
     prefetch_related_objects,
 )
 from django.db.models.manager import BaseManager
@@ -67,7 +69,7 @@ from django.db.models.query import RawQuerySet
 from django.db.models.signals import post_save, pre_save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
 
 HELPER_VERSION = 1
 
@@ -624,7 +626,8 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     The values are those of the moment of `save`, with what the fields compute for it (`auto_now`).
     They are written after `batch_size` rows or a megabyte, and when the block ends, also by an
     error: what was saved before is in the database then, unless the transaction is broken. Each
-    row has its own UPDATE, in order, so that unique columns may move as with `row.save()`. Where
+    row has its own UPDATE, in order, so that unique columns may move as with `row.save()`; or one
+    statement writes them, where the catalogue of the database says that it does the same. Where
     `save()` would do more than one plain UPDATE (`F()`, fields and models with code or SQL of
     their own, columns in two tables, deferred fields), it is called, after what waits is written.
 
@@ -648,6 +651,24 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
     them is written in another session, without the settings, locks and temporary tables of theirs.
     """
     return _UpdateBatch(fields, batch_size)
+
+
+# What never changes, so that it may wait for the driver, which looks at it when it is sent.
+_FIXED = (str, bytes, int, float, Decimal, date, time, timedelta, UUID, type(None))
+# The exact types of which nothing can change and nothing is SQL: what is asked of each value first.
+_CONSTANTS = frozenset({*_FIXED, datetime, bool} - {bytes})
+
+
+def _size_of(values: Iterable[Any]) -> int:
+    """The same as `_size`, in less time where most are texts, numbers and moments."""
+    size = 0
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            size += len(value)
+        elif kind not in _CONSTANTS:
+            size += _size(value)
+    return size
 
 
 class _Batch:
@@ -858,7 +879,7 @@ class _UpdateBatch(_Batch):
             return False
         if issubclass(kind, _BulkTable):
             self._few = [*self._few, row] if len(self._waiting) < _FEW else []
-        self._wait(values, _size(values))
+        self._wait(values, 32 * len(values) + _size_of(values))
         return True
 
     def _write(self, rows: list[list[Any]]) -> None:
@@ -879,8 +900,7 @@ class _UpdateBatch(_Batch):
         forget_statements(len(rows))
 
 
-# What never changes, so that it may wait for the driver, which looks at it when it is sent.
-_FIXED = (str, bytes, int, float, Decimal, date, time, timedelta, UUID, type(None))
+_TEXTS = (CharField, TextField)  # which send a text as it is; others that derive from them may not
 
 
 class _Table:
@@ -893,11 +913,13 @@ class _Table:
         self._model = model
         self._alias = alias
         self.connection = connections[alias]
-        self._table = meta.db_table
-        self._key = meta.pk
+        self.name = meta.db_table
+        self.key = meta.pk
         # In the order of save(), which asks them for their values.
-        self._fields = [f for f in meta.concrete_fields if f.name in names or f.attname in names]
-        self._is_plain = _is_saved_plainly(model, self._fields, names)
+        self.fields = [f for f in meta.concrete_fields if f.name in names or f.attname in names]
+        self._attributes = [field.attname for field in self.fields]
+        self._is_plain = _is_saved_plainly(model, self.fields, names)
+        self._types: list[str] | None = None  # of the columns, where rows may be joined; else []
         self._has_relations = any(f.is_relation for f in [*meta.fields, *meta.private_fields])
 
     def holds(self, row: Any, alias: str) -> bool:
@@ -912,14 +934,19 @@ class _Table:
         if self._has_relations and not self._prepares_relations(row):
             return None
         state = vars(row)
-        for field in self._fields:
-            if field.attname not in state or _is_computed(state[field.attname]):
+        for name in self._attributes:
+            if type(state.get(name, self)) not in _CONSTANTS and (
+                name not in state or _is_computed(state[name])
+            ):
                 return None
         sent = []
-        for field in self._fields:
+        for field in self.fields:
             value = self._value(field, row)
+            if type(value) is str and type(field) in _TEXTS:
+                sent.append(value)
+                continue
             prepared = field.get_db_prep_save(value, connection=self.connection)
-            if not isinstance(prepared, _FIXED):
+            if type(prepared) not in _CONSTANTS and not isinstance(prepared, _FIXED):
                 if hasattr(prepared, "as_sql"):
                     return None
                 if isinstance(value, (dict, list)):
@@ -927,7 +954,7 @@ class _Table:
                 elif not isinstance(value, _FIXED):
                     return None
             sent.append(prepared)
-        return [*sent, self._key.get_db_prep_value(row.pk, connection=self.connection)]
+        return [*sent, self.key.get_db_prep_value(row.pk, connection=self.connection)]
 
     def _prepares_relations(self, row: Any) -> bool:
         row._prepare_related_fields_for_save(operation_name="save")
@@ -955,11 +982,35 @@ class _Table:
 
     def _update_together(self, rows: list[list[Any]]) -> None:
         with self.connection.cursor() as cursor:
-            found = _way_to_run_many(self.connection, cursor)(cursor, self._statement, rows)
+            found = self._update_in_one(cursor, rows)
+            if found is None:
+                found = _way_to_run_many(self.connection, cursor)(cursor, self._statement, rows)
             if self._misses_rows and (
                 self._gone(cursor, rows) if found is None else len(rows) - found
             ):
                 raise DatabaseError("rows are gone")
+
+    def _update_in_one(self, cursor: Any, rows: list[list[Any]]) -> int | None:
+        """
+        Write the rows by one statement, return how many it found; None where it may not do the same.
+
+        It does what one for each row does, in order, where each row comes once, and none of them
+        is looked at, or in the way, when another is written: the catalogue says so. An earlier
+        value of a row that comes twice might be refused. If the statement fails, or misses a row,
+        it is taken back, the rows go one by one, and it is not tried again.
+        """
+        way = _way_to_join(self.connection)
+        if way is None or len(rows) < _MANY or len({row[-1] for row in rows}) < len(rows):
+            return None
+        facts, join = way
+        if self._types is None:
+            columns = [field.column for field in self.fields]
+            self._types = _types_of(cursor, facts, self.name, columns, self.key.column)
+        types, self._types = self._types, []
+        found = join(cursor, self, types, rows) if types else None
+        if found in (None, len(rows)) or not self._misses_rows:
+            self._types = types
+        return found
 
     def _update_one_by_one(self, rows: list[list[Any]]) -> None:
         statement = self._statement(_place)
@@ -978,8 +1029,8 @@ class _Table:
         # MySQL counts rows as they were when the transaction began, but not those that it locks.
         lock = " FOR UPDATE" if self.connection.vendor == "mysql" else ""
         cursor.execute(
-            f"SELECT COUNT(*) FROM {quote(self._table)}"
-            f" WHERE {quote(self._key.column)} IN ({', '.join(['%s'] * len(keys))}){lock}",
+            f"SELECT COUNT(*) FROM {quote(self.name)}"
+            f" WHERE {quote(self.key.column)} IN ({', '.join(['%s'] * len(keys))}){lock}",
             keys,
         )
         return len(keys) - int(cursor.fetchone()[0])
@@ -987,12 +1038,15 @@ class _Table:
     def _statement(self, place: Callable[[int], str]) -> str:
         """Return the UPDATE with `place(1)`, `place(2)`... for its values."""
         quote = self.connection.ops.quote_name
-        columns = (
+        key = f"{quote(self.key.column)} = {place(len(self.fields) + 1)}"
+        return f"UPDATE {quote(self.name)} SET {self.assignments(place)} WHERE {key}"
+
+    def assignments(self, place: Callable[[int], str]) -> str:
+        quote = self.connection.ops.quote_name
+        return ", ".join(
             f"{quote(field.column)} = {self._cast(field, place(number))}"
-            for number, field in enumerate(self._fields, 1)
+            for number, field in enumerate(self.fields, 1)
         )
-        key = f"{quote(self._key.column)} = {place(len(self._fields) + 1)}"
-        return f"UPDATE {quote(self._table)} SET {', '.join(columns)} WHERE {key}"
 
     def _cast(self, field: Any, value: str) -> str:
         return value
@@ -1017,7 +1071,7 @@ class _BulkTable(_Table):
 
     def values_of(self, row: Any) -> list[Any] | None:
         state = vars(row)
-        if not all(self._stays(f, state.get(f.attname)) for f in self._fields):
+        if not all(self._stays(f, state.get(f.attname)) for f in self.fields):
             return None  # it may change until the end of the block
         return super().values_of(row)
 
@@ -1026,7 +1080,7 @@ class _BulkTable(_Table):
 
     def _prepares_relations(self, row: Any) -> bool:
         try:
-            row._prepare_related_fields_for_save(operation_name="bulk_update", fields=self._fields)
+            row._prepare_related_fields_for_save(operation_name="bulk_update", fields=self.fields)
         except ValueError:  # one that is not saved may be by then
             return False
         return True
@@ -1161,7 +1215,9 @@ def _in_compound_statements(cursor: Any, statement: _Statement, rows: list[list[
         )
 
 
-def _packets(rows: Iterable[list[Any]], length: int) -> Iterator[list[list[Any]]]:
+def _packets(
+    rows: Iterable[list[Any]], length: int, most: int = _PACKET
+) -> Iterator[list[list[Any]]]:
     """
     Yield the rows of some statements at a time, never none: a wide one goes alone, as by `save()`.
 
@@ -1170,13 +1226,257 @@ def _packets(rows: Iterable[list[Any]], length: int) -> Iterator[list[list[Any]]
     packet: list[list[Any]] = []
     size = 0
     for row in rows:
-        width = length + _size(row)
-        if packet and (len(packet) == _PACKET or size + width > _PACKET_LENGTH):
+        width = length + 32 * len(row) + _size_of(row)
+        if packet and (len(packet) == most or size + width > _PACKET_LENGTH):
             yield packet
             packet, size = [], 0
         packet.append(row)
         size += width
     yield packet
+
+
+_MANY = 300  # rows; fewer are not worth a look into the catalogue
+
+_Join = Any  # a function that writes the rows by one statement, and says how many it found
+
+
+def _way_to_join(connection: Any) -> tuple[str, _Join] | None:
+    """Return what asks for the types of columns, and what writes rows by a single statement."""
+    if connection.vendor == "postgresql":
+        if connection.Database.__name__ in ("psycopg", "psycopg2"):
+            return _FACTS_OF_POSTGRESQL, _joined_to_arrays
+    elif connection.vendor == "mysql" and connection.mysql_is_mariadb:
+        return _FACTS_OF_MARIADB, _joined_to_copy
+    return None
+
+
+def _types_of(cursor: Any, facts: str, table: str, columns: list[str], key: str) -> list[str]:
+    """Return the types of columns and key; none where one statement might differ from many."""
+    quoted = cursor.db.ops.quote_name(table)
+    named = {"table": table, "quoted": quoted, "columns": columns, "key": key}
+    cursor.execute(facts, named)
+    types = dict(cursor.fetchall())
+    names = [*columns, key]
+    return [types[name] for name in names] if len(types) == len({*names}) else []
+
+
+# The conditions, in this order. The rows are those of one plain table: a view, a partition or a
+# child has rules of its own for what is written through it. No trigger, rule, policy, generated
+# column, and no function or operator that is not the server's own in a constraint or an index, may
+# look at other rows, or change any. The key is unique, so that a row of ours finds one of theirs;
+# in the collation of the database, of which none takes two texts for one. Nothing that is assigned
+# is unique, or decides what is: one statement may pass where the rows, in order, do not.
+_FACTS_OF_POSTGRESQL = """
+    SELECT a.attname, a.atttypid::pg_catalog.regtype::text
+    FROM pg_catalog.pg_class t
+    JOIN pg_catalog.pg_attribute k ON k.attrelid = t.oid AND k.attname = %(key)s
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid
+    WHERE t.oid = pg_catalog.to_regclass(%(quoted)s)
+    AND (a.attname = k.attname OR a.attname = ANY (%(columns)s::text[]))
+    AND t.relkind = 'r'
+    AND NOT (t.relispartition OR t.relhassubclass OR t.relhasrules OR t.relrowsecurity)
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = t.oid AND NOT tgisinternal
+    )
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute WHERE attrelid = t.oid AND attgenerated <> ''
+    )
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend d JOIN (
+            SELECT tableoid, oid FROM pg_catalog.pg_constraint WHERE conrelid = t.oid
+            UNION ALL SELECT t.tableoid, indexrelid FROM pg_catalog.pg_index WHERE indrelid = t.oid
+        ) o ON d.classid = o.tableoid AND d.objid = o.oid
+        WHERE d.refclassid IN (
+            'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass
+        )
+    )
+    AND EXISTS (
+        SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = t.oid
+        AND i.indisunique AND i.indimmediate AND i.indisvalid
+        AND i.indnatts = 1 AND i.indkey[0] = k.attnum
+    )
+    AND k.attcollation IN (
+        SELECT 0 UNION ALL SELECT oid FROM pg_catalog.pg_collation WHERE collname = 'default'
+    )
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute s ON s.attrelid = i.indrelid
+        WHERE i.indrelid = t.oid AND (i.indisunique OR i.indisexclusion)
+        AND s.attname = ANY (%(columns)s::text[])
+        AND (s.attnum = ANY (i.indkey) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+    )
+"""
+
+
+def _joined_to_arrays(
+    cursor: Any, table: _Table, types: list[str], rows: list[list[Any]]
+) -> int | None:
+    """
+    Update from arrays, one for each column, whose items PostgreSQL reads as it reads literals.
+
+    Their types are without length and precision: the assignment checks these, as it does for a
+    literal. The planner is not told how many items there are (a subquery hides it), so that it
+    looks each row up by its key, in the order of the items, whatever it thinks of the table.
+    """
+    items = _items(cursor.db)
+    columns = zip(types, zip(*rows, strict=True), strict=True)
+    arrays = [_array(values, *items.get(kind, (frozenset(), str))) for kind, values in columns]
+    if types[-1] not in _KEYS or None in arrays:
+        return None
+    quote = cursor.db.ops.quote_name
+    names = ", ".join(f"_{number}" for number in range(1, len(types) + 1))
+    values = ", ".join(f"pg_catalog.unnest((SELECT %s::{kind}[]))" for kind in types)
+    cursor.execute(
+        f"UPDATE {quote(table.name)} AS r SET {table.assignments('v._{}'.format)}"
+        f" FROM ROWS FROM ({values}) AS v({names})"
+        f" WHERE r.{quote(table.key.column)} = v._{len(types)}",
+        arrays,
+    )
+    return int(cursor.rowcount)
+
+
+def _array(
+    values: Sequence[Any], kinds: Collection[type], text_of: Callable[[Any], str]
+) -> str | None:
+    """Return the literal of an array, None where its items are not surely read as by `save()`."""
+    if not {*map(type, values), type(None)} <= {*kinds, type(None)}:
+        return None
+    items = ["NULL" if value is None else text_of(value) for value in values]
+    return f"{{{','.join(items)}}}"
+
+
+def _quoted(value: Any) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _float_text(value: float) -> str:
+    return repr(value + 0.0)  # a literal -0.0 is a numeric, and thereby 0
+
+
+def _document_text(value: Any) -> str:
+    return _quoted(value.dumps(value.obj if hasattr(value, "obj") else value.adapted))
+
+
+def _items(connection: Any) -> dict[str, tuple[Collection[type], Callable[[Any], str]]]:
+    """Return which classes have texts that a type of PostgreSQL reads as the literals of the driver."""
+    from django.db.backends.postgresql.psycopg_any import Jsonb  # of a driver
+
+    # Django marks integers for psycopg 3 (not documented, since Django 4.2).
+    marked = getattr(connection.ops, "integerfield_type_map", {})
+    integer = {int, *marked.values()}, str
+    return {
+        "smallint": integer,
+        "integer": integer,
+        "bigint": integer,
+        "boolean": ({bool}, str),
+        "double precision": ({float}, _float_text),
+        "numeric": ({Decimal}, str),
+        "character varying": ({str}, _quoted),
+        "text": ({str}, _quoted),
+        "uuid": ({UUID}, str),
+        "date": ({date}, str),
+        "time without time zone": ({time}, str),
+        "timestamp with time zone": ({datetime}, _quoted),
+        "jsonb": ({Jsonb}, _document_text),
+    }
+
+
+_KEYS = ("smallint", "integer", "bigint", "uuid", "character varying", "text")
+
+
+# The conditions, in this order. The rows are those of one plain table of InnoDB, which takes back
+# what a statement has done before an error. What does not fit is an error, not cut off. Nothing is
+# computed when a row is written: no generated column, no time of the update. No trigger may look at
+# other rows; a user who may not have triggers is not shown them. The key is the primary key, of a
+# type that compares a column with a value as with a column. Nothing that is assigned is unique,
+# or has keys of other rows that follow it.
+_FACTS_OF_MARIADB = """
+    SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS c
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %(table)s
+    AND (COLUMN_NAME IN %(columns)s OR COLUMN_NAME = %(key)s)
+    AND EXISTS (
+        SELECT 1 FROM information_schema.TABLES
+        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %(table)s AND TABLE_TYPE = 'BASE TABLE'
+        AND ENGINE = 'InnoDB' AND CREATE_OPTIONS NOT LIKE '%%partitioned%%'
+    )
+    AND FIND_IN_SET('STRICT_TRANS_TABLES', @@sql_mode)
+    AND NOT EXISTS (
+        SELECT 1 FROM information_schema.COLUMNS
+        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %(table)s
+        AND (EXTRA LIKE '%%GENERATED%%' OR EXTRA LIKE '%%on update%%' OR DATA_TYPE = 'timestamp')
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM information_schema.TRIGGERS
+        WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE = %(table)s
+    )
+    AND 2 = (
+        SELECT COUNT(DISTINCT PRIVILEGE_TYPE) FROM (
+            SELECT PRIVILEGE_TYPE, GRANTEE FROM information_schema.USER_PRIVILEGES
+            UNION ALL SELECT PRIVILEGE_TYPE, GRANTEE FROM information_schema.SCHEMA_PRIVILEGES
+            WHERE DATABASE() LIKE TABLE_SCHEMA
+        ) p
+        WHERE PRIVILEGE_TYPE IN ('SELECT', 'TRIGGER')
+        AND GRANTEE = CONCAT(CHAR(39), REPLACE(CURRENT_USER(), '@', '\\'@\\''), CHAR(39))
+    )
+    AND %(key)s = (
+        SELECT GROUP_CONCAT(COLUMN_NAME) FROM information_schema.STATISTICS
+        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %(table)s AND INDEX_NAME = 'PRIMARY'
+    )
+    AND (
+        COLUMN_NAME <> %(key)s
+        OR DATA_TYPE IN ('smallint', 'mediumint', 'int', 'bigint', 'varchar', 'uuid')
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM information_schema.STATISTICS
+        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %(table)s
+        AND COLUMN_NAME IN %(columns)s AND NOT NON_UNIQUE
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM information_schema.KEY_COLUMN_USAGE
+        WHERE REFERENCED_TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME = %(table)s
+        AND REFERENCED_COLUMN_NAME IN %(columns)s
+    )
+"""
+
+
+def _joined_to_copy(
+    cursor: Any, table: _Table, types: list[str], rows: list[list[Any]]
+) -> int | None:
+    """
+    Update from a temporary table with the same columns, which takes values as the table does.
+
+    It does so by INSERT: VALUES in a query would have types of their own. Its primary key refuses
+    two texts that are one to the collation. From column to column of one type nothing changes any
+    more. Neither to make it nor to drop it ends a transaction:
+    https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/.
+    """
+    if any(type(row[-1]) is str and row[-1].endswith(" ") for row in rows):
+        return None  # which a column may cut off, and a comparison look at
+    quote = cursor.db.ops.quote_name
+    numbers = range(1, len(types) + 1)
+    columns = [*(field.column for field in table.fields), table.key.column]
+    copy = f"_migfix_{uuid4().hex}"
+    source = quote(table.name)
+    same = ", ".join(f"{quote(column)} AS _{n}" for n, column in zip(numbers, columns, strict=True))
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE {copy} (PRIMARY KEY (_{numbers[-1]})) ENGINE=InnoDB"
+        f" SELECT {same} FROM {source} WHERE FALSE"
+    )
+    row = f"({', '.join(['%s'] * len(types))})"
+    try:
+        for packet in _packets(rows, len(row), most=len(rows)):
+            cursor.execute(
+                f"INSERT INTO {copy} VALUES {', '.join([row] * len(packet))}",
+                [*chain.from_iterable(packet)],
+            )
+        cursor.execute(
+            f"UPDATE {copy} AS v STRAIGHT_JOIN {source} AS r ON r.{quote(table.key.column)} ="
+            f" v._{numbers[-1]} SET {table.assignments('v._{}'.format)}"
+        )
+        return int(cursor.rowcount)
+    finally:
+        with suppress(Error):  # of a connection that is lost
+            cursor.execute(f"DROP TEMPORARY TABLE {copy}")
 
 
 def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
@@ -1402,28 +1702,12 @@ class _Columns:
         return self._with_key if has_key else self._without_key, SimpleNamespace(**values)
 
 
-# The exact types of which nothing can change and nothing is SQL: what is asked of each value first.
-_CONSTANTS = frozenset({*_FIXED, datetime, bool} - {bytes})
-
-
 def _most_characters(field: Any) -> int:
     """Return how long the values of the field may be, _BLOCK_BYTES where nobody knows."""
     field = field.target_field if field.is_relation else field
     if field.get_internal_type() in _NARROW:
         return 32
     return field.max_length or _BLOCK_BYTES
-
-
-def _size_of(values: Iterable[Any]) -> int:
-    """The same as `_size`, in less time where most are texts, numbers and moments."""
-    size = 0
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            size += len(value)
-        elif kind not in _CONSTANTS:
-            size += _size(value)
-    return size
 
 
 def _is_in_table(field: Any, meta: Any) -> bool:

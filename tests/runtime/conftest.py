@@ -70,4 +70,5 @@ def together() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(helper, "_are_few", is_one)
         patch.setattr(helper, "_FEW", 0)
+        patch.setattr(helper, "_MANY", 2)
         yield

@@ -1193,6 +1193,7 @@ def test_an_error_that_ends_the_transaction_comes_out(
         cursor.execute("ROLLBACK")
         raise OperationalError("deadlock")
 
+    monkeypatch.setattr(helper, "_way_to_join", lambda *_: None)
     monkeypatch.setattr(helper, "_way_to_run_many", lambda *_: deadlock)
 
     def loop() -> None:
@@ -1667,6 +1668,7 @@ def test_other_drivers_run_one_statement_after_the_other(
     uniques: BaseDatabaseWrapper, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are not known, and MySQL."""
+    monkeypatch.setattr(helper, "_way_to_join", lambda *_: None)
     monkeypatch.setattr(helper, "_way_to_run_many", lambda *_: helper._one_by_one)
 
     def loop(update: Update) -> None:

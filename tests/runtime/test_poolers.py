@@ -15,6 +15,7 @@ import pytest
 from django.db import DatabaseError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from migfix.runtime import helper
 from migfix.runtime.helper import stream, stream_sql, update_in_batches
 from tests import databases
 from tests.poolers import pooled
@@ -153,9 +154,15 @@ def test_streams_within_streams_and_ends_half_way_leave_the_server_connections_c
 
 @pytest.mark.parametrize("size", [2], indirect=True)
 @pytest.mark.parametrize("surroundings", [nullcontext, transaction.atomic])
+@pytest.mark.parametrize("many", [2, ROWS], ids=["one statement", "a prepared statement"])
+@pytest.mark.usefixtures("together")
 def test_a_batch_is_written(
-    pooler: Pooler, surroundings: Callable[[], AbstractContextManager[None]]
+    pooler: Pooler,
+    surroundings: Callable[[], AbstractContextManager[None]],
+    many: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(helper, "_MANY", many)
     with surroundings(), update_in_batches("n", batch_size=CHUNK) as batch:
         for parcel in stream(Parcel.objects.order_by("n"), chunk_size=CHUNK):
             pooler.serve_others()
