@@ -996,8 +996,8 @@ class _Table:
 
         It does what one for each row does, in order, where each row comes once, and none of them
         is looked at, or in the way, when another is written: the catalogue says so. An earlier
-        value of a row that comes twice might be refused. If the statement fails, or misses a row,
-        it is taken back, the rows go one by one, and it is not tried again.
+        value of a row that comes twice might be refused. If the statement fails, it is taken back,
+        the rows go one by one, and it is not tried again.
         """
         way = _way_to_join(self.connection)
         if way is None or len(rows) < _MANY or len({row[-1] for row in rows}) < len(rows):
@@ -1008,8 +1008,7 @@ class _Table:
             self._types = _types_of(cursor, facts, self.name, columns, self.key.column)
         types, self._types = self._types, []
         found = join(cursor, self, types, rows) if types else None
-        if found in (None, len(rows)) or not self._misses_rows:
-            self._types = types
+        self._types = types
         return found
 
     def _update_one_by_one(self, rows: list[list[Any]]) -> None:
