@@ -13,6 +13,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import django
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -469,9 +470,11 @@ def test_what_is_not_joined_on_mariadb(parcels: BaseDatabaseWrapper, obstacle: s
     key = next(name for name, each in names.items() if each["foreign_key"])
     for sql in MARIADB[obstacle].split("; "):
         execute(sql.replace("KEY fk", f"KEY {key}"))
-    if obstacle == "the time of the update":
+    if obstacle == "the time of the update":  # which is another one each time
         fill(Parcel)
-        save_in_batches(NUMBERS)
+        with CaptureQueriesContext(connection) as queries:
+            save_in_batches(NUMBERS)
+        assert not is_joined(queries)
         return
     check(NUMBERS, joined=False)
 
@@ -559,7 +562,8 @@ def test_keys_of_every_kind(database: BaseDatabaseWrapper) -> None:
     texts = ["a", "b'\\\"", "", "{}", "NULL", "é", "ab c", "%s"]
     assert check_keys(ByText, texts, texts, joined=True) is None
     uuids = [uuid.UUID(int=1), uuid.UUID(int=2**127)]
-    assert check_keys(ByUuid, uuids, uuids, joined=True) is None
+    of_fixed_length = connection.vendor == "mysql" and django.VERSION < (5, 0)
+    assert check_keys(ByUuid, uuids, uuids, joined=not of_fixed_length) is None
     days = [date(2020, 1, 1), date(2021, 1, 1)]
     assert check_keys(ByDay, days, days, joined=False) is None
     assert check_keys(BySmall, [0, 1, 32767], [0, 1, 32767], joined=True) is None
