@@ -2091,7 +2091,7 @@ def written_with_functions(body: str, functions: str = FIX) -> str:
     return found.edits[-1].after.decode()
 
 
-GIVEN = {
+HANDED = {
     "its only argument": ("fix(post)", FIX),
     "by its name": ("fix(post=post)", FIX),
     "among others": ("fix(1, post)", FIX.replace("fix(", "fix(n, ")),
@@ -2108,9 +2108,9 @@ GIVEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("name", HANDED)
 def test_a_row_that_is_given_to_a_function_which_saves_it(name):
-    body, functions = GIVEN[name]
+    body, functions = HANDED[name]
     after = written_with_functions(loop(body), functions)
     handed = body.replace("fix(1, post)", "fix(1, batch.saving(post))")
     handed = handed.replace("fix(post)", "fix(batch.saving(post))")
