@@ -62,7 +62,7 @@ def decide(loop: Loop) -> Decision:
     caveats += [*sources.source_caveats(loop), *loads_again(loop, columns)]
     caveats += [caveat for path in paths for caveat in path.caveats]
     if loop.bulk_update is None:  # which calls no save() and sends no signals
-        caveats += gates.signal_caveats(loop)
+        caveats += gates.signal_caveats(loop, model)
         fails = failing.of_paths(loop, model, columns, paths)
         caveats += [*failing.partly(loop, fails), *failing.counted(loop, fails)]
     else:

@@ -1,8 +1,8 @@
-"""Receivers that turn historical models away before they do anything.
+"""Receivers that turn historical models away before they do anything, all of them or most.
 
     @receiver(post_save)
     def index(sender, instance, **kwargs):
-        if not isinstance(instance, Indexed):
+        if not isinstance(instance, Indexed) or not hasattr(instance, "text"):
             return
 
 Signals hand over all that they have by keywords:
@@ -19,9 +19,11 @@ from enum import Enum, auto
 from pathlib import Path
 
 from migfix.discovery import module_name
+from migfix.hearing import IN_ANY_CASE, Descends, HasAttribute, Need, Way
 from migfix.history.graph import History
 from migfix.history.historical import HistoricalModels
 from migfix.history.reading import Scope
+from migfix.history.state import ModelState, ProjectState
 from migfix.source import last_name, nodes_of
 
 _RECEIVER = frozenset({"django.dispatch.receiver", "django.dispatch.dispatcher.receiver"})
@@ -62,10 +64,10 @@ class Guards:
         self._history = history
         self._models = HistoricalModels(history)
 
-    def turn_away(self, path: Path, tree: ast.Module, connection: ast.expr) -> bool:
-        """Does what the file connects there do nothing when a historical model sends it a signal?
+    def ways_to_act(self, path: Path, tree: ast.Module, connection: ast.expr) -> Sequence[Way]:
+        """The ways on which what the file connects there does something when a historical model sends it a signal.
 
-        ``connection`` is the call of ``receiver()`` or ``connect()``. False when in doubt.
+        ``connection`` is the call of ``receiver()`` or ``connect()``. ``IN_ANY_CASE`` when in doubt.
         """
         files = self._history.project.files
         scope = _scope_of(tree, module_name(path, files), path.name == "__init__.py")
@@ -73,16 +75,19 @@ class Guards:
         if function is None:
             found = self._connected(connection, scope)
             if found is None:
-                return False
+                return IN_ANY_CASE
             function, scope = found
         names = _Names(scope.tree)
         if not names.are_plain or not _is_plain(function, scope, names):
-            return False
-        try:
-            reading = _Reading(names, scope, self._models)
-            return reading.is_silent(function.body, _roles_of(function))
-        except _Acts:
-            return False
+            return IN_ANY_CASE
+        ways = _Reading(names, scope, self._models).ways(function.body, _roles_of(function))
+        return [*dict.fromkeys(ways)]
+
+    def may_meet(self, need: Need, model: ModelState, state: ProjectState) -> bool:
+        """May rows of the model, as the state has it, be what the receiver acts on?"""
+        if isinstance(need, HasAttribute):
+            return self._models.may_have(need.name, model, state)
+        return any(self._models.may_be_of(path, model, state) for path in need.paths)
 
     def _connected(
         self, connection: ast.expr, scope: Scope
@@ -94,6 +99,8 @@ class Guards:
         given = [*named, *connection.args][:1]
         here = _Names(scope.tree)
         if not given or not here.are_plain or not here.is_bound_once(_root_of(given[0])):
+            return None
+        if _is_of_class_body(connection, scope.tree):
             return None
         module, _, name = (scope.dotted(given[0]) or "").rpartition(".")
         where = scope if module == scope.module else self._module(module)
@@ -123,6 +130,13 @@ def _scope_of(tree: ast.Module, module: str, is_package: bool) -> Scope:
     return Scope(module, scope.names, scope.lines, tree, is_package, scope.touched)
 
 
+def _is_of_class_body(node: ast.expr, tree: ast.Module) -> bool:
+    """Does it run as the class is made, where methods have names?"""
+    bodies = (each.body for each in nodes_of(tree) if isinstance(each, ast.ClassDef))
+    plain = (s for body in bodies for s in body if not isinstance(s, ast.FunctionDef))
+    return any(node is part for statement in plain for part in ast.walk(statement))
+
+
 def _decorated(tree: ast.Module, connection: ast.expr) -> ast.FunctionDef | None:
     for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef) and connection in node.decorator_list:
@@ -131,10 +145,13 @@ def _decorated(tree: ast.Module, connection: ast.expr) -> ast.FunctionDef | None
 
 
 class _Names:
-    """How often a module binds each of its names, wherever."""
+    """How often a module binds each of its names, wherever but as a method, which no function finds by its name."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self._bound = Counter(name for node in nodes_of(tree) for name in _bound_by(node))
+        classes = (node for node in nodes_of(tree) if isinstance(node, ast.ClassDef))
+        methods = {s for each in classes for s in each.body if isinstance(s, ast.FunctionDef)}
+        nodes = (node for node in nodes_of(tree) if node not in methods)
+        self._bound = Counter(name for node in nodes for name in _bound_by(node))
         loads = (n.id for n in nodes_of(tree) if isinstance(n, ast.Name))
         self.are_plain = "*" not in self._bound and _DYNAMIC.isdisjoint(loads)
 
@@ -203,32 +220,94 @@ class _Reading:
     models: HistoricalModels
     steps: int = 0
 
-    def is_silent(self, body: Sequence[ast.stmt], roles: _Roles) -> bool:
-        """Is nothing done from here to the end of the receiver?"""
+    def ways(self, body: Sequence[ast.stmt], roles: _Roles, needs: Way = frozenset()) -> list[Way]:
+        """The ways on which something is done from here to the end of the receiver."""
         self.steps += 1
         if not body or self.steps > _MOST_STEPS:
-            return not body
-        first, *rest = body
+            return [needs] if body else []
+        try:
+            return self._ways_from(body[0], body[1:], roles, needs)
+        except _Acts:
+            return [needs]
+
+    def _ways_from(
+        self, first: ast.stmt, rest: Sequence[ast.stmt], roles: _Roles, needs: Way
+    ) -> list[Way]:
         match first:
             case ast.Return(value=value):
                 if value is not None:
                     self._truth(value, roles)
-                return True
+                return []
             case ast.Pass() | ast.Expr(value=ast.Constant()):
-                return self.is_silent(rest, roles)
+                return self.ways(rest, roles, needs)
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 names = {alias.asname or alias.name.partition(".")[0] for alias in aliases}
-                return names.isdisjoint(roles) and self.is_silent(rest, roles)
+                return self.ways(rest, roles, needs) if names.isdisjoint(roles) else [needs]
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 role = self._role(value, roles)
                 if role is None:
                     self._truth(value, roles)
-                return self.is_silent(rest, {**roles, name: role or _Role.QUIET})
+                return self.ways(rest, {**roles, name: role or _Role.QUIET}, needs)
             case ast.If(test=test, body=then, orelse=otherwise):
-                holds = self._truth(test, roles)
-                ways = [otherwise] if holds is False else [then] if holds else [then, otherwise]
-                return all(self.is_silent([*way, *rest], roles) for way in ways)
-        return False
+                return self._ways_of_test(test, (*then, *rest), (*otherwise, *rest), roles, needs)
+        return [needs]
+
+    def _ways_of_test(
+        self,
+        test: ast.expr,
+        then: Sequence[ast.stmt],
+        otherwise: Sequence[ast.stmt],
+        roles: _Roles,
+        needs: Way,
+    ) -> list[Way]:
+        match test:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self._ways_of_test(operand, otherwise, then, roles, needs)
+            case ast.BoolOp(op=op, values=[value, *more]) if more:
+                second = more[0] if len(more) == 1 else ast.BoolOp(op, more)
+                if isinstance(op, ast.Or):
+                    otherwise = [ast.If(second, [*then], [*otherwise])]
+                else:
+                    then = [ast.If(second, [*then], [*otherwise])]
+                return self._ways_of_test(value, then, otherwise, roles, needs)
+        if (asked := self._attribute_asked_for(test, roles)) is not None:
+            name, lacking = asked  # looking for one that is there may run code of the class
+            without = self.ways(then if lacking else otherwise, roles, needs)
+            return [*without, needs | {HasAttribute(name)}]
+        holds = self._truth(test, roles)
+        found: list[Way] = []
+        if holds is not False:
+            found += self.ways(then, roles, needs | self._needs_of(test, roles))
+        if holds is not True:
+            found += self.ways(otherwise, roles, needs)
+        return found
+
+    def _attribute_asked_for(self, test: ast.expr, roles: _Roles) -> tuple[str, bool] | None:
+        """The name in ``hasattr(instance, name)``, and whether the test holds without that attribute."""
+        match test:
+            case ast.Call(
+                func=ast.Name(id="hasattr" | "getattr" as called),
+                args=[owner, ast.Constant(value=str(name)), *default],
+                keywords=[],
+            ) if called not in roles and self.names.is_builtin(called):
+                if self._role(owner, roles) not in (_Role.INSTANCE, _Role.CLASS):
+                    return None
+                match called, default:
+                    case "hasattr", []:
+                        return name, False
+                    case "getattr", [ast.Constant(value=value)]:
+                        return name, bool(value)
+        return None
+
+    def _needs_of(self, test: ast.expr, roles: _Roles) -> Way:
+        """What a model must be for a test that may hold of some."""
+        match test:
+            case ast.Call(
+                func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes], keywords=[]
+            ):
+                paths = [self.scope.dotted(node) for node in _parts(classes)]
+                return frozenset({Descends(tuple(filter(None, paths)))})
+        return frozenset()
 
     def _role(self, node: ast.expr, roles: _Roles) -> _Role | None:
         """What an expression stands for, where it is handed over; None for any other."""

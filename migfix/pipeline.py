@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, combinations, groupby
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from migfix.plan import PlannedLoop, Policy, plan
 from migfix.reading.module import Module
 from migfix.reading.names import Names
 from migfix.reading.scopes import FunctionNode
-from migfix.receivers import changes_here, hearing
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
 from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
@@ -252,11 +251,10 @@ class Engine:
     ) -> list[PlannedLoop]:
         known, path = self.settings.databases, module.source.path
         running_on = Databases(known, certain=True) if known else facts.databases_of(path)
-        changes = changes_here(module.tree, module.source.data, path.name)
         size = self.settings.batch_size
         surroundings = Surroundings(
             running_on,
-            lambda signals: hearing([*changes, *facts.receivers], signals),
+            partial(facts.listener, module),
             facts.modules_importing,
             None if size == BATCH_SIZE else size,
         )

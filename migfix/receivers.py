@@ -18,6 +18,7 @@ from pathlib import Path
 
 from migfix.discovery import Project
 from migfix.files import Unreadable
+from migfix.hearing import IN_ANY_CASE, Receiver, Way
 from migfix.patches import (
     changes_of,
     changes_of_methods,
@@ -53,27 +54,15 @@ _HARMLESS = frozenset(
     "disconnect isinstance len mute_signals print repr send send_robust str".split()
 )
 
-Guard = Callable[[Path, ast.Module, ast.expr], bool]
+Guard = Callable[[Path, ast.Module, ast.expr], Sequence[Way]]
 Signals = Mapping[str, frozenset[str]]
 """Names of a file, each with the signals that it may stand for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Where a receiver is connected, as ``path:line``, and the signals of historical models that it may hear.
-
-    ``what`` says what is done there: methods of models and fields that are changed come to the same.
-    """
-
-    place: str
-    signals: frozenset[str]
-    what: str = "connects a receiver that may hear historical models"
-
-
-def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Receiver]:
+def receivers(project: Project, ways: Guard = lambda *_: IN_ANY_CASE) -> list[Receiver]:
     """The receivers of the project's own code, tests left out, that may hear historical models.
 
-    ``turn_away`` says of a file, its tree and a connection that what is connected there does nothing when
+    ``ways`` says of a file, its tree and a connection what it takes for what is connected there to act when
     it hears one.
 
     A file that does not parse but names a signal counts as one of all signals, and so does one that
@@ -102,7 +91,7 @@ def receivers(project: Project, turn_away: Guard = lambda *_: False) -> list[Rec
     return [
         receiver
         for file in (*mentioning, *importing)
-        for receiver in file.receivers(handed_on, own, called, turn_away)
+        for receiver in file.receivers(handed_on, own, called, ways)
     ] + [
         *(change for file in changing for change in file.changes()),
         *(change for file in patching for change in file.patches(patched)),
@@ -222,7 +211,7 @@ class _File:
         handed_on: Mapping[tuple[str, str], frozenset[str]],
         own: Collection[tuple[str, str]],
         called: frozenset[str],
-        turn_away: Guard,
+        ways: Guard,
     ) -> Iterator[Receiver]:
         if self.tree is None:
             connects = b"connect" in self.data or b"receiver" in self.data
@@ -239,9 +228,8 @@ class _File:
         found = [*reading.connections()]
         found += [(call, ALL) for name, call in _watching(self.tree) if name in called]
         for node, signals in sorted(found, key=lambda pair: pair[0].lineno):
-            if turn_away(self.path, self.tree, node):
-                continue
-            yield Receiver(f"{self.shown}:{node.lineno}", signals)
+            if acting := ways(self.path, self.tree, node):
+                yield Receiver(f"{self.shown}:{node.lineno}", signals, ways=acting)
 
 
 def _own_functions(tree: ast.Module) -> set[str]:
@@ -548,9 +536,3 @@ def _is_local(name: str, function: ast.FunctionDef, known: Collection[ast.AST]) 
         or (isinstance(node, (ast.Global, ast.Nonlocal)) and name in node.names)
         for node in ast.walk(function)
     )
-
-
-def hearing(found: Sequence[Receiver], signals: Iterable[str]) -> str | None:
-    """What hears one of the signals, and where; None if nothing does."""
-    hears = (each for each in found if not each.signals.isdisjoint(signals))
-    return next((f"{each.place} {each.what}" for each in hears), None)

@@ -14,18 +14,19 @@ from migfix import databases
 from migfix.discovery import Project, project_of
 from migfix.files import Files
 from migfix.guards import Guards
+from migfix.hearing import HasAttribute, Need, Receiver, hearing
 from migfix.history.engines import Engines
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.recorded import Recorded
-from migfix.history.state import ModelKey, ProjectState, Unknown
+from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.query_log import debug_setting
 from migfix.reading.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.reading.library import Library, relative_file
 from migfix.reading.module import Module
 from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import walk
-from migfix.receivers import Receiver, receivers
+from migfix.receivers import changes_here, receivers
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases
 
@@ -119,7 +120,39 @@ class ProjectFacts:
     @cached_property
     def receivers(self) -> list[Receiver]:
         """Where the project listens to the signals of historical models."""
-        return receivers(self.project, Guards(self.history).turn_away)
+        return receivers(self.project, self.guards.ways_to_act)
+
+    @cached_property
+    def guards(self) -> Guards:
+        return Guards(self.history)
+
+    def listener(
+        self,
+        module: Module,
+        signals: frozenset[str],
+        model: ModelState | None,
+        state: ProjectState,
+    ) -> str | None:
+        """Where these signals of rows of the model, or with None of any, are heard; None if nowhere.
+
+        The module, whose loops send them, may give its rows more attributes and change its models.
+        """
+
+        def may_meet(need: Need) -> bool:
+            named = isinstance(need, HasAttribute) and any(
+                re.search(rb"\b%b\b" % need.name.encode(), each.source.data)
+                for each in self._with_importers(module)
+            )
+            return model is None or named or self.guards.may_meet(need, model, state)
+
+        changes = changes_here(module.tree, module.source.data, module.source.path.name)
+        return hearing([*changes, *self.receivers], signals, may_meet)
+
+    def _with_importers(self, module: Module) -> Iterator[Module]:
+        """The module, and the migrations that may hand their rows to its functions."""
+        yield module
+        if b"RunPython" not in module.source.data:
+            yield from self.importers(self.files.real(module.source.path))
 
     @cached_property
     def debug_setting(self) -> str | None:

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from migfix.cli import app
 from migfix.discovery import Project
 from migfix.files import Files
+from migfix.hearing import hearing
 from migfix.pipeline import run_source
-from migfix.receivers import ALL, changes_here, hearing, receivers
+from migfix.receivers import ALL, changes_here, receivers
 from migfix.settings import Settings
 from tests import checking
 
@@ -209,8 +210,8 @@ def test_a_receiver_with_a_sender_hears_no_historical_model(source, tmp_path):
 def test_the_signals_that_are_heard(source, signals, tmp_path):
     (tmp_path / "search.py").write_text(source)
     assert places(tmp_path) == [("search.py:1", signals)]
-    assert hearing(receivers(Project(tmp_path, Files())), signals).startswith("search.py:1 ")
-    assert hearing(receivers(Project(tmp_path, Files())), ALL - signals) is None
+    assert hearing(receivers(Project(tmp_path, Files())), signals, bool).startswith("search.py:1 ")
+    assert hearing(receivers(Project(tmp_path, Files())), ALL - signals, bool) is None
 
 
 @pytest.mark.parametrize("path", ["tests/helpers.py", "shop/test_search.py", "conftest.py"])
@@ -417,7 +418,13 @@ LOOPS = {
     "list": ("post.kind = 1\nrows.append(post)", "MF101", {"pre_init", "post_init"}),
     "other table": ("Attachment.objects.filter(post=post).update(name='')", "MF101", {"pre_init", "post_init"}),
     "delete": ("post.delete()", "MF102", {"pre_init", "post_init", "pre_delete", "post_delete"}),
-    "columns": ("print(post.title)", "MF201", ALL),
+    "columns": ("print(post.title)", "MF201", {"pre_init", "post_init"}),
+    "columns of saved rows": (
+        "post.slug = post.title\npost.save()", "MF201", {"pre_init", "post_init", "pre_save", "post_save"},
+    ),
+    "columns beside other rows": ("print(post.title)\nTag.objects.create(name='x')", "MF201", ALL),
+    "columns beside unknown code": ("print(post.title)\nnotify()", "MF201", ALL),
+    "columns of rows that others know": ("print(post.title)\nAttachment(post=post)", "MF201", ALL),
     "stream": ("print(post.name)", "MF202", {"pre_init", "post_init"}),
     "helper": ("post.slug = post.title.title()\npost.save()", "MF203", {"pre_init", "post_init"}),
     "batch": ("post.slug = post.title.title()\npost.save()", "MF301", {"pre_init", "post_init", "pre_save", "post_save"}),
@@ -443,7 +450,7 @@ def test_what_each_codemod_minds(name, project):
     fill = checking.whole(loop).encode()
     found = set()
     databases = frozenset({"sqlite" if name == "helper" else "postgresql"})
-    select = frozenset({code, "MF203"} if name == "count" else {code})
+    select = frozenset({code, "MF202", "MF203"} if name == "count" else {code})
     for signal in sorted(ALL):
         (project / "shop" / "search.py").write_text(f"{signal}.connect(index)\n")
         path = project / "shop" / "migrations" / "0002_fill.py"

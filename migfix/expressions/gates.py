@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.expressions import sources
 from migfix.expressions.context import Refused, SqlValue
+from migfix.facts import uses
 from migfix.facts.bases import base_caveats, lineage, reading_caveats
+from migfix.facts.effects import Kind as EffectKind
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
@@ -97,14 +99,18 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
     )
 
 
+# What a body does besides of which nobody hears by a signal, but where rows are made.
+_SENDING_NOTHING = frozenset({EffectKind.OUTPUT, EffectKind.READS, EffectKind.LEAVES})
 MADE_LATER = "rows are then made in turns of the loop, not all before it"
 
 
-def signal_caveats(loop: Loop) -> Iterator[Refusal]:
-    """``update()`` makes no instances and sends no signals, those of historical models neither."""
-    yield from _heard(
-        loop, INIT | SAVE, "what save() and the making of rows send it, update() does not"
-    )
+def signal_caveats(loop: Loop, model: ModelState | None) -> Iterator[Refusal]:
+    """``update()`` of rows of the model makes no instances and sends no signals, those of historical models
+    neither.
+    """
+    why = "what save() and the making of rows send it, update() does not"
+    yield from _heard(loop, INIT, why)
+    yield from _heard(loop, SAVE, why, model if _is_dressed_here(loop) else None)
 
 
 def init_caveats(loop: Loop, otherwise: str) -> Iterator[Refusal]:
@@ -125,21 +131,61 @@ def delete_caveats(loop: Loop) -> Iterator[Refusal]:
 
 
 def save_caveats(loop: Loop, *, full: bool) -> Iterator[Refusal]:
-    """Batches send no signals. Who hears of rows that are made may set what a ``full`` save() writes."""
-    yield from _heard(loop, SAVE, "each save() sends it signals, a batch none")
+    """Batches send no signals. Who hears of rows that are made may set what a ``full`` save() writes, and who
+    hears of other rows may look for those that wait.
+    """
+    yield from _heard(loop, SAVE, "each save() sends it signals, a batch none", _only_sender(loop))
     if full:
         yield from _heard(loop, INIT, "save() writes what it sets on a row, a batch does not")
 
 
 def check_unheard(loop: Loop) -> None:
     """Nobody is handed the row who may read all of it. Raises ``Refused``."""
-    for heard in _heard(loop, ALL, "it may read any column"):
+    model, signals = _only_sender(loop), ALL
+    if model is not None:
+        signals = INIT | SAVE if loop.used(uses.Kind.SAVE) else INIT
+    for heard in _heard(loop, signals, "it may read any column", model):
         raise Refused.by(heard)
 
 
-def _heard(loop: Loop, signals: frozenset[str], why: str) -> Iterator[Refusal]:
-    if (hears := loop.listener(signals)) is not None:
+def _heard(
+    loop: Loop, signals: frozenset[str], why: str, model: ModelState | None = None
+) -> Iterator[Refusal]:
+    """Who hears signals of rows of the model, or with None of any."""
+    if (hears := loop.listener(signals, model, loop.state)) is not None:
         yield Refusal(Reason.SIGNALS, f"{hears}: {why}")
+
+
+def _only_sender(loop: Loop) -> ModelState | None:
+    """The loop's model where the body sends signals of its rows alone, and these hang on no others; else None."""
+    if not isinstance(loop.model, ModelState) or not _is_dressed_here(loop):
+        return None
+    columns = loop.columns_of(loop.model.key) or {}
+    saves = {use.node for use in loop.used(uses.Kind.SAVE)}
+    known = all(
+        use.kind in {uses.Kind.SAVE, uses.Kind.KEY}
+        or (use.kind in {uses.Kind.READ, uses.Kind.WRITE} and _is_plain_column(use.field, columns))
+        for use in loop.uses
+    )
+    quiet = all(each.node in saves or each.kind in _SENDING_NOTHING for each in loop.effects)
+    joined = isinstance(loop.rows, Rows) and loop.rows.has("select_related", "prefetch_related")
+    return loop.model if known and quiet and not joined else None
+
+
+def _is_dressed_here(loop: Loop) -> bool:
+    """Does nobody but the code of the file give its rows more attributes?"""
+    return loop.row is not None and all(
+        use.kind is not uses.Kind.ESCAPE
+        and use.place is not None
+        and use.place.resolver.module is loop.module
+        for use in loop.uses
+    )
+
+
+def _is_plain_column(name: str, columns: Mapping[str, FieldState]) -> bool:
+    """Is it a column that leads to no row which knows this one?"""
+    column = columns.get(name)
+    return name == "pk" or (column is not None and column.kind not in {"OneToOneField", None})
 
 
 def check_manager(loop: Loop, model: ModelState) -> None:

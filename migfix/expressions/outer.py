@@ -414,7 +414,7 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     values = {name: value for name, value in found.items() if name in names}
     if not values:
         raise Refused(Reason.NEVER_SAVED, "no assigned value reaches a save()")
-    caveats += [*sources.source_caveats(loop), *gates.signal_caveats(loop)]
+    caveats += [*sources.source_caveats(loop), *gates.signal_caveats(loop, model)]
     caveats += _caveats_of_subquery(loop, condition)
     caveats += _caveats_of_save(saved, model, values, loop)
     values |= saves.clocks_of(saved, loop)

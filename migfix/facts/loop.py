@@ -42,17 +42,21 @@ _UNCACHED = methods(Does.SKIPS_CACHE)
 _CACHE_READERS = methods(Does.READS_CACHE)
 
 
+Listener: TypeAlias = "Callable[[frozenset[str], ModelState | None, ProjectState], str | None]"
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What matters of the project besides its models.
 
-    ``listener`` says where the project may hear one of these signals of historical models; None if nowhere.
+    ``listener`` says where the project may hear one of these signals of rows of a model, or with None of any, as
+    a state has it; None if nowhere.
     ``importers`` finds the modules that import one of the project's.
     ``batch_size`` is the number of rows that the user wants to be written in one go; None for that of the helper.
     """
 
     databases: Databases
-    listener: Callable[[frozenset[str]], str | None]
+    listener: Listener
     importers: Importers
     batch_size: int | None = None
 
@@ -71,7 +75,7 @@ class Loop:
     wrappers: tuple[str, ...]
     state: ProjectState
     databases: Databases
-    listener: Callable[[frozenset[str]], str | None]
+    listener: Listener
     importers: Importers
     batch_size: int | None = None
 

@@ -12,21 +12,40 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from migfix.files import Unreadable
 from migfix.history.classes import Classes
 from migfix.history.graph import History
 from migfix.history.reading import Operation
-from migfix.history.state import Name, Unknown
+from migfix.history.state import ModelState, Name, ProjectState, Unknown
 
 # Code beside migrations that may give bases to historical models, or to classes.
 _OPERATIONS = re.compile(rb"\bmigrations\b")
 _GIVES_BASES = re.compile(rb"\b(bases|CreateModel|ModelState)\b")
-_CHANGES_BASES = re.compile(rb"__bases__")
+_CHANGES_BASES = re.compile(rb"__bases__(\s*,[^=\n]*)?\s*[+|]?=[^=]|[\"']__bases__")
 _PLAIN_BASES = re.compile(rb"\bbases=\(\s*(?:models\.Model|[\"'][\w.]+[\"'])\s*,?\s*\)")
 _OTHER_MODELS = re.compile(rb"(?<!django\.db )import [^\n]*\bmodels\b|\bmodels\s*=[^=]")
 _DJANGO_MODELS = re.compile(rb"from django\.db import [^\n]*\bmodels\b")
 _MODELS = re.compile(r"\.models\.")
 # A model that is made with anything but keywords, or an operation under another name.
 _UNUSUAL = re.compile(rb"CreateModel\((?!\s*name\s*=)|CreateModel\s+as\b|\*\*|\(\s*\*")
+
+# Attributes that every model has, or gets by the names of its fields.
+# https://docs.djangoproject.com/en/stable/ref/models/class/
+_OF_EVERY_MODEL = re.compile(
+    r"_|(get|set)_|(objects|pk|id|DoesNotExist|MultipleObjectsReturned|NotUpdated|save|save_base|delete|"
+    r"full_clean|clean|clean_fields|refresh_from_db|validate_unique|validate_constraints|"
+    r"serializable_value|from_db|check|prepare_database_save|date_error_message|"
+    r"unique_error_message|asave|adelete|arefresh_from_db)$"
+)
+_TEXTS = re.compile(rb"[\"']([\w%()]{1,100})[\"']")
+_COMPUTED_NAME = re.compile(
+    rb"related_name[\"']?\s*[=:]\s*(?!None\b)(?![\"'][\w%()+]{0,100}[\"']\s*[,)}\n])"
+)
+_PART = re.compile(r"%\(\w+\)s")
+# By which a class may have attributes of any name.
+_BY_NAME = frozenset(
+    "setattr __getattr__ __getattribute__ vars exec __dict__ __init_subclass__".split()
+)
 
 
 class HistoricalModels:
@@ -57,6 +76,95 @@ class HistoricalModels:
     def may_be(self, path: str) -> bool:
         """May one of them be this very class, or equal to it? None is a plain class that the project defines."""
         return self._own_class(path) is None or self._may_take_others(path)
+
+    def may_be_of(self, path: str, model: ModelState, state: ProjectState) -> bool:
+        """May rows of the model be of the class with this dotted path, or of one below it?"""
+        own = self._own_class(path)
+        bases = _plain_bases(model, state)
+        if own is None or bases is None or self._may_take_others(path) or self._bases_change:
+            return True
+        return any(
+            own == self._own_class(above)
+            or (self._is_of_project(above) if node is None else _is_decorated(node))
+            for base in bases
+            for above, node in self._classes.lineage(base)
+        )
+
+    def may_have(self, name: str, model: ModelState, state: ProjectState) -> bool:
+        """May rows of the model have an attribute of this name, if they are not given it one by one?
+
+        It is looked for among all that Django hangs on a class, and what others may: a field of a class that is
+        not known, a relation of a package.
+        """
+        bases, parents = _plain_bases(model, state), state.parents(model)
+        if bases is None or isinstance(parents, Unknown):
+            return True
+        models = (model, *parents)
+        fields = [field for each in models for field in each.fields]
+        foreign = any(
+            each.key[0] not in state.project_apps or each.key in state.named_in_settings
+            for each in models
+        )
+        return (
+            foreign
+            or self._bases_change
+            or bool(_OF_EVERY_MODEL.match(name))
+            or any(isinstance(each.managers, Unknown) or name in each.managers for each in models)
+            or any(field.kind is None or name in {field.name, field.attname} for field in fields)
+            or any(isinstance(field.attname, Unknown) for field in fields)
+            or self._may_be_accessor(name)
+            or any(self._may_define(name, base) for base in bases)
+        )
+
+    def _may_be_accessor(self, name: str) -> bool:
+        """May a relation of the project's give this name to the rows at its other end?
+
+        It is that of a model, or written out, perhaps with parts that Django fills in.
+        """
+        if not self._accessors.isdisjoint({name, ""}) or name.endswith("_set"):
+            return True
+        return any("%" in each and _filled_in(each).fullmatch(name) for each in self._accessors)
+
+    @cached_property
+    def _accessors(self) -> frozenset[str]:
+        """Every short text of the migrations in lower case and as it is; "" where a name is computed."""
+        found: set[str] = set()
+        for migration in self._project.migrations:
+            data = self._project.files.read(migration.path)
+            if isinstance(data, Unreadable) or _COMPUTED_NAME.search(data):
+                return frozenset({""})
+            found.update(text.decode("utf-8", "replace") for text in _TEXTS.findall(data))
+        return frozenset(found).union(text.lower() for text in found) - {""}
+
+    def _may_define(self, name: str, base: str) -> bool:
+        """May the class have such an attribute, or its methods hang it on a row?"""
+        for _, node in self._classes.lineage(base):
+            if node is None or _is_decorated(node):
+                return True
+            if self._is_changed_elsewhere(node.name):
+                return True
+            for part in ast.walk(node):
+                if name in (getattr(part, "name", ""), getattr(part, "attr", "")):
+                    return True
+                if isinstance(part, ast.Name) and part.id in {name, *_BY_NAME}:
+                    return True
+                if getattr(part, "name", "") in _BY_NAME:
+                    return True
+        return False
+
+    @cached_property
+    def _bases_change(self) -> bool:
+        """Does the project give other bases to classes that are there?"""
+        read = self._project.files.read_if_there
+        return any(_CHANGES_BASES.search(read(path)) for path in self._project.own_code)
+
+    def _is_changed_elsewhere(self, name: str) -> bool:
+        """May code of the project hang something on a class of this name? ``Mixin.label = "x"``, too."""
+        changing = re.compile(
+            rb"\b%b\.\w+(\s*:[^=\n]+)?\s*=[^=]|attr\(\s*%b\b" % ((name.encode(),) * 2)
+        )
+        read = self._project.files.read_if_there
+        return any(changing.search(read(path)) for path in self._project.own_code)
 
     def _may_take_others(self, path: str) -> bool:
         """May the class say itself what is an instance of it, as protocols and abstract base classes do?
@@ -115,6 +223,19 @@ class HistoricalModels:
                 yield from _bases_in(operation)
             if isinstance(source, Unknown):
                 yield ""
+
+
+def _plain_bases(model: ModelState, state: ProjectState) -> list[str] | None:
+    """The classes above the model and its parents that are no models; None where they are not all known."""
+    parents = state.parents(model)
+    if isinstance(parents, Unknown):
+        return None
+    return [base for each in (model, *parents) for base in each.bases if isinstance(base, str)]
+
+
+def _filled_in(name: str) -> re.Pattern[str]:
+    """``%(class)s_items`` with anything in the place of the parts that Django fills in."""
+    return re.compile(r"\w*".join(map(re.escape, _PART.split(name))))
 
 
 def _is_unmigrated(path: Path, data: bytes, folders: set[Path]) -> bool:

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from migfix.files import Files
+from migfix.history.state import ModelState
+from migfix.reading.module import Module
+from migfix.receivers import ALL
+from migfix.source import Source
 from migfix.worlds import ProjectFacts
 from tests.rewritten import rewritten
 from tests.running import Case, run, write_project
@@ -36,6 +40,8 @@ class Migration(migrations.Migration):
                 "Order", models.CASCADE, primary_key=True, parent_link=True))],
             bases=("shop.order",),
         ),
+        migrations.CreateModel("Aside", [("id", models.BigAutoField(primary_key=True))],
+                               bases=(shop.base.Apart, models.Model)),
     ]
 """
 BASE = """
@@ -49,6 +55,14 @@ class Mixin(Root):
 
     def mixed(self):
         self.noted = 1
+
+    @property
+    def telling(self):
+        print("acted")
+
+
+class Apart:
+    pass
 """
 INDEXED = """
 from typing import Protocol, TypeVar, runtime_checkable
@@ -65,7 +79,7 @@ from django.db.models.signals import class_prepared, post_init, post_save, pre_s
 from django.dispatch import receiver
 
 from shop import handlers
-from shop.base import Mixin, Root
+from shop.base import Apart, Mixin, Root
 
 T = TypeVar("T")
 
@@ -212,6 +226,22 @@ SILENT = {
         "\n\ndef index(sender, **kwargs):\n    if not issubclass(sender, Indexed):\n        return\n"
         "    print('acted')\n\n\npost_save.connect(index)\n"
     ),
+    "a method that it lacks": guarded("not hasattr(instance, 'indexed')"),
+    "a method that its class lacks": guarded("not hasattr(sender, 'indexed')"),
+    "a method that it has and one that it lacks": receiving(
+        "if isinstance(instance, Indexed) or hasattr(instance, 'indexed') and hasattr(instance, 'mixed'):\n"
+        "    print('acted')"
+    ),
+    "an attribute by getattr": receiving("if getattr(instance, 'indexed', None):\n    print('acted')"),
+    "an attribute with a default that is true": receiving(
+        "if getattr(instance, 'unindexed', True):\n    return\nprint('acted')"
+    ),
+    "a class of which one other model is": guarded("not isinstance(instance, Apart)"),
+    "a function of the name of a method": (
+        "\n\ndef index(sender, **kwargs):\n    if not issubclass(sender, Indexed):\n        return\n"
+        "    print('acted')\n\n\nclass Index:\n    def index(self):\n        print('acted')\n"
+        "\n\npost_save.connect(index)\n"
+    ),
     "rows that are made": receiving(
         "if isinstance(instance, Indexed):\n    print('acted')", signal="post_init"
     ),
@@ -279,6 +309,11 @@ HEARD = {
         "\n\ndef index(sender, **kwargs):\n    if not issubclass(sender, Indexed):\n        return\n    print('acted')\n"
         "\n\nif True:\n    def index(sender, **kwargs):\n        print('acted')\n\n\npost_save.connect(index)\n"
     ),
+    "a method of the name of a function": (
+        "\n\ndef index(sender, **kwargs):\n    if not issubclass(sender, Indexed):\n        return\n"
+        "    print('acted')\n\n\nclass Index:\n    def index(**kwargs):\n        print('acted')\n"
+        "\n    post_save.connect(index, weak=False)\n"
+    ),
     "a class that is given anew": guarded("not isinstance(instance, Indexed)")
     + "\n\ndef setup():\n    global Indexed\n    Indexed = Root\n\n\nsetup()\n",
     "another isinstance": guarded("not isinstance(instance, Indexed)")
@@ -295,7 +330,13 @@ HEARD = {
     "a truth of its own": guarded("not instance"),
     "a name that has its own truth": guarded("FLAG"),
     "a default that has its own truth": receiving("if flag:\n    return\nprint('acted')", "flag=FLAG, **kwargs"),
-    "a method that it lacks": guarded("hasattr(instance, 'indexed')"),
+    "a method that it should lack": guarded("hasattr(instance, 'indexed')"),
+    "a method that its class has": guarded("not hasattr(sender, 'mixed')"),
+    "rows that point here by its own name": guarded("not hasattr(sender, 'rush')"),
+    "a lacking attribute with a default that is true": receiving(
+        "if getattr(instance, 'indexed', True):\n    print('acted')"
+    ),
+    "a test of something that looking for runs": guarded("not hasattr(instance, 'telling')"),
     "a parameter of the name": receiving(
         "if not isinstance(instance, Indexed):\n    return\nprint('acted')",
         "sender, instance, Indexed=Root, **kwargs",
@@ -326,15 +367,29 @@ def files(receiver: str) -> dict[str, str]:
     }
 
 
-def heard(folder: Path, given: dict[str, str], models: str = MODELS) -> bool:
+def heard_by_some(folder: Path, given: dict[str, str], models: str = MODELS) -> bool:
+    """Is it taken for one that may act on some historical model?"""
     path = write_project(folder, models, FORWARDS, given)
     return bool(ProjectFacts(path, Files()).receivers)
 
 
-def acts(given: dict[str, str], models: str = MODELS) -> bool:
+def heard(
+    folder: Path, given: dict[str, str], models: str = MODELS, forwards: str = FORWARDS
+) -> bool:
+    """Is it taken for one that may act on orders?"""
+    path = write_project(folder, models, forwards, given)
+    facts = ProjectFacts(path, Files())
+    module = Module(Source.of(path, path.read_bytes()), facts.library)
+    (world,) = facts.worlds(module)
+    order = world.state.model("shop", "Order")
+    assert isinstance(order, ModelState)
+    return facts.listener(module, ALL, order, world.state) is not None
+
+
+def acts(given: dict[str, str], forwards: str = FORWARDS) -> bool:
     """Does it for the rows of the loop? That migrations are recorded saves rows, too."""
     without, found = (
-        run(Case(models, rows, "sqlite-memory", given), FORWARDS) for rows in ({}, ROWS)
+        run(Case(MODELS, rows, "sqlite-memory", given), forwards) for rows in ({}, ROWS)
     )
     return without.output.count("acted") < found.output.count("acted")
 
@@ -379,7 +434,7 @@ def test_bases_that_are_not_known(name, tmp_path):
     given["shop/base.py"] = f"from django.db import models\n{BASE}{MADE}"
     before, after = UNSURE[name]
     assert before in MODELS
-    assert heard(tmp_path, given, MODELS.replace(before, after))
+    assert heard_by_some(tmp_path, given, MODELS.replace(before, after))
 
 
 @pytest.mark.parametrize(
@@ -393,7 +448,41 @@ def test_bases_that_are_not_known(name, tmp_path):
 )
 def test_models_that_other_code_makes(code, tmp_path):
     given = files(SILENT["a class of the project"]) | {"shop/making.py": code}
-    assert heard(tmp_path, given)
+    assert heard_by_some(tmp_path, given)
+
+
+@pytest.mark.parametrize(
+    "test", ["not isinstance(instance, Indexed)", "not hasattr(instance, 'indexed')"]
+)
+@pytest.mark.parametrize("code", ["Mixin.__bases__ += (Indexed,)", "setattr(Mixin, 'indexed', 1)"])
+def test_a_base_that_other_code_changes(test, code, tmp_path):
+    given = files(guarded(test)) | {"shop/making.py": f"from shop.base import Mixin\n{code}\n"}
+    assert heard(tmp_path, given) == ("__bases__" in code or "hasattr" in test)
+
+
+ANOTHER_ATTRIBUTE = {
+    "set": FORWARDS.replace("order.n = 1", "order.n = 1; order.orders = 1"),
+    "asked for": FORWARDS.replace("all()", "annotate(orders=models.Value(1))").replace(
+        "\ndef", "from django.db import models\n\n\ndef", 1
+    ),
+}
+
+
+def test_an_attribute_that_a_method_of_its_base_gives_to_rows(tmp_path):
+    given = files(guarded("not hasattr(instance, 'noted')"))
+    forwards = FORWARDS.replace("order.n = 1", "order.mixed()")
+    assert acts(given, forwards)
+    assert heard(tmp_path, given, forwards=forwards)
+
+
+@pytest.mark.parametrize("name", ANOTHER_ATTRIBUTE)
+def test_an_attribute_that_the_migration_gives_to_its_rows(name, tmp_path):
+    given = files(guarded("not hasattr(instance, 'orders')"))
+    assert not acts(given)
+    assert not heard(tmp_path, given)
+    forwards = ANOTHER_ATTRIBUTE[name]
+    assert acts(given, forwards)
+    assert heard(tmp_path, given, forwards=forwards)
 
 
 PACKAGE = "class Mixin(missing.Base):"  # which knows no class of the project
@@ -418,7 +507,7 @@ def test_models_of_an_app_without_migrations(tmp_path):
     given["legacy/models.py"] = (
         "from shop.models import Indexed\nclass Thing(Indexed, models.Model): ...\n"
     )
-    assert heard(tmp_path, given)
+    assert heard_by_some(tmp_path, given)
 
 
 def test_other_models_than_those_of_django(tmp_path):

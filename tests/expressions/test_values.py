@@ -73,7 +73,7 @@ def _loops(given: Sequence[Given]) -> list[Loop]:
         path = write_project(Path(folder), models_of(given), migration(given))
         facts = ProjectFacts(path, Files())
         module = Module(Source.of(path, path.read_bytes()), facts.library)
-        around = Surroundings(DATABASES["SQLite"], lambda signals: None, facts.modules_importing)
+        around = Surroundings(DATABASES["SQLite"], lambda *_: None, facts.modules_importing)
         found = [
             loop
             for world in facts.worlds(module)
