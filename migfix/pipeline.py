@@ -206,7 +206,7 @@ class Engine:
     def _facts(self, path: Path) -> ProjectFacts:
         folder = self.files.real(path).parent
         if folder not in self.folders:
-            facts = ProjectFacts(path, self.files)
+            facts = ProjectFacts(path, self.files, self.settings.quiet_receivers)
             self.folders[folder] = self.projects.setdefault(facts.project, facts)
         return self.folders[folder]
 

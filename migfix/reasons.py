@@ -23,7 +23,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.SIGNALS: Explanation(
         "A receiver of the project may hear the signals of historical models, or methods of models are changed. "
         "What it does, it does for each row at the time of its save.",
-        "Give the receiver a `sender`, or let it return first for models of migrations; then look again.",
+        "Give the receiver a `sender`, or let it return first for models of migrations. If it does nothing for "
+        "these, say so: `quiet-receivers` in the configuration names its file.",
     ),
     Reason.MODEL_UNKNOWN: Explanation(
         "What the model is like at this migration cannot be read: its app is not installed here, or an operation "

@@ -81,7 +81,8 @@ class Settings:
     folder. ``helper`` is the module that holds the helper for the whole project; by default each
     migrations folder has its own. ``cache`` is the folder for kept reports, where the
     file names one. ``batch_size`` is the number of rows that a rewritten loop writes in
-    one go.
+    one go. ``quiet_receivers`` are globs of files whose receivers, as the project says, do nothing for
+    historical models.
     """
 
     select: frozenset[str]
@@ -95,6 +96,7 @@ class Settings:
     helper: str | None = None
     cache: Path | None = None
     per_file_ignores: tuple[tuple[str, frozenset[str]], ...] = ()
+    quiet_receivers: tuple[str, ...] = ()
 
     @property
     def codes(self) -> frozenset[str]:
@@ -125,6 +127,7 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
     helper = reading.module("helper")
     cache = reading.folder("cache-dir")
     per_file = reading.codes_by_glob("per-file-ignores")
+    quiet = _from_here(reading.strings("quiet-receivers"), config)
     reading.reject_unknown_keys()
     if overrides.select is not None:
         select, ignore = codes_of(overrides.select, "--select"), None
@@ -145,6 +148,7 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
         per_file_ignores=tuple(
             ((_from_here((glob,), config) or (glob,))[0], codes) for glob, codes in per_file
         ),
+        quiet_receivers=quiet or (),
     )
 
 

@@ -14,7 +14,7 @@ from migfix import databases
 from migfix.discovery import Project, project_of
 from migfix.files import Files
 from migfix.guards import Guards
-from migfix.hearing import HasAttribute, Need, Receiver, hearing
+from migfix.hearing import HasAttribute, Need, Receiver, Way, hearing
 from migfix.history.engines import Engines
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, RunPythonCall
@@ -27,6 +27,7 @@ from migfix.reading.module import Module
 from migfix.reading.querysets import Resolver
 from migfix.reading.scopes import walk
 from migfix.receivers import changes_here, receivers
+from migfix.settings import matches
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases
 
@@ -77,10 +78,14 @@ def _by_reach(worlds: Iterable[World]) -> list[tuple[Reach, list[World]]]:
 
 
 class ProjectFacts:
-    """What is read once for all files of one project."""
+    """What is read once for all files of one project.
 
-    def __init__(self, path: Path, files: Files) -> None:
+    ``quiet`` are globs of files whose receivers do nothing for historical models.
+    """
+
+    def __init__(self, path: Path, files: Files, quiet: Sequence[str] = ()) -> None:
         self.files = files
+        self._quiet = quiet
         self.project: Project = project_of(path, files)
         self.history = History(self.project)
         self._looked_for = 0
@@ -120,7 +125,12 @@ class ProjectFacts:
     @cached_property
     def receivers(self) -> list[Receiver]:
         """Where the project listens to the signals of historical models."""
-        return receivers(self.project, self.guards.ways_to_act)
+        return receivers(self.project, self._ways_to_act)
+
+    def _ways_to_act(self, path: Path, tree: ast.Module, connection: ast.expr) -> Sequence[Way]:
+        if any(matches(path, glob) for glob in self._quiet):
+            return ()
+        return self.guards.ways_to_act(path, tree, connection)
 
     @cached_property
     def guards(self) -> Guards:

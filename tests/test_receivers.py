@@ -413,6 +413,21 @@ def test_such_a_receiver_makes_the_update_unsafe_and_every_column_needed(project
     assert "MF101 [unsafe]" in run(app, ["check", "--unsafe-fixes", "."]).stdout
 
 
+def test_receivers_of_which_the_project_says_that_they_are_quiet(project):
+    (project / "shop" / "search.py").write_text("post_save.connect(index)\n")
+    (project / "shop" / "audit.py").write_text("models.Model.save = save\n")
+    config = project / "pyproject.toml"
+    config.write_text('[tool.migfix]\nquiet-receivers = ["shop/other.py"]\n')
+    said = CliRunner().invoke(app, ["check", "-v", "."]).stdout
+    assert "search.py:1 connects" in said
+    config.write_text('[tool.migfix]\nquiet-receivers = ["shop/*.py"]\n')
+    said = CliRunner().invoke(app, ["check", "-v", "."]).stdout
+    assert "search.py:1" not in said
+    assert "audit.py:1 changes" in said  # which is no receiver
+    (project / "shop" / "audit.py").unlink()
+    assert "MF101" in CliRunner().invoke(app, ["check", "."]).stdout
+
+
 LOOPS = {
     "update": ("post.kind = 1\npost.save()", "MF101", {"pre_init", "post_init", "pre_save", "post_save"}),
     "list": ("post.kind = 1\nrows.append(post)", "MF101", {"pre_init", "post_init"}),
