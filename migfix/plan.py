@@ -240,7 +240,7 @@ def _outcome(
     suppressed: Set[str],
 ) -> LoopOutcome:
     rewrites = [accepted[code] for code in sorted(accepted)]
-    refusals = list(_not_applied(decisions, accepted, part_of))
+    refusals = _not_applied(decisions, accepted, part_of)
     if suppressed and not rewrites:
         codes = ", ".join(sorted(suppressed))
         refusals = [Refusal(Reason.SUPPRESSED, f"a comment keeps {codes} away")]
@@ -307,16 +307,22 @@ def _kind(rewrites: Sequence[Rewrite]) -> Outcome:
 
 def _not_applied(
     decisions: dict[str, Decision], accepted: dict[str, Rewrite], part_of: Mapping[str, Part]
-) -> Iterable[Refusal]:
-    """Why the rewrites that did not happen did not, best first; none of a part that another codemod rewrites."""
+) -> list[Refusal]:
+    """Why the rewrites that did not happen did not, best first; none of a part that another codemod rewrites.
+
+    Where the helper would have streamed, what keeps it away matters more than that ``.iterator()`` does not.
+    """
     parts = {rewrite.part for rewrite in accepted.values()}
     if Part.WHOLE in parts:
-        return
+        return []
+    found: list[tuple[Part, Refusal]] = []
     for code, decision in decisions.items():
         if isinstance(decision, Rewrite) and code not in accepted and decision.caveats:
-            yield decision.caveats[0]
+            found.append((part_of[code], decision.caveats[0]))
         elif isinstance(decision, Refusal) and part_of[code] not in parts:
-            yield decision
+            found.append((part_of[code], decision))
+    found.sort(key=lambda f: (_LADDER.index(f[0]), f[1].reason is Reason.DOES_NOT_STREAM))
+    return [refusal for _, refusal in found]
 
 
 def _why_left(refusals: Sequence[Refusal]) -> str:

@@ -428,6 +428,17 @@ def test_receivers_of_which_the_project_says_that_they_are_quiet(project):
     assert "MF101" in CliRunner().invoke(app, ["check", "."]).stdout
 
 
+def test_what_keeps_the_helper_away_is_said_before_what_iterator_does_not(project):
+    (project / "shop" / "search.py").write_text("post_init.connect(index)\n")
+    loop = checking.whole("for post in Post.objects.all():\n    print(post.title)\n").encode()
+    path = project / "shop" / "migrations" / "0002_fill.py"
+    settings = Settings(frozenset({"MF202", "MF203"}), databases=frozenset({"mysql"}))
+    (found,) = run_source(loop, path, settings, rewrite=True).loops
+    assert found.blocked_by == "signals"
+    assert "does not stream" not in found.reason.partition(";")[0]
+    assert ".iterator() reads the whole result" in found.reason
+
+
 LOOPS = {
     "update": ("post.kind = 1\npost.save()", "MF101", {"pre_init", "post_init", "pre_save", "post_save"}),
     "list": ("post.kind = 1\nrows.append(post)", "MF101", {"pre_init", "post_init"}),
