@@ -17,6 +17,7 @@ from migfix.facts.cursors import CursorQuery, cursor_query_of
 from migfix.facts.effects import Effect, effects_of
 from migfix.facts.effects import Kind as EffectKind
 from migfix.facts.errors import Errors, Importers, errors_of
+from migfix.facts.given import is_handed_over, is_only_chained
 from migfix.facts.handed import Handed, handed_to_save, own_saves
 from migfix.facts.reached import reached
 from migfix.facts.uses import Kind as UseKind
@@ -412,10 +413,14 @@ class Loop:
         outer = self.module.scope.parents.get(steps[-1].node) if steps else None
         if isinstance(outer, ast.keyword):
             outer = self.module.scope.parents[outer]
-        return (
+        if (
             isinstance(outer, ast.Call)
             and isinstance(outer.func, ast.Name)
             and outer.func.id == self.function
+        ):
+            return True
+        return isinstance(self.rows, Rows) and is_handed_over(
+            binding.statement, self.rows, self.node, self.module
         )
 
     def _reads_cache(self, load: ast.Name) -> bool:
@@ -435,7 +440,7 @@ class Loop:
         held = {name for name, _ in self._holders()}
         if isinstance(parent, ast.Assign):
             return not all(isinstance(t, ast.Name) and t.id in held for t in parent.targets)
-        return True
+        return not is_only_chained(load, self.module)
 
     @property
     def runs_again(self) -> bool:

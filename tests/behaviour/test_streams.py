@@ -101,8 +101,28 @@ FUNCTIONS = """
 def rename(book, *, to):
     book.slug = f"{to} {book.title}"
     book.save(update_fields=["slug"])
+
+
+def titles_of(Book, books):
+    found = {}
+    for pk, title in Book.objects.filter(pk__in=books.filter(m=0).values("pk")).values_list("pk", "title"):
+        found[pk] = title
+    return found
+
+
+def fill(Book, books):
+    titles = titles_of(Book, books)
+    for book in books:
+        book.slug = titles[book.pk].lower()
+        book.save()
 """
 FEW = {
+    "a queryset that a function is given": """
+    for n in range(3):
+        books = Book.objects.filter(n=n).order_by("pk")
+        fill(Book, books)
+    books.filter(n=2).update(m=3)
+""",
     "a bare save writes what it computes": """
     for book in Book.objects.order_by("pk"):
         book.slug = book.title.lower()

@@ -324,11 +324,79 @@ def test_a_queryset_that_the_caller_has_no_name_for():
     assert checking.after_of(outcome, given) == given.replace("in posts:", "in posts.iterator():")
 
 
+HANDED_OVER = [
+    "posts = Post.objects.all()\nfill(posts)",
+    "posts = Post.objects.all()\nfill(posts=posts)",
+    "posts: object = Post.objects.all()\nfill(posts)\nposts.filter(kind=1).update(kind=2)",
+    "for kind in (1, 2):\n    posts = Post.objects.filter(kind=kind).order_by('pk')\n    fill(posts)",
+    "posts = Post.objects.all()\nfill(posts)\nposts = Post.objects.filter(kind=1)\nfill(posts)",
+]
+
+
+@pytest.mark.parametrize("call", HANDED_OVER)
+def test_a_queryset_that_the_caller_hands_over(call):
+    given = callers(call, FILL)
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
+    assert checking.after_of(outcome, given) == given.replace("in posts:", "in posts.iterator():")
+
+
+CHAINED = {
+    "chained": "def known(posts):\n    return list(posts.filter(kind=1))",
+    "kept in a dictionary": (
+        "def known(posts):\n    found = {}\n    for post in Post.objects.filter(pk__in=posts.values('pk')):\n"
+        "        found[post.pk] = 1\n    return found"
+    ),
+    "nothing given back": "def known(posts):\n    print(posts.filter(kind=1).count())",
+}
+
+
+@pytest.mark.parametrize("name", CHAINED)
+def test_a_queryset_that_another_function_chains(name):
+    fill = FILL.replace("    for", "    titles = known(posts)\n    for", 1)
+    known = CHAINED[name].replace("Post.objects", "apps.get_model('shop', 'Post').objects")
+    given = callers("posts = Post.objects.all()\nfill(posts)", f"{known}\n\n\n{fill}")
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
+    assert "in posts.iterator():" in checking.after_of(outcome, given)
+
+
+READ_BY_OTHERS = {
+    "read": "def known(posts):\n    return len(posts)",
+    "read beside a chain": "def known(posts):\n    print(posts.filter(kind=1))\n    return list(posts)",
+    "given back": "def known(posts):\n    return posts",
+    "chained and given back": "def known(posts):\n    return posts.filter(kind=1)",
+    "chained and given back by a name": "def known(posts):\n    found = posts.filter(kind=1)\n    return found",
+    "given back later": "def known(posts):\n    yield posts.filter(kind=1)",
+    "handed on": "def known(posts):\n    imported.run(posts)",
+    "another object under its name": "def known(posts):\n    posts = posts.filter(kind=1)\n    posts.all()",
+    "a function in the function": "def known(posts):\n    def later():\n        return list(posts)\n    return []",
+    "decorated": "@imported.decorate\ndef known(posts):\n    return list(posts.filter(kind=1))",
+}
+
+
+@pytest.mark.parametrize("name", READ_BY_OTHERS)
+def test_a_queryset_that_another_function_may_read(name):
+    fill = FILL.replace("    for", "    titles = known(posts)\n    for", 1)
+    given = callers(
+        "posts = Post.objects.all()\nfill(posts)", f"{READ_BY_OTHERS[name]}\n\n\n{fill}"
+    )
+    outcome = checking.outcome_of(given, select=SELECT, models=checking.SHORT)
+    assert not outcome.changed
+    assert outcome.loops[-1].blocked_by == "queryset-reused"
+
+
 @pytest.mark.parametrize(
     "call",
     [
         "posts = Post.objects.all()\nfill(posts)\nprint(len(posts))",
         "posts = Post.objects.all()\nfill(posts=posts)\nfill(posts)",
+        "posts = Post.objects.all()\nfill(posts)\nposts.count()",
+        "posts = Post.objects.all()\nfor name in imported.names():\n    fill(posts)",
+        "posts = Post.objects.all()\nwhile imported.more():\n    fill(posts)",
+        "posts = Post.objects.all()\n[fill(posts) for name in imported.names()]",
+        "kept = posts = Post.objects.all()\nfill(posts)\nprint(list(kept))",
+        "posts = Post.objects.all()\nkept = posts\nfill(posts)",
+        "posts = Post.objects.all()\nfill(posts)\nimported.run(posts)",
+        "posts = Post.objects.all()\ndef later():\n    return list(posts)\nfill(posts)\nlater()",
         "share(Post.objects.all())",
     ],
 )
