@@ -264,5 +264,5 @@ def _bases_in(operation: Operation) -> Iterator[str]:
             yield base.path if isinstance(base, Name) else ""
     if operation.problem is not None:
         yield ""
-    for inner in (*operation.database_operations, *operation.state_operations):
+    for inner in operation.nested:
         yield from _bases_in(inner)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from migfix.history.reading import SIGNATURES, Operation, is_literal
+from migfix.history.reading import EITHER, SIGNATURES, Operation, is_literal
 from migfix.history.state import (
     RELATIONS,
     Call,
@@ -44,6 +44,8 @@ def apply_operation(state: ProjectState, operation: Operation, place: Place) -> 
     """The state after the operation."""
     if operation.kind is None:
         return _unknown_operation(state, operation, place)
+    if operation.kind == EITHER:
+        return _either(state, operation, place)
     if operation.kind in _FUNCTIONS:
         state = _FUNCTIONS[operation.kind](state, operation, place)
     if operation.own_database_code:
@@ -713,6 +715,46 @@ def _tables_among(words: frozenset[str], state: ProjectState) -> list[ModelKey]:
             ):
                 found.append(key)
     return found
+
+
+# Operations of which others may run in their place
+
+
+def _either(state: ProjectState, operation: Operation, place: Place) -> ProjectState:
+    """What is the same whichever run; a model that is not is known no more."""
+    after = []
+    for operations in operation.alternatives:
+        one = state
+        for each in operations:
+            one = apply_operation(one, each, place)
+        after.append(one)
+    why = place.why(operation, "code that runs at import decides which operations there are")
+    models: dict[ModelKey, ModelState | Unknown] = {}
+    for key in dict.fromkeys(key for one in after for key in one.models):
+        models[key] = _in_any_case([one.models.get(key) for one in after], why)
+    unknown = {label: text for one in after for label, text in one.unknown_apps.items()}
+    return replace(state, models=models, unknown_apps=unknown)
+
+
+_TOLD_APART = frozenset({"unique_together", "index_together", *ALTER_OPTION_KEYS})
+
+
+def _in_any_case(found: list[ModelState | Unknown | None], why: str) -> ModelState | Unknown:
+    """The model that is one of these, with options that are Unknown where they differ."""
+    models = [each for each in found if isinstance(each, ModelState)]
+    if len(models) < len(found):
+        return next((each for each in found if isinstance(each, Unknown)), Unknown(why))
+    names = dict.fromkeys(name for each in models for name in each.options)
+    options: dict[str, object] = {}
+    for name in names:
+        values = [each.options.get(name, ()) for each in models]
+        same = all(value == values[0] for value in values)
+        if not same and name not in _TOLD_APART:
+            return Unknown(why)
+        options[name] = values[0] if same else Unknown(why)
+    unverified = next((each.unverified for each in models if each.unverified), None)
+    alike = [replace(each, options=options, unverified=unverified) for each in models]
+    return alike[0] if all(each == alike[0] for each in alike) else Unknown(why)
 
 
 # What is not understood

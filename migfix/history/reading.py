@@ -7,6 +7,7 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from migfix.history.branches import Lists, Parts, lists_in, names_in
 from migfix.history.state import Call, ModelKey, Name, Unknown
 from migfix.source import neighbour
 
@@ -52,6 +53,15 @@ SIGNATURES: Mapping[str, tuple[str, ...]] = {
 }
 """Django's own operations and the order of their arguments."""
 
+EITHER = "either"
+"""The kind of an entry that stands for one of several lists of operations: which is decided at import."""
+
+# Of these each list may hold any; what else changes is not told apart.
+_IN_BRANCHES = frozenset(
+    "CreateModel DeleteModel AddField AlterField RemoveField AlterUniqueTogether AlterIndexTogether "
+    "AlterModelOptions AlterModelManagers AlterModelTable AlterModelTableComment AddIndex RemoveIndex "
+    "AddConstraint RemoveConstraint RunSQL".split()
+)
 _OPERATION_PACKAGES = ("django.db.migrations", "django.contrib.postgres.operations")
 _OPERATION_BASES = frozenset(
     {
@@ -61,6 +71,10 @@ _OPERATION_BASES = frozenset(
     }
 )
 _STATE_METHODS = frozenset({"__init__", "__new__", "state_forwards", "mutate_state"})
+# By which an operation may become another one as it is made.
+_CHANGING_ITSELF = frozenset(
+    "state_forwards mutate_state setattr __class__ __dict__ vars exec".split()
+)
 _DATABASE_METHODS = frozenset({"database_forwards", "apply"})
 
 
@@ -84,6 +98,13 @@ class Operation:
     own_database_code: bool = False  # a subclass with its own database_forwards
     database_operations: tuple[Operation, ...] = ()
     state_operations: tuple[Operation, ...] = ()
+    alternatives: tuple[tuple[Operation, ...], ...] = ()  # of EITHER, any of which may run
+
+    @property
+    def nested(self) -> tuple[Operation, ...]:
+        """All that stand in it."""
+        either = (each for operations in self.alternatives for each in operations)
+        return (*self.database_operations, *self.state_operations, *either)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +172,8 @@ def parse(source: str | bytes) -> ast.Module:
 
 _AMBIGUOUS = object()
 _ATTRIBUTES = frozenset({"operations", "dependencies", "replaces", "run_before"})
+_BUILT = frozenset({"operations", "dependencies"})  # of which several lists may be told apart
+_RUN = (ast.If, ast.For, ast.Try, ast.With, ast.While, ast.Expr, ast.Delete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +438,7 @@ class _Reader:
         problem = self._why_not_plain(body, tree)
         if problem:
             entries.insert(0, _Entry(body, problem))
-        dependencies, swappable = self._dependencies(self._attribute(body, "dependencies"))
+        dependencies, swappable = self._dependencies(self._sure(body, "dependencies"))
         return MigrationSource(
             dependencies,
             self._dependencies(self._attribute(body, "run_before"))[0],
@@ -449,6 +472,17 @@ class _Reader:
                 ):
                     parts.append(value)
         return parts
+
+    def _sure(self, body: ast.ClassDef, name: str) -> list[ast.expr]:
+        """The parts of an attribute that it has in any case."""
+        lists = self._lists(body, name)
+        if lists is None:
+            return self._attribute(body, name)
+        sure = [*lists.first, *(lists.between[0] if len(lists.between) == 1 else ()), *lists.last]
+        return [
+            p.node if p.is_list else ast.copy_location(ast.List([p.node], ast.Load()), p.node)
+            for p in sure
+        ]
 
     def _dependencies(
         self, parts: list[ast.expr]
@@ -526,23 +560,50 @@ class _Reader:
         bases = [self.scope.dotted(base) for base in body.bases]
         if bases and not self._descends_from_migration(bases[0], body):
             return f"line {body.lineno}: Migration is built on {bases[0] or 'an unknown class'}"
+        known = {name for name in _BUILT if self._lists(body, name) is not None}
         for node in body.body:
             if isinstance(node, ast.FunctionDef) and node.name in _STATE_METHODS | _ATTRIBUTES:
                 return f"line {node.lineno}: Migration has its own {node.name}()"
-            if isinstance(node, ast.If | ast.For | ast.Try | ast.With | ast.While | ast.Expr):
-                stored = [
-                    part
-                    for part in ast.walk(node)
-                    if isinstance(part, ast.Name) and part.id in _ATTRIBUTES
-                ]
-                if stored:
-                    return (
-                        f"line {node.lineno}: {stored[0].id} is built by code that runs at import"
-                    )
+            if isinstance(node, _RUN):
+                for name in sorted(_ATTRIBUTES - known):
+                    if names_in(node, name):
+                        return f"line {node.lineno}: {name} is built by code that runs at import"
         for node in tree.body:
             if not isinstance(node, ast.ClassDef | ast.FunctionDef) and _mentions_migration(node):
                 return f"line {node.lineno}: Migration is changed after its definition"
         return None
+
+    def _lists(self, body: ast.ClassDef, name: str) -> Lists | None:
+        """What an attribute may hold that code of the class body builds; None where that is not known, or there
+        is no such code.
+        """
+        if not any(isinstance(node, _RUN) and names_in(node, name) for node in body.body):
+            return None
+        lists = lists_in(body.body, name)
+        if lists is None or name != "operations":
+            return lists
+        either = [self._told_apart(parts) for parts in lists.between]
+        return lists if len(either) == 1 or all(map(self._may_be_one_of, either)) else None
+
+    def _told_apart(self, parts: Parts) -> list[_Entry]:
+        return [
+            entry
+            for part in parts
+            for entry in (self._split(part.node) if part.is_list else [self._element(part.node)])
+        ]
+
+    def _may_be_one_of(self, entries: Sequence[_Entry]) -> bool:
+        """Is each of the operations known that run or do not, and does none change the state that a function of
+        the same list finds?
+        """
+        operations = [self._operation(entry) for entry in entries]
+        runs = any(each.kind == "RunPython" for each in operations)
+        return all(
+            each.kind in ({"RunPython"} if runs else _IN_BRANCHES)
+            and not each.own_database_code
+            and not each.state_operations
+            for each in operations
+        )
 
     def _descends_from_migration(self, base: str | None, body: ast.ClassDef) -> bool:
         for _ in range(5):
@@ -568,6 +629,14 @@ class _Reader:
     # The entries of a list of operations, in order, as far as they can be told apart.
 
     def _entries(self, body: ast.ClassDef) -> Iterator[_Entry]:
+        if (lists := self._lists(body, "operations")) is not None:
+            yield from self._told_apart(lists.first)
+            either = tuple(tuple(self._told_apart(parts)) for parts in lists.between)
+            if len(either) > 1:
+                places = [e.node.lineno for entries in either for e in entries]
+                yield _Entry(body, alternatives=either, line=min(places))
+            yield from self._told_apart(lists.last)
+            return
         for part in self._attribute(body, "operations"):
             yield from self._split(part)
 
@@ -605,11 +674,16 @@ class _Reader:
 
     def _operation(self, entry: _Entry) -> Operation:
         node = entry.node
+        if entry.alternatives:
+            either = tuple(tuple(map(self._operation, each)) for each in entry.alternatives)
+            return Operation(EITHER, {}, entry.line, alternatives=either)
         if entry.problem or not isinstance(node, ast.Call):
             return Operation(None, {}, node.lineno, entry.problem)
         path = self.scope.dotted(node.func)
         kind, own = self._kind(path)
         arguments = self._bind(node, kind)
+        if kind is None and path is not None and self._runs_python(path):
+            return Operation("RunPython", {}, node.lineno)
         if kind is None and path is not None and self._leaves_state(path):
             any_sql = Unknown(f"{self.scope.source(node.func)} may run any SQL")
             return Operation("RunSQL", {"sql": any_sql}, node.lineno)
@@ -681,9 +755,26 @@ class _Reader:
         forwards = methods.get("state_forwards")
         return forwards is not None and all(map(_does_nothing, forwards.body))
 
+    def _runs_python(self, path: str) -> bool:
+        """A RunPython that makes its functions itself: they change no state, as that has no say in it."""
+        found = self._class(path)
+        if found is None or len(found[0].bases) != 1:
+            return False
+        node, inner = found
+        plain = _own_methods(node) & _STATE_METHODS <= {"__init__"} and not node.keywords
+        named = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node)}
+        return (
+            plain
+            and not node.decorator_list
+            and named.isdisjoint(_CHANGING_ITSELF)
+            and self._kind(inner.dotted(node.bases[0]))[0] == "RunPython"
+        )
+
     def _run_pythons(self, index: int, entry: _Entry) -> Iterator[RunPythonCall]:
         """The RunPythons of an entry; those of an entry that cannot be read are looked for in its text."""
         node = entry.node
+        for one_of in (each for entries in entry.alternatives for each in entries):
+            yield from self._run_pythons(index, one_of)
         if isinstance(node, ast.ClassDef):
             return  # stands for a doubt about the class; the entries that follow list its operations
         kind = self._kind(self.scope.dotted(node.func))[0] if isinstance(node, ast.Call) else None
@@ -713,6 +804,8 @@ _NESTED = frozenset({"database_operations", "state_operations", "code", "reverse
 class _Entry:
     node: ast.expr | ast.ClassDef
     problem: str | None = None
+    alternatives: tuple[tuple[_Entry, ...], ...] = ()
+    line: int = 0
 
 
 def _does_nothing(statement: ast.stmt) -> bool:

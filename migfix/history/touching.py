@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from migfix.history import reading
 from migfix.history.operations import changes_state, is_harmless_sql, target
 from migfix.history.reading import SIGNATURES
 from migfix.history.state import Call, ModelKey
@@ -55,6 +56,8 @@ def _of_kind(operation: Operation, place: Place) -> Touch:
             return _of_rename(operation, place)
         case "RenameField":  # foreign keys of any app may name the field in ``to_field``
             return Touch(_named(operation, place), others=True, other_apps=True)
+        case reading.EITHER:
+            return _of_several([touch(each, place) for each in operation.nested])
         case "SeparateDatabaseAndState":
             return _of_nested(operation, place)
         case "RunSQL":
@@ -97,6 +100,16 @@ def _of_nested(operation: Operation, place: Place) -> Touch:
     )
 
 
+def _of_several(inner: list[Touch]) -> Touch:
+    return Touch(
+        frozenset[ModelKey]().union(*(each.models for each in inner)),
+        others=any(each.others for each in inner),
+        other_apps=any(each.other_apps for each in inner),
+        needs=frozenset[ModelKey]().union(*(each.needs for each in inner)),
+        renames=tuple(pair for each in inner for pair in each.renames),
+    )
+
+
 def _named(operation: Operation, place: Place) -> frozenset[ModelKey]:
     values = (operation.arguments.get(argument) for argument in _NAMES)
     return frozenset((place.app_label, each.lower()) for each in values if isinstance(each, str))
@@ -104,7 +117,7 @@ def _named(operation: Operation, place: Place) -> frozenset[ModelKey]:
 
 def owners_and_targets(operation: Operation, place: Place) -> Iterator[tuple[ModelKey, ModelKey]]:
     """Each model of a field that the operation writes, with what the field may point to."""
-    for inner in operation.state_operations:
+    for inner in operation.nested:
         yield from owners_and_targets(inner, place)
     name = operation.arguments.get("model_name") or operation.arguments.get("name")
     if not isinstance(name, str):

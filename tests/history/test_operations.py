@@ -477,3 +477,88 @@ migrations.CreateModel("Child", fields=[
     state = written.state("shop.0001_initial")
     fields = possible_columns(state, model(state, "shop", "Child"))
     assert [each.name for each in fields] == ["id", "base_ptr"]
+
+
+FIELD = 'migrations.AddField("{model}", "{name}", models.IntegerField())'
+TOGETHER = 'migrations.AlterUniqueTogether("order", {("a", "b")})'
+
+
+def in_branches(written, then: str, otherwise: str = "", before: str = "") -> ProjectState:
+    """After operations of which ``then`` may run, or ``otherwise``."""
+    models_ = "".join(
+        f'migrations.CreateModel("{name}", [("a", models.IntegerField()), ("b", models.IntegerField())]),'
+        for name in ("Order", "Sale")
+    )
+    extra = (
+        f"if settings.DEBUG:\n    operations += [{then}]\nelse:\n    operations += [{otherwise}]\n"
+    )
+    written.migration("shop.0001_initial", f"{models_}{before}", extra=extra)
+    written.migration("shop.0002_next", "", '("shop", "0001_initial")')
+    return written.state("shop.0002_next", "shop")
+
+
+def test_a_model_that_is_another_one_in_each_branch_is_not_known(written):
+    state = in_branches(written, FIELD.format(model="order", name="c"))
+    assert isinstance(state.model("shop", "Order"), Unknown)
+    assert "decides which operations there are" in state.model("shop", "Order").why
+    assert [f.name for f in state.model("shop", "Sale").fields] == ["a", "b"]
+
+
+def test_a_model_that_both_branches_change_alike_is_known(written):
+    one, other = FIELD.format(model="order", name="c"), FIELD.format(model="sale", name="c")
+    state = in_branches(written, f"{one}, {other}", one)
+    assert [f.name for f in state.model("shop", "Order").fields] == ["a", "b", "c"]
+    assert isinstance(state.model("shop", "Sale"), Unknown)
+
+
+def test_a_rule_that_one_branch_gives_is_not_known(written):
+    order = in_branches(written, TOGETHER).model("shop", "Order")
+    assert [f.name for f in order.fields] == ["a", "b"]
+    assert isinstance(order.options["unique_together"], Unknown)
+    assert isinstance(order.uniqueness(), Unknown)
+
+
+def test_a_table_that_one_branch_renames_is_not_known(written):
+    state = in_branches(written, 'migrations.AlterModelTable("order", "other")')
+    assert isinstance(state.model("shop", "Order"), Unknown)
+
+
+def test_a_model_of_one_branch_is_not_known(written):
+    state = in_branches(written, 'migrations.CreateModel("Late", [])')
+    assert isinstance(state.model("shop", "Late"), Unknown)
+    state = in_branches(written, 'migrations.DeleteModel("Sale")')
+    assert isinstance(state.model("shop", "Sale"), Unknown)
+
+
+def test_sql_of_one_branch_may_change_what_it_names(written):
+    state = in_branches(written, 'migrations.RunSQL("ALTER TABLE shop_order DROP COLUMN b")')
+    assert state.model("shop", "Order").unverified
+    assert not state.model("shop", "Sale").unverified
+
+
+OWN = """
+class Fill(migrations.RunPython):
+    def __init__(self, name):
+        def fill(apps, schema_editor):
+            pass
+        {line}
+        super().__init__(fill)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "is_known"),
+    [
+        ("pass", True),
+        ("self.state_forwards = forwards", False),
+        ("self.__class__ = Other", False),
+        ("setattr(self, name, 1)", False),
+    ],
+)
+def test_functions_that_an_operation_makes_itself(line, is_known, written):
+    fields = '[("a", models.IntegerField())]'
+    operations = f'migrations.CreateModel("Order", {fields}), Fill("order")'
+    written.migration("shop.0001_initial", operations, top=OWN.format(line=line))
+    written.migration("shop.0002_next", "", '("shop", "0001_initial")')
+    order = written.state("shop.0002_next", "shop").model("shop", "Order")
+    assert isinstance(order, Unknown) != is_known

@@ -51,7 +51,73 @@ def test_a_list_of_operations_may_be_written_in_many_ways(body, top):
     ("body", "top", "after", "why"),
     [
         (
-            f"operations = [{DELETE}]\nif x:\n    operations.append({RUN})",
+            f"operations = [{DELETE}]\nfor each in x:\n    operations.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    operations.append({RUN})\n    operations.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    operations.append(Wrapped())",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    operations += more()",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    operations.pop()",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif change(operations):\n    operations.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    change(operations)",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            "operations = more()\nif x:\n    del operations[0]",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    del operations[1:]",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nwith x:\n    operations.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    operations.append(migrations.RenameModel('A', 'B'))",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nif x:\n    kept = operations\n    kept.append({DELETE})",
             "",
             "",
             "code that runs at import",
@@ -163,3 +229,48 @@ def test_what_is_no_migration_raises(text, why):
 def test_the_coding_cookie_of_the_file_counts():
     text = "# -*- coding: latin-1 -*-\nclass Migration: x = '\xe9'\n"
     assert read_migration(text.encode("latin-1")).operations == ()
+
+
+ADD = "migrations.AddIndex('A', models.Index(fields=['x'], name='i'))"
+BRANCHES = {
+    "one more": (f"operations = [{DELETE}]\nif x:\n    operations.append({ADD})", ["DeleteModel", [[], ["AddIndex"]]]),
+    "either list": (
+        f"if x:\n    operations = [{DELETE}]\nelse:\n    operations = [{ADD}, {DELETE}]",
+        [[["AddIndex", "DeleteModel"], ["DeleteModel"]]],
+    ),
+    "a few more": (
+        f"operations = [{DELETE}]\nif x:\n    operations += [{ADD}]\n    operations.extend([{ADD}])",
+        ["DeleteModel", [[], ["AddIndex", "AddIndex"]]],
+    ),
+    "one less": (
+        f"operations = [{DELETE}, {ADD}, {RUN}]\nif x:\n    del operations[1]",
+        ["DeleteModel", [[], ["AddIndex"]], "RunPython"],
+    ),
+    "several branches": (
+        f"operations = []\nif x:\n    if y:\n        operations = [{ADD}]\nelif z:\n    operations = [{DELETE}]",
+        [[[], ["AddIndex"], ["DeleteModel"]]],
+    ),
+    "in any case": (f"operations = [{DELETE}]\noperations.append({RUN})", ["DeleteModel", "RunPython"]),
+    "functions alone": (f"operations = []\nif x:\n    operations.append({RUN})", [[[], ["RunPython"]]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_operations_in_branches(name):
+    body, expected = BRANCHES[name]
+    source = read(body)
+    found = [
+        sorted([each.kind for each in one] for one in operation.alternatives) or operation.kind
+        for operation in source.operations
+    ]
+    assert found == expected
+    assert len(source.run_pythons) == body.count("RunPython")
+
+
+def test_dependencies_in_branches():
+    body = (
+        "dependencies = [('a', '1')]\nif x:\n    dependencies.append(('b', '1'))\noperations = []"
+    )
+    source = read(body)
+    assert source.dependencies == (("a", "1"),)
+    assert source.operations == ()
