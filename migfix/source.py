@@ -8,10 +8,11 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 
 def tree_of(data: bytes) -> ast.Module | None:
@@ -23,9 +24,9 @@ def tree_of(data: bytes) -> ast.Module | None:
 
 
 def neighbour(data: str | bytes) -> ast.Module:
-    """The tree of a file that is only read, be it in a newer Python's syntax. Raises what ``ast.parse`` does.
+    """The tree of a file, be it in a newer Python's syntax. Raises what ``ast.parse`` does.
 
-    ``except A, B:`` is ``except (A, B):`` since Python 3.14 (https://peps.python.org/pep-0758/). Lines stay.
+    ``except A, B:`` is ``except (A, B):`` since Python 3.14 (https://peps.python.org/pep-0758/). Places stay.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -34,21 +35,55 @@ def neighbour(data: str | bytes) -> ast.Module:
         except SyntaxError as error:
             if error.msg != _UNPARENTHESIZED:
                 raise
-            return _with_parentheses(data if isinstance(data, str) else _decoded(data), error)
+            text = data if isinstance(data, str) else _decoded(data)
+            return _as_written(*_with_parentheses(text, error)[1:])
 
 
-def _with_parentheses(text: str, error: SyntaxError) -> ast.Module:
+def in_older_syntax(text: str) -> str:
+    """The text as each Python reads it, on the same lines. Raises what ``ast.parse`` does."""
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return _with_parentheses(text, error)[0]
+    return text
+
+
+_Places: TypeAlias = Mapping[int, Sequence[tuple[int, int]]]
+
+
+def _with_parentheses(text: str, error: SyntaxError) -> tuple[str, ast.Module, _Places]:
+    """The text with parentheses around such exceptions, its tree, and where they were put."""
     lines = list(split_lines(text))
+    added: dict[int, list[tuple[int, int]]] = {}  # where the parentheses stand in a line, in bytes
     while True:
         at = (error.lineno or 1) - 1
-        line = _EXCEPT.sub(r"\1(\2)\3", lines[at], count=1)
-        if error.msg != _UNPARENTHESIZED or line == lines[at]:
+        found = _EXCEPT.search(lines[at])
+        if error.msg != _UNPARENTHESIZED or found is None:
             raise error
-        lines[at] = line
+        before, types, after = found[1], found[2], found[3]
+        start = lines[at][: found.start()] + before
+        first = len(start.encode())
+        added.setdefault(at + 1, []).append((first, first + 1 + len(types.encode())))
+        lines[at] = f"{start}({types}){after}{lines[at][found.end():]}"
+        text = "".join(lines)
         try:
-            return ast.parse("".join(lines))
+            return text, ast.parse(text), added
         except SyntaxError as another:
             error = another
+
+
+def _as_written(tree: ast.Module, added: _Places) -> ast.Module:
+    """The tree with the columns that its nodes have without these parentheses."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.stmt, ast.expr, ast.ExceptHandler)):
+            node.col_offset -= _added_before(node.lineno, node.col_offset, added)
+            if node.end_lineno is not None and node.end_col_offset is not None:
+                node.end_col_offset -= _added_before(node.end_lineno, node.end_col_offset, added)
+    return tree
+
+
+def _added_before(line: int, column: int, added: _Places) -> int:
+    return sum(column > each for pair in added.get(line, ()) for each in pair)
 
 
 _UNPARENTHESIZED = "multiple exception types must be parenthesized"
@@ -165,9 +200,7 @@ class Source:
 
 def parsed(text: str) -> ast.Module:
     """The tree of a whole file, without the warnings that its own author is to see."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
+    return neighbour(text)
 
 
 def parsed_expression(text: str) -> ast.expr:

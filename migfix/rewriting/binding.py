@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import TypeAlias
 
+from migfix.source import in_older_syntax
+
 Unbound: TypeAlias = tuple[str, str, str]
 """A name, whether it is bound ``nowhere`` or perhaps ``later``, and the dotted name of the function."""
 
@@ -28,10 +30,17 @@ def unbound_names(text: str, tree: ast.Module) -> frozenset[Unbound]:
     """The names of the file that no scope binds, and those of functions that may be read too early."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = symtable.symtable(text, "<migration>", "exec")
+        table = _table_of(text)
     shared = any(alias.name == "*" for node in _imports(tree) for alias in node.names)
     nowhere = () if shared else _nowhere(table)
     return frozenset([*nowhere, *_read_early(tree, table, "")])
+
+
+def _table_of(text: str) -> symtable.SymbolTable:
+    try:
+        return symtable.symtable(text, "<migration>", "exec")
+    except SyntaxError:
+        return symtable.symtable(in_older_syntax(text), "<migration>", "exec")
 
 
 def _imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:

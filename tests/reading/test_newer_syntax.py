@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from migfix.cli import app
-from migfix.source import neighbour, tree_of
+from migfix.source import Source, neighbour, tree_of
 from tests import checking
 
 
@@ -34,6 +34,18 @@ def test_exceptions_without_parentheses(written, meant):
         assert ast.unparse(found) == ast.unparse(ast.parse(wanted))
         assert found.body[1].body[0].lineno == 5
     assert ast.dump(neighbour(text.format(written).encode())) == ast.dump(found)
+
+
+def test_every_name_has_its_own_place():
+    text = "try: x\nexcept é, a.B : y; zé\nfinally:\n  try: u\n  except C, D: v, w\n  except E,F:\n    pass\n"
+    source = Source.of(Path("0001_a.py"), text.encode())
+    names = [n for n in ast.walk(source.tree) if isinstance(n, ast.Name)]
+    assert [source.segment(n) for n in names] == [n.id for n in names]
+    assert {n.id for n in names} == set("x é a y zé u C D v w E F".split())
+    places = {n.id: (n.lineno, n.col_offset, n.end_col_offset) for n in names}
+    assert (places["v"], places["F"]) == ((5, 15, 16), (6, 11, 12))
+    first, *_ = [h for h in ast.walk(source.tree) if isinstance(h, ast.ExceptHandler)]
+    assert source.segment(first.type) == "é, a.B"
 
 
 @pytest.mark.parametrize(
@@ -82,3 +94,44 @@ def test_a_neighbour_that_nobody_can_read_is_said(folder: Path):
     loop = found()
     assert loop["only"] is None
     assert "signals.py:1 cannot be read and may connect a receiver" in json.dumps(loop)
+
+
+OWN = """
+try:
+    import x
+except ImportError, OSError: x = 1
+for post in Post.objects.all():
+    try:
+        imported.run(post.rank)
+    except imported.A, imported.B:  # é
+        print(post.rank)
+for post in Post.objects.all():
+    post.rank = 1
+    post.save()
+try:
+    x
+except ValueError, TypeError: print(x)
+"""
+
+
+def test_a_file_of_its_own_loops_is_rewritten(folder: Path):
+    before = checking.whole(OWN)
+    (folder / "0002_fill.py").write_text(before)
+    run = CliRunner().invoke(app, ["apply", "shop", "--allow-dirty", "--database", "postgresql"])
+    assert run.exit_code == 0, run.output
+    after = (folder / "0002_fill.py").read_text()
+    assert (
+        "    Post.objects.update(rank=1)\n    try:\n        x\n    except ValueError, TypeError: print(x)\n"
+        in after
+    )
+    assert 'for post in stream(Post.objects.only("rank"), mode="spool"):\n        try:\n' in after
+    assert "        except imported.A, imported.B:  # é\n" in after
+    kept = [line for line in before.splitlines() if "except" in line]
+    assert [line for line in after.splitlines() if "except" in line] == kept
+
+
+def test_a_file_of_its_own_that_no_python_takes(folder: Path):
+    (folder / "0002_fill.py").write_text(checking.whole(f"{OWN}x =\n"))
+    run = CliRunner().invoke(app, ["check", "shop", "--no-cache"])
+    assert run.exit_code == 2
+    assert "invalid syntax" in run.output
