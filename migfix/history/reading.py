@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 
 from migfix.history.branches import Lists, Parts, lists_in, names_in
 from migfix.history.state import Call, ModelKey, Name, Unknown
@@ -306,6 +307,8 @@ class Scope:
                 return self._name(node)
             case ast.UnaryOp() | ast.BinOp():
                 return self._operator(node)
+            case ast.JoinedStr(values=parts):
+                return self._joined(node, parts)
         return Unknown(self.source(node))
 
     def _sequence(self, node: ast.expr, elements: list[ast.expr]) -> object:
@@ -339,6 +342,20 @@ class Scope:
             key.value: self.value(value) for key, value in pairs if isinstance(key, ast.Constant)
         }
 
+    def _joined(self, node: ast.expr, parts: list[ast.expr]) -> object:
+        """``f"UPDATE {TABLE}"`` of texts and numbers alone."""
+        texts: list[str] = []
+        for part in parts:
+            if isinstance(part, ast.FormattedValue):
+                plain = part.conversion == -1 and part.format_spec is None
+                value = self.value(part.value) if plain else None
+            else:
+                value = self.value(part)
+            if not _is_plain(value):
+                return Unknown(self.source(node))
+            texts.append(str(value))
+        return "".join(texts)
+
     def _name(self, node: ast.Name | ast.Attribute) -> object:
         if isinstance(node, ast.Name):
             constant = self.constant(node.id)
@@ -367,6 +384,8 @@ class Scope:
 
     def _call(self, node: ast.Call) -> object:
         path, args = self.dotted(node.func), self._arguments(node)
+        if (text := self._formatted(node, args)) is not None:
+            return text
         if path is None and isinstance(node.func, ast.Attribute):
             receiver = self.value(node.func.value)
             path = None if isinstance(receiver, Unknown) else f".{node.func.attr}"
@@ -378,11 +397,30 @@ class Scope:
         kwargs = {keyword.arg or "**": self.value(keyword.value) for keyword in node.keywords}
         return Call(path, args, kwargs, self.source(node))
 
+    def _formatted(self, node: ast.Call, args: tuple[object, ...]) -> str | None:
+        """``TEXT.format("a", name="b")`` of texts and numbers alone."""
+        if not isinstance(node.func, ast.Attribute) or node.func.attr != "format":
+            return None
+        text = self.value(node.func.value)
+        given = {keyword.arg: self.value(keyword.value) for keyword in node.keywords}
+        if not isinstance(text, str) or not all(map(_is_plain, [*args, *given.values()])):
+            return None
+        try:
+            if any(spec or conversion for _, _, spec, conversion in Formatter().parse(text)):
+                return None
+            return text.format(*args, **{name: value for name, value in given.items() if name})
+        except (AttributeError, IndexError, KeyError, ValueError):  # as would be at import
+            return None
+
     def _arguments(self, node: ast.Call) -> tuple[object, ...]:
         return tuple(
             Unknown(self.source(arg)) if isinstance(arg, ast.Starred) else self.value(arg)
             for arg in node.args
         )
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _names_itself(node: ast.expr, name: str) -> bool:

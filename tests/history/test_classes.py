@@ -581,3 +581,21 @@ def test_a_dot_in_a_package_leads_to_itself(line, names, exported):
     found = exported(line)
     assert found.names == names
     assert (found.doubt is None) == (names == {"other"})
+
+
+def test_every_attribute_of_a_model_is_known_as_one():
+    """Those that Django gives to each class, whatever its fields are."""
+    import django
+    from django.conf import settings
+    from django.db import models
+
+    from migfix.history.historical import _OF_EVERY_MODEL
+
+    if not settings.configured:
+        settings.configure()
+        django.setup()
+    meta = type("Meta", (), {"app_label": "shop"})
+    plain = type("Plain", (models.Model,), {"__module__": __name__, "Meta": meta})
+    missing = [name for name in dir(plain) if not _OF_EVERY_MODEL.match(name)]
+    assert missing == []
+    assert not _OF_EVERY_MODEL.match("text")

@@ -562,3 +562,31 @@ def test_functions_that_an_operation_makes_itself(line, is_known, written):
     written.migration("shop.0002_next", "", '("shop", "0001_initial")')
     order = written.state("shop.0002_next", "shop").model("shop", "Order")
     assert isinstance(order, Unknown) != is_known
+
+
+MADE_SQL = {
+    "format": ('"UPDATE {} SET {name} = 1".format(TABLE, name="a")', True),
+    "format of a constant": ("SQL.format(TABLE, name='a')", True),
+    "another function": ("SQL.format(TABLE, name=name())", False),
+    "something unpacked": ("SQL.format(*TABLES)", False),
+    "keywords unpacked": ("SQL.format(**NAMES)", False),
+    "a list": ("SQL.format(TABLES, name='a')", False),
+    "a form": ('"UPDATE {:>99999999999}".format(TABLE)', False),
+    "a brace that is open": ('"UPDATE {".format(TABLE)', False),
+    "an f-string": ('f"UPDATE {TABLE} SET a = {1}"', True),
+    "an f-string that changes tables": ('f"ALTER TABLE {TABLE} DROP COLUMN a"', False),
+    "an f-string of something": ('f"{statement()}"', False),
+    "an f-string with a form": ('f"{TABLE!r}"', False),
+}
+
+
+@pytest.mark.parametrize("name", MADE_SQL)
+def test_sql_that_is_put_together_of_texts(name, written):
+    sql, is_harmless = MADE_SQL[name]
+    top = "TABLE = 'shop_order'\nTABLES = ['shop_order']\nSQL = 'UPDATE {} SET {name} = 1'\n"
+    fields = '[("a", models.IntegerField())]'
+    operations = f'migrations.CreateModel("Order", {fields}), migrations.RunSQL({sql})'
+    written.migration("shop.0001_initial", operations, top=top)
+    written.migration("shop.0002_next", "", '("shop", "0001_initial")')
+    order = written.state("shop.0002_next", "shop").model("shop", "Order")
+    assert bool(order.unverified) != is_harmless
