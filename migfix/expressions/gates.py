@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from migfix.expressions import sources
 from migfix.expressions.context import Refused, SqlValue
 from migfix.facts import uses
-from migfix.facts.bases import base_caveats, lineage, reading_caveats
+from migfix.facts.bases import base_caveats, imported, lineage, reading_caveats
 from migfix.facts.effects import Kind as EffectKind
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal
@@ -38,10 +38,7 @@ def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[
     check_rows(loop)
     assert isinstance(loop.rows, Rows)
     if loop.rows.model.real:
-        raise Refused(
-            Reason.REAL_MODEL,
-            "the model is imported, not taken from apps: its own save() and signals run",
-        )
+        raise Refused.by(imported(loop.rows.model))
     model, columns = loop.model, loop.columns
     if isinstance(model, Unknown):
         raise Refused(Reason.MODEL_UNKNOWN, f"the model is not known: {model.why}")

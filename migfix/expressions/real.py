@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from migfix.expressions.constants import UNKNOWN, constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.sources import check_source, source_text
+from migfix.facts.bases import imported
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.reading.values import Rows
-
-_REFUSED = "the model is imported, not taken from apps: its own save() and signals run"
 
 
 def real_update(loop: Loop) -> tuple[str, Refusal] | None:
@@ -36,15 +35,15 @@ def real_update(loop: Loop) -> tuple[str, Refusal] | None:
         or names is None
         or loop.rows.manager.name != "objects"
     ):
-        raise Refused(Reason.REAL_MODEL, _REFUSED)
+        raise Refused.by(imported(loop.rows.model))
     check_source(loop, "update")
     if loop.rows.has("[]"):
-        raise Refused(Reason.REAL_MODEL, _REFUSED)
+        raise Refused.by(imported(loop.rows.model))
     written = {name: text for name, text in known if not names or name in names}
     given = ", ".join(f"{name}={text}" for name, text in written.items())
     if not given:
         raise Refused(Reason.NEVER_SAVED, "no assigned value reaches a save()")
-    return f"{source_text(loop)}.update({given})", Refusal(Reason.REAL_MODEL, _REFUSED)
+    return f"{source_text(loop)}.update({given})", imported(loop.rows.model)
 
 
 def _constant(statement: ast.stmt, loop: Loop) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal, Refused
 from migfix.history.state import BaseClass, ModelState, Unknown
+from migfix.reading.values import Model
 
 
 def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
@@ -51,3 +52,12 @@ def _caveats(
 def _hidden(base: BaseClass, columns: Collection[str]) -> str | None:
     hidden = sorted(base.names.intersection(columns))
     return f"which defines `{hidden[0]}` itself" if hidden else None
+
+
+def imported(model: Model, what: str = "the model") -> Refusal:
+    """Why nothing is known of a model of today, and what to write in its place."""
+    instead = f"; write `{model.instead}`" if model.instead else ""
+    return Refusal(
+        Reason.REAL_MODEL,
+        f"{what} is imported, not taken from apps: its own save() and signals run{instead}",
+    )

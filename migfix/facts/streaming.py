@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from migfix.facts import effects, uses
+from migfix.facts.bases import imported
 from migfix.facts.cursors import (
     CursorQuery,
     cursor_used,
@@ -51,10 +52,7 @@ def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
             "the loop does not go over all rows of a cursor.execute(...) right before it",
         )
     if loop.rows.model.real:
-        return Refusal(
-            Reason.REAL_MODEL,
-            "the model is imported, not taken from apps: its own save() and signals run",
-        )
+        return imported(loop.rows.model)
     if reuse := loop.reuse_besides_batches if in_batches else loop.reuse:
         return reuse
     if isinstance(loop.rows, RawRows):

@@ -6,6 +6,7 @@ https://docs.djangoproject.com/en/stable/topics/db/models/
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from migfix.reading import known
@@ -16,6 +17,7 @@ from migfix.reading.values import Model
 _ROOTS = frozenset({"django.db.models.Model", "django.db.models.base.Model"})
 _SHOWING = frozenset({"__str__", "__repr__"})
 _DEPTH = 10
+_LABEL = re.compile(rb"\blabel\b")
 # What runs when a row is made, loaded, changed, saved or deleted.
 # https://docs.djangoproject.com/en/stable/ref/models/instances/
 _ROW_METHODS = frozenset(
@@ -31,7 +33,25 @@ def model_of(definition: Definition) -> Model | None:
         return None
     classes = [each for each in lineage if isinstance(each, Definition)]
     is_plain = None not in lineage and all(map(_is_plain, classes))
-    return Model(None, real=True, is_plain=is_plain)
+    return Model(None, real=True, is_plain=is_plain, instead=_from_apps(definition))
+
+
+def _from_apps(definition: Definition) -> str:
+    """``Order = apps.get_model("shop", "Order")``, where the app is called as its folder is; else nothing."""
+    assert isinstance(definition.node, ast.ClassDef)
+    name, path, library = (
+        definition.node.name,
+        definition.module.source.path,
+        definition.module.library,
+    )
+    in_package = path.parent.name == "models"
+    app = path.parent.parent if in_package else path.parent
+    if library is None or not (in_package or path.stem == "models"):
+        return ""
+    config = library.files.read_if_there(app / "apps.py")
+    if not library.files.has_folder(app / "migrations") or _LABEL.search(config):
+        return ""
+    return f'{name} = apps.get_model("{app.name}", "{name}")'
 
 
 def _lineage(definition: Definition, depth: int) -> Iterator[Definition | str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from migfix.history.state import ModelKey
@@ -30,12 +30,13 @@ class Model:
     """A model class. ``key`` is None when it is not known which; ``real`` when it was imported.
 
     ``is_plain``: making, loading and saving rows runs Django's own code alone, as with every
-    historical model.
+    historical model. ``instead`` is how one that was imported is taken from ``apps``, where that is known.
     """
 
     key: ModelKey | None
     real: bool = False
     is_plain: bool = True
+    instead: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

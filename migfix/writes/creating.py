@@ -11,7 +11,7 @@ from keyword import iskeyword
 from migfix.expressions import failing, gates, saves
 from migfix.expressions.context import Refused
 from migfix.facts import uses
-from migfix.facts.bases import lineage
+from migfix.facts.bases import imported, lineage
 from migfix.facts.changes import shares_table
 from migfix.facts.effects import Effect, Kind
 from migfix.facts.loop import Loop
@@ -210,10 +210,7 @@ def check_model(
 ) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
     """The model of new rows, its columns and what may differ because of them. Raises ``Refused``."""
     if created.real:
-        raise Refused(
-            Reason.REAL_MODEL,
-            "the model of the new rows is imported, not taken from apps: its own save() and signals run",
-        )
+        raise Refused.by(imported(created, "the model of the new rows"))
     model = (
         loop.state.model(*created.key) if created.key else Unknown("it is not named by literals")
     )
