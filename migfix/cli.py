@@ -329,6 +329,23 @@ def explain(options: Options) -> ExitCode:
     return ExitCode.OK
 
 
+@app.command()
+def server(
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="As editors say it; there is no other way.")
+    ] = True,
+) -> None:
+    """Serve an editor with findings and rewrites: the Language Server Protocol on standard input and output."""
+    try:
+        from migfix.server.app import start
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in {"pygls", "lsprotocol", "attrs", "cattrs"}:
+            raise
+        complain('the server needs pygls 2 and lsprotocol: pip install "migfix[server]"')
+        raise typer.Exit(ExitCode.ERROR) from None
+    start()
+
+
 def _explanation(what: str, options: Options) -> str:
     """Raises ``UsageError`` where there is nothing of this name."""
     from migfix import catalog

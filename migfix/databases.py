@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migfix.discovery import Project
-from migfix.files import Unreadable
+from migfix.files import Files, Unreadable
 from migfix.source import tree_of
 
 if TYPE_CHECKING:
@@ -174,8 +174,7 @@ class _Files:
         return NONE.union(*(_drivers_in(self.disk.read(file)) for file in listings))
 
     def _may_hold(self, file: Path, text: bytes) -> bool:
-        data = self.disk.read(file)
-        return isinstance(data, Unreadable) or text in data
+        return self.disk.once(_may_hold, file, text)
 
     def _lists_dependencies(self, file: Path) -> bool:
         in_folder = file.parent.name == "requirements" and file.suffix in (".txt", ".in")
@@ -189,6 +188,11 @@ class _Files:
             return self.disk.has_file(base.with_suffix(".py")) or self.disk.has_file(package)
         ends = (f"/{tail}.py", f"/{tail}/__init__.py")
         return any(file.as_posix().endswith(ends) for file in self.files)
+
+
+def _may_hold(files: Files, file: Path, text: bytes) -> bool:
+    data = files.read(file)
+    return isinstance(data, Unreadable) or text in data
 
 
 def _drivers_in(content: bytes | Unreadable) -> Databases:

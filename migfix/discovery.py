@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migfix.files import Files
+from migfix.files import Files, found_in, holds
 from migfix.ignored import Rules, rules_above
 from migfix.settings import is_meant
 from migfix.source import tree_of
@@ -283,7 +283,7 @@ def _holds_migrations(folder: Path, names: Sequence[str], files: Files) -> bool:
 
 
 def _has_class(path: str, files: Files) -> bool:
-    return _MIGRATION_CLASS in files.read_if_there(path)
+    return files.once(holds, path, _MIGRATION_CLASS)
 
 
 def project_of(path: Path, files: Files) -> Project:
@@ -358,7 +358,7 @@ def _votes(folder: Path, files: Files) -> Counter[str]:
     names = {os.fsencode(path.stem) for path in paths}
     votes: Counter[str] = Counter()
     for path in paths[:_FILES_TO_ASK]:
-        found = _REFERENCE.findall(files.read_if_there(path))
+        found = files.once(found_in, path, _REFERENCE)
         votes.update(
             {
                 label.decode()

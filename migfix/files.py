@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -141,6 +142,14 @@ class Files:
         known: T = self._answers[key]
         return known
 
+    def now(self, path: Place) -> bytes | Unreadable:
+        """The same, for one who asks again where files may change."""
+        return self.read(path)
+
+    def holds_all(self, path: Place, data: bytes) -> bool:
+        """Are these the bytes of the file?"""
+        return self.read(path) == data
+
     def leave_out(self, folder: Place) -> None:
         """Show no folder that migfix itself fills. Those of the usual name are never shown."""
         self._left_out = os.path.abspath(folder)
@@ -246,6 +255,22 @@ class Files:
             frozenset(links),
             tuple(by_kind[Kind.OTHER]),
         )
+
+
+# Questions for ``once``: what others want to know of a file without reading it all again.
+
+
+def holds(files: Files, path: Place, text: bytes) -> bool:
+    return text in files.read_if_there(path)
+
+
+def matches(files: Files, path: Place, pattern: re.Pattern[bytes]) -> bool:
+    return pattern.search(files.read_if_there(path)) is not None
+
+
+def found_in(files: Files, path: Place, pattern: re.Pattern[bytes]) -> frozenset[Any]:
+    """What ``findall`` gives, each once."""
+    return frozenset(pattern.findall(files.read_if_there(path)))
 
 
 _NO_FILE = Unreadable(os.strerror(errno.ENOENT))

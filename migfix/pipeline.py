@@ -36,6 +36,7 @@ from migfix.worlds import ProjectFacts, World
 
 Progress = Callable[[int, int], None]
 _FILES_FOR_PROCESSES = 5000
+MENTION = b"RunPython"  # which no file does without whose loops matter
 _FEW = 4  # loops of a file of which every choice is written
 
 
@@ -150,7 +151,7 @@ class Engine:
         return self.data(path, data, named)
 
     def data(self, path: Path, data: bytes, named: bool) -> list[FileOutcome]:
-        if b"RunPython" not in data and not named:
+        if MENTION not in data and not named:
             return [FileOutcome(path, is_migration=b"Migration" in data)]
         try:
             return self._looked_into(Source.of(path, data), named)
@@ -214,12 +215,7 @@ class Engine:
 
     def _outcome(self, module: Module, worlds: Sequence[World], facts: ProjectFacts) -> FileOutcome:
         source = module.source
-        named = self.settings.helper
-        place = (
-            helper_of_project(named, facts.project)
-            if named
-            else helper_place(source.path.parent, facts.project)
-        )
+        place = place_of_helper(source.path.parent, self.settings, facts.project)
         found = self._planned(module, worlds, Names(module, place.module), facts)
         meant = self.selection.meant(source.path, [each.outcome for each in found])
         planned = [self._kept(each, source.path, meant) for each in found]
@@ -353,6 +349,13 @@ class Engine:
             return None, (
                 f"the rewrite cannot be written, please report it: {type(error).__name__}: {error}"
             )
+
+
+def place_of_helper(folder: Path, settings: Settings, project: Project) -> HelperPlace:
+    """Where the migrations of a folder import the helper from."""
+    if settings.helper:
+        return helper_of_project(settings.helper, project)
+    return helper_place(folder, project)
 
 
 def _loops_in(worlds: Sequence[World]) -> dict[ast.For, FunctionNode]:

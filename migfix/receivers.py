@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from migfix.discovery import Project
-from migfix.files import Unreadable
+from migfix.files import Files, Unreadable
 from migfix.hearing import IN_ANY_CASE, Receiver, Way
 from migfix.patches import (
     changes_of,
@@ -69,7 +69,7 @@ def receivers(project: Project, ways: Guard = lambda *_: IN_ANY_CASE) -> list[Re
     cannot be read.
     """
     files = [_File(path, project) for path in project.own_code]
-    mentioning = [file for file in files if file.is_unreadable or _mentions_signals(file.data)]
+    mentioning = [file for file in files if file.worth.signals]
     handed_on = {
         (file.module, name): signals
         for file in mentioning
@@ -79,15 +79,14 @@ def receivers(project: Project, ways: Guard = lambda *_: IN_ANY_CASE) -> list[Re
     own = {(file.module, name) for file in mentioning for name in file.own_signals}
     watchers = {name: file for file in mentioning for name in file.watchers}
     called = _called_by_migrations(watchers, files) if watchers else frozenset()
-    changing = [file for file in files if may_change(file.data)]
-    patching = [file for file in files if may_change_methods(file.data)]
+    changing = [file for file in files if file.worth.classes]
+    patching = [file for file in files if file.worth.methods]
     patchers = {name for file in patching for name in file.patchers}
     patched = _called_by_migrations(patchers, files) if patchers else frozenset()
     importing: list[_File] = []
-    if names := sorted({name.encode() for _, name in handed_on}):
-        named = re.compile(rb"\b(?:%b)\b" % b"|".join(names))
+    if names := frozenset(name for _, name in handed_on):
         others = set(files).difference(mentioning)
-        importing = [file for file in files if file in others and named.search(file.data)]
+        importing = [file for file in files if file in others and file.named(names)]
     return [
         receiver
         for file in (*mentioning, *importing)
@@ -117,13 +116,34 @@ def _mentions_signals(data: bytes) -> bool:
 
 def _called_by_migrations(names: Iterable[str], files: Iterable[_File]) -> frozenset[str]:
     """Those of the functions that migrations name, which may hand them a historical model."""
-    texts = [file.data for file in files if file.is_migration]
-    sought = ((name, name.encode()) for name in names)
-    return frozenset(
-        name
-        for name, word in sought
-        if any(word in text and re.search(rb"\b%b\b" % word, text) for text in texts)
-    )
+    wanted = frozenset(names)
+    return frozenset().union(*(file.named(wanted) for file in files if file.is_migration))
+
+
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    """What a file may hold: signals, changes of Django's classes, changes of methods."""
+
+    signals: bool
+    classes: bool
+    methods: bool
+
+
+def _worth(files: Files, path: Path) -> _Worth:
+    data = files.read(path)
+    if isinstance(data, Unreadable):
+        return _Worth(True, False, False)
+    return _Worth(_mentions_signals(data), may_change(data), may_change_methods(data))
+
+
+def _named_in(files: Files, path: Path, names: frozenset[str]) -> frozenset[str]:
+    """Those of the names that stand in the file."""
+    data = files.read_if_there(path)
+    return frozenset(n for n in names if n.encode() in data and _stands_in(n.encode(), data))
+
+
+def _stands_in(name: bytes, data: bytes) -> bool:
+    return re.search(rb"\b%b\b" % name, data) is not None
 
 
 class _File:
@@ -131,12 +151,26 @@ class _File:
 
     def __init__(self, path: Path, project: Project) -> None:
         self.path = path
-        self.shown = project.shown(path)
-        data = project.files.read(path)
-        self.is_unreadable = isinstance(data, Unreadable)
-        self.data = b"" if isinstance(data, Unreadable) else data
+        self._project = project
+        self.worth = project.files.once(_worth, path)
         self.is_migration = "migrations" in path.parts[-3:-1]
         self._tree: ast.Module | None = None
+
+    def named(self, names: frozenset[str]) -> frozenset[str]:
+        """Those of the names that stand in it."""
+        return self._project.files.once(_named_in, self.path, names)
+
+    @cached_property
+    def shown(self) -> str:
+        return self._project.shown(self.path)
+
+    @cached_property
+    def is_unreadable(self) -> bool:
+        return isinstance(self._project.files.read(self.path), Unreadable)
+
+    @property
+    def data(self) -> bytes:
+        return self._project.files.read_if_there(self.path)
 
     @property
     def module(self) -> str:

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from migfix.files import Files
 from migfix.guards import Guards
 from migfix.hearing import HasAttribute, Need, Receiver, Way, hearing
 from migfix.history.engines import Engines
-from migfix.history.graph import History
+from migfix.history.graph import Changed, History
 from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.recorded import Recorded
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
@@ -85,10 +86,34 @@ class ProjectFacts:
 
     def __init__(self, path: Path, files: Files, quiet: Sequence[str] = ()) -> None:
         self.files = files
-        self._quiet = quiet
+        self.quiet = quiet
         self.project: Project = project_of(path, files)
         self.history = History(self.project)
         self._looked_for = 0
+        self._guarded: list[tuple[tuple[Path, ast.Module, ast.expr], Sequence[Way]]] = []
+
+    def begin_again(self) -> None:
+        """For files that are looked at one by one, each is the first."""
+        self._looked_for = 0
+
+    def after(self, path: Path) -> ProjectFacts:
+        """The facts of the project after a file has changed of which all that was asked is answered as before."""
+        self.library.forget(path)
+        changed = self.history.changed_by(path)
+        if changed is Changed.NOTHING:
+            return self
+        facts = copy(self)
+        facts.history = self.history.anew()
+        facts.__dict__.pop("guards", None)
+        if changed is Changed.OPERATIONS:
+            facts.__dict__.pop("engines", None)
+            if not self._are_guarded_alike(facts.history):
+                facts.__dict__.pop("receivers", None)
+        return facts
+
+    def _are_guarded_alike(self, history: History) -> bool:
+        guards = Guards(history)
+        return all(self._ways_to_act(guards, *about) == told for about, told in self._guarded)
 
     @cached_property
     def databases(self) -> Databases:
@@ -125,12 +150,21 @@ class ProjectFacts:
     @cached_property
     def receivers(self) -> list[Receiver]:
         """Where the project listens to the signals of historical models."""
-        return receivers(self.project, self._ways_to_act)
+        self._guarded = []
 
-    def _ways_to_act(self, path: Path, tree: ast.Module, connection: ast.expr) -> Sequence[Way]:
-        if any(matches(path, glob) for glob in self._quiet):
+        def ways_to_act(path: Path, tree: ast.Module, connection: ast.expr) -> Sequence[Way]:
+            told = self._ways_to_act(self.guards, path, tree, connection)
+            self._guarded.append(((path, tree, connection), told))
+            return told
+
+        return receivers(self.project, ways_to_act)
+
+    def _ways_to_act(
+        self, guards: Guards, path: Path, tree: ast.Module, connection: ast.expr
+    ) -> Sequence[Way]:
+        if any(matches(path, glob) for glob in self.quiet):
             return ()
-        return self.guards.ways_to_act(path, tree, connection)
+        return guards.ways_to_act(path, tree, connection)
 
     @cached_property
     def guards(self) -> Guards:
@@ -179,6 +213,15 @@ class ProjectFacts:
         Empty for a file that is no migration, or has no RunPython.
         """
         return self._worlds(module)
+
+    def reached_in(self, source: Source) -> Iterator[tuple[ast.Call, list[ast.AST]]]:
+        """Each RunPython of a migration, and the nodes of its own file that its functions reach, by any state."""
+        read = self.history.source(self.project.migration(source.path))
+        module = Module(source, self.library)
+        for call in () if isinstance(read, Unknown) else read.run_pythons:
+            ways = [code for code in (call.code, call.reverse_code) if code is not None]
+            reach = _reached(module, ProjectState(), [Entry(way) for way in ways])
+            yield call.node, [n for f in reach.functions for n in module.nodes_of(f)]
 
     def worlds_of_helper(self, module: Module) -> list[World]:
         """For a module that migrations import: what each of them reaches in it, in its own states."""
@@ -254,12 +297,8 @@ class ProjectFacts:
         """The files that may import a module of this name: the first are looked for, then all are listed."""
         if self._looked_for < _FEW:
             self._looked_for += 1
-            return [file for file in self.project.own_code if self._may_import(name, file)]
+            return [f for f in self.project.own_code if self.files.once(_may_import, f, name)]
         return self._naming.get(name, ())
-
-    def _may_import(self, name: bytes, file: Path) -> bool:
-        data = self.files.read_if_there(file)
-        return name in data and b"import" in data and name in _UNQUOTED.findall(data)
 
     @cached_property
     def _naming(self) -> Mapping[bytes, tuple[Path, ...]]:
@@ -275,8 +314,8 @@ class ProjectFacts:
     def importers(self, helper: Path) -> Iterator[Module]:
         """The project's migrations whose text names the helper module."""
         for file in self.project.migrations:
-            data = self.files.read_if_there(file.path)
-            if os.fsencode(helper.stem) in data and b"RunPython" in data and file.path != helper:
+            if self.files.once(_may_call, file.path, helper.stem) and file.path != helper:
+                data = self.files.read_if_there(file.path)
                 try:
                     yield Module(Source.of(file.path, data), self.library)
                 except UnreadableSource:
@@ -323,6 +362,17 @@ class ProjectFacts:
                 ways,
             )
         ]
+
+
+def _may_import(files: Files, path: Path, name: bytes) -> bool:
+    """May the file import a module of this name?"""
+    data = files.read_if_there(path)
+    return name in data and b"import" in data and name in _UNQUOTED.findall(data)
+
+
+def _may_call(files: Files, path: Path, helper: str) -> bool:
+    data = files.read_if_there(path)
+    return os.fsencode(helper) in data and b"RunPython" in data
 
 
 def _module_name(path: Path) -> bytes:

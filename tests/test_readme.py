@@ -64,7 +64,7 @@ def test_the_codes_that_settings_know_are_those_of_the_codemods():
 
 @pytest.mark.usefixtures("at_the_top")
 def test_the_problem_matchers_of_vs_code_find_every_loop_and_error():
-    task = json.loads(blocks("json", EDITORS)[0])["tasks"][0]
+    task = next(json.loads(b) for b in blocks("json", EDITORS) if '"tasks"' in b)["tasks"][0]
     assert task["args"][0] == "check"
     matchers = {each["severity"]: each["pattern"] for each in task["problemMatcher"]}
     output = printed("check", "examples/newsroom")

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from migfix.discovery import MigrationFile
+from migfix.files import Files, matches
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, Operation
 from migfix.history.state import Call, Unknown
@@ -82,11 +83,11 @@ class Engines:
         """
         routers: list[tuple[str, Path]] = []
         for path in self._project.own_code:
-            data = self._project.files.read_if_there(path)
-            if any(part in data for part in _UNCLEAR_PARTS) and _UNCLEAR_SETTINGS.search(data):
+            unclear, names_routers = self._project.files.once(_says_of_routers, path)
+            if unclear:
                 return path
-            if b"DATABASE_ROUTERS" in data:
-                named = _routers_in(tree_of(data))
+            if names_routers:
+                named = _routers_in(tree_of(self._project.files.read_if_there(path)))
                 if named is None:
                     return path
                 routers += ((router, path) for router in named)
@@ -124,17 +125,15 @@ class Engines:
         return self._ruled_out_by[label]
 
     def _find_in(self, label: str) -> frozenset[str]:
-        read = self._project.files.read_if_there
-        files = [(file, read(file.path)) for file in self._files[label]]
-        if any(_LEFT_ALONE.search(data) for _, data in files) or self._replaced is None:
+        asked, files = self._project.files, self._files[label]
+        if any(asked.once(matches, f.path, _LEFT_ALONE) for f in files) or self._replaced is None:
             return frozenset()
         found: frozenset[str] = frozenset()
-        for file, data in files:
+        for file in files:
             if found == _ALL_OTHERS:
                 break
-            used = _WORTH_READING.search(data) and (label, file.name) not in self._replaced
-            tree = tree_of(data) if used else None
-            if tree is not None and _is_plain(tree):
+            used = (label, file.name) not in self._replaced
+            if used and asked.once(_may_tell, file.path):
                 found |= self._of_file(file)
         return found
 
@@ -149,7 +148,7 @@ class Engines:
         """The migrations that squashes stand for; None where it is not known which."""
         found: set[object] = set()
         for file in self._project.migrations:
-            if _REPLACES.search(self._project.files.read_if_there(file.path)):
+            if self._project.files.once(matches, file.path, _REPLACES):
                 source = self._history.source(file)
                 named = () if isinstance(source, Unknown) else source.replaces
                 if not named or any(isinstance(each, Unknown) for each in named):
@@ -160,6 +159,21 @@ class Engines:
     def _source(self, file: MigrationFile) -> MigrationSource:
         source = self._history.source(file)
         return MigrationSource() if isinstance(source, Unknown) else source
+
+
+def _says_of_routers(files: Files, path: Path) -> tuple[bool, bool]:
+    """Does a file say something unclear of databases or migrations, and does it name routers?"""
+    data = files.read_if_there(path)
+    perhaps = any(part in data for part in _UNCLEAR_PARTS)
+    unclear = perhaps and _UNCLEAR_SETTINGS.search(data) is not None
+    return unclear, b"DATABASE_ROUTERS" in data
+
+
+def _may_tell(files: Files, path: Path) -> bool:
+    """Is it a plain migration with something that not every database takes?"""
+    data = files.read_if_there(path)
+    tree = tree_of(data) if _WORTH_READING.search(data) else None
+    return tree is not None and _is_plain(tree)
 
 
 def _is_plain(tree: ast.Module) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
-from migfix.files import Unreadable
+from migfix.files import Files, Unreadable, found_in, holds
 from migfix.history.classes import Classes
 from migfix.history.environment import Environment
 from migfix.history.operations import Place
@@ -43,6 +44,14 @@ class _App:
 
     files: Mapping[str, MigrationFile]
     problem: str | None = None
+
+
+class Changed(Enum):
+    """What of a migration's file is another than before, for others: nothing, only where it stands, or what it does."""
+
+    NOTHING = auto()
+    LINES = auto()
+    OPERATIONS = auto()
 
 
 class History:
@@ -153,8 +162,29 @@ class History:
         ``tree`` is what they parse to, where the caller has it already.
         """
         path = self.project.files.real(path)
-        self._data[path] = data
+        if not self.project.files.holds_all(path, data):
+            self._data[path] = data
         self._tree = (path, tree)
+
+    def changed_by(self, path: Path) -> Changed:
+        """Look anew at a file that has changed: is it another one for other migrations?"""
+        path = self.project.files.real(path)
+        self._data.pop(path, None)
+        self._tree = (None, None)
+        old = self._sources.pop(path, None)
+        new = old and self.source(self.project.migration(path))
+        if isinstance(old, Unknown) or isinstance(new, Unknown):
+            return Changed.NOTHING if old == new else Changed.OPERATIONS
+        if old is None or new is None or old.for_others == new.for_others:
+            return Changed.NOTHING
+        return Changed.LINES if old.wherever == new.wherever else Changed.OPERATIONS
+
+    def anew(self) -> History:
+        """The same history, in which other operations of some files than before are to be replayed."""
+        history = History(self.project, self.environment)
+        history._sources = self._sources
+        history._scopes = self._scopes
+        return history
 
     # Files
 
@@ -162,7 +192,8 @@ class History:
         module = f"{self._package_name(migration.path.parent)}.{migration.path.stem}"
         path, tree = self._tree
         known = tree if path == migration.path else None
-        data = self._bytes(migration.path)
+        given = self._data.get(migration.path)
+        data = self.project.files.now(migration.path) if given is None else given
         if isinstance(data, Unreadable):
             return Unknown(f"{migration.path} cannot be read: {data.why}")
         try:
@@ -179,12 +210,10 @@ class History:
     def _package_names(self) -> dict[Path, str]:
         return {}
 
-    def _bytes(self, path: Path) -> bytes | Unreadable:
-        return self._data[path] if path in self._data else self.project.files.read(path)
-
-    def _bytes_if_there(self, path: Path) -> bytes:
-        data = self._bytes(path)
-        return b"" if isinstance(data, Unreadable) else data
+    def _holds(self, path: Path, text: bytes) -> bool:
+        if path in self._data:
+            return text in self._data[path]
+        return self.project.files.once(holds, path, text)
 
     def _find_class(self, path: str) -> tuple[ast.ClassDef, Scope] | None:
         module, _, name = path.rpartition(".")
@@ -276,7 +305,7 @@ class History:
         if label not in self._squashes_of:
             found = []
             for name, file in self._app(label).files.items():
-                if b"replaces" in self._bytes_if_there(file.path):
+                if self._holds(file.path, b"replaces"):
                     source = self.source(file)
                     keys = () if isinstance(source, Unknown) else source.replaces
                     replaced = tuple(key for key in keys if not isinstance(key, Unknown))
@@ -333,7 +362,7 @@ class History:
         """Migrations of the project that ask to run before another one, by that other one."""
         found: dict[MigrationKey, tuple[MigrationKey, ...]] = {}
         for file in self.project.migrations:
-            if b"run_before" not in self._bytes_if_there(file.path):
+            if not self._holds(file.path, b"run_before"):
                 continue
             source = self.source(file)
             for key in () if isinstance(source, Unknown) else source.run_before:
@@ -546,20 +575,24 @@ class History:
         return {}
 
     def _names(self, file: MigrationFile, key: ModelKey, written: bytes) -> bool:
-        data = self._bytes(file.path)
-        if isinstance(data, Unreadable):
-            return True  # for all that is known
-        if written in data.lower():
-            found = ((a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data))
-            if key in found:
-                return True
+        if file.path in self._data:
+            named = _names_model(self._data[file.path], key, written)
+        else:
+            named = self.project.files.once(_may_name_model, file.path, key, written)
+        if named:
+            return True
         models = (self._settings.value(name) for name in self._settings_in(file.path))
         return any(isinstance(m, str) and m.lower() == ".".join(key) for m in models)
 
     def _settings_in(self, path: Path) -> frozenset[str]:
         """The settings that a file names, looked for once."""
         if path not in self._setting_names:
-            found = _SETTING_TEXT.findall(self._bytes_if_there(path))
+            given = self._data.get(path)
+            found = (
+                self.project.files.once(found_in, path, _SETTING_TEXT)
+                if given is None
+                else _SETTING_TEXT.findall(given)
+            )
             self._setting_names[path] = frozenset(name.decode() for name in found)
         return self._setting_names[path]
 
@@ -569,6 +602,18 @@ class History:
 
 
 _SETTING_TEXT = re.compile(rb"settings\.([A-Z_]+)")
+
+
+def _may_name_model(files: Files, path: Path, key: ModelKey, written: bytes) -> bool:
+    """Does a file hold ``"app.Model"``, for all that is known?"""
+    data = files.read(path)
+    return isinstance(data, Unreadable) or _names_model(data, key, written)
+
+
+def _names_model(data: bytes, key: ModelKey, written: bytes) -> bool:
+    if written not in data.lower():
+        return False
+    return key in ((a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data))
 
 
 def _in_tests(package: MigrationPackage, project: Project) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from migfix.files import Unreadable
+from migfix.files import Files, Unreadable, holds, matches
 from migfix.history.classes import Classes
 from migfix.history.graph import History
 from migfix.history.reading import Operation
@@ -121,20 +121,11 @@ class HistoricalModels:
 
         It is that of a model, or written out, perhaps with parts that Django fills in.
         """
-        if not self._accessors.isdisjoint({name, ""}) or name.endswith("_set"):
-            return True
-        return any("%" in each and _filled_in(each).fullmatch(name) for each in self._accessors)
-
-    @cached_property
-    def _accessors(self) -> frozenset[str]:
-        """Every short text of the migrations in lower case and as it is; "" where a name is computed."""
-        found: set[str] = set()
-        for migration in self._project.migrations:
-            data = self._project.files.read(migration.path)
-            if isinstance(data, Unreadable) or _COMPUTED_NAME.search(data):
-                return frozenset({""})
-            found.update(text.decode("utf-8", "replace") for text in _TEXTS.findall(data))
-        return frozenset(found).union(text.lower() for text in found) - {""}
+        files = self._project.files
+        return name.endswith("_set") or any(
+            files.once(_may_name_relation, migration.path, name)
+            for migration in self._project.migrations
+        )
 
     def _may_define(self, name: str, base: str) -> bool:
         """May the class have such an attribute, or its methods hang it on a row?"""
@@ -155,16 +146,17 @@ class HistoricalModels:
     @cached_property
     def _bases_change(self) -> bool:
         """Does the project give other bases to classes that are there?"""
-        read = self._project.files.read_if_there
-        return any(_CHANGES_BASES.search(read(path)) for path in self._project.own_code)
+        return self._holds_anywhere(_CHANGES_BASES)
 
     def _is_changed_elsewhere(self, name: str) -> bool:
         """May code of the project hang something on a class of this name? ``Mixin.label = "x"``, too."""
-        changing = re.compile(
-            rb"\b%b\.\w+(\s*:[^=\n]+)?\s*=[^=]|attr\(\s*%b\b" % ((name.encode(),) * 2)
+        return self._holds_anywhere(
+            re.compile(rb"\b%b\.\w+(\s*:[^=\n]+)?\s*=[^=]|attr\(\s*%b\b" % ((name.encode(),) * 2))
         )
-        read = self._project.files.read_if_there
-        return any(changing.search(read(path)) for path in self._project.own_code)
+
+    def _holds_anywhere(self, pattern: re.Pattern[bytes]) -> bool:
+        files = self._project.files
+        return any(files.once(matches, path, pattern) for path in self._project.own_code)
 
     def _may_take_others(self, path: str) -> bool:
         """May the class say itself what is an instance of it, as protocols and abstract base classes do?
@@ -206,17 +198,13 @@ class HistoricalModels:
         migrations = {file.path: file for file in self._project.migrations}
         folders = {path.parent.parent for path in migrations}
         for path in self._project.own_code:
-            data = files.read_if_there(path)
             if path not in migrations and (
-                (_OPERATIONS.search(data) and _GIVES_BASES.search(data))
-                or _CHANGES_BASES.search(data)
-                or _is_unmigrated(path, data, folders)
+                files.once(_may_give_bases, path)
+                or (_may_be_unmigrated(path, folders) and files.once(holds, path, b"class "))
             ):
                 yield ""
         for path, migration in migrations.items():
-            data = files.read_if_there(path)
-            plain = not _UNUSUAL.search(data) and b"bases" not in _PLAIN_BASES.sub(b"", data)
-            if plain and (b"bases" not in data or _has_models_of_django(data)):
+            if files.once(_names_no_base, path):
                 continue
             source = self._history.source(migration)
             for operation in () if isinstance(source, Unknown) else source.operations:
@@ -233,16 +221,41 @@ def _plain_bases(model: ModelState, state: ProjectState) -> list[str] | None:
     return [base for each in (model, *parents) for base in each.bases if isinstance(base, str)]
 
 
+def _may_name_relation(files: Files, path: Path, name: str) -> bool:
+    """May a short text of the migration be the name that a relation gives? So it is where one is computed."""
+    data = files.read(path)
+    if isinstance(data, Unreadable) or _COMPUTED_NAME.search(data):
+        return True
+    texts = {text.decode("utf-8", "replace") for text in _TEXTS.findall(data)}
+    return any(
+        name in {text, text.lower()} or ("%" in text and _filled_in(text).fullmatch(name))
+        for text in texts
+    )
+
+
 def _filled_in(name: str) -> re.Pattern[str]:
     """``%(class)s_items`` with anything in the place of the parts that Django fills in."""
     return re.compile(r"\w*".join(map(re.escape, _PART.split(name))))
 
 
-def _is_unmigrated(path: Path, data: bytes, folders: set[Path]) -> bool:
+def _may_give_bases(files: Files, path: Path) -> bool:
+    data = files.read_if_there(path)
+    gives = _OPERATIONS.search(data) and _GIVES_BASES.search(data)
+    return bool(gives or _CHANGES_BASES.search(data))
+
+
+def _names_no_base(files: Files, path: Path) -> bool:
+    """Does a migration surely name no base but Django's own ``Model`` and models by texts?"""
+    data = files.read_if_there(path)
+    plain = not _UNUSUAL.search(data) and b"bases" not in _PLAIN_BASES.sub(b"", data)
+    return plain and (b"bases" not in data or _has_models_of_django(data))
+
+
+def _may_be_unmigrated(path: Path, folders: set[Path]) -> bool:
     """May it hold models of an app without migrations? Those are in every state, as they are today."""
     app = path.parent if path.stem == "models" else path.parent.parent
     is_models = path.stem == "models" or path.parent.name == "models"
-    return is_models and app not in folders and b"class " in data
+    return is_models and app not in folders
 
 
 def _has_models_of_django(data: bytes) -> bool:

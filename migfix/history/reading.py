@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import Formatter
 
 from migfix.history.branches import Lists, Parts, lists_in, names_in
@@ -107,6 +107,16 @@ class Operation:
         either = (each for operations in self.alternatives for each in operations)
         return (*self.database_operations, *self.state_operations, *either)
 
+    @property
+    def wherever(self) -> Operation:
+        return replace(
+            self,
+            line=0,
+            database_operations=tuple(each.wherever for each in self.database_operations),
+            state_operations=tuple(each.wherever for each in self.state_operations),
+            alternatives=tuple(tuple(each.wherever for each in way) for way in self.alternatives),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunPythonCall:
@@ -134,6 +144,17 @@ class MigrationSource:
     atomic: bool | Unknown = True
     operations: tuple[Operation, ...] = ()
     run_pythons: tuple[RunPythonCall, ...] = ()
+
+    @property
+    def for_others(self) -> MigrationSource:
+        """What matters to other migrations: which functions it runs is its own affair."""
+        return replace(self, run_pythons=())
+
+    @property
+    def wherever(self) -> MigrationSource:
+        """The same, wherever its operations stand."""
+        operations = tuple(each.wherever for each in self.operations)
+        return replace(self.for_others, operations=operations)
 
 
 ClassFinder = Callable[[str], "tuple[ast.ClassDef, Scope] | None"]

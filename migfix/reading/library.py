@@ -102,6 +102,12 @@ class Library:
         top = path.partition(".")[0]
         return top in PACKAGES and self._file(top) is not None
 
+    def forget(self, path: Path) -> None:
+        """What a file means by its names, which it may have changed."""
+        real = self.files.real(path)
+        for key in [key for key in self._paths if self.files.real(key[1]) == real]:
+            del self._paths[key]
+
     def _file(self, name: str) -> Path | None:
         if name not in self._files:
             self._files[name] = self._file_of(name)

@@ -42,7 +42,7 @@ def _lines(
     if loop.fields:
         yield from _wrapped(f"as of this migration: {', '.join(loop.fields)}")
     yield from databases([outcome])
-    for _, alike in groupby(loop.answers, key=_what_it_says):
+    for _, alike in groupby(loop.answers, key=what_it_says):
         answers = [*alike]
         yield ""
         yield from _answer(
@@ -50,20 +50,23 @@ def _lines(
         )
 
 
-def _what_it_says(answer: Answer) -> object:
+def what_it_says(answer: Answer) -> object:
     """What tells it apart from others that need not be shown beside it."""
     return answer.applied, answer.applicability, answer.blocked_by, answer.reason
 
 
-def _answer(answer: Answer, names: str) -> Iterator[str]:
+def verdict(answer: Answer) -> str:
+    """What becomes of the part of the loop that the codemod would rewrite."""
     if answer.applied:
-        verdict = "yes"
-    elif answer.applicability is not None and answer.blocked_by is None:
+        return "yes"
+    if answer.applicability is not None and answer.blocked_by is None:
         unsafe = answer.applicability.value == "unsafe"
-        verdict = "with --unsafe-fixes" if unsafe else "goes with the whole loop"
-    else:
-        verdict = f"no ({answer.blocked_by})" if answer.blocked_by else "no"
-    yield f"{names}: {verdict}"
+        return "with --unsafe-fixes" if unsafe else "goes with the whole loop"
+    return f"no ({answer.blocked_by})" if answer.blocked_by else "no"
+
+
+def _answer(answer: Answer, names: str) -> Iterator[str]:
+    yield f"{names}: {verdict(answer)}"
     for clause in answer.reason.split("; "):
         yield from _wrapped(clause)
     if answer.at is not None:

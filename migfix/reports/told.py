@@ -44,7 +44,7 @@ def further_lines(loop: LoopOutcome, *, verbose: bool = False) -> list[str]:
     if loop.offer:
         texts.append(f"--unsafe-fixes: {loop.offer}")
     if loop.verified:
-        texts.append(_seen(loop.verified))
+        texts.append(seen(loop.verified))
     if verbose:
         texts += [
             f"{answer.code} {'yes' if answer.applied else 'no'}: {answer.reason}"
@@ -68,7 +68,8 @@ def _wrapped(text: str) -> list[str]:
     return [f"{'    ' if at == 0 else '      '}{line}" for at, line in enumerate(lines)]
 
 
-def _seen(verified: Verified) -> str:
+def seen(verified: Verified) -> str:
+    """What came out of running both versions."""
     if verified.verdict is not Verdict.EQUAL or not verified.before or not verified.after:
         return f"verify: {verified.verdict.value.replace('-', ' ')}: {verified.reason}"
     return f"verified equal: {verified.before.queries} -> {verified.after.queries} queries"

@@ -1,0 +1,1 @@
+"""``migfix server``: findings, rewrites and explanations in editors, by the Language Server Protocol."""
