@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import shutil
 from collections.abc import Callable
@@ -246,3 +247,27 @@ def test_what_is_kept_says_what_check_says(project: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", random.sample(range(1_000_000), 20))
 def test_what_is_kept_says_what_check_says_for_long(project: Path, seed: int) -> None:
     compare(project, seed, 200)
+
+
+def test_memory_stays_flat(project: Path) -> None:
+    """Nothing of old texts is kept, whatever they changed: a word, a line, an operation, what others may ask."""
+    path = next((project / "blog" / "migrations").glob("0006_*.py"))
+    text = path.read_text()
+    desk = Desk()
+
+    def objects(turns: int) -> int:
+        for n in range(turns):
+            more = f"operations = [migrations.RunSQL('SELECT {n}'),"
+            for typed in (
+                f"{text}# {n}\n",
+                "\n" * (n % 9 + 1) + text,
+                text.replace("operations = [", more),
+                f"{text}# signals {n}\n",
+            ):
+                desk.put(path, typed)
+                assert looked_at(desk, path).loops
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects(3)
+    assert objects(9) < before * 1.05
