@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from migfix.findings import Figures
+from migfix.settings import shown
 from migfix.verify.proofs import Difference, MoreQueries, Way
 
 _MOST_ROWS = 5
@@ -43,8 +45,28 @@ def raised_in_all(rounds: Sequence[Round], way: str) -> str | None:
     ran = [each[way] for each in rounds if each["spec"]["rows"] and way in each]
     if not ran or not all(each["error"] for each in ran):
         return None
-    last = ran[-1]
-    return f"{last['error'].removeprefix('builtins.')}: {last['message']}"
+    return _said(ran[-1])
+
+
+def commonest_error(rounds: Sequence[Round]) -> str | None:
+    """What the function raises most often, with the number of data sets; None where it raises nothing."""
+    raised = [each["forwards"] for each in rounds if each["forwards"]["error"]]
+    if not raised:
+        return None
+    ((error, line), number), *_ = Counter(
+        (each["error"], _line(each)) for each in raised
+    ).most_common()
+    one = next(each for each in raised if (each["error"], _line(each)) == (error, line))
+    return f"{number} of {len(rounds)} data sets raise {_said(one)}"
+
+
+def _said(ran: Mapping[str, Any]) -> str:
+    place = f" ({_line(ran)})" if ran["line"] else ""
+    return f"{ran['error'].removeprefix('builtins.')}: {ran['message']}{place}"
+
+
+def _line(ran: Mapping[str, Any]) -> str:
+    return f"{shown(Path(ran['line'][0]))}:{ran['line'][1]}" if ran["line"] else ""
 
 
 def difference(first: Sequence[Round], second: Sequence[Round]) -> Difference | None:

@@ -14,7 +14,13 @@ from migfix.files import Files
 from migfix.findings import FileOutcome, Verdict
 from migfix.reading.vendored import is_of_migfix
 from migfix.settings import shown
-from migfix.verify.comparing import difference, more_queries, raised_in_all, ways_of
+from migfix.verify.comparing import (
+    commonest_error,
+    difference,
+    more_queries,
+    raised_in_all,
+    ways_of,
+)
 from migfix.verify.jobs import (
     CannotTell,
     Run,
@@ -146,7 +152,9 @@ class Prover:
             text = f"raises in reverse on all generated data: {error}"
             return replace(seen, reason=self._with_advice(text))
         if loops and not any(each.reached for each in loops):
-            return replace(seen, reason=NOT_REACHED)
+            error = commonest_error(rounds)
+            reason = f"{NOT_REACHED}: {error}" if error else NOT_REACHED
+            return replace(seen, reason=self._with_advice(reason) if error else reason)
         codes = {code for loop in loops for code in loop.codes}
         if (more := more_queries(rounds, second["rounds"], codes)) is not None:
             return replace(seen, verdict=Verdict.MORE_QUERIES, reason=str(more), more_queries=more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from migfix.findings import Verdict
 from migfix.verify.comparing import more_queries
-from migfix.verify.proofs import LoopRun, Proof
+from migfix.verify.proofs import NOT_REACHED, LoopRun, Proof
 from migfix.verify.report import as_json, as_text
 from migfix.verify.verifying import Task, tasks_for
 from tests.running import write_project
@@ -210,3 +211,50 @@ def test_each_reason_is_said_once_and_the_dearest_first() -> None:
     )
     many = [not_run("a", "no x", 1, tuple(f"n{number}" for number in range(12)))]
     assert "  and 2 more (--output-format json has them all)\n" in as_text(many, [])
+
+
+# -- rows whose turns raise
+
+
+def _looped(folder: Path, before: str, after: str = "", database: str = "sqlite") -> Proof:
+    """The proof of a function that goes over the tickets, ``before`` and ``after`` being a turn of it."""
+    texts = [
+        "def forwards(apps, schema_editor):\n"
+        '    for ticket in apps.get_model("shop", "Ticket").objects.all():\n'
+        f"{textwrap.indent(turn, ' ' * 8)}\n"
+        for turn in (before, after or before)
+    ]
+    path = write_project(folder, MODELS, texts[0]).resolve()
+    source = path.read_text()
+    changed = source.replace(*texts)
+    (task,), _ = tasks_for([path], {path: source.encode()}, {path: changed.encode()})
+    loop = next(n for n, each in enumerate(source.splitlines(), 1) if " for " in each)
+    return prover_of(database).proof(with_loop(task, loop))
+
+
+# No value that any code could be made for is of this form.
+_PICKY = 'if ticket.pk % 7 < 6: raise ValueError("no")'
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])
+def test_rows_whose_turns_raise_are_left_out(database: str, tmp_path: Path) -> None:
+    proof = _looped(tmp_path, _PICKY, database=database)
+    assert [each.value for each in proof.verdicts] == ["equal"], proof
+    assert 0 < proof.raised < proof.rounds
+
+
+def test_a_difference_in_the_rows_that_are_left_is_seen(tmp_path: Path) -> None:
+    other = f"{_PICKY}\nticket.delete()"
+    proof = _looped(tmp_path, _PICKY, other)
+    assert proof.verdict is Verdict.DIFFERENT
+
+
+def test_what_keeps_rows_from_the_loop_is_said(tmp_path: Path) -> None:
+    proof = _looped(tmp_path, "ticket.nothing")
+    assert proof.verdict is Verdict.NOT_RUN
+    assert proof.reason.startswith(NOT_REACHED)
+    assert (
+        "data sets raise AttributeError: 'Ticket' object has no attribute 'nothing' ("
+        in proof.reason
+    )
+    assert "0002_data.py:" in proof.reason

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from migfix.verify.worker.constants import Constants, constants_of, examples
+from migfix.verify.worker.asked import asked_of
+from migfix.verify.worker.constants import Asked, Constants, constants_of, examples
 
 
 def read(body: str, before: str = "") -> Constants:
@@ -220,3 +221,44 @@ def test_names_that_stand_for_one_another_end() -> None:
 def test_what_is_no_python_raises() -> None:
     with pytest.raises(SyntaxError):
         constants_of("def")
+
+
+# --- rows that are asked for
+
+
+_KIND = {"app_label": "admin", "model": "domain"}
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ('Tag.objects.get(name="x", n=3)', [Asked("tag", {"name": "x", "n": 3}, one=True)]),
+        ('Tag.objects.using("b").get(name__exact="x")', [Asked("tag", {"name": "x"}, one=True)]),
+        ('apps.get_model("a.Tag").objects.get(pk=1)', [Asked("tag", {"pk": 1}, one=True)]),
+        ('Tag.objects.filter(a="x", b=1).first()', [Asked("tag", {"a": "x", "b": 1}, one=False)]),
+        ('Tag.objects.get(name="x", owner=who)', [Asked("tag", {"name": "x"}, one=False)]),
+        ("Tag.objects.get(name=LABEL)", [Asked("tag", {"name": "red"}, one=True)]),
+        (
+            'for name in ("x", "y"):\n    Tag.objects.get(name=name)',
+            [Asked("tag", {"name": "x"}, one=True), Asked("tag", {"name": "y"}, one=True)],
+        ),
+        ('Kind.objects.get_by_natural_key("admin", "domain")', [Asked("", _KIND, one=True)]),
+        ('Kind.objects.get(app_label="admin", model="domain")', [Asked("", _KIND, one=True)]),
+        ("Tag.objects.get(owner=who)", []),
+        ('Tag.objects.get(owner__name="x")', []),
+        ('options.get("x")', []),
+    ],
+)
+def test_rows_that_are_asked_for(body: str, asked: list[Asked]) -> None:
+    source = f"""LABEL = "red"
+def forwards(apps, schema_editor):
+    Tag = apps.get_model("blog", "Tag")
+{textwrap.indent(body, "    ")}
+"""
+    assert [*asked_of(source)] == asked
+
+
+def test_rows_that_are_asked_for_are_not_without_end() -> None:
+    names = ", ".join(f'"{n}"' for n in range(2000))
+    source = f"for a in ({names}):\n    for b in ({names}):\n        Tag.objects.get(a=a, b=b)"
+    assert len(asked_of(source)) == 30

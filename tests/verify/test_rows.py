@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.state import ProjectState
 from django.test import override_settings
 
-from migfix.verify.worker.constants import Constants
+from migfix.verify.worker.constants import Asked, Constants
 from migfix.verify.worker.rows import fill
 from tests.databases import opened
 from tests.processes import ran
@@ -318,6 +318,47 @@ def test_every_constant_of_a_field_that_fits_comes_up(
         found = {*values(apps, f"Thing{wild}", "x")}
         assert expected <= found
         assert not found & {"too long for it", "x"}
+
+
+ASKED = [
+    model(("a", models.CharField(max_length=9)), ("b", models.IntegerField(null=True)), name=name)
+    for name in ("Thing", "Other")
+]
+
+
+@pytest.mark.parametrize("wild", [True, False])
+def test_a_row_that_the_source_asks_for_has_all_its_values(database: Database, wild: bool) -> None:
+    asked = Asked("thing", {"a": "draft", "b": 4711, "pk": 987_654}, one=True)
+    apps = filled(database, *ASKED, constants=Constants(asked=(asked,)), wild=wild)
+    rows = apps.get_model("shop", "Thing").objects
+    assert rows.filter(a="draft", b=4711, pk=987_654).count() == 1
+    assert count(apps, "Thing") == 60
+    assert 4711 not in values(apps, "Other", "b")
+
+
+def test_a_row_of_a_model_that_is_not_known_is_in_each_table_that_can_hold_it(
+    database: Database,
+) -> None:
+    names = ({"a": "draft"}, {"a": "draft", "nothing": 1}, {"a": "longer than it may be"})
+    asked = tuple(Asked("", values, one=True) for values in names)
+    apps = filled(database, *ASKED, constants=Constants(asked=asked), wild=False)
+    assert "draft" in values(apps, "Thing", "a")
+    assert "draft" in values(apps, "Other", "a")
+    assert "longer than it may be" not in values(apps, "Thing", "a")
+
+
+def test_the_only_row_is_the_only_one_unless_rows_are_wild(database: Database) -> None:
+    constants = Constants(
+        by_name={"b": (4711,), "a": ("draft",)}, asked=(Asked("thing", {"b": 4711}, one=True),)
+    )
+    apps = filled(database, *ASKED, constants=constants, wild=False)
+    assert values(apps, "Thing", "b").count(4711) == 1
+    assert values(apps, "Other", "b").count(4711) > 1
+
+
+def test_the_only_row_may_be_one_of_several_where_rows_are_wild(database: Database) -> None:
+    constants = Constants(by_name={"b": (4711,)}, asked=(Asked("thing", {"b": 4711}, one=True),))
+    assert values(filled(database, *ASKED, constants=constants), "Thing", "b").count(4711) > 1
 
 
 def test_about_half_of_the_values_are_near_to_constants(database: Database) -> None:
@@ -625,6 +666,21 @@ def _free(apps: Apps, linked: Any) -> int:
     return next(key for key in values(apps, "Person", "pk") if key not in taken)
 
 
+_PAIRS = (
+    [
+        migrations.CreateModel(
+            "Pair",
+            [
+                ("pk", models.CompositePrimaryKey("x", "y", blank=True, editable=False)),
+                *(("x", models.IntegerField()), ("y", models.IntegerField())),
+            ],
+        )
+    ]
+    if django.VERSION >= (5, 2)
+    else []
+)
+
+
 def test_generic_keys_are_of_rows_that_there_are(database: Database) -> None:
     state = ProjectState()
     with database.schema_editor() as editor:
@@ -647,6 +703,7 @@ def test_generic_keys_are_of_rows_that_there_are(database: Database) -> None:
                 "shop",
                 [
                     migrations.CreateModel("Person", [("id", models.UUIDField(primary_key=True))]),
+                    *_PAIRS,
                     model(
                         ("content_type", reference("contenttypes.ContentType")),
                         ("object_id", models.CharField(max_length=40)),

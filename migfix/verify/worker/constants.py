@@ -30,6 +30,15 @@ _DEEP = 4  # names that stand for names, keys in keys
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A row of a model ("" where that is not known) with these values; ``one``: it must be the only one."""
+
+    model: str
+    values: Mapping[str, object]
+    one: bool
+
+
+@dataclass(frozen=True)
 class Constants:
     """
     What a source says of the values that its functions meet, each part in the order of the source.
@@ -37,7 +46,8 @@ class Constants:
     `texts` and `numbers` are all literals of these kinds; `others` are dates, times, spans, UUIDs, bytes.
     `by_name[name]` are those that the source connects with an attribute, a keyword, a key or a variable of
     that name. `keys[name]` are paths of keys and indexes that are asked of one, as of a JSON field.
-    `parsed` names those that are handed to what refuses most texts, as int() and strptime() do.
+    `parsed` names those that are handed to what refuses most texts, as int() and strptime() do. `asked` are rows
+    that there must be, which `asked_of` reads.
     """
 
     texts: tuple[str, ...] = ()
@@ -46,17 +56,22 @@ class Constants:
     by_name: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     keys: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     parsed: frozenset[str] = frozenset()
+    asked: tuple[Asked, ...] = ()
 
 
 def constants_of(source: str) -> Constants:
     """Return the constants of the text of a migration. Raises SyntaxError where Python would."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about escapes in the text of a user's file
-        tree = ast.parse(source)
-    reader = _Reader(_Assigned(tree))
+    tree = parsed(source)
+    reader = _Reader(Assigned(tree))
     for function in _functions(tree):
         reader.visit(function)
     return reader.constants()
+
+
+def parsed(source: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about escapes in the text of a user's file
+        return ast.parse(source)
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.AST]:
@@ -73,7 +88,7 @@ def _functions(tree: ast.Module) -> Iterator[ast.AST]:
 # --- what names stand for ------------------------------------------------------------------------
 
 
-class _Assigned:
+class Assigned:
     """The expressions that names of a source are assigned, wherever that is (`Class.NAME` for members)."""
 
     def __init__(self, tree: ast.Module) -> None:
@@ -166,7 +181,7 @@ _MAKERS: Mapping[str, Callable[..., object]] = {
 }
 
 
-def _called(call: ast.Call) -> str:
+def called(call: ast.Call) -> str:
     """The last name of what is called, "" for none."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
@@ -183,7 +198,7 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
 
 def _made(call: ast.Call) -> object | None:
     """The value of ``Decimal("1.5")``, ``date(2024, 2, 29)`` and the like, None for another call."""
-    make = _MAKERS.get(_called(call))
+    make = _MAKERS.get(called(call))
     if make is None:
         return None
     try:
@@ -292,7 +307,7 @@ def _is_sane(value: object) -> bool:
 class _Reader(ast.NodeVisitor):
     """Collects from the functions it visits."""
 
-    def __init__(self, assigned: _Assigned) -> None:
+    def __init__(self, assigned: Assigned) -> None:
         self._assigned = assigned
         self._all = _Collected[object](3 * _MOST)
         self._by_name: dict[str, _Collected[object]] = {}
@@ -334,7 +349,7 @@ class _Reader(ast.NodeVisitor):
             self._all.add(node.value)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
-        if (value := _literal(node)) is not None:
+        if (value := literal(node)) is not None:
             self._all.add(value)
         else:
             self.generic_visit(node)
@@ -365,7 +380,7 @@ class _Reader(ast.NodeVisitor):
         names = self._names_of(operands)
         self._connect(names, self._literals_of(operands))
         for operand in operands:
-            if isinstance(operand, ast.Call) and _called(operand) == "len":
+            if isinstance(operand, ast.Call) and called(operand) == "len":
                 self._connect(names, _texts_as_long(self._literals_of(operands)))
         if any(isinstance(operator, (ast.In, ast.NotIn)) for operator in node.ops):
             self._read_keys(node.comparators[-1], self._literals(node.left))
@@ -408,7 +423,7 @@ class _Reader(ast.NodeVisitor):
     # --- calls
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = _called(node)
+        name = called(node)
         if (made := _made(node)) is not None:
             self._all.add(made)
             return
@@ -464,7 +479,7 @@ class _Reader(ast.NodeVisitor):
         receiver = _receiver(node)
         names = self._names_of(node.args)
         if receiver is not None:
-            if _called(node) in _KEYED and node.args:
+            if called(node) in _KEYED and node.args:
                 self._connect(self._names(node.args[0]), self._keys_of(receiver))
                 self._read_path(node)
                 self._connect(self._names(receiver), self._literals_of(node.args[1:]))
@@ -497,7 +512,7 @@ class _Reader(ast.NodeVisitor):
         if receiver.id in ("re", "regex"):
             return node.args[0] if node.args else None
         for value in self._assigned[receiver.id]:
-            if isinstance(value, ast.Call) and _called(value) == "compile" and value.args:
+            if isinstance(value, ast.Call) and called(value) == "compile" and value.args:
                 return value.args[0]
         return None
 
@@ -513,10 +528,10 @@ class _Reader(ast.NodeVisitor):
         path: list[object] = []
         while True:
             if isinstance(node, ast.Subscript):
-                key = _literal(node.slice)
+                key = literal(node.slice)
                 node = node.value
-            elif isinstance(node, ast.Call) and _called(node) in _KEYED and node.args:
-                key = _literal(node.args[0])
+            elif isinstance(node, ast.Call) and called(node) in _KEYED and node.args:
+                key = literal(node.args[0])
                 node = node.func.value if isinstance(node.func, ast.Attribute) else node.args[0]
             else:
                 break
@@ -556,10 +571,10 @@ class _Reader(ast.NodeVisitor):
     def _names_of_call(self, node: ast.Call, depth: int) -> list[str]:
         receiver = _receiver(node)
         names = self._names_of(_arguments(node), depth)
-        named = node.args[:1] if _called(node) in _KEYED else node.args[1:2]
-        if _called(node) in ("values_list", "values"):
+        named = node.args[:1] if called(node) in _KEYED else node.args[1:2]
+        if called(node) in ("values_list", "values"):
             named = node.args
-        if _called(node) in {*_KEYED, "getattr", "values_list", "values"}:
+        if called(node) in {*_KEYED, "getattr", "values_list", "values"}:
             names += [text for each in named for text in self._texts(each)]
         return names + (self._names(receiver, depth) if receiver is not None else [])
 
@@ -573,7 +588,7 @@ class _Reader(ast.NodeVisitor):
         """The literals that an expression's value may be, or is made of."""
         if node is None or depth > _DEEP:
             return
-        found = _literal(node)
+        found = literal(node)
         if found is not None:
             yield found
         elif isinstance(node, ast.Name):
@@ -596,9 +611,9 @@ class _Reader(ast.NodeVisitor):
         made = _made(node)
         if made is not None:
             yield made
-        elif _called(node) in _OF_NAMES or _called(node) == "strptime":
+        elif called(node) in _OF_NAMES or called(node) == "strptime":
             return
-        elif _called(node) in _KEYED and (receiver := _receiver(node)) is not None:
+        elif called(node) in _KEYED and (receiver := _receiver(node)) is not None:
             yield from self._values_of(receiver, depth)
             yield from self._literals_of(node.args[1:], depth)
         else:
@@ -628,12 +643,12 @@ _MADE_OF_LITERALS = (
 )
 
 
-def _literal(node: ast.AST) -> object | None:
+def literal(node: ast.AST) -> object | None:
     """The value of a literal, also of a negative number; None for what is none."""
     if isinstance(node, ast.Constant):
         return None if node.value is Ellipsis else node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        value = _literal(node.operand)
+        value = literal(node.operand)
         return -value if isinstance(value, (int, float)) else None
     return None
 

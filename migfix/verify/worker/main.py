@@ -23,7 +23,7 @@ from migfix.verify.worker.databases import Database
 from migfix.verify.worker.job import Job
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
-from migfix.verify.worker.sources import ENTERED, Branch, Finder, Probes, Source
+from migfix.verify.worker.sources import ENTERED, Branch, Finder, Key, Probes, Source
 
 Answer = dict[str, Any]
 _CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
@@ -33,6 +33,8 @@ _STATEMENT_LENGTH = 400
 _ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
 _ENOUGH_WITHOUT_ERRORS = 2
 _MOST_ROUNDS = 12
+_SEARCHES = 3  # for rows whose turns raise, in one round
+_VAIN = 3  # rounds that raise without them, too
 _SIZES = (3, 200, 200, 1)  # after the second round; code with get() needs tables of one row
 
 
@@ -43,6 +45,7 @@ class Ran:
     error: str | None = None  # the class of what it raised
     message: str = ""
     traceback: str = ""
+    line: tuple[str, int] | None = None  # of the functions asked for, in which that was
     tables: Mapping[str, Any] = field(default_factory=dict)
     queries: int = 0  # that read or write rows
     sent: int = 0  # with all other statements
@@ -125,6 +128,7 @@ class _Worker:
         self.operation = found[self.job.number]
 
     def _prepare(self) -> None:
+        from migfix.verify.worker.asked import asked_of
         from migfix.verify.worker.constants import constants_of
         from migfix.verify.worker.states import historical_state
 
@@ -134,7 +138,8 @@ class _Worker:
         except Exception as error:
             text = f"its models cannot be built: {type(error).__name__}: {_line(error)}"
             raise CannotRun(text) from error
-        self.constants = constants_of(self.job.constants)
+        constants = constants_of(self.job.constants)
+        self.constants = replace(constants, asked=asked_of(self.job.constants))
 
     # Rounds
 
@@ -145,16 +150,24 @@ class _Worker:
             return
         assert self.probes is not None
         seed, rows = self.job.seed, self.job.rows
+        vain = 0
         for number in range(_MOST_ROUNDS):
             if number >= _ENOUGH_ROUNDS and self._have_seen_all():
                 return
             first = {0: 0, 1: rows}
-            yield {
+            spec = {
                 "seed": seed + number,
                 "rows": first.get(number, min(rows, _SIZES[number % len(_SIZES)])),
                 "wild": number % 2 == 0,
                 "sparse": number % 3 == 2,
             }
+            yield spec
+            if not self.rounds[-1]["forwards"]["error"] or self._have_seen_all() or vain == _VAIN:
+                continue
+            without = self._offending(spec)
+            if without:
+                yield {**spec, "without": without}
+            vain += not without or self.rounds[-1]["forwards"]["error"] is not None
 
     def _have_seen_all(self) -> bool:
         assert self.probes is not None
@@ -163,16 +176,38 @@ class _Worker:
         loops = {b for b in self.probes.branches if b.what == ENTERED}
         return every and self.finished >= loops and len(fine) >= _ENOUGH_WITHOUT_ERRORS
 
-    def _round(self, spec: Mapping[str, Any]) -> Answer:
+    def _offending(self, spec: Mapping[str, Any]) -> list[Key]:
+        """The rows without which the function might not raise on this data."""
         from django.db.migrations import Migration
 
-        from migfix.verify.worker.tables import read_tables
+        assert self.probes is not None
+        found: dict[Key, None] = {}
+        reached, finished = {*self.probes.reached}, {*self.finished}
+        for _ in range(_SEARCHES):
+            self._start({**spec, "without": [*found]})
+            self.probes.offending = {}
+            ran = self._ran(Migration.apply, spec["seed"])
+            new = self.probes.offending.keys() - found.keys()
+            found |= self.probes.offending
+            if ran.error is None or not new:
+                break
+        self.probes.offending, self.probes.reached, self.finished = None, reached, finished
+        return [*found]
 
+    def _start(self, spec: Mapping[str, Any]) -> None:
+        """The database as the round finds it."""
         self.world.restart(spec["seed"])
         _forget_rows(self.state.apps)
         with self.database.emptied() as connection:
             self._create_tables(connection)
             self._fill(connection, spec)
+
+    def _round(self, spec: Mapping[str, Any]) -> Answer:
+        from django.db.migrations import Migration
+
+        from migfix.verify.worker.tables import read_tables
+
+        self._start(spec)
         with self.database.opened() as connection:
             start = read_tables(connection)
         ways = {"forwards": self._ran(Migration.apply, spec["seed"])}
@@ -190,7 +225,7 @@ class _Worker:
             raise CannotRun(why) from error
 
     def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
-        from migfix.verify.worker.rows import fill
+        from migfix.verify.worker.rows import fill, leave_out
 
         wanted = _with_targets(self.job.models, self.state.apps) if self.job.models else None
         models = [
@@ -205,6 +240,7 @@ class _Worker:
         size = {key: spec[key] for key in ("seed", "rows", "wild")}
         with self.guard.watched():
             fill(self.state.apps, connection, models, constants, **size)
+            leave_out(self.state.apps, connection, spec.get("without", ()))
 
     def _forget_reached(self) -> set[Branch]:
         if self.probes is None:
@@ -219,7 +255,7 @@ class _Worker:
         ran, output = Ran(), io.StringIO()
         before = self._forget_reached()
         with self.database.opened() as connection, redirect_stdout(output):
-            calling = _Calling(ran, connection, self.guard)
+            calling = _Calling(ran, connection, self.guard, {*self.job.functions})
             migration = single_operation(self.original, self.operation, calling)
             self.world.restart(seed)
             try:
@@ -246,6 +282,7 @@ class _Calling:
     ran: Ran
     connection: Any
     guard: Guard
+    files: set[str]
 
     def __call__(self, code: Callable[..., object], apps: Any, editor: Any) -> None:
         recording = self.connection.execute_wrapper(_Recording(self.ran))
@@ -256,6 +293,10 @@ class _Calling:
                 code(apps, editor)
             except (Exception, SystemExit) as error:
                 _note(self.ran, error)
+                lines = [
+                    (f.filename, f.lineno or 0) for f in traceback.extract_tb(error.__traceback__)
+                ]
+                self.ran.line = next((e for e in reversed(lines) if e[0] in self.files), None)
                 raise
             finally:
                 self.ran.seconds = time.perf_counter() - start
@@ -309,7 +350,8 @@ def _fewer(constants: Any, numbers: random.Random) -> Any:
         name: tuple(value for value in values if numbers.random() < 0.5)
         for name, values in constants.by_name.items()
     }
-    return replace(constants, by_name=by_name, texts=(), numbers=(), others=())
+    asked = tuple(each for each in constants.asked if numbers.random() < 0.5)
+    return replace(constants, by_name=by_name, texts=(), numbers=(), others=(), asked=asked)
 
 
 def _shortened(text: str) -> str:

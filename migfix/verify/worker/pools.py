@@ -89,6 +89,13 @@ def pool_of(field: Field, setting: Setting, own: Iterable[object] = ()) -> Pool 
     return pool if any([pool.own, pool.near, pool.common]) else None
 
 
+def fitted(field: Field, setting: Setting, value: object) -> object | None:
+    """The value as the field holds it, None where it cannot."""
+    kind = _kind_of(field)
+    found = _usable(field, setting, kind, [value]) if kind else []
+    return found[0] if found else None
+
+
 def numbered(field: Field, value: object, number: int) -> object | None:
     """Return another value for each number, of the type of `value`; None where there is none like it."""
     if isinstance(value, str):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count, islice
 from types import SimpleNamespace
@@ -21,8 +21,8 @@ from django.db import DatabaseError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
-from migfix.verify.worker.constants import Constants
-from migfix.verify.worker.pools import REFUSED, Field, Pool, Setting, numbered, pool_of
+from migfix.verify.worker.constants import Asked, Constants
+from migfix.verify.worker.pools import REFUSED, Field, Pool, Setting, fitted, numbered, pool_of
 
 Row = dict[str, object]
 
@@ -66,6 +66,14 @@ def fill(  # noqa: PLR0913 - each is a thing of its own
         for table, field in filling.late:
             filling.refer(table, field)
         _reset_sequences(connection, filling.filled)
+
+
+def leave_out(apps: Apps, connection: BaseDatabaseWrapper, keys: Iterable[Sequence[str]]) -> None:
+    """Delete rows by the label of their app, the name of their model and their key, with what goes with them."""
+    for label, name, key in keys:
+        rows = QuerySet(apps.get_model(label, name), using=connection.alias)
+        with suppress(*REFUSED), transaction.atomic(using=connection.alias):
+            rows.filter(pk=key).delete()
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -181,13 +189,25 @@ class _Filling:
         except REFUSED:
             return []
 
+    def asked(self, model: type[Model]) -> list[tuple[Row, bool]]:
+        """The rows that the source asks this table for, and whether each is to be the only one of its kind."""
+        setting = self.setting(model._meta.label, "asked")
+        rows = [
+            (row, each.one and each.model != "" and not self.wild)
+            for each in self._constants.asked
+            if each.model in ("", model._meta.model_name)
+            and (row := _asked_row(model, each, setting)) is not None
+        ]
+        setting.random.shuffle(rows)
+        return rows
+
     # --- one table
 
     def fill(self, model: type[Model]) -> None:
         if not self._is_there(model):
             return
         if model._meta.label_lower == _CONTENT_TYPE:
-            self._insert_all(model, _content_types(self.apps, model))
+            self._insert_all(model, _content_types(self.apps, model, self.asked(model)))
         else:
             self._fill_with_drawn(model)
         self.filled.append(model)
@@ -304,9 +324,30 @@ def _some(number: int) -> int:
     return min(number, int(number * _CHILDREN) + 1)
 
 
-def _content_types(apps: Apps, model: type[Model]) -> Iterator[Row]:
-    """The rows that Django itself would have made."""
-    labels = sorted({(each._meta.app_label, each._meta.model_name) for each in apps.get_models()})
+def _asked_row(model: type[Model], asked: Asked, setting: Setting) -> Row | None:
+    """The values by column, None for what the table cannot hold."""
+    fields = {field.name: field for field in model._meta.local_concrete_fields}
+    row: Row = {}
+    for name, value in asked.values.items():
+        field = model._meta.pk if name == "pk" else fields.get(name)
+        if field is None or field.is_relation:
+            return None
+        known = fitted(field, setting, value)
+        if known is None:
+            return None
+        row[field.attname] = known
+    return row
+
+
+def _content_types(
+    apps: Apps, model: type[Model], asked: Iterable[tuple[Row, bool]]
+) -> Iterator[Row]:
+    """The rows that Django itself would have made, and those of other apps that the source asks for."""
+    found = {(each._meta.app_label, each._meta.model_name) for each in apps.get_models()}
+    found |= {
+        (row["app_label"], row["model"]) for row, _ in asked if {"app_label", "model"} <= row.keys()
+    }
+    labels = sorted(found)
     names = {field.attname for field in model._meta.local_concrete_fields}
     for number, (app, name) in enumerate(labels, start=1):
         row = {"id": 2 * number, "app_label": app, "model": name, "name": name}
@@ -326,6 +367,9 @@ class _Table:
     def __init__(self, filling: _Filling, model: type[Model]) -> None:
         self._filling = filling
         self._columns = {}
+        asked = filling.asked(model)
+        self._asked = [row for row, _ in asked]
+        self._alone = [row for row, one in asked if one]
         self._unique = _unique_sets(model)
         self._seen: set[tuple[object, ...]] = set()
         for field in _key_first(model):
@@ -339,21 +383,24 @@ class _Table:
 
     def draw(self, number: int) -> Iterator[Row]:
         for _ in range(number):
-            row = self._distinct_row()
+            row = self._distinct_row(self._asked.pop()) if self._asked else None
+            row = row or self._distinct_row({})
             if row is None:
                 return
             yield row
 
-    def _distinct_row(self) -> Row | None:
+    def _distinct_row(self, given: Row) -> Row | None:
         for _ in range(_DISTINCT):
             row: Row = {}
             try:
                 for name, column in self._columns.items():
-                    row[name] = column.draw(row)
+                    drawn = column.draw(row)
+                    row[name] = given.get(name, drawn)
             except _Exhausted:
                 return None
             keys = [*self._keys(row)]
-            if self._seen.isdisjoint(keys):
+            only = any(each.items() <= row.items() for each in self._alone if each is not given)
+            if self._seen.isdisjoint(keys) and not only:
                 self._seen.update(keys)
                 return row
         return None
@@ -443,7 +490,8 @@ def _keys_of_others(
         _target(each)._meta.label_lower == _CONTENT_TYPE for each in relations
     ):
         return []
-    filled = setting.random.sample(filling.filled, min(len(filling.filled), 5))
+    single = [each for each in filling.filled if each._meta.pk in each._meta.concrete_fields]
+    filled = setting.random.sample(single, min(len(single), 5))
     return [key for each in filled for key in filling.stored(each, "pk", 3)]
 
 

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 ENTERED = "the loop has rows"
 _PROBE = "__migfix_probe__"
+_FAILED = "__migfix_failed__"
 
 
 @dataclass(frozen=True, order=True)
@@ -25,6 +27,10 @@ class Branch:
     what: str
 
 
+Key = tuple[str, str, str]
+"""A row: the label of its app, the name of its model, its key as text."""
+
+
 @dataclass
 class Probes:
     """``branches`` are those of the functions asked for, ``reached`` the ones that ran."""
@@ -32,6 +38,7 @@ class Probes:
     functions: Mapping[str, Sequence[int]]  # lines of `def` and `lambda` by file
     branches: list[Branch] = field(default_factory=list)
     reached: set[Branch] = field(default_factory=set)
+    offending: dict[Key, None] | None = None  # rows whose turns raise, while these are looked for
 
     def instrumented(self, tree: ast.Module, file: str) -> ast.Module:
         """The tree with calls of probes in the functions."""
@@ -47,6 +54,33 @@ class Probes:
         branch = self.branches[number if outcome else number + 1]
         self.reached.add(branch)
         return outcome
+
+    def failed(self, *names: str) -> bool:
+        """Notes the rows of a turn that raised; whether its loop goes on, without what is left of the turn."""
+        error = sys.exc_info()[1]
+        if self.offending is None or not isinstance(error, Exception) or isinstance(error, _OURS):
+            return False
+        turn = sys._getframe(1).f_locals
+        keys = [key for name in names if (key := _key_of(turn.get(name))) is not None]
+        self.offending |= dict.fromkeys(keys)
+        # After an error of the database, a transaction takes no further statement.
+        return bool(keys) and not _is_of_database(error)
+
+
+_OURS = (ImportError, PermissionError)  # what is not there, or not allowed, is so for each row
+
+
+def _key_of(row: object) -> Key | None:
+    """The key of an object of a model that is one value and stands in a table."""
+    options = getattr(row, "_meta", None)
+    key = getattr(row, "pk", None)
+    if options is None or isinstance(row, type) or not isinstance(key, (int, str, UUID)):
+        return None
+    return options.app_label, options.model_name, str(key)
+
+
+def _is_of_database(error: Exception) -> bool:
+    return any(each.__name__ == "DatabaseError" for each in type(error).__mro__)
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -74,7 +108,17 @@ class _Instrumenting(ast.NodeTransformer):
         return self._tested(node)
 
     def visit_For(self, node: ast.For) -> ast.AST:
-        return self._entered(node, node.lineno, ENTERED)
+        self._entered(node, node.lineno, ENTERED)
+        names = [each.id for each in ast.walk(node.target) if isinstance(each, ast.Name)]
+        test = ast.Call(ast.Name(_FAILED, ast.Load()), [*map(ast.Constant, names)], [])
+        handler = ast.ExceptHandler(
+            body=[ast.If(ast.UnaryOp(ast.Not(), test), [ast.Raise()], [])], type=None, name=None
+        )
+        place = node.body[0]
+        for each in ast.walk(handler):
+            ast.copy_location(each, place)
+        node.body = [ast.copy_location(ast.Try(node.body, [handler], [], []), place)]
+        return node
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         return self._entered(node, node.lineno, "the error is caught")
@@ -177,6 +221,7 @@ class _Loader(importlib.abc.Loader):
         if self.probes is not None:
             tree = self.probes.instrumented(tree, self.source.path)
             setattr(module, _PROBE, self.probes.probe)
+            setattr(module, _FAILED, self.probes.failed)
         exec(compile(tree, self.source.path, "exec"), module.__dict__)
 
 
