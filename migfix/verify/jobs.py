@@ -12,7 +12,7 @@ from migfix.history.reading import RunPythonCall
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.module import Module
 from migfix.source import Source, UnreadableSource
-from migfix.verify.models import UnknownModel, Written, related, written
+from migfix.verify.models import UnknownModel, Written, related, taken_for_user, written
 from migfix.verify.worker.job import Job
 from migfix.worlds import ProjectFacts
 
@@ -135,17 +135,21 @@ def job(
     """
     models: list[ModelKey] | None = None
     text = Written("")
+    # The project's own settings say it themselves.
+    user = None if setting.settings else run.facts.history.model_setting("AUTH_USER_MODEL")
     if setting.settings is None:
+        guessed = taken_for_user(run.state) if user is None else None
+        user = user or (guessed and ".".join(guessed))
         try:
-            models = _every_model(run.state) if whole else related(run.state, sorted(run.named))
-            text = written(run.state, models)
+            models = (
+                _every_model(run.state) if whole else related(run.state, sorted(run.named), guessed)
+            )
+            text = written(run.state, models, guessed)
             models = text.keys
         except UnknownModel as error:
             raise CannotTell(str(error)) from None
     elif not whole:
         models = _known_related(run)
-    # The project's own settings say it themselves.
-    user = None if setting.settings else run.facts.history.model_setting("AUTH_USER_MODEL")
     asked = Job(
         module=run.module,
         app_label=run.app_label,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from migfix.history.operations import field_class
 from migfix.history.state import (
@@ -71,8 +71,27 @@ class Written:
     notes: list[str] = field(default_factory=list)
 
 
-def related(state: ProjectState, named: Iterable[ModelKey]) -> list[ModelKey]:
-    """The models named, what points to them, and all that these need to exist. Raises UnknownModel."""
+def taken_for_user(state: ProjectState) -> ModelKey | None:
+    """What ``settings.AUTH_USER_MODEL`` names where no settings say it: the one model of the history that looks
+    like Django's users, else Django's own.
+    """
+    models = [model for model in state.models.values() if isinstance(model, ModelState)]
+    users = [m.key for m in models if {each.name for each in m.fields} >= _OF_USERS]
+    own = [key for key in users if key != _DJANGOS_USER]
+    return own[0] if len(own) == 1 else next(iter(users), None) if not own else None
+
+
+_OF_USERS = {"password", "last_login"}  # of AbstractBaseUser
+_DJANGOS_USER = ("auth", "user")
+
+
+def related(
+    state: ProjectState, named: Iterable[ModelKey], user: ModelKey | None = None
+) -> list[ModelKey]:
+    """The models named, what points to them, and all that these need to exist. Raises UnknownModel.
+
+    ``user`` is what relations to the user model point to where the history does not say it.
+    """
     wanted = [_model(state, key).key for key in dict.fromkeys(named)]
     wanted += [model.key for key in [*wanted] for model, _ in state.pointing_to(key)]
     found: dict[ModelKey, None] = {}
@@ -82,7 +101,9 @@ def related(state: ProjectState, named: Iterable[ModelKey]) -> list[ModelKey]:
             found[key] = None
             model = _model(state, key)
             wanted += [_model(state, base).key for base in model.bases if isinstance(base, tuple)]
-            wanted += [to for to in _related_by(model) if isinstance(state.model(*to), ModelState)]
+            wanted += [
+                to for to in _related_by(model, user) if isinstance(state.model(*to), ModelState)
+            ]
     return list(found)
 
 
@@ -93,15 +114,22 @@ def _model(state: ProjectState, key: ModelKey) -> ModelState:
     return model
 
 
-def _related_by(model: ModelState) -> Iterator[ModelKey]:
+def _related_by(model: ModelState, user: ModelKey | None) -> Iterator[ModelKey]:
     for each in model.fields:
-        yield from (key for key in (each.target, each.through) if isinstance(key, tuple))
+        targets = (_target(each, user), each.through)
+        yield from (key for key in targets if isinstance(key, tuple))
 
 
-def written(state: ProjectState, keys: Iterable[ModelKey]) -> Written:
+def _target(field: FieldState, user: ModelKey | None) -> ModelKey | Unknown | None:
+    to = field.target
+    of_user = isinstance(to, Unknown) and "AUTH_USER_MODEL" in to.why
+    return user if of_user and user is not None else to
+
+
+def written(state: ProjectState, keys: Iterable[ModelKey], user: ModelKey | None = None) -> Written:
     """The models of these keys. Raises UnknownModel."""
     keys = list(keys)
-    writer = _Writer(frozenset(keys))
+    writer = _Writer(frozenset(keys), user)
     texts = [writer.model(_model(state, key)) for key in keys]
     if writer.needs_stranger:
         texts.append(writer.model(_STRANGER))
@@ -112,14 +140,16 @@ def written(state: ProjectState, keys: Iterable[ModelKey]) -> Written:
 
 
 class _Writer:
-    def __init__(self, known: frozenset[ModelKey]) -> None:
+    def __init__(self, known: frozenset[ModelKey], user: ModelKey | None) -> None:
         self.known = known
+        self.user = user
         self.modules = {"django.db.migrations.state", "django.db.models"}
         self.notes: list[str] = []
         self.needs_stranger = False
 
     def model(self, model: ModelState) -> str:
-        fields = [text for each in model.fields if (text := self._field(model, each))]
+        resolved = [self._resolved(model, each) for each in model.fields]
+        fields = [text for each in resolved if (text := self._field(model, each))]
         options = {name: v for name, v in model.options.items() if name in _MODEL_OPTIONS}
         for name in ("indexes", "constraints"):
             if isinstance(rules := options.get(name), tuple):
@@ -159,6 +189,14 @@ class _Writer:
                 self.notes.append(f"{model.label}.{name} is a plain manager, not a {path}")
                 pairs.append(f"({name!r}, django.db.models.Manager())")
         return f"[{', '.join(pairs)}]"
+
+    def _resolved(self, model: ModelState, each: FieldState) -> FieldState:
+        to = _target(each, self.user)
+        if to is each.target or not isinstance(to, tuple):
+            return each
+        what = f"{model.label}.{each.name} points to {'.'.join(to)}"
+        self.notes.append(f"{what}, as no settings name the user model")
+        return replace(each, target=to)
 
     def _field(self, model: ModelState, each: FieldState) -> str | None:
         if each.kind == "OrderWrt":

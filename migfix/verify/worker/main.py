@@ -24,6 +24,7 @@ from migfix.verify.worker.job import Job
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
 from migfix.verify.worker.sources import ENTERED, Branch, Finder, Key, Probes, Source
+from migfix.verify.worker.standins import StandIns, name_apps
 
 Answer = dict[str, Any]
 _CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
@@ -34,6 +35,7 @@ _ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
 _ENOUGH_WITHOUT_ERRORS = 2
 _MOST_ROUNDS = 12
 _SEARCHES = 3  # for rows whose turns raise, in one round
+_STANDS_IN = "is not installed; what the migrations name of it is a stand-in"
 _VAIN = 3  # rounds that raise without them, too
 _SIZES = (3, 200, 200, 1)  # after the second round; code with get() needs tables of one row
 
@@ -78,6 +80,7 @@ class _Worker:
         self.probes = Probes(job.functions) if job.rounds is None else None
         self.notes: dict[str, None] = {}  # on what is not as in the project
         self.finished: set[Branch] = set()  # reached by functions that raised nothing
+        self.stand_ins = StandIns(job.path)
         self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
         sys.dont_write_bytecode = True
         _add_to_path(job.path)
@@ -101,13 +104,16 @@ class _Worker:
             "reached": [asdict(b) for b in sorted(self.probes.reached)] if self.probes else [],
             "finished": [asdict(b) for b in sorted(self.finished)],
             "outside": self.guard.seen,
-            "notes": [*self.notes],
+            "notes": [*self.notes, *(f"{each} {_STANDS_IN}" for each in self.stand_ins.missing)],
         }
 
     def _import(self) -> None:
         """The migration and its RunPython. Raises CannotRun."""
         sources = {name: Source(*source) for name, source in self.job.sources.items()}
         Finder(sources, self.probes, bare=not self.job.settings).install()
+        if not self.job.settings:
+            name_apps()
+            self.stand_ins.install()
         from django.db.migrations import RunPython
 
         name, label = self.job.module, self.job.app_label
@@ -255,7 +261,7 @@ class _Worker:
         ran, output = Ran(), io.StringIO()
         before = self._forget_reached()
         with self.database.opened() as connection, redirect_stdout(output):
-            calling = _Calling(ran, connection, self.guard, {*self.job.functions})
+            calling = _Calling(ran, connection, self.guard, {*self.job.functions}, self.stand_ins)
             migration = single_operation(self.original, self.operation, calling)
             self.world.restart(seed)
             try:
@@ -283,11 +289,13 @@ class _Calling:
     connection: Any
     guard: Guard
     files: set[str]
+    stand_ins: StandIns
 
     def __call__(self, code: Callable[..., object], apps: Any, editor: Any) -> None:
         recording = self.connection.execute_wrapper(_Recording(self.ran))
         self.guard.authorize(self.connection.connection)
-        with recording, MemoryPeak() as peak, self.guard.watched() as attempts:
+        forbidden = self.stand_ins.forbidden()
+        with forbidden, recording, MemoryPeak() as peak, self.guard.watched() as attempts:
             start = time.perf_counter()
             try:
                 code(apps, editor)
