@@ -217,6 +217,8 @@ class _Writer:
             if (name in _OPTIONS or kind.startswith(_ELSEWHERE))
             and (text := self._value(value)) is not None
         }
+        needed = _NEEDED.get(bare, {})
+        texts |= {n: t for n in needed.keys() - texts.keys() if (t := self._value(needed[n]))}
         if "default" in each.options and "default" not in texts:
             self.notes.append(f"{place} is without its default")
         if each.kind == "NullBooleanField":

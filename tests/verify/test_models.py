@@ -72,6 +72,12 @@ def test_a_default_of_the_project_is_missed(tmp_path: Path) -> None:
     assert "shop.Book.code is without its default" in proof.notes
 
 
+def test_a_relation_whose_on_delete_is_of_the_project_is_there(tmp_path: Path) -> None:
+    parent = '("parent", models.ForeignKey("self", on_delete=shop.models.KEEP, null=True)),'
+    proof = _proof(tmp_path, parent)
+    assert proof.verdict is Verdict.EQUAL, proof
+
+
 def test_arguments_of_a_field_of_the_project_are_not_those_of_relations(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "fields.py").write_text(

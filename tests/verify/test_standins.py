@@ -72,6 +72,32 @@ def test_what_may_be_missing_is_missing(tmp_path: Path) -> None:
     assert proof.verdict is Verdict.EQUAL, proof
 
 
+_NAMED = "from django.conf import settings\nPLACES = settings.NO_SUCH_PLACES.get('x', 2)\n"
+
+
+def test_a_setting_that_is_only_named_need_not_be_there(tmp_path: Path) -> None:
+    proof = _proof(tmp_path, f"{_NAMED}from shop import names\n", names=_NAMED)
+    assert proof.verdict is Verdict.EQUAL, proof
+
+
+@pytest.mark.parametrize("line", ["settings.NO_SUCH_THING", "PLACES + 1", "PLACES()"])
+def test_a_setting_that_is_used_must_be_there(line: str, tmp_path: Path) -> None:
+    assert _proof(tmp_path, _NAMED, line).raised
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        'IT = getattr(settings, "NO_SUCH_THING", None)',
+        "try:\n    IT = settings.NO_SUCH_THING\nexcept AttributeError:\n    IT = None",
+    ],
+)
+def test_a_setting_that_may_be_missing_is_missing(ask: str, tmp_path: Path) -> None:
+    proof = _proof(tmp_path, f"from django.conf import settings\n{ask}\n", "assert IT is None")
+    assert proof.verdict is Verdict.EQUAL, proof
+    assert not proof.raised
+
+
 def test_a_model_of_the_project_may_be_named(tmp_path: Path) -> None:
     proof = _proof(tmp_path, "from shop.models import Ticket as T\n", "assert T", models=_MODEL)
     assert proof.verdict is Verdict.EQUAL, proof

@@ -408,6 +408,8 @@ def _configure(job: Job, database: Database) -> None:
     """The settings of the project, or none, with no database but ours. Raises CannotRun."""
     from django.conf import settings
 
+    from migfix.verify.worker.standins import Defaults
+
     entries = {"default": database.entry}
     with _setting_up(job):
         if job.settings:
@@ -418,6 +420,7 @@ def _configure(job: Job, database: Database) -> None:
             settings.LOGGING_CONFIG = None  # its handlers write to files, and to other hosts
         else:
             settings.configure(
+                Defaults(),
                 DATABASES=entries,
                 USE_TZ=True,
                 DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",

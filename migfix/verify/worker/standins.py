@@ -7,6 +7,7 @@ in them, as ``CreateModel`` does with classes of fields. What a running function
 from __future__ import annotations
 
 import ast
+import dis
 import importlib.abc
 import importlib.machinery
 import sys
@@ -15,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
+
+import django.conf
+from django.conf import global_settings
 
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -86,6 +90,9 @@ def _is_tried(path: Path, line: int) -> bool:
     )
 
 
+_OF_SETTINGS = "settings."
+
+
 class _Use:
     """Is it one that a running function makes?"""
 
@@ -94,6 +101,8 @@ class _Use:
     @classmethod
     def check(cls, package: str) -> None:
         if cls.is_forbidden:
+            if package.startswith(_OF_SETTINGS):
+                raise AttributeError(f"{package} is not known without the project's settings")
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
 
@@ -134,6 +143,30 @@ def _named(name: str, package: str) -> _Class:
         return self
 
     return _Class(name, (), {"missing": package, "__call__": call, "__getattr__": ask})
+
+
+class Defaults:
+    """Django's own settings, and stand-ins for others that a module names while it is imported."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(global_settings, name)
+        except AttributeError:
+            if not name.isupper() or _Use.is_forbidden or not _is_named():
+                raise
+        return _named(name, f"{_OF_SETTINGS}{name}")
+
+
+def _is_named() -> bool:
+    """Is it ``settings.NAME`` that asks, not ``getattr(settings, "NAME", None)`` nor a ``try``?"""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_code.co_filename in (__file__, django.conf.__file__):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    asking = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    path = Path(frame.f_code.co_filename)
+    return asking in ("LOAD_ATTR", "LOAD_METHOD") and not _is_tried(path, frame.f_lineno)
 
 
 def name_apps() -> None:
