@@ -9,6 +9,7 @@ import importlib
 import inspect
 import os
 import shlex
+import shutil
 import signal
 import sys
 import traceback
@@ -385,20 +386,39 @@ def _proving(proving: Proving, options: Options) -> Iterator[Prover]:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
+    python = _interpreter(proving.python)
+    processes = Processes(python, proving.timeout, with_environment=bool(proving.settings))
     usual = {number: signal.signal(number, end) for number in _ENDINGS}
     try:
         yield Prover(
-            Processes(proving.python, proving.timeout, with_environment=bool(proving.settings)),
+            processes,
             entry_of(proving.database_url),
             Setting(proving.seed, proving.rows, proving.settings),
             parallel=number_of_jobs(options.jobs) or os.cpu_count() or 1,
+            shared=proving.allow_shared_account,
         )
     finally:
+        for each in processes.left:
+            complain(f"the database {each} could not be dropped; a run after an hour tries again")
         for number, handler in usual.items():
             signal.signal(number, handler)
 
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_ENDINGS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)
+)
+
+
+def _interpreter(name: str | None) -> str | None:
+    """Its place, whatever folder it is started in; a link stays one, as virtual environments are known by it."""
+    if name is None:
+        return None
+    found = shutil.which(name)
+    if found is None:
+        raise UsageError(f"--python: there is no program {name}")
+    return os.path.abspath(found)
 
 
 def _refuse_stdin(options: Options, what: str) -> None:

@@ -249,6 +249,14 @@ class Proving:
             "run, and to drop it. [default: SQLite]",
         ),
     ] = None
+    allow_shared_account: Annotated[
+        bool,
+        typer.Option(
+            "--allow-shared-account",
+            help="Run migrations with the account of the URL, not with one that has rights on one database "
+            "alone: SQL of a migration may then do what that account may.",
+        ),
+    ] = False
     settings: Annotated[
         str | None,
         typer.Option(
@@ -280,7 +288,8 @@ class Proving:
             "--rows": self.rows,
             "--seed": self.seed,
         }
-        return [
+        flags = ["--allow-shared-account"] if self.allow_shared_account else []
+        return flags + [
             part
             for name, value in given.items()
             if value is not None

@@ -23,4 +23,4 @@ if __name__ == "__main__":
     else:
         from migfix.verify.worker import servers
 
-        getattr(servers, command)(json.load(sys.stdin))
+        getattr(servers, command)(json.loads(sys.stdin.readline()))

@@ -34,11 +34,13 @@ class Processes:
     """Starts processes of ``python`` (this one by default), each for at most ``timeout`` seconds.
 
     ``with_environment``: they get the environment as it is, but for what names databases.
+    ``left``: the databases that could not be dropped, and why.
     """
 
     python: str | None = None
     timeout: float = 60.0
     with_environment: bool = False
+    left: list[str] = field(default_factory=list)
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
     _stopped: bool = False
@@ -55,15 +57,15 @@ class Processes:
         found: dict[str, Any] = json.loads(answer.read_text())
         return found
 
-    def server(self, command: str, entry: Mapping[str, Any]) -> str:
-        """Creates or drops the database of an entry; what went wrong, or nothing."""
+    def server(self, command: str, entry: Mapping[str, Any]) -> tuple[int, str]:
+        """Creates or drops the database of an entry; 0, or what the process ended with, and why."""
         try:
             code, errors = self._run(
                 [command], None, 60.0, given=json.dumps(entry), urgent=command == "drop"
             )
         except Failed as error:
-            return str(error)
-        return _last_line(errors) if code else ""
+            return 1, str(error)
+        return code, _last_line(errors) if code else ""
 
     def stop(self) -> None:
         """Ends all processes at once; no other one starts but those that drop databases."""
@@ -81,6 +83,24 @@ class Processes:
         given: str = "",
         urgent: bool = False,
     ) -> tuple[int, str]:
+        """What a process ends with and says; it is told by the end of its standard input that we are gone."""
+        source, ours = os.pipe()
+        try:
+            os.write(ours, f"{given}\n".encode())
+            return self._waited(arguments, folder, timeout, source, urgent=urgent)
+        finally:
+            os.close(source)
+            os.close(ours)
+
+    def _waited(
+        self,
+        arguments: list[str],
+        folder: Path | None,
+        timeout: float,
+        source: int,
+        *,
+        urgent: bool,
+    ) -> tuple[int, str]:
         with self._lock:
             if self._stopped and not urgent:
                 raise Failed("interrupted")
@@ -88,7 +108,7 @@ class Processes:
                 [self.python or sys.executable, str(_BOOT), *arguments],
                 cwd=folder,
                 env=self._environment(folder),
-                stdin=subprocess.PIPE,
+                stdin=source,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -98,7 +118,7 @@ class Processes:
             if not urgent:
                 self._running.add(process)
         try:
-            _, errors = process.communicate(given, timeout)
+            _, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise Failed(f"took more than {timeout:g} s; --timeout allows for more") from None
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -41,7 +42,9 @@ def entry_of(url: str | None) -> Entry:
             f"--database-url: {parts.scheme or url!r} is no server that verify knows; write "
             "postgresql://user:password@host:port/name or mysql://..."
         )
-    options = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    if engine.endswith("mysql"):
+        options["local_infile"] = 0  # by which a statement could read files of ours
     return {
         "ENGINE": engine,
         "HOST": options.pop("host", None) or parts.hostname or "",
@@ -54,15 +57,35 @@ def entry_of(url: str | None) -> Entry:
 
 
 @contextmanager
-def database(entry: Entry, processes: Processes) -> Iterator[Entry]:
-    """A database of our own on the server of ``entry``, dropped at the end. Raises SettingsError."""
+def database(entry: Entry, processes: Processes, *, shared: bool = False) -> Iterator[Entry]:
+    """A database of our own on the server of ``entry``, dropped at the end. Raises SettingsError.
+
+    It is used by an account of its own that has rights on it alone, but where that of the entry is ``shared``.
+    """
     if entry is SQLITE:
         yield entry
         return
-    own = {**entry, "NAME": f"{PREFIX}{uuid4().hex[:12]}"}
+    # The time tells later runs what was left behind.
+    name = f"{PREFIX}{int(time.time()):08x}{uuid4().hex[:6]}"
+    own = {**entry, "NAME": name, "ACCOUNT": None if shared else uuid4().hex}
+    is_made = True  # it may be, when we are interrupted
     try:
-        if problem := processes.server("create", own):
+        code, problem = processes.server("create", own)
+        is_made = code in (0, _NO_ACCOUNT)
+        if code == _NO_ACCOUNT:
+            raise SettingsError(
+                f"--database-url: no account can be made there that has rights on one database alone ({problem}); "
+                "name a user who may, or run with the rights of this one: --allow-shared-account"
+            )
+        if code:
             raise SettingsError(f"--database-url: {problem}")
-        yield {key: value for key, value in own.items() if key != "MAINTENANCE"}
+        account = {} if shared else {"USER": name, "PASSWORD": own["ACCOUNT"]}
+        yield {key: v for key, v in {**own, **account}.items() if key not in _OF_SERVER}
     finally:
-        processes.server("drop", own)
+        code, problem = processes.server("drop", own)
+        if code and is_made:
+            processes.left.append(f"{name} on {entry['HOST'] or 'localhost'} ({problem})")
+
+
+_NO_ACCOUNT = 3
+_OF_SERVER = {"MAINTENANCE", "ACCOUNT"}

@@ -53,12 +53,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Prover:
-    """Runs tasks on databases of ``entry``, ``parallel`` at a time."""
+    """Runs tasks on databases of ``entry``, ``parallel`` at a time, with the account of the entry where it is ``shared``."""
 
     processes: Processes
     entry: Entry
     setting: Setting
     parallel: int = 1
+    shared: bool = False
 
     def proofs(self, tasks: Sequence[Task], on_progress: Progress | None = None) -> list[Proof]:
         """One proof for each task, in their order. An interrupt leaves no process and no database."""
@@ -82,7 +83,7 @@ class Prover:
         blank = Proof(task.run.path, task.run.label, Verdict.NOT_RUN, loops=task.loops)
         with (
             tempfile.TemporaryDirectory(prefix="migfix-verify-") as folder,
-            database(self.entry, self.processes) as entry,
+            database(self.entry, self.processes, shared=self.shared) as entry,
         ):
             try:
                 return self._proof(task, blank, entry, Path(folder).resolve())

@@ -36,6 +36,7 @@ def _proof(folder: Path, above: str, line: str = "pass", **files: str) -> Proof:
         "from nobody_has_this.fields import Field\nFIELD = Field(max_length=3, choices=[1])\n",
         f"import nobody_has_this.fields\n{_SUBCLASS}",
         "import nobody_has_this\nLOG = nobody_has_this.get_logger(__name__).bind(a=1)\n",
+        "import nobody_has_this\nPAIRS = [*nobody_has_this.PAIRS]\nONE = nobody_has_this.BY_KEY['a']\n",
         "from shop import names\n",
     ],
 )
@@ -54,6 +55,8 @@ def test_a_package_that_is_only_named_need_not_be_there(above: str, tmp_path: Pa
         "isinstance(ticket, name)",
         "made()",
         "made.part",
+        "[*name]",
+        "name['a']",
         "from nobody_has_this import other",
         "import nobody_has_either",
     ],

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,10 @@ from migfix.cli import app
 from migfix.codemod import Codemod, Decision
 from migfix.facts.loop import Loop
 from migfix.findings import Part, ReplaceLoop, Rewrite
+from migfix.verify import processes
+from migfix.verify.processes import Processes
 from migfix.verify.proofs import NOT_REACHED
+from migfix.verify.servers import entry_of
 from tests.databases import PARAMETERS, SERVERS, connected, server
 from tests.processes import ran, started
 from tests.running import write_project
@@ -175,12 +179,26 @@ def test_a_loop_that_no_row_comes_to_is_not_verified(
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = "import nobody_has_this\n\n\n" + one_loop("book.n = 1")
+    data = "import nobody_has_this\n\n\n" + one_loop("book.n = 1", "    nobody_has_this.f()\n")
     path = project(tmp_path, data, monkeypatch)
     result = invoke("verify", path)
     assert result.exit_code == 2
-    assert "cannot be imported: No module named 'nobody_has_this'" in result.stdout
+    assert "cannot import what it needs: No module named 'nobody_has_this'" in result.stdout
     assert "--python" in result.stdout
+
+
+def test_the_interpreter_is_named_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project(tmp_path, one_loop("book.n = 1"), monkeypatch)
+    (tmp_path / "python").symlink_to(sys.executable)
+    given = os.pathsep.join(each for each in sys.path if each)
+    monkeypatch.setattr(processes, "_KEPT", processes._KEPT | {"PYTHONPATH"})
+    monkeypatch.setenv("PYTHONPATH", given)
+    assert "1 equal" in invoke("verify", path, "--python", "./python").stdout
+    result = invoke("verify", path, "--python", "./nothing")
+    assert result.exit_code == 2
+    assert "--python: there is no program ./nothing" in result.stderr
 
 
 def test_an_error_on_all_data_proves_nothing(
@@ -263,7 +281,9 @@ def test_a_server_that_cannot_be_used_is_one_line(
 
 
 @pytest.mark.parametrize("database", [p for p in PARAMETERS if p.values[0] in SERVERS])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL]
+)
 def test_an_interrupt_leaves_no_process_and_no_database(
     database: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,10 +309,27 @@ def test_an_interrupt_leaves_no_process_and_no_database(
         time.sleep(0.05)
         run.send_signal(number)  # an impatient second one
         _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
-    assert "interrupted" in errors
-    assert not Path(f"/proc/{worker}").exists()
+    _await(lambda: not Path(f"/proc/{worker}").exists())
+    assert not [*tmp_path.glob("migfix-verify-*")]
+    if number == signal.SIGKILL:  # nobody is there to drop it but a later run
+        _drop_as_later(database, own)
+    else:
+        assert run.returncode == 130
+        assert "interrupted" in errors
     assert own not in _databases(database)
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came to pass")
+
+
+def _drop_as_later(database: str, own: str) -> None:
+    entry = {**entry_of(url_of(database)), "NAME": own, "ACCOUNT": "x"}
+    assert Processes().server("drop", entry) == (0, "")
 
 
 def _awaited(folder: Path, run: subprocess.Popen[str]) -> tuple[str, str]:
@@ -363,13 +400,16 @@ def test_apply_keeps_what_does_the_same(tmp_path: Path, monkeypatch: pytest.Monk
 def test_apply_keeps_nothing_that_did_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = "import nobody_has_this\n\n\n" + one_loop("book.n = 1")
+    data = "import nobody_has_this\n\n\n" + one_loop("book.n = 1", "    nobody_has_this.f()\n")
     path = project(tmp_path, data, monkeypatch)
     before = Path(path).read_bytes()
     result = invoke("apply", "--verify", path)
     assert result.exit_code == 0
     assert Path(path).read_bytes() == before
-    assert "not verified: cannot be imported: No module named 'nobody_has_this'" in result.stdout
+    assert (
+        "not verified: cannot import what it needs: No module named 'nobody_has_this'"
+        in result.stdout
+    )
 
 
 def test_a_dry_run_shows_what_would_be_kept(

@@ -71,7 +71,7 @@ class Guard:
             self._watches.remove(attempts)
 
     @contextmanager
-    def _deaf(self) -> Iterator[None]:
+    def deaf(self) -> Iterator[None]:
         """Hears nothing of this thread."""
         before = self._is_deaf
         self._thread.deaf = True
@@ -91,7 +91,7 @@ class Guard:
             if not self._is_our_file(args[0]):
                 self._refuse(f"connects to the database {os.fsdecode(args[0])}")
         elif self._watches and not self._is_deaf:
-            with self._deaf():
+            with self.deaf():
                 found = self._outside(event, args)
             if found:
                 self._refuse(found)
@@ -160,7 +160,7 @@ class Guard:
         wrap = _DRIVERS.get(package)
         if wrap is None or package in sys.modules or self._is_deaf:
             return
-        with self._deaf(), suppress(ImportError):
+        with self.deaf(), suppress(ImportError):
             importlib.import_module(package)
             wrap(self)
 
@@ -172,7 +172,7 @@ class Guard:
             name = name_of(*args, **kwargs)
             if name != self._name:
                 self._refuse(f"connects to the database {name or '(of no name)'}")
-            with self._deaf():
+            with self.deaf():
                 return connect(*args, **kwargs)
 
         return guarded

@@ -124,6 +124,13 @@ class _Class(type):
     def __getattr__(cls, name: str) -> Any:
         return _named(name, cls.missing)
 
+    def __getitem__(cls, key: object) -> Any:
+        return _named(str(key).strip("_"), cls.missing)
+
+    def __iter__(cls) -> Iterator[Any]:
+        _Use.check(cls.missing)
+        return iter(())
+
     def __instancecheck__(cls, instance: object) -> bool:
         _Use.check(cls.missing)
         return super().__instancecheck__(instance)
