@@ -226,6 +226,23 @@ def test_what_is_no_python_raises() -> None:
 # --- rows that are asked for
 
 
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        ('a, b = post.title.split(".")', ("one.two", "ONE.TWO")),
+        ("a, b, c = post.title.strip().split()", ("one two three", "ONE TWO THREE")),
+        ('[a, b] = post.title.rsplit("/", 1)', ("one/two", "ONE/TWO")),
+        ('parts = post.title.split(".")', ()),
+        ('a, b = post.title.partition(".")', ()),
+    ],
+)
+def test_texts_that_are_taken_apart_have_as_many_parts(body: str, values: tuple[str, ...]) -> None:
+    found = read(body)
+    assert {*values} <= {*found.by_name.get("title", ())}
+    assert ("title" in found.parsed) is bool(values)
+    assert bool(values) is any("one" in str(each) for each in found.by_name.get("title", ()))
+
+
 _KIND = {"app_label": "admin", "model": "domain"}
 
 

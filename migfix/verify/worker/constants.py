@@ -151,6 +151,8 @@ _KEYWORDS_OF_NAMES = frozenset(
     " db_alias".split()
 )
 _KEYED = frozenset({"get", "pop", "setdefault"})
+_SPLITS = frozenset({"split", "rsplit"})
+_PARTS = ("one", "two", "three", "four", "five", "six")
 _REGEX = frozenset("match search fullmatch sub subn split findall finditer compile".split())
 _SQL = frozenset({"execute", "executemany", "raw", "stream_sql", "RawSQL"})
 _LOOKUPS = frozenset(
@@ -393,7 +395,17 @@ class _Reader(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self._connect(self._names(target), self._literals(node.value))
+            if isinstance(target, (ast.Tuple, ast.List)):
+                self._read_split(node.value, len(target.elts))
         self.generic_visit(node)
+
+    def _read_split(self, node: ast.expr, parts: int) -> None:
+        """Connect what ``a, b = post.title.split(".")`` takes apart with texts of as many parts."""
+        if isinstance(node, ast.Call) and called(node) in _SPLITS and (of := _receiver(node)):
+            given = [value for each in node.args[:1] for value in self._texts(each)]
+            texts = [between.join(_PARTS[:parts]) for between in given or [" "]]
+            self._parsed.update(self._names(of))
+            self._connect(self._names(of), [*texts, *(text.upper() for text in texts)])
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self._connect(self._names(node.target), self._literals(node.value))
