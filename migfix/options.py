@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PANELS = {
     "Which loops": "only since select ignore unsafe_fixes exclude stdin_filename",
     "What it is run on": "database config batch_size",
-    "Verifying": "verify against database_url settings python rows seed timeout",
+    "Verifying": "verify against database_url allow_shared_account settings python rows seed timeout",
     "Output": "output output_format statistics exit_zero helper no_pager color verbose quiet debug",
     "Speed": "jobs no_cache cache_dir",
 }
