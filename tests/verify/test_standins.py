@@ -37,6 +37,7 @@ def _proof(folder: Path, above: str, line: str = "pass", **files: str) -> Proof:
         f"import nobody_has_this.fields\n{_SUBCLASS}",
         "import nobody_has_this\nLOG = nobody_has_this.get_logger(__name__).bind(a=1)\n",
         "import nobody_has_this\nPAIRS = [*nobody_has_this.PAIRS]\nONE = nobody_has_this.BY_KEY['a']\n",
+        "import nobody_has_this\nHALF = nobody_has_this.SIZE // 2 + 1\nMORE = 1 + HALF\n",
         "from shop import names\n",
     ],
 )
@@ -56,6 +57,7 @@ def test_a_package_that_is_only_named_need_not_be_there(above: str, tmp_path: Pa
         "made()",
         "made.part",
         "[*name]",
+        "name // 2",
         "name['a']",
         "from nobody_has_this import other",
         "import nobody_has_either",

@@ -136,6 +136,15 @@ class _Class(type):
         return super().__instancecheck__(instance)
 
 
+def _computed(cls: _Class, other: object) -> _Class:
+    return _named("computed", cls.missing)
+
+
+_OPERATORS = "add sub mul truediv floordiv mod or and".split()
+for _name in (*_OPERATORS, *(f"r{each}" for each in _OPERATORS), "lt", "le", "gt", "ge"):
+    setattr(_Class, f"__{_name}__", _computed)
+
+
 def _named(name: str, package: str) -> _Class:
     """What stands for a name of a package that is not there."""
     if name.startswith("__"):
