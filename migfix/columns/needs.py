@@ -23,8 +23,11 @@ _OWN_NAMES = frozenset(
     "pk objects save save_base delete full_clean clean clean_fields refresh_from_db validate_unique "
     "validate_constraints serializable_value get_deferred_fields from_db check".split()
 )
-# Options whose texts people read: a column may be called so by chance.
-_SHOWN = frozenset({"choices", "db_comment", "error_messages", "help_text", "verbose_name"})
+# Options of Django whose texts name no column of the row: one may be called so by chance.
+_SHOWN = frozenset(
+    "choices db_collation db_column db_comment db_tablespace default error_messages help_text "
+    "related_name related_query_name to_field upload_to verbose_name".split()
+)
 
 
 def check_plain(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) -> None:
@@ -163,6 +166,7 @@ def field_of(
             Reason.PRIMARY_KEY, f"`{use.field}` is the primary key: the row becomes another one"
         )
     if column is not None:
+        _check_own_method(use, column)
         _check_file(use, column, loop)
         if column.kind == "OneToOneField" and use.field == column.name:
             _check_one_to_one(use, column, loop, model)
@@ -172,6 +176,16 @@ def field_of(
         yield from targets(loop, model)
     elif use.field not in {"pk", *_annotated(loop)}:
         _check_plain_attribute(use.field, loop, model)
+
+
+def _check_own_method(use: uses.Use, column: FieldState) -> None:
+    """``row.get_status_display()`` may be a method of the field's class. Raises ``Refused``."""
+    own = column.behind is not None and column.behind.displays
+    if own and isinstance(use.node, ast.Attribute) and use.node.attr != use.field:
+        raise Refused(
+            Reason.FIELD_UNKNOWN,
+            f"{use.node.attr}() is of {column.class_path}, which may read any column",
+        )
 
 
 def _check_one_to_one(use: uses.Use, column: FieldState, loop: Loop, model: ModelState) -> None:

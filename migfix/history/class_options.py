@@ -12,46 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from migfix.history.field_names import OF_DJANGO, SHOWN
 from migfix.history.reading import Scope, is_literal
 from migfix.history.state import Unknown
-
-# Options that make no difference to what is loaded, stored and compared.
-_SHOWN = frozenset(
-    "verbose_name help_text editable blank choices validators error_messages default serialize "
-    "auto_created db_comment auto_now_add".split()
-)
-# What Django's own fields are made with, or go by: any other option or attribute is the class's own business.
-_OF_DJANGO = frozenset("""
-    MAX_BIGINT allow_files allow_folders attname attr_class auto_created auto_creation_counter auto_now
-    auto_now_add base_field blank cache_name cached_col cast_db_type check choices class_lookups clean clone
-    column columns concrete context contribute_to_class contribute_to_related_class convert_empty_strings
-    creation_counter db_check db_collation db_column db_comment db_constraint db_default db_index
-    db_parameter db_parameters db_persist db_returning db_table db_tablespace db_type db_type_parameters
-    db_type_suffix decimal_places decoder deconstruct default default_error_messages default_validators
-    delete_cached_value description descriptor_class do_related_class editable empty_strings_allowed
-    empty_values encoder error_messages expression fields flatchoices foreign_related_fields form_class
-    form_field formfield forward_related_accessor_class from_db_value from_fields generate_filename
-    generated generated_sql get_attname get_attname_column get_cache_name get_cached_value get_choices
-    get_class_lookups get_col get_db_converters get_db_prep_save get_db_prep_value get_default
-    get_extra_descriptor_filter get_extra_restriction get_filter_kwargs_for_object get_foreign_related_value
-    get_forward_related_filter get_instance_lookups get_instance_value_for_fields get_internal_type
-    get_joining_columns get_joining_fields get_limit_choices_to get_local_related_value get_lookup
-    get_lookups get_path_info get_pk_value_on_save get_placeholder get_placeholder_sql get_prep_value
-    get_reverse_joining_columns get_reverse_joining_fields get_reverse_path_info get_reverse_related_filter
-    get_transform has_db_default has_default height_field help_text hidden integer_field_class is_cached
-    is_relation limit_choices_to local_related_fields many_to_many many_to_one match max_digits max_length
-    merge_dicts model name non_db_attrs null on_delete one_to_many one_to_one opclasses output_field
-    parent_link path path_infos pre_save primary_key protocol range_type recursive register_class_lookup
-    register_instance_lookup register_lookup rel rel_class rel_db_type related_accessor_class related_fields
-    related_model related_name related_query_name remote_field requires_unique_target resolve_related_fields
-    reverse_path_infos reverse_related_fields run_validators save_form_data select_format serialize
-    set_attributes_from_name set_attributes_from_rel set_cached_value size slice_expression storage
-    swappable swappable_setting symmetrical system_check_deprecated_details system_check_removed_details
-    target_field through through_fields to to_field to_fields to_python unique unique_for_date
-    unique_for_month unique_for_year unpack_ipv4 update_dimension_fields upload_to validate validators
-    value_from_object value_to_string verbose_name width_field
-    """.split())
-
 
 _MAKING = frozenset("_ gettext_lazy bool dict frozenset int len list max min set str tuple".split())
 
@@ -67,14 +30,16 @@ class Options:
     unsure: frozenset[str] = frozenset()
 
 
-def options_set(classes: Sequence[tuple[ast.ClassDef, Scope]]) -> Options | None:
-    """The options set by classes that stand each before its bases; None where one is not understood."""
+def options_set(classes: Sequence[tuple[ast.ClassDef, Scope]], ordered: bool) -> Options | None:
+    """The options set by classes that stand each before its bases; None where one is not understood.
+
+    Where they are not ``ordered`` as Python resolves them, no more than the first may have an ``__init__``.
+    """
     defaults: dict[str, object] = {}
     forced: dict[str, object] = {}
     left_out: set[str] = set()
-    making = [each for each in classes if _method(each[0], "__init__")]
-    if len(making) > 1 and any(len(node.bases) > 1 for node, _ in classes):
-        return None  # in which order they run is for Python's own resolution order to say
+    if not ordered and any(_method(node, "__init__") for node, _ in classes[1:]):
+        return None
     for node, scope in classes:
         made, dropped = _made(node, scope), _dropped(_method(node, "deconstruct"))
         if made is None or dropped is None:
@@ -108,10 +73,12 @@ def _made(node: ast.ClassDef, scope: Scope) -> Options | None:
     if function is None:
         return Options()
     given, steps = function.args, _steps(function)
-    only_self = len(given.args) == 1 and not (given.posonlyargs or given.kwonlyargs)
+    only_self = len(given.args) == 1 and not given.posonlyargs
     if not only_self or given.kwarg is None:
         return None
+    taken = {arg.arg: value for arg, value in zip(given.kwonlyargs, given.kw_defaults, strict=True)}
     names = frozenset({"super", "locals", *([given.vararg.arg] if given.vararg else [])})
+    names |= frozenset(taken) - SHOWN
     own = _Own(given.args[0].arg, given.kwarg.arg, names | scope.names.keys() | {"__class__"})
     steps = [step for step in steps if not own.is_kept_to_itself(step)]
     written = _handed_on(steps[-1], function, node, scope) if steps else None
@@ -119,9 +86,18 @@ def _made(node: ast.ClassDef, scope: Scope) -> Options | None:
     if written is None or None in settings:
         return None
     local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and _is_stored(n)}
-    literal = partial(_literal, scope=scope, local=local)
+    literal = partial(_literal, scope=scope, local={*local, *taken})
     defaults: dict[str, object] = {}
     forced: dict[str, object] = {}
+    for option, value in taken.items():
+        as_it_came = option in written and _is_name(written[option], option) and option not in local
+        if as_it_came:
+            defaults[option] = literal(value) if value else Unknown(f"{option} has no default")
+            del written[option]
+        elif option in SHOWN:
+            forced[option] = Unknown(f"{option} may be another one")
+        elif option in OF_DJANGO:
+            return None
     for setting in settings:
         assert setting is not None
         option, value, always = setting
@@ -181,7 +157,7 @@ class _Own:
             case ast.Name(id=name):
                 return name not in {self.field, self.kwargs} | self.others
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.field:
-                plain = not attribute.startswith("_") and attribute not in _OF_DJANGO
+                plain = not attribute.startswith("__") and attribute not in OF_DJANGO
                 return plain or attribute == "validators"
         return False
 
@@ -227,7 +203,7 @@ class _Own:
                 | [ast.Constant(value=str(option)), ast.Constant()],
                 keywords=[],
             ):
-                return name == self.kwargs and option not in _OF_DJANGO
+                return name == self.kwargs and option not in OF_DJANGO
         return False
 
 
@@ -365,8 +341,8 @@ def _left_out(steps: Iterable[ast.stmt], kwargs: str) -> Iterator[str | None]:
                 yield option
             case ast.Assign(targets=[target], value=value):
                 written = _option_of(target, kwargs)
-                own = written is not None and written not in _OF_DJANGO
-                yield "" if (own or written in _SHOWN) and _leaves_alone(value, kwargs) else None
+                own = written is not None and written not in OF_DJANGO
+                yield "" if (own or written in SHOWN) and _leaves_alone(value, kwargs) else None
             case ast.Pass():
                 pass
             case _:

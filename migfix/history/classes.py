@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from migfix.history.class_options import options_set
+from migfix.history.class_methods import is_display, is_own_business, names_other_end, sets_others
+from migfix.history.class_options import Options, options_set
 from migfix.history.fields import Is, fields
 from migfix.history.operations import field_class
 from migfix.history.reading import Scope
-from migfix.history.state import RELATIONS, BaseClass, FieldClass, FieldState, Unknown
+from migfix.history.state import KEYS, RELATIONS, BaseClass, FieldClass, FieldState, Unknown
 
 _TOPS = frozenset({"object", "django.db.models.Model", "django.db.models.base.Model"})
 _DEPTH = 8  # bases above a class, and modules that hand a name on, before giving up
@@ -40,6 +41,7 @@ _BY_OPTIONS = fields(Is.BY_OPTIONS)
 _HARMLESS = frozenset(
     "description default_error_messages default_validators error_messages form_class formfield "
     "validators validate run_validators clean check value_to_string save_form_data get_choices "
+    "get_limit_choices_to "
     "non_db_attrs south_field_triple __str__ __repr__ __doc__ __module__".split()
 )
 _LOOKUPS = frozenset(
@@ -109,10 +111,17 @@ class _Module:
 
     def one_class(self, name: str) -> ast.ClassDef | None:
         """The class at the top of the module, if nothing else in it is called so."""
-        called_so = [node for node in self.nodes if getattr(node, "name", None) == name]
+        called_so = [node for node in self.nodes if _bound_name(node) == name]
         at_the_top = [n for n in self.scope.tree.body if isinstance(n, ast.ClassDef)]
         found = [node for node in at_the_top if node.name == name]
         return found[0] if len(called_so) == len(found) == 1 else None
+
+
+def _bound_name(node: ast.AST) -> str | None:
+    """The name that a definition or an import binds: of ``import X as Y`` the second."""
+    if isinstance(node, ast.alias) and node.asname:
+        return node.asname
+    return getattr(node, "name", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,17 +282,39 @@ def _field_class(ancestry: tuple[_Class | _Root | Unknown, ...]) -> FieldClass:
     doubts = [doubt for each in classes if (doubt := _doubt(each, kind))]
     if doubts:
         return known(doubt=doubts[0])
-    options = options_set([(each.node, each.scope) for each in classes])
+    options = options_set([(each.node, each.scope) for each in classes], _is_ordered(ancestry))
     stamps = any(root.stamps for root in roots) or any(map(_stamping, classes))
     compared = not any(_has_lookups(each) for each in classes)
-    same = options is not None and compared and kind not in RELATIONS
-    if options is None or not same:
+    if options is None or not compared or not _points_as_written(kind, options):
         depends = stamps or kind in _BY_OPTIONS
         return known(saved_as=None if depends else kind, doubt="its __init__() is not understood")
     forced = {**options.forced, "auto_now": True} if stamps else options.forced
+    displays = [found for each in classes if (found := _displaying(each))]
+    if any(map(names_other_end, displays)):
+        forced = {**forced, "related_name": Unknown("the class may set related_name")}
     return known(
-        kind=kind, defaults=options.defaults, forced=forced, unsure=options.unsure, doubt=""
+        kind=kind,
+        saved_as=kind,
+        displays=bool(displays),
+        defaults={name: value for name, value in options.defaults.items() if name != "to"},
+        forced=forced,
+        unsure=options.unsure,
+        doubt="",
     )
+
+
+def _points_as_written(kind: str, options: Options) -> bool:
+    """Is it no relation, or a key that points to what the migration says?"""
+    return kind not in RELATIONS or (
+        kind in KEYS and "to" not in {*options.forced, *options.unsure}
+    )
+
+
+def _is_ordered(ancestry: tuple[_Class | _Root | Unknown, ...]) -> bool:
+    """Do the classes stand as Python resolves them: none of them twice, and Django's own last?"""
+    *before, last = ancestry
+    paths = [each.path for each in before if isinstance(each, _Class)]
+    return isinstance(last, _Root) and len(before) == len(paths) == len(set(paths))
 
 
 def _doubt(each: _Class, kind: str) -> str | None:
@@ -304,8 +335,10 @@ def _is_harmless(name: str, statement: ast.stmt, kind: str, each: _Class) -> boo
         return _only_returns(statement, kind)
     if name == "pre_save":
         return _stamping(each) is statement
+    if name == "contribute_to_class":
+        return is_display(statement, each.scope)
     known = name in _HARMLESS | _LOOKUPS or name.startswith("_check_")
-    return known or (name.isupper() and not name.startswith("_"))
+    return known or is_own_business(name, statement)
 
 
 def _only_returns(statement: ast.stmt, text: str) -> bool:
@@ -324,11 +357,19 @@ def _is_patched(each: _Class) -> bool:
     """Is an attribute set, in the class's own methods or on the class, that would change its ways?"""
     if each.is_changed_from_outside:
         return True
-    stamping = _stamping(each)
+    understood = {_stamping(each), _displaying(each)}
     for statement in each.node.body:
-        if statement is not stamping and any(map(_changes_ways, ast.walk(statement))):
-            return True
+        if statement not in understood:
+            others = sets_others(statement)
+            if any(_changes_ways(node) for node in ast.walk(statement) if node not in others):
+                return True
     return False
+
+
+def _displaying(each: _Class) -> ast.stmt | None:
+    """Its ``contribute_to_class()``, where that only adds what people read."""
+    found = (node for name, node in each.defined() if name == "contribute_to_class")
+    return next((node for node in found if is_display(node, each.scope)), None)
 
 
 def _changes_ways(node: ast.AST) -> bool:

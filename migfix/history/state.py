@@ -60,13 +60,15 @@ class FieldClass:
     ``forced`` for the options that it sets itself; for those ``unsure`` the migration's word may not
     hold. ``saved_as`` is the class like which ``save()`` writes back what was loaded. Either is None
     where it is not certain, and ``doubt`` says why. ``is_plain``: it descends from no relation;
-    ``connects``: it may connect receivers to the signals of its models.
+    ``connects``: it may connect receivers to the signals of its models; ``displays``: it gives these
+    methods of its own, called ``get_<name>_...``.
     """
 
     kind: str | None = None
     saved_as: str | None = None
     is_plain: bool = False
     connects: bool = False
+    displays: bool = False
     doubt: str = ""
     defaults: Mapping[str, object] = field(default_factory=dict)
     forced: Mapping[str, object] = field(default_factory=dict)
@@ -123,6 +125,10 @@ class FieldState:
 
     def with_class(self, found: FieldClass) -> FieldState:
         """This field of a class of others, with what is known of that class."""
+        if found.kind in KEYS and not isinstance(self.target, tuple):
+            found = replace(
+                found, kind=None, saved_as=found.kind, doubt="where it points is not known"
+            )
         if found.kind is None:
             return replace(self, behind=found)
         lost = {name: Unknown(f"{name} may get lost") for name in found.unsure & set(self.options)}
@@ -170,7 +176,7 @@ class FieldState:
         """The attribute that holds the column's value: ``owner_id`` for the foreign key ``owner``."""
         if self.kind is None:
             return self._foreign_class()
-        return f"{self.name}_id" if self.kind in _KEYS else self.name
+        return f"{self.name}_id" if self.kind in KEYS else self.name
 
     @property
     def on_delete(self) -> str | Unknown:
@@ -202,7 +208,7 @@ class FieldState:
 
 
 RELATIONS = fields(Is.RELATION)
-_KEYS = fields(Is.KEY)
+KEYS = fields(Is.KEY)
 
 _DJANGO_FIELD_PACKAGES = frozenset(
     {"django.db.models", "django.contrib.gis.db.models", "django.contrib.postgres.fields"}

@@ -82,6 +82,11 @@ PLAIN = {
     + deconstruct(
         'if self.x == 1:\n        del kwargs["max_length"]', 'kwargs.pop("help_text", 0)'
     ),
+    "methods that nothing in Django calls": "def to_activity(self, value):\n    return other(value)\n"
+    "@property\ndef shown(self):\n    return 1\n@staticmethod\ndef made():\n    return 1",
+    "hidden methods": "def _parse(self, value):\n    return 1",
+    "an object that a method is given": "def to_row(self, row, data):\n    setattr(row, self.name, data)",
+    "values that nothing in Django asks for": "schema = {}\nwidget: object = Widget",
     "a deconstruct that adds nothing": "def deconstruct(self):\n    return super().deconstruct()",
 }
 
@@ -109,7 +114,14 @@ OTHERS = {
     "descriptor_class": "descriptor_class = Descriptor",
     "contribute_to_class": "def contribute_to_class(self, cls, name):\n    pass",
     "a property": "@property\ndef attname(self):\n    return 1",
-    "a name of which nothing is known": "def something(self):\n    pass",
+    "a hidden method of Django": "def _get_default(self):\n    pass",
+    "another field that is changed": "def shown(self, other):\n    other = self\n    setattr(other, 'pre_save', 1)",
+    "its own field by the name that it is given": "def shown(self, x):\n    setattr(self, x, 1)",
+    "its own class": "@classmethod\ndef shown(cls, x):\n    setattr(cls, x, 1)",
+    "a special method": "def __get__(self, instance, owner):\n    return 1",
+    "what Django looks for": "def bulk_related_objects(self, rows):\n    return 1",
+    "a method that something else makes of it": "@connected\ndef shown(self):\n    pass",
+    "a value that is a function": "shown = lambda self: 1",
     "code in the body": "if True:\n    pre_save = print",
     "several names": "description, pre_save = 1, print",
     "an instance that is changed": init(last=f"self.pre_save = print; {SUPER}"),
@@ -174,6 +186,16 @@ def test_bases_and_other_names_are_followed(custom, written):
     assert custom("from shop.star import *").kind is None
 
 
+def test_a_class_called_like_the_one_that_it_descends_from(custom, written):
+    written.file("shop/base.py", HEADER + "class Custom(models.SlugField): pass\n")
+    source = "from shop.base import Custom as Base\nclass Custom(Base): pass"
+    assert custom(source).kind == "SlugField"
+    source = "class Custom(models.TextField): pass\nfrom shop.base import Base as Custom"
+    assert custom(source).kind is None
+    source = "from shop.base import Custom\nclass Custom(models.TextField): pass"
+    assert custom(source).kind is None
+
+
 def test_names_are_followed_through_a_star(custom, written):
     written.file("shop/base.py", HEADER + "class Custom(models.SlugField): pass\n")
     assert custom("from shop.base import *").kind == "SlugField"
@@ -227,6 +249,7 @@ KEPT_TO_ITSELF = {
     "one more validator": init(last=SUPER + "\n    self.validators.append(Smallest(1))"),
     "more validators": init(last=SUPER + "\n    self.validators.extend([Smallest(1)])"),
     "an option of its own": init('self.currency = kwargs.pop("currency", None)'),
+    "a hidden option of its own": init('self._currency = kwargs.pop("currency", None)'),
     "an option of its own, without a default": init('self.currency = kwargs.pop("currency")'),
     "an option that is dropped": init('kwargs.pop("currency", None)'),
     "an option that is read": init('longest = kwargs.get("max_length")', "self.longest = longest"),
@@ -345,10 +368,89 @@ def test_an_init_of_one_base_among_several(custom):
     assert (found.kind, found.saved_as) == (None, "CharField")
 
 
-def test_two_inits_that_python_puts_in_order(custom):
-    mixin = "class Mixin:\n" + "\n".join(f"    {line}" for line in init().splitlines())
+def test_inits_that_run_one_after_the_other(custom):
+    mixin = body(init('kwargs["null"] = True'), "object").replace("Custom", "Mixin")
     found = custom(f"{mixin}\n{body(init(), 'Mixin, models.CharField')}")
+    assert (found.kind, found.null) == ("CharField", True)
+    found = custom(f"{mixin}\n{body('pass', 'Mixin, models.CharField')}", "Custom(null=False)")
+    assert (found.kind, found.null) == ("CharField", True)
+
+
+OUT_OF_ORDER = {
+    "a mixin behind Django's class, which calls none": "class Custom(models.CharField, Mixin): pass",
+    "a mixin above two classes": "class A(Mixin): pass\nclass B(Mixin): pass\n"
+    "class Custom(A, B, models.CharField): pass",
+    "two fields": "class A(Mixin, models.CharField): pass\nclass B(models.CharField): pass\n"
+    "class Custom(A, B): pass",
+}
+
+
+@pytest.mark.parametrize("text", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
+def test_inits_whose_order_is_for_python_to_say(custom, text):
+    mixin = body(init('kwargs["null"] = True'), "object").replace("Custom", "Mixin")
+    found = custom(f"{mixin}\n{text}")
     assert (found.kind, found.saved_as) == (None, "CharField")
+
+
+def named(*lines: str, given: str = "*, size=1", last: str = SUPER) -> str:
+    return init(*lines, last=last).replace("*args, **kwargs):", f"*args, {given[3:]}, **kwargs):")
+
+
+TAKEN_BY_NAME = {
+    "options of its own": named(given="*, wrapper=None, currency='EUR'"),
+    "an option of its own that is kept": named(
+        "self.wrapper = wrapper", given="*, wrapper, currency"
+    ),
+    "an option that is handed on": named(
+        given="*, max_length=9", last="super().__init__(*args, max_length=max_length, **kwargs)"
+    ),
+    "texts for people that are made": named(
+        "validators = validators or [Smallest(1)]",
+        given="*, validators=None",
+        last="super().__init__(*args, validators=validators, **kwargs)",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", TAKEN_BY_NAME.values(), ids=TAKEN_BY_NAME)
+def test_options_that_init_takes_by_name(custom, text):
+    found = custom(body(text), "Custom(null=True, currency='x')")
+    assert (found.kind, found.null) == ("CharField", True)
+
+
+def test_an_option_taken_by_name_is_what_the_migration_says(custom):
+    text = named(given="*, null=True", last="super().__init__(*args, null=null, **kwargs)")
+    assert custom(body(text)).null is True
+    assert custom(body(text), "Custom(null=False)").null is False
+
+
+LOST_BY_NAME = {
+    "dropped": named(given="*, null=True"),
+    "another one in its place": named(
+        given="*, null=True", last="super().__init__(*args, null=True, unique=null, **kwargs)"
+    ),
+    "set before": named(
+        "null = True", given="*, null=None", last="super().__init__(*args, null=null, **kwargs)"
+    ),
+    "the options by name": named("wrapper = kwargs", given="*, wrapper=None"),
+}
+
+
+@pytest.mark.parametrize("text", LOST_BY_NAME.values(), ids=LOST_BY_NAME)
+def test_an_option_taken_by_name_that_may_get_lost(custom, text):
+    found = custom(body(text), "Custom(null=False)")
+    assert (found.kind, found.saved_as) == (None, "CharField")
+
+
+def test_a_default_that_is_taken_by_name_and_made_anew(custom):
+    text = named(
+        "default = default or 5",
+        given="*, default=None",
+        last="super().__init__(*args, default=default, **kwargs)",
+    )
+    assert isinstance(custom(body(text), "Custom(default=3)").options["default"], Unknown)
+    text = named(given="*, default=None")
+    assert isinstance(custom(body(text), "Custom(default=3)").options["default"], Unknown)
 
 
 @pytest.mark.parametrize(
@@ -361,13 +463,135 @@ def test_lookups_of_its_own_leave_a_save_alone(custom, extra):
     assert (found.kind, found.saved_as) == (None, "CharField")
 
 
-def test_relations_of_others_are_saved_as_they_are_and_nothing_more(custom):
-    key = custom(body("pass", "models.ForeignKey"), 'Custom("self", models.CASCADE)')
-    assert (key.kind, key.saved_as) == (None, "ForeignKey")
-    assert isinstance(key.is_relation, Unknown)
-    assert isinstance(key.has_column, Unknown)
+KEY = 'Custom(on_delete=models.CASCADE, to="shop.Item")'
+
+
+@pytest.mark.parametrize("kind", ["ForeignKey", "OneToOneField"])
+def test_a_key_that_points_where_the_migration_says(custom, kind):
+    text = "def formfield(self, **kwargs):\n    return 1\ndef get_limit_choices_to(self):\n    return {}"
+    text += "\n" + init('kwargs.setdefault("to", Status)')
+    found = custom(body(text, f"models.{kind}"), KEY)
+    assert (found.kind, found.saved_as, found.target) == (kind, kind, ("shop", "item"))
+    assert (found.attname, found.has_column, found.is_relation) == ("x_id", True, True)
+    assert found.on_delete == "django.db.models.CASCADE"
+
+
+POINTING = {
+    "a target that the class sets": (init('kwargs["to"] = Status'), KEY),
+    "a target in the call": (init(last="super().__init__(*args, to=Status, **kwargs)"), KEY),
+    "a target that gets lost": (deconstruct('kwargs.pop("to")'), KEY),
+    "a target by its place": ("pass", 'Custom("self", models.CASCADE)'),
+    "a target of the class alone": (init('kwargs.setdefault("to", Status)'), "Custom()"),
+    "an init of its own": (init("print(self)"), KEY),
+}
+
+
+@pytest.mark.parametrize(("text", "call"), POINTING.values(), ids=POINTING)
+def test_a_key_of_which_it_is_not_certain_where_it_points(custom, text, call):
+    found = custom(body(text, "models.ForeignKey"), call)
+    assert (found.kind, found.saved_as) == (None, "ForeignKey")
+    assert isinstance(found.has_column, Unknown)
+    assert found.behind.doubt
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def get_attname(self):\n    return 1",
+        "related_accessor_class = Other",
+        "forward_related_accessor_class = Other",
+        "def get_extra_restriction(self, *args):\n    return 1",
+        "def get_path_info(self, *args):\n    return 1",
+        "def db_type(self, connection):\n    return 1",
+    ],
+)
+def test_a_key_that_goes_its_own_way(custom, text):
+    assert custom(body(text, "models.ForeignKey"), KEY).saved_as is None
+
+
+def test_a_relation_through_a_table_of_its_own(custom):
     many = custom(body("pass", "models.ManyToManyField"), 'Custom("self")')
     assert (many.kind, many.has_column) == (None, False)
+
+
+# --- contribute_to_class -------------------------------------------------------------------------
+
+
+def contributing(*lines: str, given: str = "cls, name, **kwargs", on: str = "") -> str:
+    start = f"super().contribute_to_class({on or given})"
+    steps = "\n".join(f"    {line}" for line in (start, *lines))
+    return f"def contribute_to_class(self, {given}):\n{steps}"
+
+
+DISPLAY = """\
+def shown(row, field):
+        return field.get_choices()
+    if f"get_{self.name}_display" not in cls.__dict__:
+        setattr(cls, f"get_{self.name}_display", functools.partialmethod(shown, field=self))\
+"""
+ADDING = {
+    "nothing": contributing('"""Adds nothing."""'),
+    "arguments as they come": contributing(given="cls, *args, **kwargs"),
+    "arguments by name": contributing(given="cls, name, private_only=False", on="cls, name, private_only=private_only"),
+    "a method for people": contributing(DISPLAY),
+    "a method that is there": contributing('setattr(cls, f"get_{self.name}_color", shown)'),
+    "texts for people": contributing("self.verbose_name = name.upper()", "self.choices = CHOICES"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ADDING.values(), ids=ADDING)
+def test_a_class_that_adds_what_people_read(custom, text):
+    text = text.replace("private_only=False", "*, private_only=False")
+    found = custom("import functools\n" + body(text))
+    assert (found.kind, found.behind.displays) == ("CharField", True)
+
+
+OTHER_CONTRIBUTIONS = {
+    "no call of the base": "def contribute_to_class(self, cls, name):\n    pass",
+    "two of them": contributing("super().contribute_to_class(cls, name, **kwargs)"),
+    "another name": contributing(on='cls, "other", **kwargs'),
+    "arguments kept": contributing(on="cls, name"),
+    "more arguments": contributing(given="cls, name", on="cls, name, private_only=True"),
+    "another class": contributing(on="other, name, **kwargs"),
+    "a column": contributing("self.column = name"),
+    "a default": contributing("self.default = CHOICES[0]"),
+    "another method": contributing('setattr(cls, "save", shown)'),
+    "a method whose name is made": contributing("setattr(cls, name, shown)"),
+    "a method of Model": contributing('setattr(cls, f"get_{self.name}_fields", shown)'),
+    "a method of another name": contributing('setattr(cls, f"{self.name}_display", shown)'),
+    "a method of the field": contributing('setattr(self, f"get_{self.name}_display", shown)'),
+    "a descriptor": contributing('setattr(cls, f"get_{self.name}_display", Descriptor(self))'),
+    "a wrapped method": contributing('setattr(cls, f"get_{self.name}_x", partialmethod(f, field=self))'),
+    "another field": contributing("cls.add_to_class(name, other)"),
+    "a call": contributing("register(cls)"),
+    "a call in a value": contributing("x = register(cls)"),
+    "a call in a test": contributing("if register(cls):\n        pass"),
+    "a call in a default": contributing("def shown(x=register(cls)):\n        pass"),
+    "a method of its own": contributing("x = self.join(cls)"),
+    "the options": contributing("cls._meta.ordering = [name]"),
+    "another base": contributing("super = other"),
+    "a loop": contributing("for x in y:\n        pass"),
+    "a decorator": "@wrapped\n" + contributing(),
+    "a value": "contribute_to_class = other",
+    "another class to ask": "def contribute_to_class(self, cls, name):\n    Other.contribute_to_class(self, cls, name)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", OTHER_CONTRIBUTIONS.values(), ids=OTHER_CONTRIBUTIONS)
+def test_a_class_that_adds_something_else(custom, text):
+    found = custom(body(text))
+    assert found.kind is found.saved_as is None
+
+
+def test_a_class_that_names_the_other_end(custom):
+    text = contributing(
+        "if self.auto and hasattr(cls._meta, 'verbose_name_plural'):\n"
+        "        name = '_'.join(str(cls._meta.verbose_name_plural)).lower()\n"
+        "        self.remote_field.related_name = name",
+    ).replace("name = '_'", "plural = '_'").replace("related_name = name", "related_name = plural")  # fmt: skip
+    found = custom(body(text, "models.ForeignKey"), KEY)
+    assert found.kind == "ForeignKey"
+    assert isinstance(found.options["related_name"], Unknown)
 
 
 # --- times ---------------------------------------------------------------------------------------

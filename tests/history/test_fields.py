@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.db import models
 from django.db.models.fields import AutoFieldMixin
 from django.db.models.fields.proxy import OrderWrt
 
+from migfix.history.class_methods import is_own_business
 from migfix.history.fields import FIELDS, Is
 from migfix.reading.plain import parsed
 
@@ -110,3 +112,11 @@ def test_what_is_fixed_has_values_that_cannot_be_changed(name):
     if Is.FIXED in FIELDS[name].traits:
         hash(SAMPLES[FIELDS[name].loads])
         assert FIELDS[name].loads not in {"data", "file", "bytes"}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_no_name_of_django_is_taken_for_a_method_of_somebody_else(name):
+    (method,) = ast.parse("def x(self): pass").body
+    made = class_of(name)(**GIVEN.get(name, {}))
+    assert [each for each in {*dir(made), *vars(made)} if is_own_business(each, method)] == []
+    assert is_own_business("to_activity", method)
