@@ -716,11 +716,59 @@ class _Reader:
                 yield from self._split(constant, depth + 1)
             case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner], keywords=[]):
                 yield from self._split(inner, depth + 1)
+            case ast.Call(func=ast.Name(id=name)) if (made := self._made_by(name)) is not None:
+                returned, own = made
+                for element in returned.elts:
+                    yield self._made(element, own, node)
+            case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
+                stored = (n for g in node.generators for n in ast.walk(g.target))
+                own = frozenset(n.id for n in stored if isinstance(n, ast.Name))
+                yield self._made(element, own, node, always=False)
             case _:
                 yield _Entry(
                     node,
                     f"line {node.lineno}: operations built at run time by {self.scope.source(node)}",
                 )
+
+    def _made_by(self, name: str) -> tuple[ast.List | ast.Tuple, frozenset[str]] | None:
+        """The list that a function of the file returns, written out in it, and its own names; None for others."""
+        called_so = [n for n in ast.walk(self.scope.tree) if getattr(n, "name", "") == name]
+        at_the_top = [n for n in self.scope.tree.body if isinstance(n, ast.FunctionDef)]
+        found = [n for n in at_the_top if n.name == name and not n.decorator_list]
+        if not len(found) == len(called_so) == 1 or not isinstance(self.scope.names.get(name), str):
+            return None
+        *steps, last = found[0].body
+        plain = all(map(_only_names_values, steps))
+        nodes = list(ast.walk(found[0]))
+        if not plain or any(isinstance(n, ast.Yield | ast.YieldFrom) for n in nodes):
+            return None
+        own = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        own |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+        match last:
+            case ast.Return(value=ast.List() | ast.Tuple() as returned):
+                return returned, frozenset(own)
+        return None
+
+    def _made(
+        self, node: ast.expr, own: frozenset[str], whole: ast.expr, always: bool = True
+    ) -> _Entry:
+        """An operation that is made where names are known that the file does not have.
+
+        Where it asks for these, or it is not certain how often it is made, it must leave the state alone.
+        """
+        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        if always and own.isdisjoint(used):
+            return self._element(node)
+        kind, _ = (
+            self._kind(self.scope.dotted(node.func)) if isinstance(node, ast.Call) else (None, 0)
+        )
+        if isinstance(node, ast.Call) and kind in {"RunSQL", "RunPython"}:
+            root = ast.unparse(node.func).partition(".")[0]
+            bound = self._bind(node, kind)
+            if root not in own and bound is not None and "state_operations" not in bound:
+                return _Entry(node, unread=True)
+        text = f"operations built at run time by {self.scope.source(whole)}"
+        return _Entry(whole, f"line {whole.lineno}: {text}")
 
     def _element(self, node: ast.expr) -> _Entry:
         if isinstance(node, ast.Name) and (constant := self.scope.constant(node.id)) is not None:
@@ -740,6 +788,9 @@ class _Reader:
             return Operation(None, {}, node.lineno, entry.problem)
         path = self.scope.dotted(node.func)
         kind, own = self._kind(path)
+        if entry.unread:
+            text = Unknown(f"{self.scope.source(node)} is made at run time")
+            return Operation(kind, {"sql": text}, node.lineno, own_database_code=own)
         arguments = self._bind(node, kind)
         if kind is None and path is not None and self._runs_python(path):
             return Operation("RunPython", {}, node.lineno)
@@ -865,6 +916,17 @@ class _Entry:
     problem: str | None = None
     alternatives: tuple[tuple[_Entry, ...], ...] = ()
     line: int = 0
+    unread: bool = False  # its arguments are not what the names of the file say
+
+
+def _only_names_values(step: ast.stmt) -> bool:
+    """A docstring, or ``name = value``."""
+    match step:
+        case ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name()):
+            return True
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+    return False
 
 
 def _does_nothing(statement: ast.stmt) -> bool:

@@ -157,6 +157,64 @@ def test_operations_that_are_not_written_out_are_a_problem_with_a_line(body, top
     assert why in first.problem
 
 
+SQL = "migrations.RunSQL(made(table))"
+MADE = {
+    "by a function": ("operations = rules()", f'def rules():\n    """All."""\n    table = "x"\n    return [{SQL}]'),
+    "by a function among others": (f"operations = [*rules('x'), {DELETE}]", f"def rules(table):\n    return [{SQL}]"),
+    "by a comprehension": (f"operations = [{SQL} for table in TABLES]", ""),
+    "by one of pairs": (f"operations = [*({SQL} for table, other in TABLES if table)]", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "top"), MADE.values(), ids=MADE)
+def test_sql_that_is_made_at_run_time(body, top):
+    first = read(body, top).operations[0]
+    assert (first.kind, first.problem) == ("RunSQL", None)
+    assert isinstance(first.arguments["sql"], Unknown)
+
+
+def test_operations_that_a_function_returns_as_they_are():
+    top = f"def rules():\n    return ({DELETE}, {RUN})"
+    found = read("operations = rules()", top)
+    assert [each.kind for each in found.operations] == ["DeleteModel", "RunPython"]
+    assert [(call.index, call.code.id) for call in found.run_pythons] == [(1, "forwards")]
+
+
+def test_code_that_is_made_for_each_of_a_list():
+    (found,) = read("operations = [migrations.RunPython(made(x)) for x in y]").operations
+    assert (found.kind, found.problem) == ("RunPython", None)
+
+
+STATE = "migrations.RunSQL(x, state_operations=more)"
+MADE_UNSURE = {
+    "a state operation of each": (f"operations = [{DELETE} for x in y]", ""),
+    "a state operation of a local name": ("operations = f()", "def f(x):\n    return [migrations.DeleteModel(x)]"),
+    "a state operation of a local constant": ("operations = f()", "def f():\n    X = 'B'\n    return [migrations.DeleteModel(X)]"),
+    "a state change beside the SQL": (f"operations = [{STATE} for x in y]", ""),
+    "one by its place": ("operations = [migrations.RunSQL(x, None, more) for x in y]", ""),
+    "unpacked arguments": ("operations = [migrations.RunSQL(**x) for x in y]", ""),
+    "another class": ("operations = [Other(x) for x in y]", ""),
+    "another class by a local name": ("operations = f()", f"def f(migrations):\n    return [{SQL}]"),
+    "elements of another list": ("operations = f()", "def f(x):\n    return [*x]"),
+    "a decorator": ("operations = f()", f"@wrapped\ndef f():\n    return [{DELETE}]"),
+    "two functions": ("operations = f()", f"def f():\n    return []\nif x:\n    def f():\n        return [{DELETE}]"),
+    "another binding": ("operations = f()", f"def f():\n    return [{DELETE}]\nf = other"),
+    "a test": ("operations = f()", f"def f():\n    if x:\n        return []\n    return [{DELETE}]"),
+    "a loop": ("operations = f()", f"def f():\n    for x in y:\n        more(x)\n    return [{DELETE}]"),
+    "a generator": ("operations = f()", f"def f():\n    x = yield\n    return [{DELETE}]"),
+    "a list that grows": ("operations = f()", f"def f():\n    x = []\n    x += [{DELETE}]\n    return x"),
+    "a method": ("operations = f()", f"class X:\n    def f():\n        return [{DELETE}]"),
+    "a coroutine": ("operations = f()", f"async def f():\n    return [{DELETE}]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "top"), MADE_UNSURE.values(), ids=MADE_UNSURE)
+def test_what_a_function_or_a_comprehension_may_do_to_the_state(body, top):
+    first = read(body, top).operations[0]
+    assert first.kind is None
+    assert first.problem.startswith("line ")
+
+
 def test_a_run_python_inside_a_wrapper_is_still_found():
     (call,) = read(f"operations = [{DELETE}, Wrapped({RUN})]").run_pythons
     assert (call.index, call.code.id) == (1, "forwards")
