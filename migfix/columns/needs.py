@@ -42,10 +42,13 @@ def check_plain(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]
             Reason.CUSTOM_BASE, f"{special[0]}() of a base of {model.label} may read any column"
         )
     names = {column.name for column in columns.values()}
+    saves = model is not loop.model or bool(loop.used(uses.Kind.SAVE))
     for column in columns.values():
         sizes = [column.options.get(option) for option in DIMENSIONS]
         unclear = column.kind == "ImageField" and any(isinstance(s, Unknown) for s in sizes)
-        if unclear or (column.kind is None and not names.isdisjoint(_texts(column))):
+        waits = column.behind is not None and column.behind.only_saves and not saves
+        naming = column.kind is None and not names.isdisjoint(_texts(column))
+        if unclear or (naming and not waits):
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"`{column.name}` reads and sets other columns by itself"
             )

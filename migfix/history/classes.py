@@ -29,6 +29,13 @@ _KNOWN = {
     "model_utils.fields.AutoLastModifiedField": True,
 }
 
+# Those whose own code runs in ``save()`` alone: nothing but ``pre_save()`` of them has to do with values.
+# https://github.com/django-extensions/django-extensions/blob/4.1/django_extensions/db/fields/__init__.py
+_SAVING = {
+    "django_extensions.db.fields.AutoSlugField": "SlugField",
+    "django_extensions.db.fields.RandomCharField": "CharField",
+}
+
 # Relations through a table of their own, by a manager: they have no column, and no save() looks at them.
 _WITHOUT_COLUMN = frozenset(
     "taggit.managers.TaggableManager modelcluster.contrib.taggit.ClusterTaggableManager".split()
@@ -161,6 +168,7 @@ class _Root:
 
     kind: str
     stamps: bool = False
+    computes: bool = False  # its ``pre_save()`` does something else than Django's
 
 
 class Classes:
@@ -227,6 +235,9 @@ class Classes:
         if kind or path in _KNOWN:
             yield _Root(kind or "DateTimeField", _KNOWN.get(path, False))
             return
+        if path in _SAVING:
+            yield _Root(_SAVING[path], computes=True)
+            return
         found = self._find(path) if depth < _DEPTH else None
         if isinstance(found, str):
             yield from self._ancestry(found, depth + 1)
@@ -280,8 +291,10 @@ def _field_class(ancestry: tuple[_Class | _Root | Unknown, ...]) -> FieldClass:
         return known(doubt=missing[0] if missing else "it descends from no one field of Django")
     (kind,) = kinds
     doubts = [doubt for each in classes if (doubt := _doubt(each, kind))]
+    if any(root.computes for root in roots):
+        doubts.append("its pre_save() may look at other columns and rows")
     if doubts:
-        return known(doubt=doubts[0])
+        return known(doubt=doubts[0], only_saves=all(_only_saves(each, kind) for each in classes))
     options = options_set([(each.node, each.scope) for each in classes], _is_ordered(ancestry))
     stamps = any(root.stamps for root in roots) or any(map(_stamping, classes))
     compared = not any(_has_lookups(each) for each in classes)
@@ -321,11 +334,21 @@ def _doubt(each: _Class, kind: str) -> str | None:
     """What keeps the values of the class from going the way of Django's ``kind``."""
     if each.node.keywords or each.node.decorator_list:
         return f"{each.path} has a metaclass or a decorator"
-    names = [n for n, node in each.defined() if not _is_harmless(n, node, kind, each)]
+    names = _names_in_the_way(each, kind)
     if names:
         name = min(_VALUES_WAY.intersection(names), default=names[0])
         return f"{each.path} defines {name or 'more than methods'}"
     return f"{each.path} sets what it goes by in its methods" if _is_patched(each) else None
+
+
+def _names_in_the_way(each: _Class, kind: str) -> list[str]:
+    return [n for n, node in each.defined() if not _is_harmless(n, node, kind, each)]
+
+
+def _only_saves(each: _Class, kind: str) -> bool:
+    """Has the class no part in values, but for a ``pre_save()`` that may do anything?"""
+    made = not (each.node.keywords or each.node.decorator_list)
+    return made and {"pre_save"}.issuperset(_names_in_the_way(each, kind)) and not _is_patched(each)
 
 
 def _is_harmless(name: str, statement: ast.stmt, kind: str, each: _Class) -> bool:

@@ -61,7 +61,8 @@ class FieldClass:
     hold. ``saved_as`` is the class like which ``save()`` writes back what was loaded. Either is None
     where it is not certain, and ``doubt`` says why. ``is_plain``: it descends from no relation;
     ``connects``: it may connect receivers to the signals of its models; ``displays``: it gives these
-    methods of its own, called ``get_<name>_...``.
+    methods of its own, called ``get_<name>_...``; ``only_saves``: whatever it does besides a class of
+    Django, it does in ``save()``.
     """
 
     kind: str | None = None
@@ -69,6 +70,7 @@ class FieldClass:
     is_plain: bool = False
     connects: bool = False
     displays: bool = False
+    only_saves: bool = False
     doubt: str = ""
     defaults: Mapping[str, object] = field(default_factory=dict)
     forced: Mapping[str, object] = field(default_factory=dict)

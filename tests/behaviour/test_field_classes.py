@@ -169,3 +169,65 @@ def test_a_method_that_the_class_gives_the_rows_may_read_any_column():
     )
     _, outcome = rewritten(MODELS, before, files=files())
     assert not {"MF201", "MF101"} & set(outcome.loops[-1].codes), outcome.loops
+
+
+SLUG = """
+from django.db import models
+
+
+class Slug(models.CharField):
+    def __init__(self, *args, populate_from=None, **kwargs):
+        self.populate_from = populate_from
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        kwargs["populate_from"] = self.populate_from
+        return name, path, args, kwargs
+
+    def pre_save(self, row, add):
+        return getattr(row, self.populate_from)
+"""
+SLUGGED = """
+import shop.fields
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Item", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("name", models.CharField(max_length=40)),
+            ("slug", shop.fields.Slug(max_length=40, populate_from="name")),
+            ("note", models.TextField(default="")),
+        ]),
+        migrations.CreateModel("Status", []),
+    ]
+"""
+SLUGGED_ROWS = {
+    "shop_item": [{"id": n, "name": f"n{n}", "slug": "", "note": "x" * n} for n in range(1, 6)]
+}
+
+
+@pytest.mark.parametrize("database", PARAMETERS)
+def test_rows_of_a_class_that_computes_in_save_are_read(database):
+    before = migration('for item in Item.objects.order_by("pk"):\n    print(item.name)')
+    after, outcome = rewritten(SLUGGED, before, files=files(SLUG))
+    assert "MF201" in outcome.loops[-1].codes, outcome.loops
+    case = Case(SLUGGED, SLUGGED_ROWS, database, files(SLUG))
+    first, second = run(case, before), run(case, after)
+    assert first.output and second.queries == first.queries
+    assert (second.error, second.tables, second.output) == (None, first.tables, first.output)
+
+
+@pytest.mark.parametrize("save", ["item.save()", 'item.save(update_fields=["note"])'])
+def test_rows_of_a_class_that_computes_in_save_are_saved(save):
+    body = f'for item in Item.objects.order_by("pk"):\n    item.note = item.note.swapcase()\n    {save}'
+    _, outcome = rewritten(SLUGGED, migration(body), files=files(SLUG))
+    assert not {"MF101", "MF201"} & set(outcome.loops[-1].codes), outcome.loops
+
+
+def test_such_a_column_itself_is_not_read_alone():
+    before = migration('for item in Item.objects.order_by("pk"):\n    print(item.slug)')
+    _, outcome = rewritten(SLUGGED, before, files=files(SLUG))
+    assert "MF201" not in outcome.loops[-1].codes, outcome.loops

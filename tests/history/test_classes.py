@@ -206,6 +206,40 @@ def test_a_mixin_without_a_word_on_values(custom):
     assert custom(source).kind == "TextField"
 
 
+def test_a_class_that_does_something_in_save_alone(custom):
+    computing = "def pre_save(self, row, add):\n    return getattr(row, self.of)"
+    found = custom(body(computing + "\ndef made(self, row):\n    return row.x"))
+    assert found.kind is found.saved_as is None
+    assert found.behind.only_saves
+    assert isinstance(found.has_column, Unknown)
+    mixin = body(computing, "object").replace("Custom", "Mixin")
+    assert custom(f"{mixin}\nclass Custom(Mixin, models.CharField): pass").behind.only_saves
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def from_db_value(self, value, *args):\n    return value",
+        "def contribute_to_class(self, cls, name):\n    pass",
+        "descriptor_class = Descriptor",
+        "def __init__(self, *args):\n    self.descriptor_class = Descriptor",
+        "if True:\n    pass",
+    ],
+)
+def test_a_class_that_does_something_besides_save(custom, more):
+    text = "def pre_save(self, row, add):\n    return 1\n" + more
+    assert not custom(body(text)).behind.only_saves
+
+
+def test_a_class_of_a_package_that_does_something_in_save_alone(custom):
+    slug = "from django_extensions.db.fields import AutoSlugField"
+    for source in (f"{slug} as Custom", f"{slug}\nclass Custom(AutoSlugField): pass"):
+        found = custom(source)
+        assert (found.kind, found.saved_as, found.behind.only_saves) == (None, None, True)
+    other = custom("from django_extensions.db.fields import EncryptedCharField as Custom")
+    assert not other.behind.only_saves
+
+
 # --- options -------------------------------------------------------------------------------------
 
 
