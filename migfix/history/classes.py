@@ -21,26 +21,6 @@ from migfix.history.state import KEYS, RELATIONS, BaseClass, FieldClass, FieldSt
 _TOPS = frozenset({"object", "django.db.models.Model", "django.db.models.base.Model"})
 _DEPTH = 8  # bases above a class, and modules that hand a name on, before giving up
 
-# Known even where the package is not installed; the source would say the same, less surely.
-_KNOWN = {
-    "django_extensions.db.fields.CreationDateTimeField": False,
-    "django_extensions.db.fields.ModificationDateTimeField": True,
-    "model_utils.fields.AutoCreatedField": False,
-    "model_utils.fields.AutoLastModifiedField": True,
-}
-
-# Those whose own code runs in ``save()`` alone: nothing but ``pre_save()`` of them has to do with values.
-# https://github.com/django-extensions/django-extensions/blob/4.1/django_extensions/db/fields/__init__.py
-_SAVING = {
-    "django_extensions.db.fields.AutoSlugField": "SlugField",
-    "django_extensions.db.fields.RandomCharField": "CharField",
-}
-
-# Relations through a table of their own, by a manager: they have no column, and no save() looks at them.
-_WITHOUT_COLUMN = frozenset(
-    "taggit.managers.TaggableManager modelcluster.contrib.taggit.ClusterTaggableManager".split()
-)
-
 _ROOTS = fields(Is.KNOWN)
 _BY_OPTIONS = fields(Is.BY_OPTIONS)
 # What a field class may define without a part in loading, saving or comparing its values.
@@ -171,6 +151,25 @@ class _Root:
     computes: bool = False  # its ``pre_save()`` does something else than Django's
 
 
+# Known even where the package is not installed; the source would say the same, less surely.
+# https://github.com/django-extensions/django-extensions/blob/4.1/django_extensions/db/fields/__init__.py
+# https://github.com/jazzband/django-model-utils/blob/5.0.0/model_utils/fields.py
+_KNOWN = {
+    "django_extensions.db.fields.CreationDateTimeField": _Root("DateTimeField"),
+    "django_extensions.db.fields.ModificationDateTimeField": _Root("DateTimeField", stamps=True),
+    "django_extensions.db.fields.AutoSlugField": _Root("SlugField", computes=True),
+    "django_extensions.db.fields.RandomCharField": _Root("CharField", computes=True),
+    "model_utils.fields.AutoCreatedField": _Root("DateTimeField"),
+    "model_utils.fields.AutoLastModifiedField": _Root("DateTimeField", stamps=True),
+    "model_utils.fields.StatusField": _Root("CharField"),
+}
+
+# Relations through a table of their own, by a manager: they have no column, and no save() looks at them.
+_WITHOUT_COLUMN = frozenset(
+    "taggit.managers.TaggableManager modelcluster.contrib.taggit.ClusterTaggableManager".split()
+)
+
+
 class Classes:
     """Reads each class once, when it is asked for. ``modules`` finds their sources."""
 
@@ -233,10 +232,10 @@ class Classes:
         if path == "object":
             return
         if kind or path in _KNOWN:
-            yield _Root(kind or "DateTimeField", _KNOWN.get(path, False))
+            yield _KNOWN[path] if path in _KNOWN else _Root(str(kind))
             return
-        if path in _SAVING:
-            yield _Root(_SAVING[path], computes=True)
+        if path in _WITHOUT_COLUMN:
+            yield _Root("ManyToManyField")
             return
         found = self._find(path) if depth < _DEPTH else None
         if isinstance(found, str):

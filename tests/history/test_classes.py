@@ -326,6 +326,32 @@ def test_a_manager_that_is_no_column(written, name):
     assert (found.has_column is False) == (name == "TaggableManager")
 
 
+def test_a_class_above_which_is_a_manager_that_is_no_column(custom):
+    tags = "from taggit.managers import TaggableManager\n"
+    for text in ("pass", "def formfield(self):\n    return 1", init("print(self)")):
+        found = custom(tags + body(text, "TaggableManager"), 'Custom(to="shop.Tag")')
+        assert (found.kind, found.has_column) == (None, False)
+    for text in (
+        "column = 'x'",
+        "def pre_save(self, row, add):\n    return 1",
+        "def __get__(self):\n    pass",
+    ):
+        found = custom(tags + body(text, "TaggableManager"), 'Custom(to="shop.Tag")')
+        assert found.has_column is not False
+    other = custom(tags + body("pass", "models.CharField, TaggableManager"))
+    assert (other.kind, other.saved_as) == (None, None)
+
+
+def test_a_status_of_a_package_is_a_text(custom):
+    status = "from model_utils.fields import StatusField"
+    found = custom(
+        f"{status} as Custom", "Custom(default='a', choices=[], no_check_for_status=True)"
+    )
+    assert (found.kind, found.null, found.options["default"]) == ("CharField", False, "a")
+    monitor = custom("from model_utils.fields import MonitorField as Custom")
+    assert (monitor.kind, monitor.saved_as) == (None, None)
+
+
 OWN_WAYS = {
     "an attribute of Django's": init('self.null = kwargs.pop("empty", False)'),
     "an option of Django's": init('self.longest = kwargs.pop("max_length", 3)'),
