@@ -1161,11 +1161,14 @@ def _way_to_run_many(
     elif connection.vendor == "postgresql":
         if driver == "psycopg2":
             return _prepared_and_joined
-        if driver == "psycopg" and not connection.settings_dict["OPTIONS"].get(
-            "server_side_binding"
-        ):
+        if driver == "psycopg" and not _binds_on_server(connection):
             return _prepared
     return _one_by_one
+
+
+def _binds_on_server(connection: Any) -> bool:
+    """Say whether PostgreSQL gets values beside the statement, not as literals in it."""
+    return bool(connection.settings_dict["OPTIONS"].get("server_side_binding"))
 
 
 def _one_by_one(cursor: Any, statement: _Statement, rows: list[list[Any]]) -> int | None:
@@ -1242,7 +1245,8 @@ _Join = Any  # a function that writes the rows by one statement, and says how ma
 def _way_to_join(connection: Any) -> tuple[str, _Join] | None:
     """Return what asks for the types of columns, and what writes rows by a single statement."""
     if connection.vendor == "postgresql":
-        if connection.Database.__name__ in ("psycopg", "psycopg2"):
+        driver = connection.Database.__name__
+        if driver in ("psycopg", "psycopg2") and not _binds_on_server(connection):
             return _FACTS_OF_POSTGRESQL, _joined_to_arrays
     elif connection.vendor == "mysql" and connection.mysql_is_mariadb:
         return _FACTS_OF_MARIADB, _joined_to_copy
@@ -1260,18 +1264,21 @@ def _types_of(cursor: Any, facts: str, table: str, columns: list[str], key: str)
 
 
 # The conditions, in this order. The rows are those of one plain table: a view, a partition or a
-# child has rules of its own for what is written through it. No trigger, rule, policy, generated
-# column, and no function or operator that is not the server's own in a constraint or an index, may
-# look at other rows, or change any. The key is unique, so that a row of ours finds one of theirs;
+# child has rules of its own for what is written through it. The types are the server's own. No
+# trigger, rule, policy, generated column, and no function, operator (or class of operators) or type
+# (a domain calls functions) that is not the server's own in a constraint or an index, may look at
+# other rows, or change any. The key is unique, so that a row of ours finds one of theirs;
 # in the collation of the database, of which none takes two texts for one. Nothing that is assigned
 # is unique, or decides what is: one statement may pass where the rows, in order, do not.
 _FACTS_OF_POSTGRESQL = """
-    SELECT a.attname, a.atttypid::pg_catalog.regtype::text
+    SELECT a.attname, y.typname
     FROM pg_catalog.pg_class t
     JOIN pg_catalog.pg_attribute k ON k.attrelid = t.oid AND k.attname = %(key)s
     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid
+    JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
     WHERE t.oid = pg_catalog.to_regclass(%(quoted)s)
-    AND (a.attname = k.attname OR a.attname = ANY (%(columns)s::text[]))
+    AND y.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+    AND (a.attname = k.attname OR a.attname = ANY (%(columns)s::pg_catalog.text[]))
     AND t.relkind = 'r'
     AND NOT (t.relispartition OR t.relhassubclass OR t.relhasrules OR t.relrowsecurity)
     AND NOT EXISTS (
@@ -1286,7 +1293,8 @@ _FACTS_OF_POSTGRESQL = """
             UNION ALL SELECT t.tableoid, indexrelid FROM pg_catalog.pg_index WHERE indrelid = t.oid
         ) o ON d.classid = o.tableoid AND d.objid = o.oid
         WHERE d.refclassid IN (
-            'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass
+            'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass,
+            'pg_catalog.pg_opclass'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass
         )
     )
     AND EXISTS (
@@ -1295,12 +1303,13 @@ _FACTS_OF_POSTGRESQL = """
         AND i.indnatts = 1 AND i.indkey[0] = k.attnum
     )
     AND k.attcollation IN (
-        SELECT 0 UNION ALL SELECT oid FROM pg_catalog.pg_collation WHERE collname = 'default'
+        SELECT 0 UNION ALL SELECT oid FROM pg_catalog.pg_collation
+        WHERE collname = 'default' AND collnamespace = 'pg_catalog'::pg_catalog.regnamespace
     )
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute s ON s.attrelid = i.indrelid
         WHERE i.indrelid = t.oid AND (i.indisunique OR i.indisexclusion)
-        AND s.attname = ANY (%(columns)s::text[])
+        AND s.attname = ANY (%(columns)s::pg_catalog.text[])
         AND (s.attnum = ANY (i.indkey) OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
     )
 """
@@ -1319,11 +1328,11 @@ def _joined_to_arrays(
     items = _items(cursor.db)
     columns = zip(types, zip(*rows, strict=True), strict=True)
     arrays = [_array(values, *items.get(kind, (frozenset(), str))) for kind, values in columns]
-    if types[-1] not in _KEYS or None in arrays:
+    if types[-1] not in _KEYS or None in arrays or not _are_sent_by_driver(cursor, rows):
         return None
     quote = cursor.db.ops.quote_name
     names = ", ".join(f"_{number}" for number in range(1, len(types) + 1))
-    values = ", ".join(f"pg_catalog.unnest((SELECT %s::{kind}[]))" for kind in types)
+    values = ", ".join(f"pg_catalog.unnest((SELECT %s::pg_catalog.{kind}[]))" for kind in types)
     cursor.execute(
         f"UPDATE {quote(table.name)} AS r SET {table.assignments('v._{}'.format)}"
         f" FROM ROWS FROM ({values}) AS v({names})"
@@ -1343,6 +1352,21 @@ def _array(
     return f"{{{','.join(items)}}}"
 
 
+def _are_sent_by_driver(cursor: Any, rows: list[list[Any]]) -> bool:
+    """Say whether no value has an adapter of the project, which may write another one in its place."""
+    kinds = {*map(type, chain.from_iterable(rows))} - {type(None)}
+    if cursor.db.Database.__name__ == "psycopg2":
+        from psycopg2.extensions import ISQLQuote, adapters
+
+        # Of documents there is none: their class, Django's, does it.
+        found = [adapters.get((kind, ISQLQuote)) for kind in kinds]
+    else:
+        from psycopg.adapt import PyFormat
+
+        found = [cursor.adapters.get_dumper(kind, PyFormat.TEXT) for kind in kinds]
+    return all(each is None or each.__module__.startswith("psycopg") for each in found)
+
+
 def _quoted(value: Any) -> str:
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
@@ -1350,6 +1374,12 @@ def _quoted(value: Any) -> str:
 
 def _float_text(value: float) -> str:
     return repr(value + 0.0)  # a literal -0.0 is a numeric, and thereby 0
+
+
+def _time_text(value: time) -> str:
+    if value.tzinfo is not None:
+        raise ValueError("drivers refuse some of these")  # so that each row is sent by itself
+    return str(value)
 
 
 def _document_text(value: Any) -> str:
@@ -1364,23 +1394,23 @@ def _items(connection: Any) -> dict[str, tuple[Collection[type], Callable[[Any],
     marked = getattr(connection.ops, "integerfield_type_map", {})
     integer = {int, *marked.values()}, str
     return {
-        "smallint": integer,
-        "integer": integer,
-        "bigint": integer,
-        "boolean": ({bool}, str),
-        "double precision": ({float}, _float_text),
+        "int2": integer,
+        "int4": integer,
+        "int8": integer,
+        "bool": ({bool}, str),
+        "float8": ({float}, _float_text),
         "numeric": ({Decimal}, str),
-        "character varying": ({str}, _quoted),
+        "varchar": ({str}, _quoted),
         "text": ({str}, _quoted),
         "uuid": ({UUID}, str),
         "date": ({date}, str),
-        "time without time zone": ({time}, str),
-        "timestamp with time zone": ({datetime}, _quoted),
+        "time": ({time}, _time_text),
+        "timestamptz": ({datetime}, _quoted),
         "jsonb": ({Jsonb}, _document_text),
     }
 
 
-_KEYS = ("smallint", "integer", "bigint", "uuid", "character varying", "text")
+_KEYS = ("int2", "int4", "int8", "uuid", "varchar", "text")
 
 
 # The conditions, in this order. The rows are those of one plain table of InnoDB, which takes back
@@ -1438,6 +1468,9 @@ _FACTS_OF_MARIADB = """
 """
 
 
+_KEYS_OF_MARIADB = {"varchar": (str,), "uuid": (UUID, str)}
+
+
 def _joined_to_copy(
     cursor: Any, table: _Table, types: list[str], rows: list[list[Any]]
 ) -> int | None:
@@ -1449,6 +1482,9 @@ def _joined_to_copy(
     more. Neither to make it nor to drop it ends a transaction:
     https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/.
     """
+    kinds = _KEYS_OF_MARIADB.get(types[-1], (int,))
+    if any(type(row[-1]) not in kinds for row in rows):
+        return None  # a comparison looks at them otherwise than a column that takes them
     if any(type(row[-1]) is str and row[-1].endswith(" ") for row in rows):
         return None  # which a column may cut off, and a comparison look at
     quote = cursor.db.ops.quote_name

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import django
 import pytest
+from django.apps.registry import Apps
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
@@ -146,7 +148,8 @@ def check(
 
 def is_joined(queries: CaptureQueriesContext) -> bool:
     marks = ("ROWS FROM (pg_catalog.unnest", "STRAIGHT_JOIN")
-    return any(mark in each["sql"] for each in queries.captured_queries for mark in marks)
+    # None: a statement that psycopg could not put together.
+    return any(mark in (each["sql"] or "") for each in queries.captured_queries for mark in marks)
 
 
 def numbered(values: list[Any], name: str) -> list[dict[str, Any]]:
@@ -202,6 +205,60 @@ def test_floats_that_are_no_numbers(parcels: BaseDatabaseWrapper) -> None:
     if connection.vendor == "mysql":
         pytest.skip("which MariaDB does not have")
     check(numbered([float("nan"), float("inf"), float("-inf")], "real"), joined=True)
+
+
+@only_postgresql
+def test_hours_with_a_time_zone(parcels: BaseDatabaseWrapper) -> None:
+    """Drivers refuse those of a zone whose offset depends on the day."""
+    zone = ZoneInfo("Europe/Berlin")
+    assert check(numbered([time(1), time(2, tzinfo=zone), time(3)], "hour"), joined=False)
+    fixed = timezone(timedelta(hours=2))
+    assert check(numbered([time(1), time(2, tzinfo=fixed)], "hour"), joined=False) is None
+
+
+@only_postgresql
+def test_a_negative_zero_that_the_server_binds(parcels: BaseDatabaseWrapper) -> None:
+    """It is no literal, which would be a numeric without sign."""
+    if parcels.Database.__name__ != "psycopg":
+        pytest.skip("an option of psycopg 3")
+    parcels.settings_dict["OPTIONS"]["server_side_binding"] = True
+    parcels.close()
+    assert check(numbered([-0.0, 1.0], "real"), joined=False) is None
+    assert repr(stored(Parcel)[0][6]) == "-0.0"
+
+
+@only_postgresql
+def test_values_that_an_adapter_of_the_project_sends(parcels: BaseDatabaseWrapper) -> None:
+    """The manuals of the drivers show one that writes the last day as infinity."""
+    fill(Parcel)
+    with last_day_as_infinity(parcels):
+        save_in_batches(numbered([date.max, date(2020, 1, 1)], "day"))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT day::text FROM {TABLE} WHERE id < 3 ORDER BY id")
+        assert cursor.fetchall() == [("infinity",), ("2020-01-01",)]
+
+
+@contextmanager
+def last_day_as_infinity(database: BaseDatabaseWrapper) -> Iterator[None]:
+    database.ensure_connection()
+    if database.Database.__name__ == "psycopg":
+        from psycopg.types.datetime import DateDumper
+
+        class Dumper(DateDumper):
+            def dump(self, obj: date) -> Any:
+                return b"infinity" if obj == date.max else super().dump(obj)
+
+        database.connection.adapters.register_dumper(date, Dumper)
+        yield
+        return
+    from psycopg2.extensions import AsIs, ISQLQuote, adapters, register_adapter
+
+    usual = adapters[date, ISQLQuote]
+    register_adapter(date, lambda day: AsIs("'infinity'::date") if day == date.max else usual(day))
+    try:
+        yield
+    finally:
+        register_adapter(date, usual)
 
 
 @on_servers
@@ -394,6 +451,19 @@ POSTGRESQL = {
         " CREATE OPERATOR <<<< (FUNCTION = f, LEFTARG = integer, RIGHTARG = integer);"
         f" ALTER TABLE {TABLE} ADD CHECK (n <<<< 100)"
     ),
+    "a check with a type that calls a function": (
+        "CREATE FUNCTION f(integer) RETURNS boolean LANGUAGE sql STABLE AS"
+        f" 'SELECT count(*) < 100 FROM {TABLE} WHERE n = $1';"
+        " CREATE DOMAIN few AS integer CHECK (f(VALUE));"
+        f" ALTER TABLE {TABLE} ADD CHECK (n::few IS NOT NULL OR n IS NULL)"
+    ),
+    "an index with a comparison of its own": (
+        "CREATE FUNCTION f(integer, integer) RETURNS integer LANGUAGE sql IMMUTABLE AS"
+        " 'SELECT btint4cmp($1, $2)';"
+        " CREATE OPERATOR CLASS own FOR TYPE integer USING btree AS OPERATOR 1 <, OPERATOR 2 <=,"
+        " OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 f(integer, integer);"
+        f" CREATE INDEX i ON {TABLE} (n own)"
+    ),
     "a wider key": f"ALTER TABLE {TABLE} DROP CONSTRAINT joined_parcel_pkey, ADD PRIMARY KEY (id, m)",
     "another key": (
         f"ALTER TABLE {TABLE} DROP CONSTRAINT joined_parcel_pkey, ADD UNIQUE (shelf_id);"
@@ -416,6 +486,21 @@ def test_what_is_not_joined_on_postgresql(parcels: BaseDatabaseWrapper, obstacle
     execute(POSTGRESQL[obstacle])
     refill = nothing if obstacle == "no partitions yet" else fill
     check(NUMBERS, joined=False, mode="autocommit", refill=refill)
+
+
+@only_postgresql
+@pytest.mark.parametrize("table", ["public", "own"])
+def test_types_that_hide_those_of_the_server(parcels: BaseDatabaseWrapper, table: str) -> None:
+    """A type of the column, or one that has nothing to do with the table."""
+    fill(Parcel)
+    execute("CREATE SCHEMA own; CREATE DOMAIN own.text AS varchar CHECK (VALUE <> 'x')")
+    try:
+        if table == "own":
+            execute(f"ALTER TABLE {TABLE} ALTER text TYPE own.text")
+        execute("SET search_path = own, public, pg_catalog")
+        check(numbered(["a", "x", "c", None], "text"), joined=table == "public")
+    finally:
+        execute("DROP SCHEMA own CASCADE; RESET search_path")
 
 
 @only_postgresql
@@ -576,6 +661,44 @@ def test_keys_that_are_one_to_the_collation(database: BaseDatabaseWrapper) -> No
     assert check_keys(ByText, ["a", "b"], ["A", "b"], joined=True) is None
     assert check_keys(ByText, ["a", "b"], ["A", "b", "a"], joined=False) is None
     assert check_keys(ByText, ["a", "b"], ["A", "b "], joined=False) is None
+
+
+@only_mariadb
+@pytest.mark.parametrize(("of_text", "key"), [(True, 1), (False, "1.4"), (False, "1e0")])
+def test_keys_that_are_not_of_the_type_of_their_column(
+    database: BaseDatabaseWrapper, of_text: bool, key: Any
+) -> None:
+    """A number finds each text that reads as it; a text finds no number that it is rounded to."""
+
+    class Numbered(models.Model):
+        key = models.IntegerField(primary_key=True)
+        n = models.IntegerField(null=True)
+
+        class Meta:
+            app_label = "joined"
+            db_table = "joined_bytext"
+            managed = False
+            apps = Apps()
+
+    class Named(models.Model):
+        key = models.CharField(max_length=9, primary_key=True)
+        n = models.IntegerField(null=True)
+
+        class Meta:
+            app_label = "joined"
+            db_table = "joined_bysmall"
+            managed = False
+            apps = Apps()
+
+    made: type[models.Model] = ByText if of_text else BySmall
+    create(made)
+
+    def with_keys(_: type[models.Model]) -> None:
+        made.objects.all().delete()
+        made.objects.bulk_create(made(pk=key) for key in (["1", "01", "2"] if of_text else [1, 2]))
+
+    values = [{"pk": key, "n": 5}, {"pk": 2 if of_text else "2", "n": 6}]
+    check(values, joined=False, model=Numbered if of_text else Named, refill=with_keys)
 
 
 @only_mariadb
