@@ -1355,15 +1355,14 @@ def _array(
 def _are_sent_by_driver(cursor: Any, rows: list[list[Any]]) -> bool:
     """Say whether no value has an adapter of the project, which may write another one in its place."""
     kinds = {*map(type, chain.from_iterable(rows))} - {type(None)}
-    if cursor.db.Database.__name__ == "psycopg2":
-        from psycopg2.extensions import ISQLQuote, adapters
-
+    driver = cursor.db.Database
+    if driver.__name__ == "psycopg2":
+        of = driver.extensions
         # Of documents there is none: their class, Django's, does it.
-        found = [adapters.get((kind, ISQLQuote)) for kind in kinds]
+        found = [of.adapters.get((kind, of.ISQLQuote)) for kind in kinds]
     else:
-        from psycopg.adapt import PyFormat
-
-        found = [cursor.adapters.get_dumper(kind, PyFormat.TEXT) for kind in kinds]
+        text = driver.adapt.PyFormat.TEXT
+        found = [cursor.adapters.get_dumper(kind, text) for kind in kinds]
     return all(each is None or each.__module__.startswith("psycopg") for each in found)
 
 
