@@ -818,8 +818,10 @@ class _UpdateBatch(_Batch):
         self._table: _Table | None = None
         self._few: list[Any] = []  # of update(), those that wait, while they are few
         self._kept: dict[tuple[type, str], list[Any]] = {}
+        self._given: dict[str, Any] = {}  # the attributes of the row that saving() gave a save()
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._given.pop("save", None)
         if error is not None:
             self._kept.clear()
             if isinstance(self._table, _BulkTable):  # bulk_update() would not be reached
@@ -843,8 +845,10 @@ class _UpdateBatch(_Batch):
             type(row).save(row, using=alias, update_fields=self._names)  # not that of saving()
 
     def saving(self, row: Any) -> Any:
-        """Return `row`, for a function that saves it: its `save()` is the batch's from now on."""
-        vars(row)["save"] = partial(self._save_as_told, row)  # of this row alone
+        """Return `row`, to be saved by a function: up to the next one its `save()` is the batch's."""
+        self._given.pop("save", None)
+        self._given = vars(row)
+        self._given["save"] = partial(self._save_as_told, row)  # of this row alone
         return row
 
     def _save_as_told(self, row: Any, *args: Any, **kwargs: Any) -> None:

@@ -193,6 +193,20 @@ def test_rows_that_are_saved_by_a_function(body, database):
 
 
 @pytest.mark.parametrize("database", DATABASES)
+def test_a_row_that_is_saved_after_the_loop_as_well(database):
+    """By a plain save(), which writes all of it."""
+    after = "post.body = 'the last one'\npost.save()"
+    outcome, _ = run_rewritten(
+        MODELS,
+        migration("fix(post)", below=SAVING, after=after),
+        posts(80),
+        SAFE,
+        database=database,
+    )
+    assert "batch.saving(post" in outcome.edits[-1].after.decode()
+
+
+@pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_loop_and_its_batches(name, database):
     before = migration(BODIES[name], before=BEFORE, after=AFTER)

@@ -541,15 +541,31 @@ def test_a_row_whose_own_save_is_the_batch_s(things: BaseDatabaseWrapper) -> Non
         fix(batch.saving(second), 2, update_fields=["n"])
         fix(batch.saving(third), 3, update_fields=[])
         assert not Thing.objects.filter(n__in=[1, 2, 3], char__isnull=False).exists()
-        first.save(update_fields=["char"])  # not a column of the batch
+        batch.saving(first).save(update_fields=["char"])  # not a column of the batch
         assert Thing.objects.get(pk=first.pk).char == "1"
         assert Thing.objects.get(pk=second.pk).n == 2
         first.n = F("n") + 10  # of which save() does more than an UPDATE
         first.save()
     assert Thing.objects.get(pk=first.pk).n == 11
     assert Thing.objects.get(pk=third.pk).char != "3"
-    fix(first, 20)  # the block is over
-    assert Thing.objects.get(pk=first.pk).n == 20
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_row_has_its_own_save_again_after_the_next_row_and_the_block(
+    things: BaseDatabaseWrapper, fails: bool
+) -> None:
+    """What is set on it then is written, too, though the batch does not write it."""
+    first, second = Thing.objects.order_by("pk")[:2]
+    with suppress(ZeroDivisionError), update_in_batches("n") as batch:
+        batch.saving(first).save()
+        batch.saving(second).save()
+        assert "save" not in vars(first)
+        second.n = 1 // (not fails)
+    assert "save" not in vars(second)
+    for each in (first, second):
+        each.char = "own"
+        each.save()
+    assert Thing.objects.filter(char="own").count() == 2
 
 
 def test_a_router_sends_what_is_updated_where_bulk_update_does(
