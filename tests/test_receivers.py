@@ -16,6 +16,7 @@ from migfix.pipeline import run_source
 from migfix.receivers import ALL, changes_here, receivers
 from migfix.settings import Settings
 from tests import checking
+from tests.rewritten import rewritten
 
 CONNECTED = [
     "post_save.connect(index)",
@@ -457,7 +458,17 @@ LOOPS = {
     "batch of named fields": (
         "post.slug = post.title.title()\npost.save(update_fields=['slug'])", "MF301", {"pre_save", "post_save"},
     ),
-    "new rows": ("Tag.objects.create(name=post.title)", "MF302", {"pre_save", "post_save"}),
+    "batch of named fields beside a query": (
+        "post.slug = post.title.title()\npost.save(update_fields=['slug'])\nprint(Person.objects.first())",
+        "MF301", {"pre_init", "post_init", "pre_save", "post_save"},
+    ),
+    "batch of named fields beside a foreign key": (
+        "post.slug = post.author.name\npost.save(update_fields=['slug'])",
+        "MF301", {"pre_init", "post_init", "pre_save", "post_save"},
+    ),
+    "new rows": (
+        "Tag.objects.create(name=post.title)", "MF302", {"pre_init", "post_init", "pre_save", "post_save"},
+    ),
     "count": ("print(post.title)", "MF401", {"pre_init", "post_init"}),
 }  # fmt: skip
 
@@ -485,6 +496,32 @@ def test_what_each_codemod_minds(name, project):
             assert "shop/search.py:1" in str(outcome.loops), outcome.loops
             found.add(signal)
     assert found == minded
+
+
+PAIRS = """
+migrations.CreateModel("Tag", [("id", models.AutoField(primary_key=True))]),
+migrations.CreateModel("Post", [
+    ("id", models.AutoField(primary_key=True)),
+    ("title", models.CharField(max_length=50)),
+    ("slug", models.CharField(max_length=50)),
+    ("tags", models.ManyToManyField("shop.Tag")),
+]),
+"""
+
+
+@pytest.mark.parametrize("signal", sorted(ALL))
+@pytest.mark.parametrize("change", ["add(1)", "set([1])", "clear()", "create()"])
+def test_who_hears_of_pairs_may_look_for_rows_that_wait(change, signal):
+    body = f"post.slug = post.title.title()\npost.save(update_fields=['slug'])\npost.tags.{change}"
+    loop = f"for post in apps.get_model('shop', 'Post').objects.all():\n{indent(body, '    ')}"
+    forwards = f"def forwards(apps, schema_editor):\n{indent(loop, '    ')}\n"
+    settings = Settings(frozenset({"MF301"}))
+    _, alone = rewritten(PAIRS, forwards, settings)
+    assert alone.changed
+    hearing = f"from django.db.models.signals import {signal}\n{signal}.connect(print)\n"
+    _, heard = rewritten(PAIRS, forwards, settings, {"shop/signals.py": hearing})
+    assert not heard.changed
+    assert heard.loops[0].blocked_by == "signals"
 
 
 def test_the_values_of_rows_are_no_rows(project):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.expressions import sources
 from migfix.expressions.context import Refused, SqlValue
 from migfix.facts import uses
 from migfix.facts.bases import base_caveats, imported, lineage, reading_caveats
+from migfix.facts.effects import Effect
 from migfix.facts.effects import Kind as EffectKind
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.querysets import PLAIN_MANAGERS, row_of
 from migfix.reading.scopes import walk
-from migfix.reading.values import Rows
+from migfix.reading.values import Manager, Rows
 from migfix.receivers import ALL, DELETE, INIT, SAVE
 
 
@@ -96,6 +98,7 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
     )
 
 
+_SAVING = frozenset("create update bulk_create bulk_update get_or_create update_or_create".split())
 # What a body does besides of which nobody hears by a signal, but where rows are made.
 _SENDING_NOTHING = frozenset({EffectKind.OUTPUT, EffectKind.READS, EffectKind.LEAVES})
 MADE_LATER = "rows are then made in turns of the loop, not all before it"
@@ -129,11 +132,43 @@ def delete_caveats(loop: Loop) -> Iterator[Refusal]:
 
 def save_caveats(loop: Loop, *, full: bool) -> Iterator[Refusal]:
     """Batches send no signals. Who hears of rows that are made may set what a ``full`` save() writes, and who
-    hears of other rows may look for those that wait.
+    hears of any rows may look for those that wait.
     """
-    yield from _heard(loop, SAVE, "each save() sends it signals, a batch none", _only_sender(loop))
+    model, looking = _only_sender(loop), "it may look for rows that wait to be written"
+    yield from _heard(loop, SAVE, "each save() sends it signals, a batch none", model)
     if full:
         yield from _heard(loop, INIT, "save() writes what it sets on a row, a batch does not")
+    elif model is None or _makes_rows(loop):
+        yield from _heard(loop, INIT, looking)
+    if any(_may_unlink(each, loop) for each in loop.effects):
+        yield from _heard(loop, ALL - SAVE - INIT, looking)
+
+
+def _makes_rows(loop: Loop) -> bool:
+    """May a turn make rows: its own, those of a query, one at the other end of a foreign key?"""
+    columns = loop.columns_of(loop.model.key) if isinstance(loop.model, ModelState) else None
+    lazy = isinstance(loop.rows, Rows) and loop.rows.has("iterator")
+    return (
+        lazy
+        or bool(loop.having(EffectKind.READS))
+        or any(
+            use.field not in {column.attname for column in (columns or {}).values()}
+            for use in loop.used(uses.Kind.READ)
+        )
+    )
+
+
+def _may_unlink(effect: Effect, loop: Loop) -> bool:
+    """May it change pairs of rows, or delete rows? Code that is not known is told of elsewhere."""
+    found, resolver = effect.inside or (effect, loop.resolver)
+    match found.node:
+        case ast.Call(func=ast.Attribute(attr="save")):
+            return False
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _SAVING:
+            value = resolver.value(owner)
+            manager = value.manager if isinstance(value, Rows) else value
+            return not isinstance(manager, Manager) or manager.related
+    return effect.kind is EffectKind.WRITES
 
 
 def check_unheard(loop: Loop) -> None:

@@ -35,7 +35,7 @@ _OF_EVERY_MODEL = re.compile(
     r"_|(get|set)_|(objects|pk|id|DoesNotExist|MultipleObjectsReturned|NotUpdated|save|save_base|delete|"
     r"full_clean|clean|clean_fields|refresh_from_db|validate_unique|validate_constraints|"
     r"serializable_value|from_db|check|prepare_database_save|date_error_message|"
-    r"unique_error_message|asave|adelete|arefresh_from_db)$"
+    r"unique_error_message|asave|adelete|arefresh_from_db|mro|add_to_class)$"
 )
 _TEXTS = re.compile(rb"[\"']([\w%()]{1,100})[\"']")
 _COMPUTED_NAME = re.compile(

@@ -263,6 +263,8 @@ HEARD = {
     "a field": guarded("not hasattr(instance, 'title')"),
     "the rows that point here": guarded("not hasattr(instance, 'order_parts')"),
     "a method of every model": guarded("not hasattr(instance, 'save')"),
+    "a method of every model's class": guarded("not hasattr(sender, 'mro')"),
+    "how classes are made": guarded("not hasattr(sender, 'add_to_class')"),
     "the key": guarded("not hasattr(instance, 'id')"),
     "a method of a field": guarded("not hasattr(instance, 'get_title_display')"),
     "the test the other way": guarded("isinstance(instance, Indexed)"),
