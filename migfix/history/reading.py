@@ -623,10 +623,9 @@ class _Reader:
         for node in body.body:
             if isinstance(node, ast.FunctionDef) and node.name in _STATE_METHODS | _ATTRIBUTES:
                 return f"line {node.lineno}: Migration has its own {node.name}()"
-            if isinstance(node, _RUN):
-                for name in sorted(_ATTRIBUTES - known):
-                    if names_in(node, name):
-                        return f"line {node.lineno}: {name} is built by code that runs at import"
+            for name in sorted(_ATTRIBUTES - known):
+                if _builds(node, name):
+                    return f"line {node.lineno}: {name} is built by code that runs at import"
         for node in tree.body:
             if not isinstance(node, ast.ClassDef | ast.FunctionDef) and _mentions_migration(node):
                 return f"line {node.lineno}: Migration is changed after its definition"
@@ -917,6 +916,18 @@ class _Entry:
     alternatives: tuple[tuple[_Entry, ...], ...] = ()
     line: int = 0
     unread: bool = False  # its arguments are not what the names of the file say
+
+
+def _builds(node: ast.stmt, name: str) -> bool:
+    """May it do more to the list of this name than set it or add to it: change a part, give it another name?"""
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id=target)], value=value)
+            | ast.AugAssign(target=ast.Name(id=target), value=value)
+            | ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value)
+        ):
+            return target != name and names_in(value, name)
+    return isinstance(node, (*_RUN, ast.Assign, ast.AugAssign)) and names_in(node, name)
 
 
 def _only_names_values(step: ast.stmt) -> bool:

@@ -51,6 +51,36 @@ def test_a_list_of_operations_may_be_written_in_many_ways(body, top):
     ("body", "top", "after", "why"),
     [
         (
+            f"operations = [{DELETE}]\noperations[0:0] = [{DELETE}]",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\noperations[0] = {DELETE}",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nothers = operations\nothers.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"operations = [{DELETE}]\nothers: list = operations\nothers.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
+            f"others = operations = [{DELETE}]\nothers.append({DELETE})",
+            "",
+            "",
+            "code that runs at import",
+        ),
+        (
             f"operations = [{DELETE}]\nfor each in x:\n    operations.append({DELETE})",
             "",
             "",
