@@ -281,7 +281,7 @@ def test_a_project_may_name_one_module_for_the_helper(migrations, module, path):
     (root / "common").mkdir()
     (root / "common" / "__init__.py").touch()
     assert migfix("apply", ".", "--database", "mysql").exit_code == 0
-    assert '\n"""\nLoop over the rows of a query' in (root / path).read_text()
+    assert '\n"""\nGo over many rows without' in (root / path).read_text()
     assert not list(root.rglob("_migfix*.py"))
     for file in files:
         assert f"\nfrom {module} import stream\n" in file.read_text()
