@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from migfix import pipeline
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.server.desk import Desk
 from migfix.settings import Overrides, settings_for
 

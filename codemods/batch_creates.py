@@ -31,9 +31,9 @@ from collections.abc import Sequence
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import already_streams, holds_few_rows
+from migfix.facts.rows.streaming import already_streams, holds_few_rows
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, collecting, creating
 from migfix.writes.collecting import Collected
 from migfix.writes.creating import Creation

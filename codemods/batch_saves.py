@@ -56,16 +56,16 @@ from dataclasses import dataclass
 from migfix.codemod import Codemod, Decision
 from migfix.columns import needs
 from migfix.columns.narrow_saves import listing
-from migfix.expressions import failing, gates, saves
 from migfix.expressions.context import Refused
-from migfix.expressions.loading import loads_again
-from migfix.facts import uses
-from migfix.facts.bulk import BulkUpdate
+from migfix.expressions.preconditions import failing, gates, saves
+from migfix.expressions.preconditions.loading import loads_again
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
-from migfix.facts.pages import unwritten_rows
-from migfix.facts.streaming import already_streams, holds_few_rows
+from migfix.facts.rows.bulk import BulkUpdate
+from migfix.facts.rows.pages import unwritten_rows
+from migfix.facts.rows.streaming import already_streams, holds_few_rows
 from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, bulk_updates
 from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 

@@ -31,19 +31,11 @@ queryset gives: it leaves out the joins of ``select_related`` and of an order by
 from __future__ import annotations
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import gates
-from migfix.facts.counts import Count, filling
+from migfix.expressions.preconditions import gates
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import already_streams, cannot_stream, needs_batches
-from migfix.findings import (
-    Beside,
-    Outcome,
-    Part,
-    Reason,
-    Refusal,
-    ReplaceExpressions,
-    Rewrite,
-)
+from migfix.facts.rows.counts import Count, filling
+from migfix.facts.rows.streaming import already_streams, cannot_stream, needs_batches
+from migfix.findings import Beside, Outcome, Part, Reason, Refusal, ReplaceExpressions, Rewrite
 from migfix.fragments import as_receiver
 
 

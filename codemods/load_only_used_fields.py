@@ -34,11 +34,11 @@ from __future__ import annotations
 from migfix.codemod import Codemod, Decision
 from migfix.columns.narrow_saves import listing
 from migfix.columns.narrowing import narrowing
-from migfix.facts.counts import needs_counts
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import needs_batches_of_rows
+from migfix.facts.rows.counts import needs_counts
+from migfix.facts.rows.streaming import needs_batches_of_rows
 from migfix.findings import ChainCall, Outcome, Part, ReplaceExpressions, Rewrite
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 from migfix.writes import bulk_updates
 
 

@@ -20,8 +20,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import failing, gates, sources
 from migfix.expressions.body import compile_body
+from migfix.expressions.conditions.logic import (
+    Condition,
+    alias_call,
+    aliases_of,
+    chain_calls,
+    chain_needs_q,
+    imports_of,
+)
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.decisions import decide as decided
 from migfix.expressions.decisions import where
@@ -31,19 +38,12 @@ from migfix.expressions.deletes import (
     memory_caveats,
     relation_caveats,
 )
-from migfix.expressions.logic import (
-    Condition,
-    alias_call,
-    aliases_of,
-    chain_calls,
-    chain_needs_q,
-    imports_of,
-)
 from migfix.expressions.path import Path
-from migfix.facts import uses
+from migfix.expressions.preconditions import failing, gates, sources
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 
 
 def decide(loop: Loop) -> Decision:

@@ -27,7 +27,6 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from migfix.codemod import Codemod, Decision
-from migfix.expressions import failing, gates, sources, tables
 from migfix.expressions.body import compile_body
 from migfix.expressions.context import Context
 from migfix.expressions.counting import (
@@ -36,12 +35,14 @@ from migfix.expressions.counting import (
     counting_caveats,
     start_of,
 )
-from migfix.expressions.loading import loads_again
 from migfix.expressions.outer import OuterUpdate, outer_updates
-from migfix.expressions.real import real_update
+from migfix.expressions.preconditions import failing, gates, sources
+from migfix.expressions.preconditions.loading import loads_again
+from migfix.expressions.preconditions.storing import stored_paths, storing_caveats, with_clocks
 from migfix.expressions.shapes import Update, statement_of, updates_of
-from migfix.expressions.storing import stored_paths, storing_caveats, with_clocks
-from migfix.facts import uses
+from migfix.expressions.values import tables
+from migfix.expressions.values.real import real_update
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
 from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 

@@ -34,30 +34,21 @@ from dataclasses import replace
 from migfix.codemod import Codemod, Decision
 from migfix.columns.ordering import cursor_refusal
 from migfix.columns.widths import too_wide
-from migfix.expressions import gates
-from migfix.facts import effects
-from migfix.facts.cursors import CursorQuery, superfluous, superfluous_with
+from migfix.expressions.preconditions import gates
+from migfix.facts.body import effects
+from migfix.facts.failure.surviving import outlives_errors
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import (
+from migfix.facts.rows.cursors import CursorQuery, superfluous, superfluous_with
+from migfix.facts.rows.streaming import (
     already_streams,
     cannot_stream,
     needs_batches,
     plain_iterator_falls_short,
     streams_already,
 )
-from migfix.facts.surviving import outlives_errors
-from migfix.findings import (
-    Edit,
-    Outcome,
-    Part,
-    Reason,
-    Refusal,
-    ReplaceRows,
-    Rewrite,
-    WrapRows,
-)
-from migfix.reading.names import Reference
-from migfix.reading.values import RawRows
+from migfix.findings import Edit, Outcome, Part, Reason, Refusal, ReplaceRows, Rewrite, WrapRows
+from migfix.reading.kinds.values import RawRows
+from migfix.reading.names.places import Reference
 from migfix.source import parsed_expression, shape
 from migfix.sql.databases import Trait
 

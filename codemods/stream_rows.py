@@ -23,10 +23,10 @@ from __future__ import annotations
 from migfix.codemod import Codemod, Decision
 from migfix.columns.ordering import cursor_refusal
 from migfix.columns.widths import too_wide
-from migfix.expressions import gates
-from migfix.facts.counts import needs_counts
+from migfix.expressions.preconditions import gates
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import (
+from migfix.facts.rows.counts import needs_counts
+from migfix.facts.rows.streaming import (
     already_streams,
     cannot_stream,
     needs_batches,
@@ -34,7 +34,7 @@ from migfix.facts.streaming import (
     streams_already,
 )
 from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
-from migfix.reading.values import RawRows
+from migfix.reading.kinds.values import RawRows
 
 
 def decide(loop: Loop) -> Decision:

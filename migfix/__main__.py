@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(code)
     # What is read lives until the end: looking for garbage in it is a tenth of a run.
     gc.disable()
-    from migfix.cli import app
+    from migfix.commandline.cli import app
 
     app(obj=cache)
 

@@ -19,15 +19,15 @@ import sys
 from contextlib import suppress
 
 from migfix import __version__
+from migfix.disk.stamps import CACHE_FOLDER, digest, stamp_of
 from migfix.printing import write
-from migfix.stamps import CACHE_FOLDER, digest, stamp_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from migfix.files import Answer, Seen
+    from migfix.disk.files import Answer, Seen
 
 VARIABLE = "MIGFIX_CACHE_DIR"
 # What else the bytes of a report depend on: settings of colours, and the environment of the project.
@@ -206,7 +206,7 @@ class _Report:
             return False
 
     def _hold_again(self, moved: Sequence[tuple[str, str, Answer]], path: str) -> bool:
-        from migfix.files import Files
+        from migfix.disk.files import Files
 
         files = Files()
         files.leave_out(os.path.dirname(path))

@@ -8,7 +8,7 @@ import libcst as cst
 from libcst.codemod import CodemodCommand, SkipFile
 
 from migfix.codemod import Codemod
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.settings import Overrides, settings_for
 
 

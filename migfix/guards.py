@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from migfix.discovery import module_name
-from migfix.hearing import IN_ANY_CASE, Descends, HasAttribute, Need, Way
 from migfix.history.graph import History
 from migfix.history.historical import HistoricalModels
 from migfix.history.reading import Scope
 from migfix.history.state import ModelState, ProjectState
+from migfix.project.discovery import module_name
+from migfix.project.hearing import IN_ANY_CASE, Descends, HasAttribute, Need, Way
 from migfix.source import last_name, nodes_of
 
 _RECEIVER = frozenset({"django.dispatch.receiver", "django.dispatch.dispatcher.receiver"})

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from migfix import catalog
 from migfix.codemod import Codemod
-from migfix.discovery import Project, discover
+from migfix.disk.files import Files, Seen, Unreadable
 from migfix.facts.loop import Loop, Surroundings, loops_at
-from migfix.files import Files, Seen, Unreadable
 from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Remark, Subset
 from migfix.plan import PlannedLoop, Policy, plan
-from migfix.reading.module import Module
-from migfix.reading.names import Names
-from migfix.reading.scopes import FunctionNode
+from migfix.project.discovery import Project, discover
+from migfix.reading.names.module import Module
+from migfix.reading.names.places import Names
+from migfix.reading.names.scopes import FunctionNode
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
 from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from migfix.codemod import Codemod, Decision
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import already_streams, sends_queries
+from migfix.facts.rows.streaming import already_streams, sends_queries
 from migfix.findings import (
     Answer,
     Applicability,

@@ -16,7 +16,7 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any, TypeVar
 
-from migfix.files import Files, Unreadable
+from migfix.disk.files import Files, Unreadable
 from migfix.quoting import quoted
 
 T = TypeVar("T")

@@ -11,23 +11,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from migfix import databases
-from migfix.discovery import Project, project_of
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.guards import Guards
-from migfix.hearing import HasAttribute, Need, Receiver, Way, hearing
 from migfix.history.engines import Engines
 from migfix.history.graph import Changed, History
 from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.recorded import Recorded
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
-from migfix.query_log import debug_setting
-from migfix.reading.functions import Entry, ImportedCall, Reach, runpython_like
-from migfix.reading.library import Library, relative_file
-from migfix.reading.module import Module
-from migfix.reading.querysets import Resolver
-from migfix.reading.scopes import walk
-from migfix.receivers import changes_here, receivers
+from migfix.project import databases
+from migfix.project.discovery import Project, project_of
+from migfix.project.hearing import HasAttribute, Need, Receiver, Way, hearing
+from migfix.project.query_log import debug_setting
+from migfix.project.receivers import changes_here, receivers
+from migfix.reading.names.functions import Entry, ImportedCall, Reach, runpython_like
+from migfix.reading.names.library import Library, relative_file
+from migfix.reading.names.module import Module
+from migfix.reading.names.scopes import walk
+from migfix.reading.rows.querysets import Resolver
 from migfix.settings import matches
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases

@@ -16,10 +16,11 @@ from subprocess import PIPE
 import pytest
 
 import migfix
-from migfix import __main__, files, pipeline
+from migfix import __main__, pipeline
 from migfix.cache import Cache
-from migfix.files import Files
-from migfix.stamps import CACHE_FOLDER
+from migfix.disk import files
+from migfix.disk.files import Files
+from migfix.disk.stamps import CACHE_FOLDER
 from tests.checking import MODELS, whole
 from tests.processes import started
 
@@ -301,7 +302,7 @@ def test_a_damaged_report_is_made_again(shop: Path, run: Run, damage: str) -> No
 def test_contents_that_fit_the_checksum_and_nothing_else(run: Run) -> None:
     before = run()
     (path,) = kept(Path(CACHE_FOLDER))
-    from migfix.stamps import digest
+    from migfix.disk.stamps import digest
 
     for content in (b"[]", b'{"seen": [1], "stdout": "x", "stderr": "", "code": 0}', b"\xff"):
         path.write_bytes(b"migfix 1 " + digest(content).encode() + b"\n" + content)

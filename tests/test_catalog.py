@@ -128,7 +128,9 @@ def test_installed_codemods_are_a_part_of_migfix(tmp_path):
     assert done.stdout == f"{len(catalog.load())} {folder}\n", done.stderr
 
 
-@pytest.mark.parametrize("start", ["-m migfix", "-c 'import migfix.cli; migfix.cli.app()'"])
+@pytest.mark.parametrize(
+    "start", ["-m migfix", "-c 'import migfix.commandline.cli; migfix.commandline.cli.app()'"]
+)
 def test_a_codemods_folder_of_the_users_is_never_loaded(start, tmp_path):
     decoy = tmp_path / "codemods"
     decoy.mkdir()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from migfix.choosing import chosen
-from migfix.cli import app
+from migfix.commandline.choosing import chosen
+from migfix.commandline.cli import app
 from migfix.findings import Applicability, FileEdit, FileOutcome, LoopOutcome, Outcome, Subset
 from tests import checking
 

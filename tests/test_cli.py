@@ -17,17 +17,25 @@ from typer.testing import CliRunner, Result
 
 import migfix
 from migfix.cache import Cache
-from migfix.cli import app
+from migfix.commandline.cli import app
+from migfix.commandline.options import (
+    PANELS,
+    Applying,
+    ColorChoice,
+    Options,
+    Proving,
+    Reporting,
+    Showing,
+)
+from migfix.commandline.output import is_colored
+from migfix.commandline.runs import outcomes_for
 from migfix.findings import Applicability, FileEdit, FileOutcome, HelperChange, LoopOutcome, Outcome
-from migfix.options import PANELS, Applying, ColorChoice, Options, Proving, Reporting, Showing
-from migfix.output import is_colored
-from migfix.runs import outcomes_for
 from tests.processes import LIMIT, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from migfix.files import Files
+    from migfix.disk.files import Files
     from migfix.settings import Settings
 
 ROOT = Path(migfix.__file__).parents[1]
@@ -509,7 +517,7 @@ def test_progress_is_shown_after_a_second_to_who_watches(
 ) -> None:
     terminal = Terminal(watched)
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("migfix.runs.time.monotonic", lambda: pipeline.clock)
+    monkeypatch.setattr("migfix.commandline.runs.time.monotonic", lambda: pipeline.clock)
     outcomes_for(Options(["b.py"], quiet=quiet), rewrite=False)
     assert terminal.written == shown
 

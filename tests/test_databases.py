@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migfix import databases as read
-from migfix.discovery import Project
-from migfix.files import Files
+from migfix.disk.files import Files
+from migfix.project import databases as read
+from migfix.project.discovery import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

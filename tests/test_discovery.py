@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from migfix import discovery
-from migfix.discovery import Discovery, Project
-from migfix.files import Files
+from migfix.disk.files import Files
+from migfix.project import discovery
+from migfix.project.discovery import Discovery, Project
 
 MIGRATION = "from django.db import migrations\n\nclass Migration(migrations.Migration):\n    dependencies = [{}]\n"
 

@@ -12,13 +12,20 @@ from pathlib import Path
 import pytest
 
 import migfix
-from migfix import files as door
-from migfix.discovery import discover, project_of
-from migfix.files import Files, Unreadable
+from migfix.disk import files as door
+from migfix.disk.files import Files, Unreadable
+from migfix.project.discovery import discover, project_of
 
 PACKAGE = Path(migfix.__file__).parent
 # writing puts edits on the disk; verify works in folders and processes of its own; runtime is the user's.
-MAY_TOUCH = ("files.py", "stamps.py", "cache.py", "writing.py", "verify/", "runtime/")
+MAY_TOUCH = (
+    "disk/files.py",
+    "disk/stamps.py",
+    "disk/writing.py",
+    "cache.py",
+    "verify/",
+    "runtime/",
+)
 ON_PATHS = frozenset(
     "exists expanduser glob group is_dir is_file is_mount is_symlink iterdir lstat mkdir open owner "
     "read_bytes read_text readlink resolve rglob samefile stat touch unlink write_bytes write_text".split()

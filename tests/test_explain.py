@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from migfix import catalog
-from migfix.cli import app
+from migfix.commandline.cli import app
 from migfix.findings import Reason
 from migfix.reasons import EXPLANATIONS, named
 from tests import checking

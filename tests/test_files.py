@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from migfix.cli import app
+from migfix.commandline.cli import app
 from tests import checking
 
 BEFORE = checking.whole(

@@ -37,7 +37,7 @@ def run(*arguments: str, folder: Path) -> tuple[str, set[str]]:
 def test_the_version_needs_no_command_line(tmp_path: Path, flag: str) -> None:
     printed, modules = run(flag, folder=tmp_path)
     assert printed == f"migfix {__version__}\n"
-    assert not modules & (HEAVY | {"typer", "migfix.cli", "pydantic"})
+    assert not modules & (HEAVY | {"typer", "migfix.commandline.cli", "pydantic"})
 
 
 def test_the_version_says_the_same_through_the_command_line(tmp_path: Path) -> None:

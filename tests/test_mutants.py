@@ -21,7 +21,7 @@ from random import Random
 
 import pytest
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import FileOutcome
 from migfix.pipeline import Engine
 from migfix.settings import Settings, known_codes

@@ -13,7 +13,7 @@ import pytest
 from migfix import pipeline
 from migfix.findings import LoopOutcome, Outcome, Reason
 from migfix.quoting import quoted
-from migfix.reading.sql import is_one_select, small_result
+from migfix.reading.rows.sql import is_one_select, small_result
 from migfix.settings import Settings, known_codes
 from tests.checking import MODELS, outcome_of, whole
 

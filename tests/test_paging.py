@@ -14,7 +14,7 @@ import pytest
 from tests import checking
 from tests.processes import LIMIT, ran, started
 
-SCRIPT = "import sys\nfrom migfix.paging import page\nprint(page(b'one\\ntwo\\n'))\n"
+SCRIPT = "import sys\nfrom migfix.commandline.paging import page\nprint(page(b'one\\ntwo\\n'))\n"
 
 
 def on_a_terminal(command: list[str], **options: Any) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from migfix.cli import app
-from migfix.discovery import project_of
-from migfix.files import Files
-from migfix.query_log import debug_setting
+from migfix.commandline.cli import app
+from migfix.disk.files import Files
+from migfix.project.discovery import project_of
+from migfix.project.query_log import debug_setting
 from tests import checking
 
 MANAGE = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{}")'

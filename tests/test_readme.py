@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from migfix import catalog
-from migfix.cli import app
+from migfix.commandline.cli import app
 from migfix.settings import known_codes
 from tests.processes import ran
 

@@ -8,12 +8,12 @@ from textwrap import indent
 import pytest
 from typer.testing import CliRunner
 
-from migfix.cli import app
-from migfix.discovery import Project
-from migfix.files import Files
-from migfix.hearing import hearing
+from migfix.commandline.cli import app
+from migfix.disk.files import Files
 from migfix.pipeline import run_source
-from migfix.receivers import ALL, changes_here, receivers
+from migfix.project.discovery import Project
+from migfix.project.hearing import hearing
+from migfix.project.receivers import ALL, changes_here, receivers
 from migfix.settings import Settings
 from tests import checking
 from tests.rewritten import rewritten

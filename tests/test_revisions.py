@@ -9,9 +9,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from migfix.cli import app
-from migfix.files import Files
-from migfix.revisions import GitError, changed_since, git, modified, unsaved
+from migfix.commandline.cli import app
+from migfix.disk.files import Files
+from migfix.disk.revisions import GitError, changed_since, git, modified, unsaved
 from tests import checking
 from tests.processes import ran
 

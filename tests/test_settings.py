@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from migfix import settings as read
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.settings import (
     Overrides,
     Settings,

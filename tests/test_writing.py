@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from migfix.disk.writing import WriteError, write
 from migfix.findings import FileEdit
-from migfix.writing import WriteError, write
 
 BEFORE, AFTER = b"for x in y:\r\n", b"y.update()\r\n\xe9"
 

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from migfix.expressions.context import Refused
-from migfix.facts import effects, uses
+from migfix.facts.body import effects, uses
+from migfix.facts.body.reached import is_data, named_by_text
 from migfix.facts.loop import Loop
-from migfix.facts.reached import is_data, named_by_text
 from migfix.findings import Location, Reason
-from migfix.reading import plain
-from migfix.reading.kinds import kind_of
-from migfix.reading.querysets import Resolver, row_of
-from migfix.reading.scopes import statements_of_scope, walk
-from migfix.reading.values import Manager, Rows
+from migfix.reading.kinds import plain
+from migfix.reading.kinds.inferring import kind_of
+from migfix.reading.kinds.values import Manager, Rows
+from migfix.reading.names.scopes import statements_of_scope, walk
+from migfix.reading.rows.querysets import Resolver, row_of
 from migfix.reading.vendored import holds_helper
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from migfix.columns import needs
 from migfix.expressions.context import Refused
-from migfix.facts import uses
-from migfix.facts.indexes import reads_table
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
+from migfix.facts.rows.indexes import reads_table
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.reading import relations
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
+from migfix.reading.rows import relations
 from migfix.sql.kinds import FILES
 
 

@@ -6,15 +6,15 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.columns.needs import is_full_save
-from migfix.expressions import gates
 from migfix.expressions.context import Refused
-from migfix.facts import effects, uses
-from migfix.facts.changes import touches
-from migfix.facts.handed import is_own_save
+from migfix.expressions.preconditions import gates
+from migfix.facts.body import effects, uses
+from migfix.facts.body.changes import touches
+from migfix.facts.body.handed import is_own_save
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import INERT, is_settled_file
 

@@ -18,15 +18,15 @@ from migfix.columns.needs import check_plain, is_full_save, needed_fields, with_
 from migfix.columns.order import dependence, is_total
 from migfix.columns.ordering import columns_refusal
 from migfix.columns.shared import Shared, shared
-from migfix.expressions import gates, saves, sources
 from migfix.expressions.context import Refused
-from migfix.facts import uses
-from migfix.facts.counts import filling
+from migfix.expressions.preconditions import gates, saves, sources
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import cannot_stream
+from migfix.facts.rows.counts import filling
+from migfix.facts.rows.streaming import cannot_stream
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState
-from migfix.reading.values import Rows, Step
+from migfix.reading.kinds.values import Rows, Step
 from migfix.sql.kinds import INERT, TEXTS, WIDE
 
 # Steps after which ``only()`` has another meaning or none.

@@ -6,16 +6,16 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migfix.columns.acquainted import check_not_read_again
-from migfix.expressions import gates
 from migfix.expressions.context import Refused
-from migfix.facts import uses
-from migfix.facts.bases import lineage
+from migfix.expressions.preconditions import gates
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
+from migfix.facts.rows.bases import lineage
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.reading import relations
-from migfix.reading.querysets import Resolver
-from migfix.reading.values import Manager, Rows
+from migfix.reading.kinds.values import Manager, Rows
+from migfix.reading.rows import relations
+from migfix.reading.rows.querysets import Resolver
 from migfix.sql.kinds import DIMENSIONS, FOREIGN_KEYS, is_file
 
 # Names of ``Model`` itself, which are no plain attributes even when a migration sets them.

@@ -11,27 +11,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.deletes import relation_caveats
-from migfix.expressions.failing import of_assignments
-from migfix.facts import effects, uses
-from migfix.facts.carried import carried_loads
-from migfix.facts.deferred import loads_of_others
-from migfix.facts.effects import Effect, Kind
-from migfix.facts.fresh import Turn, changes, code_of
-from migfix.facts.indexes import is_ordered
+from migfix.expressions.preconditions.failing import of_assignments
+from migfix.expressions.values.constants import constant_of
+from migfix.facts.body import effects, uses
+from migfix.facts.body.carried import carried_loads
+from migfix.facts.body.effects import Effect, Kind
+from migfix.facts.body.fresh import Turn, changes, code_of
+from migfix.facts.body.subqueries import tables_read
 from migfix.facts.loop import Loop, by_name
-from migfix.facts.subqueries import tables_read
+from migfix.facts.rows.deferred import loads_of_others
+from migfix.facts.rows.indexes import is_ordered
 from migfix.findings import Location
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
-from migfix.reading.kinds import kind_of
-from migfix.reading.lookups import stays_in_table, tables_of
-from migfix.reading.querysets import Resolver
-from migfix.reading.relations import accessor
-from migfix.reading.scopes import children, statements_of, walk
-from migfix.reading.values import Manager, Row, Rows
+from migfix.reading.kinds.inferring import kind_of
+from migfix.reading.kinds.values import Manager, Row, Rows
+from migfix.reading.names.scopes import children, statements_of, walk
+from migfix.reading.rows.lookups import stays_in_table, tables_of
+from migfix.reading.rows.querysets import Resolver
+from migfix.reading.rows.relations import accessor
 from migfix.sql.kinds import FOREIGN_KEYS
 
 

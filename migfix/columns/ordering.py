@@ -6,19 +6,20 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from migfix.columns.order import dependence, is_total
-from migfix.expressions import gates
 from migfix.expressions.counting import AGGREGATES
-from migfix.facts import indexes, uses
-from migfix.facts.changes import touches
-from migfix.facts.effects import Kind
+from migfix.expressions.preconditions import gates
+from migfix.facts.body import uses
+from migfix.facts.body.changes import touches
+from migfix.facts.body.effects import Kind
+from migfix.facts.body.subqueries import inner_queries, tables_joined
 from migfix.facts.loop import Loop, by_name
-from migfix.facts.subqueries import inner_queries, tables_joined
+from migfix.facts.rows import indexes
 from migfix.findings import Location, Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.reading.lookups import stays_in_table
-from migfix.reading.methods import Does, methods
-from migfix.reading.querysets import Resolver
-from migfix.reading.values import Rows, Step
+from migfix.reading.kinds.values import Rows, Step
+from migfix.reading.rows.lookups import stays_in_table
+from migfix.reading.rows.methods import Does, methods
+from migfix.reading.rows.querysets import Resolver
 from migfix.sql.databases import Trait
 
 # Expressions of which each row has its own value, whatever the other rows are.

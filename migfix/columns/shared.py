@@ -10,8 +10,8 @@ from functools import lru_cache
 from migfix.columns.needs import fields_of_call, is_full_save
 from migfix.columns.order import is_total
 from migfix.expressions.context import Refused
-from migfix.facts import uses
-from migfix.facts.changes import is_quiet_after
+from migfix.facts.body import uses
+from migfix.facts.body.changes import is_quiet_after
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown

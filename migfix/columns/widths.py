@@ -7,7 +7,7 @@ from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, Unknown
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 from migfix.sql.kinds import WIDE
 
 _LONG = 5000  # characters

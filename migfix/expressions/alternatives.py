@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from migfix.expressions.conditions import compile_test
+from migfix.expressions.conditions.compiling import compile_test
 from migfix.expressions.path import Path, branches
-from migfix.reading.scopes import children, walk
+from migfix.reading.names.scopes import children, walk
 
 Alternative: TypeAlias = tuple[Path, ast.expr]
 """A path and the expression whose value it gives there."""

@@ -7,20 +7,20 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from migfix.expressions.alternatives import alternatives
-from migfix.expressions.conditions import compile_test
+from migfix.expressions.conditions.compiling import compile_test
 from migfix.expressions.context import Bound, Context, Refused, SqlValue, Target
 from migfix.expressions.desugaring import as_if
-from migfix.expressions.elsewhere import exists, query_of
 from migfix.expressions.output import local_caveat, output_caveat
 from migfix.expressions.path import Path, branches
-from migfix.expressions.sources import are_atomic
+from migfix.expressions.preconditions.sources import are_atomic
 from migfix.expressions.totality import is_total
-from migfix.expressions.values import check_target, compile_value, increment
-from migfix.facts.aliases import is_of_rows
+from migfix.expressions.values.compiling import check_target, compile_value, increment
+from migfix.expressions.values.elsewhere import exists, query_of
+from migfix.facts.rows.aliases import is_of_rows
 from migfix.findings import Reason
 from migfix.history.state import ModelKey
-from migfix.reading.scopes import FunctionNode, walk
-from migfix.reading.values import Manager, Model, Rows
+from migfix.reading.kinds.values import Manager, Model, Rows
+from migfix.reading.names.scopes import FunctionNode, walk
 from migfix.source import shortened
 from migfix.sql.kinds import FILES
 

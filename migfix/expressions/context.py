@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from migfix.expressions.constants import UNKNOWN, constant_of
-from migfix.facts import changes
-from migfix.facts.bases import reading_caveats
+from migfix.expressions.values.constants import UNKNOWN, constant_of
+from migfix.facts.body import changes
 from migfix.facts.loop import Loop
+from migfix.facts.rows.bases import reading_caveats
 from migfix.findings import Reason, Refusal
 from migfix.findings import Refused as Refused
 from migfix.history.state import FieldState, ModelKey, Unknown
-from migfix.reading.querysets import Resolver
-from migfix.reading.scopes import walk
+from migfix.reading.names.scopes import walk
+from migfix.reading.rows.querysets import Resolver
 from migfix.source import shortened
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 from migfix.sql.nodes import Column, Value, bare
 
 if TYPE_CHECKING:
-    from migfix.expressions.logic import Condition
+    from migfix.expressions.conditions.logic import Condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from migfix.expressions.path import Path
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
-from migfix.reading.lookups import Route, route, sorting_route
-from migfix.reading.values import Manager, Rows, Step
+from migfix.reading.kinds.values import Manager, Rows, Step
+from migfix.reading.rows.lookups import Route, route, sorting_route
 from migfix.source import last_name
 
 # Of several rows, in whatever order these are read.

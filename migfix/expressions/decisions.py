@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from migfix.expressions.logic import ALWAYS, NEVER, Condition, all_of, any_of, negated
+from migfix.expressions.conditions.logic import ALWAYS, NEVER, Condition, all_of, any_of, negated
 from migfix.expressions.path import Path
 
 T = TypeVar("T")

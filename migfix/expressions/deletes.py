@@ -11,7 +11,7 @@ from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 
 _CASCADE = "django.db.models.CASCADE"
 # What may happen to rows of other tables without the order of the deletes showing.

@@ -12,12 +12,8 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from migfix.expressions import failing, gates, saves, sources
-from migfix.expressions.beforehand import is_fixed_test
-from migfix.expressions.conditions import compile_test
-from migfix.expressions.context import Context, Refused, SqlValue, Target
-from migfix.expressions.counting import may_repeat_rows
-from migfix.expressions.logic import (
+from migfix.expressions.conditions.compiling import compile_test
+from migfix.expressions.conditions.logic import (
     ALWAYS,
     Condition,
     Import,
@@ -29,17 +25,21 @@ from migfix.expressions.logic import (
     lookups_of,
     not_null_fields,
 )
-from migfix.expressions.references import imports, model_class
-from migfix.expressions.related import may_be_updated
-from migfix.expressions.values import compile_value
-from migfix.facts import changes
+from migfix.expressions.context import Context, Refused, SqlValue, Target
+from migfix.expressions.counting import may_repeat_rows
+from migfix.expressions.preconditions import failing, gates, saves, sources
+from migfix.expressions.values.beforehand import is_fixed_test
+from migfix.expressions.values.compiling import compile_value
+from migfix.expressions.values.references import imports, model_class
+from migfix.expressions.values.related import may_be_updated
+from migfix.facts.body import changes
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.reading.lookups import stays_in_table
-from migfix.reading.methods import Does, methods
-from migfix.reading.scopes import walk
-from migfix.reading.values import Manager, Row, Rows, Step
+from migfix.reading.kinds.values import Manager, Row, Rows, Step
+from migfix.reading.names.scopes import walk
+from migfix.reading.rows.lookups import stays_in_table
+from migfix.reading.rows.methods import Does, methods
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 

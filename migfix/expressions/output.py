@@ -6,9 +6,9 @@ import ast
 from collections.abc import Collection, Iterable
 
 from migfix.expressions.context import Context
-from migfix.facts import effects, uses
+from migfix.facts.body import effects, uses
 from migfix.findings import Reason, Refusal
-from migfix.reading.scopes import walk
+from migfix.reading.names.scopes import walk
 
 
 def output_caveat(statement: ast.stmt, context: Context) -> Refusal | None:

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from migfix.expressions.conditions.logic import NEVER, Condition, Test, negated, not_null_fields
 from migfix.expressions.context import Bound, Context, SqlValue
-from migfix.expressions.logic import NEVER, Condition, Test, negated, not_null_fields
 from migfix.findings import Refusal
 
 

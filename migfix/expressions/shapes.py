@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import eq
 
-from migfix.expressions import saves, sources
-from migfix.expressions.cases import case_value, check_own_columns
-from migfix.expressions.computed import column_value
-from migfix.expressions.context import Context, Refused, SqlValue
-from migfix.expressions.decisions import Decision, Fork, among, answers, conditions, decide, where
-from migfix.expressions.logic import (
+from migfix.expressions.conditions.logic import (
     NEVER,
     Condition,
     Import,
@@ -23,11 +18,16 @@ from migfix.expressions.logic import (
     fields_of,
     imports_of,
 )
+from migfix.expressions.context import Context, Refused, SqlValue
+from migfix.expressions.decisions import Decision, Fork, among, answers, conditions, decide, where
 from migfix.expressions.path import Path
+from migfix.expressions.preconditions import saves, sources
+from migfix.expressions.values.cases import case_value, check_own_columns
+from migfix.expressions.values.computed import column_value
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
 from migfix.sql.kinds import FOREIGN_KEYS
 
 _MAX_UPDATES = 4

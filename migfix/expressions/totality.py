@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from migfix.expressions.computed import is_text
-from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context
-from migfix.expressions.elsewhere import exists, query_of
-from migfix.expressions.maps import frozen_collection
-from migfix.expressions.operands import found_operand
-from migfix.expressions.tables import entry_of
+from migfix.expressions.values.computed import is_text
+from migfix.expressions.values.constants import UNKNOWN
+from migfix.expressions.values.elsewhere import exists, query_of
+from migfix.expressions.values.maps import frozen_collection
+from migfix.expressions.values.operands import found_operand
+from migfix.expressions.values.tables import entry_of
 from migfix.sql.kinds import INTEGERS
 
 

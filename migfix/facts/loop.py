@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from migfix.discovery import top_folder
-from migfix.facts.bulk import BulkUpdate, bulk_update_after
-from migfix.facts.counters import counters_in
-from migfix.facts.counts import Count, counts_around, needless_guard, needless_list
-from migfix.facts.cursors import CursorQuery, cursor_query_of
-from migfix.facts.effects import Effect, effects_of
-from migfix.facts.effects import Kind as EffectKind
-from migfix.facts.errors import Errors, Importers, errors_of
-from migfix.facts.given import is_handed_over, is_only_chained
-from migfix.facts.handed import Handed, handed_to_save, own_saves
-from migfix.facts.reached import reached
-from migfix.facts.uses import Kind as UseKind
-from migfix.facts.uses import Use, uses_of, with_changed_files
+from migfix.facts.body.counters import counters_in
+from migfix.facts.body.effects import Effect, effects_of
+from migfix.facts.body.effects import Kind as EffectKind
+from migfix.facts.body.given import is_handed_over, is_only_chained
+from migfix.facts.body.handed import Handed, handed_to_save, own_saves
+from migfix.facts.body.reached import reached
+from migfix.facts.body.uses import Kind as UseKind
+from migfix.facts.body.uses import Use, uses_of, with_changed_files
+from migfix.facts.failure.errors import Errors, Importers, errors_of
+from migfix.facts.rows.bulk import BulkUpdate, bulk_update_after
+from migfix.facts.rows.counts import Count, counts_around, needless_guard, needless_list
+from migfix.facts.rows.cursors import CursorQuery, cursor_query_of
 from migfix.findings import Location, Reason, Refusal, Refused
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
-from migfix.reading.functions import Function, Reach
-from migfix.reading.methods import Does, methods
-from migfix.reading.module import Module
-from migfix.reading.names import Names
-from migfix.reading.querysets import Resolver, row_of
-from migfix.reading.relations import possible_columns
-from migfix.reading.scopes import Binding, statements_of_scope, walk
-from migfix.reading.values import Apps, Model, RawRows, Rows, SchemaEditor
+from migfix.project.discovery import top_folder
+from migfix.reading.kinds.values import Apps, Model, RawRows, Rows, SchemaEditor
+from migfix.reading.names.functions import Function, Reach
+from migfix.reading.names.module import Module
+from migfix.reading.names.places import Names
+from migfix.reading.names.scopes import Binding, statements_of_scope, walk
+from migfix.reading.rows.methods import Does, methods
+from migfix.reading.rows.querysets import Resolver, row_of
+from migfix.reading.rows.relations import possible_columns
 from migfix.source import Source
 from migfix.sql.databases import Databases
 from migfix.sql.kinds import is_file

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from migfix.discovery import MigrationFile
-from migfix.files import Files, matches
+from migfix.disk.files import Files, matches
 from migfix.history.graph import History
 from migfix.history.reading import MigrationSource, Operation
 from migfix.history.state import Call, Unknown
+from migfix.project.discovery import MigrationFile
 from migfix.source import tree_of
 
 _UNCLEAR = frozenset(

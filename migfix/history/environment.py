@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migfix.discovery import MigrationPackage, app_label
-from migfix.files import Files
+from migfix.disk.files import Files
+from migfix.project.discovery import MigrationPackage, app_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -29,7 +29,7 @@ class Is(Flag):
 
 @dataclass(frozen=True, slots=True)
 class DjangoField:
-    """``loads`` is the type of a loaded value, as ``migfix.reading.plain`` names it, None for another row's."""
+    """``loads`` is the type of a loaded value, as ``migfix.reading.kinds.plain`` names it, None for another row's."""
 
     loads: str | None
     traits: Is

@@ -9,9 +9,8 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from migfix.discovery import MigrationFile, MigrationPackage, Project, module_name
-from migfix.files import Files, Unreadable, found_in, holds
-from migfix.history.classes import Classes
+from migfix.disk.files import Files, Unreadable, found_in, holds
+from migfix.history.classes.reading import Classes
 from migfix.history.environment import Environment
 from migfix.history.operations import Place
 from migfix.history.reading import (
@@ -29,6 +28,7 @@ from migfix.history.state import (
     ProjectState,
     Unknown,
 )
+from migfix.project.discovery import MigrationFile, MigrationPackage, Project, module_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

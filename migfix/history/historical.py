@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from migfix.files import Files, Unreadable, holds, matches
-from migfix.history.classes import Classes
+from migfix.disk.files import Files, Unreadable, holds, matches
+from migfix.history.classes.reading import Classes
 from migfix.history.graph import History
 from migfix.history.reading import Operation
 from migfix.history.state import ModelState, Name, ProjectState, Unknown

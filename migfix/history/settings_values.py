@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from migfix.files import Unreadable
+from migfix.disk.files import Unreadable
 from migfix.history.reading import UnreadableMigration, parse
 from migfix.history.state import ModelKey, Unknown
 
 MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
 
 if TYPE_CHECKING:
-    from migfix.discovery import Project
+    from migfix.project.discovery import Project
 
 
 @dataclass(frozen=True, slots=True)

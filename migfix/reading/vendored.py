@@ -6,9 +6,9 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.reading.cutting import FUNCTIONS, completed, cut
-from migfix.reading.module import Module
+from migfix.reading.names.module import Module
 from migfix.source import shape, tree_of
 
 HELPER = Path(__file__).parent.parent / "runtime" / "helper.py"

@@ -21,7 +21,7 @@ from migfix.reports.told import count, databases, of_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from migfix.files import Files
+    from migfix.disk.files import Files
     from migfix.findings import FileEdit, FileOutcome
 
 CONTEXT_LINES = 3

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from migfix import __version__
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import (
     Applicability,
     Figures,

@@ -17,9 +17,9 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from migfix.discovery import Project, inside_repository, top_folder
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import FileEdit, FileOutcome, HelperChange
+from migfix.project.discovery import Project, inside_repository, top_folder
 from migfix.reading.vendored import functions_in, helper_text, imported_functions, is_of_migfix
 from migfix.settings import SettingsError
 from migfix.source import tree_of

@@ -8,7 +8,8 @@ import logging
 
 from lsprotocol import types as lsp
 
-from migfix.files import Files
+from migfix.disk.files import Files
+from migfix.disk.writing import WriteError
 from migfix.reports.told import count
 from migfix.server import configuration
 from migfix.server.actions import CREATE_HELPER, FIX_ALL, REWRITE_ALL, VERIFY, Actions, Asked
@@ -19,7 +20,6 @@ from migfix.server.lenses import lenses
 from migfix.server.session import PAUSE_OF_OTHERS, Progress, Server, Shown, create, path_of
 from migfix.server.texts import Places
 from migfix.server.verdicts import NotVerified, verified
-from migfix.writing import WriteError
 
 _WATCHED = (
     "**/*.py",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import FileEdit, FileOutcome, LoopOutcome
 from migfix.pipeline import MENTION
 from migfix.selection import Selection

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from migfix.discovery import Project, project_of
-from migfix.files import Files, Unreadable
+from migfix.disk.files import Files, Unreadable
 from migfix.findings import FileEdit, FileOutcome
 from migfix.pipeline import Engine, place_of_helper
+from migfix.project.discovery import Project, project_of
 from migfix.reading.vendored import helper_text
 from migfix.rewriting.vendoring import with_helpers
 from migfix.selection import Selection

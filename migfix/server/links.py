@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import migfix
-from migfix.files import Files
+from migfix.disk.files import Files
 
 _PACKAGE = Path(migfix.__file__).parent
 _FOLDERS = (_PACKAGE / "docs", _PACKAGE.parent / "docs")

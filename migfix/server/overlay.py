@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from migfix.files import Files, Kind, Listing, Place, Unreadable
+from migfix.disk.files import Files, Kind, Listing, Place, Unreadable
+from migfix.disk.stamps import stamp_of
 from migfix.settings import SettingsError
-from migfix.stamps import stamp_of
 
 T = TypeVar("T")
 Content = bytes | Unreadable

@@ -20,13 +20,13 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
 from migfix import __version__
+from migfix.disk.writing import write
 from migfix.findings import FileEdit
 from migfix.server import configuration
 from migfix.server.desk import Desk, Look
 from migfix.server.diagnostics import Client, diagnostics
 from migfix.server.edits import Document, Writer
 from migfix.server.texts import Places
-from migfix.writing import write
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from lsprotocol.types import Position, PositionEncodingKind, Range
 
-from migfix.files import Unreadable
+from migfix.disk.files import Unreadable
 from migfix.source import BOM, split_lines
 
 _MARK = "\ufeff"

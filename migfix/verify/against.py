@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from migfix.discovery import discover
-from migfix.files import Files
-from migfix.revisions import GitError, modified
+from migfix.disk.files import Files
+from migfix.disk.revisions import GitError, modified
+from migfix.project.discovery import discover
 from migfix.settings import SettingsError
 from migfix.verify.proofs import Proof
 from migfix.verify.verifying import Task, migrations_running, tasks_for

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migfix.discovery import module_name, top_folder
 from migfix.history.reading import RunPythonCall
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
-from migfix.reading.module import Module
+from migfix.project.discovery import module_name, top_folder
+from migfix.reading.names.module import Module
 from migfix.source import Source, UnreadableSource
 from migfix.verify.models import UnknownModel, Written, related, taken_for_user, written
 from migfix.verify.worker.job import Job

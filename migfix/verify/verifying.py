@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from migfix.discovery import Project
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import FileOutcome, Verdict
+from migfix.project.discovery import Project
 from migfix.reading.vendored import is_of_migfix
 from migfix.settings import shown
 from migfix.verify.comparing import (

@@ -8,20 +8,20 @@ from collections.abc import Collection, Mapping
 from migfix.columns import needs
 from migfix.columns.narrow_saves import computed, written_back
 from migfix.columns.shared import shared
-from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
-from migfix.facts import uses
-from migfix.facts.aliases import is_of_rows
-from migfix.facts.effects import Kind
+from migfix.expressions.preconditions import gates, saves
+from migfix.facts.body import uses
+from migfix.facts.body.effects import Kind
+from migfix.facts.body.subqueries import tables_beside
 from migfix.facts.loop import Loop
-from migfix.facts.pages import page_of
-from migfix.facts.subqueries import tables_beside
+from migfix.facts.rows.aliases import is_of_rows
+from migfix.facts.rows.pages import page_of
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.reading.lookups import tables_of
-from migfix.reading.relations import own_managers
-from migfix.reading.scopes import DEFINITIONS, TRIES, Scope
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
+from migfix.reading.names.scopes import DEFINITIONS, TRIES, Scope
+from migfix.reading.rows.lookups import tables_of
+from migfix.reading.rows.relations import own_managers
 from migfix.sql.databases import Trait
 
 READ_BEFORE = Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before")

@@ -7,26 +7,26 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migfix.columns.narrow_saves import computed, listing
-from migfix.expressions import gates, saves
 from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
-from migfix.facts import uses
-from migfix.facts.aliases import is_of_rows
-from migfix.facts.bulk import BulkUpdate
-from migfix.facts.changes import touches
-from migfix.facts.effects import Kind
+from migfix.expressions.preconditions import gates, saves
+from migfix.facts.body import uses
+from migfix.facts.body.changes import touches
+from migfix.facts.body.effects import Kind
+from migfix.facts.body.settled import changed_later
+from migfix.facts.body.subqueries import is_given_sql, queries_in
 from migfix.facts.loop import Loop
-from migfix.facts.settled import changed_later
-from migfix.facts.streaming import holds_few_rows
-from migfix.facts.subqueries import is_given_sql, queries_in
+from migfix.facts.rows.aliases import is_of_rows
+from migfix.facts.rows.bulk import BulkUpdate
+from migfix.facts.rows.streaming import holds_few_rows
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
-from migfix.reading import known
-from migfix.reading.kinds import kind_of
-from migfix.reading.plain import EXPRESSION, Known, Type, item_of
-from migfix.reading.querysets import Resolver
-from migfix.reading.scopes import DEFINITIONS, TRIES, children, walk
-from migfix.reading.values import Pair, Row, Rows
+from migfix.reading.kinds import known
+from migfix.reading.kinds.inferring import kind_of
+from migfix.reading.kinds.plain import EXPRESSION, Known, Type, item_of
+from migfix.reading.kinds.values import Pair, Row, Rows
+from migfix.reading.names.scopes import DEFINITIONS, TRIES, children, walk
+from migfix.reading.rows.querysets import Resolver
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import INERT
 from migfix.writes import batching

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from migfix.expressions.constants import constant_of
 from migfix.expressions.context import Refused
-from migfix.facts.bulk import next_statement
+from migfix.expressions.values.constants import constant_of
 from migfix.facts.loop import Loop
+from migfix.facts.rows.bulk import next_statement
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
-from migfix.reading.values import Manager, Model, Rows
+from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.sql.kinds import INERT
 from migfix.writes import creating
 from migfix.writes.batching import check_all_or_nothing, check_place

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 
-from migfix.expressions import failing, gates, saves
 from migfix.expressions.context import Refused
-from migfix.facts import uses
-from migfix.facts.bases import imported, lineage
-from migfix.facts.changes import shares_table
-from migfix.facts.effects import Effect, Kind
+from migfix.expressions.preconditions import failing, gates, saves
+from migfix.facts.body import uses
+from migfix.facts.body.changes import shares_table
+from migfix.facts.body.effects import Effect, Kind
 from migfix.facts.loop import Loop
-from migfix.facts.streaming import already_streams
+from migfix.facts.rows.bases import imported, lineage
+from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Name, Unknown
-from migfix.reading import known
-from migfix.reading.querysets import PLAIN_MANAGERS
-from migfix.reading.scopes import Binding, walk
-from migfix.reading.values import Manager, Model, Rows
+from migfix.reading.kinds import known
+from migfix.reading.kinds.values import Manager, Model, Rows
+from migfix.reading.names.scopes import Binding, walk
+from migfix.reading.rows.querysets import PLAIN_MANAGERS
 from migfix.writes import new_rows
 from migfix.writes.batching import check_place
 from migfix.writes.waiting import check_nothing_looks, stays_in_table

@@ -10,17 +10,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 
-from migfix.expressions import failing
-from migfix.expressions.constants import UNKNOWN
 from migfix.expressions.context import Context, Refused
-from migfix.facts import uses
-from migfix.facts.bases import lineage
+from migfix.expressions.preconditions import failing
+from migfix.expressions.values.constants import UNKNOWN
+from migfix.facts.body import uses
 from migfix.facts.loop import Loop
+from migfix.facts.rows.bases import lineage
 from migfix.findings import Refusal
 from migfix.history.fields import Is, fields
 from migfix.history.state import FieldState, ModelState, Name, Unknown
-from migfix.reading.methods import Does, methods
-from migfix.reading.values import Rows
+from migfix.reading.kinds.values import Rows
+from migfix.reading.rows.methods import Does, methods
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
 

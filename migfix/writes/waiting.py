@@ -5,25 +5,26 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping
 
-from migfix.expressions import gates
 from migfix.expressions.context import Refused
-from migfix.facts import effects
-from migfix.facts.changes import touches
-from migfix.facts.deferred import loads_of_others
-from migfix.facts.effects import Effect, Kind, is_logger
-from migfix.facts.handed import is_own_save
-from migfix.facts.lazies import Lazies, lazies_of
+from migfix.expressions.preconditions import gates
+from migfix.facts.body import effects
+from migfix.facts.body.changes import touches
+from migfix.facts.body.effects import Effect, Kind, is_logger
+from migfix.facts.body.handed import is_own_save
+from migfix.facts.body.reached import named_by_text, reached
 from migfix.facts.loop import Loop
-from migfix.facts.reached import named_by_text, reached
+from migfix.facts.rows.deferred import loads_of_others
+from migfix.facts.rows.lazies import Lazies, lazies_of
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Name, ProjectState, Unknown
-from migfix.reading import known, lookups
-from migfix.reading.kinds import kind_of
-from migfix.reading.methods import CHAINING, Does, methods
-from migfix.reading.querysets import Resolver
-from migfix.reading.relations import accessor
-from migfix.reading.scopes import Binding, statements_of_scope, walk
-from migfix.reading.values import Manager, Model, Row, Rows, Step
+from migfix.reading.kinds import known
+from migfix.reading.kinds.inferring import kind_of
+from migfix.reading.kinds.values import Manager, Model, Row, Rows, Step
+from migfix.reading.names.scopes import Binding, statements_of_scope, walk
+from migfix.reading.rows import lookups
+from migfix.reading.rows.methods import CHAINING, Does, methods
+from migfix.reading.rows.querysets import Resolver
+from migfix.reading.rows.relations import accessor
 
 # Links of a chain that bring no other table into the query, unless by a lookup.
 _PLAIN_STEPS = methods(Does.STAYS_IN_TABLE)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.history.state import ModelState
-from migfix.reading.module import Module
-from migfix.receivers import ALL
+from migfix.project.receivers import ALL
+from migfix.reading.names.module import Module
 from migfix.source import Source
 from migfix.worlds import ProjectFacts
 from tests.rewritten import rewritten

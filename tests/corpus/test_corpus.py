@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from migfix.disk.writing import write
 from migfix.findings import FileEdit, FileOutcome, LoopOutcome, Outcome, Verdict
 from migfix.pipeline import run
 from migfix.settings import Settings, known_codes
@@ -20,7 +21,6 @@ from migfix.verify.processes import Processes
 from migfix.verify.report import as_text
 from migfix.verify.servers import entry_of
 from migfix.verify.verifying import Prover, tasks_of
-from migfix.writing import write
 from tests.corpus.fetch import CorpusUnavailable, corpus
 from tests.golden import claim, golden
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migfix.expressions.logic import (
+from migfix.expressions.conditions.logic import (
     ALWAYS,
     NEVER,
     All,

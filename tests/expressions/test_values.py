@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from codemods.loop_to_update import codemod
+from migfix.disk.files import Files
 from migfix.facts.loop import Databases, Loop, Surroundings, loops_at
-from migfix.files import Files
 from migfix.findings import ReplaceLoop, Rewrite
-from migfix.reading.module import Module
-from migfix.reading.names import Names
+from migfix.reading.names.module import Module
+from migfix.reading.names.places import Names
 from migfix.source import Source
 from migfix.worlds import ProjectFacts
 from tests.expressions.many_values import listed_values, random_values

@@ -7,7 +7,7 @@ from textwrap import indent
 import pytest
 from typer.testing import CliRunner
 
-from migfix.cli import app
+from migfix.commandline.cli import app
 from tests import checking
 from tests.checking import EVERYWHERE, outcome_of
 

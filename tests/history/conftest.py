@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from migfix.discovery import Project, project_of
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.history import History
 from migfix.history.environment import Environment
 from migfix.history.state import FieldState, ModelState, ProjectState
+from migfix.project.discovery import Project, project_of
 
 HEADER = """\
 import uuid

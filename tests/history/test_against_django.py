@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from migfix.discovery import MigrationFile
 from migfix.history import History
 from migfix.history.state import ModelState
+from migfix.project.discovery import MigrationFile
 from tests.processes import ran
 
 CONTRIB = ["admin", "auth", "contenttypes", "flatpages", "redirects", "sessions", "sites"]

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from migfix.history import classes
+from migfix.history.classes import reading as classes
 from migfix.history.state import BaseClass, FieldClass, FieldState, ModelState, Unknown
 
 HEADER = """\

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from migfix.discovery import Project
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.history.engines import Engines
 from migfix.history.graph import History
+from migfix.project.discovery import Project
 from tests.databases import PARAMETERS
 from tests.running import Case, run
 

@@ -13,9 +13,9 @@ from django.db import models
 from django.db.models.fields import AutoFieldMixin
 from django.db.models.fields.proxy import OrderWrt
 
-from migfix.history.class_methods import is_own_business
+from migfix.history.classes.methods import is_own_business
 from migfix.history.fields import FIELDS, Is
-from migfix.reading.plain import parsed
+from migfix.reading.kinds.plain import parsed
 
 GIVEN = {
     "DecimalField": {"max_digits": 5, "decimal_places": 2},

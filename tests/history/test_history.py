@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from migfix.discovery import project_of
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.history import History
 from migfix.history.environment import Environment
 from migfix.history.state import ModelState, Unknown
+from migfix.project.discovery import project_of
 
 INITIAL = '("shop", "0001_initial")'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from migfix.history.state import ModelState, Name, ProjectState, Unknown
-from migfix.reading.relations import possible_columns
+from migfix.reading.rows.relations import possible_columns
 
 
 def names(model: ModelState) -> list[str]:

@@ -11,7 +11,7 @@ from types import CodeType
 import black
 import pytest
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.reading.cutting import FUNCTIONS, completed, cut
 from migfix.reading.vendored import HELPER, functions_in, helper_text
 

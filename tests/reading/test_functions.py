@@ -9,9 +9,9 @@ from textwrap import dedent
 import pytest
 
 from migfix.history.state import ProjectState
-from migfix.reading.functions import Entry, Reach
-from migfix.reading.module import Module
-from migfix.reading.values import Apps
+from migfix.reading.kinds.values import Apps
+from migfix.reading.names.functions import Entry, Reach
+from migfix.reading.names.module import Module
 from migfix.source import Source
 from tests import checking
 

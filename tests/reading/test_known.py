@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from migfix.reading import known
+from migfix.reading.kinds import known
 
 # Of newer or older versions of Python and Django than those that the tests may run on.
 NOT_EVERYWHERE = {

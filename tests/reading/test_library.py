@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.history.environment import Environment
-from migfix.reading.library import Definition, Foreign, Library
-from migfix.reading.models import model_of
-from migfix.reading.module import Module
-from migfix.reading.values import Model
+from migfix.reading.kinds.values import Model
+from migfix.reading.names.library import Definition, Foreign, Library
+from migfix.reading.names.module import Module
+from migfix.reading.rows.models import model_of
 from migfix.source import Source
 
 FILES = {

@@ -11,7 +11,7 @@ from django.db.models.manager import Manager
 from django.db.models.query import QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from migfix.reading.methods import METHODS, Does, methods
+from migfix.reading.rows.methods import METHODS, Does, methods
 from tests.databases import opened
 
 PSEUDO = {"list()", "[]", "|"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from migfix.cli import app
+from migfix.commandline.cli import app
 from migfix.source import Source, neighbour, tree_of
 from tests import checking
 

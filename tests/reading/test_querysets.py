@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from migfix.history.state import FieldState, ModelState, ProjectState
-from migfix.reading.functions import Entry, Reach
-from migfix.reading.module import Module
-from migfix.reading.values import Manager, Model, Pair, RawRows, Row, Rows, SchemaEditor
+from migfix.reading.kinds.values import Manager, Model, Pair, RawRows, Row, Rows, SchemaEditor
+from migfix.reading.names.functions import Entry, Reach
+from migfix.reading.names.module import Module
 from migfix.source import Source
 
 PERSON = ModelState("shop", "Person", (FieldState("name", "django.db.models.CharField"),))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migfix.reading.scopes import Scope
+from migfix.reading.names.scopes import Scope
 
 
 def binding_at_use(body: str):

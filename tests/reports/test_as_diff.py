@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import (
     Applicability,
     Assumed,

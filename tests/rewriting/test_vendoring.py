@@ -13,10 +13,10 @@ from libcst.codemod import CodemodContext
 from typer.testing import CliRunner
 
 from migfix.catalog import load
-from migfix.cli import app
 from migfix.command import command_for
-from migfix.discovery import project_of
-from migfix.files import Files
+from migfix.commandline.cli import app
+from migfix.disk.files import Files
+from migfix.project.discovery import project_of
 from migfix.reading.vendored import HELPER, functions_in, helper_text
 from migfix.rewriting.vendoring import helper_place
 from tests.processes import ran

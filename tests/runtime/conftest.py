@@ -18,7 +18,7 @@ from types import ModuleType
 import pytest
 
 import migfix.runtime
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.reading.vendored import helper_text
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from migfix import pipeline
-from migfix.files import Files
+from migfix.disk.files import Files
 from migfix.findings import FileOutcome
 from migfix.selection import Selection
 from migfix.server.desk import Desk

@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from codemods import loop_to_update
 from migfix import catalog
-from migfix.cli import app
 from migfix.codemod import Codemod, Decision
+from migfix.commandline.cli import app
 from migfix.facts.loop import Loop
 from migfix.findings import Part, ReplaceLoop, Rewrite
 from migfix.verify import processes

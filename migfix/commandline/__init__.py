@@ -1,0 +1,1 @@
+"""The command line: what is asked, what is run, what is printed."""

@@ -1,0 +1,64 @@
+"""What the commands print, as the bytes that a stream takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from migfix.commandline.options import ColorChoice, Options
+from migfix.printing import write
+from migfix.quoting import quoted
+from migfix.settings import shown
+
+if TYPE_CHECKING:
+    from migfix.findings import FileOutcome
+
+
+def complaints(outcomes: list[FileOutcome], options: Options) -> str:
+    """A line for each file that failed, with a traceback where that is asked for."""
+    lines: list[str] = []
+    for outcome in outcomes:
+        if outcome.error is not None:
+            lines.append(_complaint(f"{shown(outcome.path)}: {outcome.error}"))
+            if options.debug and outcome.traceback:
+                lines.append(traceback_of(outcome.traceback))
+    return "".join(lines)
+
+
+def complain(message: str) -> None:
+    write(sys.stderr, encoded(_complaint(message), sys.stderr))
+
+
+def _complaint(message: str) -> str:
+    return f"migfix: {quoted(message)}\n"
+
+
+def traceback_of(text: str) -> str:
+    return "".join(f"{quoted(line)}\n" for line in text.splitlines())
+
+
+def say(report: str | bytes) -> None:
+    write(sys.stdout, report if isinstance(report, bytes) else encoded(report, sys.stdout))
+
+
+def encoded(text: str, stream: TextIO) -> bytes:
+    """Undecodable bytes of paths come out as they were; what the stream lacks is escaped."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace")
+
+
+def is_colored(choice: ColorChoice) -> bool:
+    """An explicit choice, else NO_COLOR, else FORCE_COLOR, else whether a terminal can show it."""
+    if choice is not ColorChoice.AUTO:
+        return choice is ColorChoice.ALWAYS
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(
+        os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")
+    ):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

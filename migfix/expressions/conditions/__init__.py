@@ -1,0 +1,1 @@
+"""Tests of a body as conditions of a queryset."""

@@ -1,0 +1,1 @@
+"""Right-hand sides: what `row.field = value` becomes in `update()`."""

@@ -1,0 +1,1 @@
+"""What a loop's body does, with its row and besides."""

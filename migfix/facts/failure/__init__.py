@@ -1,0 +1,1 @@
+"""Who catches an error of a loop, and what then stays."""

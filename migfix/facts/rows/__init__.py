@@ -1,0 +1,1 @@
+"""Where the rows of a loop come from, and whether they may be streamed."""

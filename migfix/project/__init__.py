@@ -1,0 +1,1 @@
+"""What a project is: its migrations, settings, databases and receivers."""

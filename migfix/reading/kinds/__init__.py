@@ -1,0 +1,1 @@
+"""What kind of value an expression has, and what such values can do."""

@@ -1,0 +1,1 @@
+"""What a name means: scopes, imports, calls and what they are given."""

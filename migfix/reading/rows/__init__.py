@@ -1,0 +1,1 @@
+"""Where rows come from: models, querysets, relations, statements."""
