@@ -18,8 +18,8 @@ keeps the values of the moment of ``batch.save(post)``, what ``save()`` computes
 and writes them after every thousand rows (or ``batch-size`` of ``[tool.migfix]``) and at the end: row
 by row and in order, as ``save()`` does, but without a round trip for each.
 
-A function of the file that saves the row is given it by ``fix(batch.saving(post))``: as long as the batch is open, the
-``save()`` of that row is the batch's.
+A function of the file that saves the row is given it by ``fix(batch.saving(post))``: up to the next row, or the end of
+the batch, the ``save()`` of that row is the batch's.
 
 A page of the rows (``posts[start : start + 1000]``, or a list of those behind the last key) is a batch of its own.
 
