@@ -129,9 +129,8 @@ def test_what_a_run_left_long_ago_is_dropped(other: str) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_an_account_that_may_make_none_is_told_so(name: str) -> None:
     with database(entry_of(url_of(name)), Processes()) as entry:
-        poor = {**entry_of(url_of(name)), "USER": entry["USER"], "PASSWORD": entry["PASSWORD"]}
-        if name == "postgresql":
-            poor["MAINTENANCE"] = entry["NAME"]
+        account = {"USER": entry["USER"], "PASSWORD": entry["PASSWORD"]}
+        poor = {**entry_of(url_of(name)), **account, "MAINTENANCE": entry["NAME"]}
         with (
             pytest.raises(SettingsError, match=r"--allow-shared-account"),
             database(poor, Processes()),
