@@ -1212,9 +1212,17 @@ def test_rows_of_which_no_column_is_needed_but_the_key(line):
 
 
 def test_rows_that_were_read_into_a_list_before():
-    before = "posts = list(Post.objects.all())\nPost.objects.update(kind=5)\nfor post in posts:\n    print(post.title)"
-    loop = check_refused(before, "queryset-reused", select=SELECT)
-    assert loop.reason == "the rows were read into a list before the loop"
+    rest = "\nPost.objects.update(kind=5)\nfor post in posts:\n    print(post.title)"
+    check_rewritten(
+        f"posts = list(Post.objects.all()){rest}",
+        f'posts = list(Post.objects.only("title")){rest}',
+        select=SELECT,
+    )
+
+
+def test_rows_that_were_read_into_a_list_of_which_others_read_more():
+    before = "posts = list(Post.objects.all())\nfor post in posts:\n    print(post.title)\nprint(posts[0].body)"
+    check_refused(before, "queryset-reused", select=SELECT)
 
 
 @pytest.mark.parametrize("case", JOINED.values(), ids=JOINED)
