@@ -21,7 +21,7 @@ def test_what_a_project_gets_that_uses_no_others(functions: str) -> None:
     """What a database does differs no more than on the whole: each definition is the same."""
     options = ["-q", "-p", "no:cacheprovider", "-m", "not thorough", "--timeout", "300"]
     # What a process holds beside the rows depends on the tests before, which are skipped here.
-    options += ["-k", "not memory_stays_flat_for_many"]
+    options += ["-k", "not memory_stays_flat"]
     done = ran(
         [sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
         env={
