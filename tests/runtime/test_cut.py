@@ -12,14 +12,27 @@ import pytest
 from tests.processes import ran
 
 PARTS = ("stream stream_sql", "update_in_batches", "create_in_batches")
-FEWER = [" ".join(parts) for number in (1, 2) for parts in combinations(PARTS, number)]
+TWO = [" ".join(parts) for parts in combinations(PARTS, 2)]
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("functions", FEWER)
+@pytest.mark.parametrize(
+    "functions",
+    [
+        *(pytest.param(part, marks=pytest.mark.thorough) for part in PARTS),
+        *(pytest.param(parts, marks=pytest.mark.nightly) for parts in TWO),
+    ],
+)
 def test_what_a_project_gets_that_uses_no_others(functions: str) -> None:
     """What a database does differs no more than on the whole: each definition is the same."""
-    options = ["-q", "-p", "no:cacheprovider", "-m", "not thorough", "--timeout", "300"]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not thorough and not nightly",
+        "--timeout",
+        "300",
+    ]
     # What a process holds beside the rows depends on the tests before, which are skipped here.
     options += ["-k", "not memory_stays_flat"]
     done = ran(
