@@ -202,15 +202,20 @@ def with_helpers(
     return [_with_helper(each, functions, files, rewrite=rewrite) for each in outcomes]
 
 
+def edit_of(helper: HelperChange, files: Files) -> FileEdit:
+    """The file of the helper as it is to be, with the line ends that it has."""
+    text = helper_text(helper.functions, files)
+    if b"\r\n" in (helper.before or b""):
+        text = text.replace(b"\n", b"\r\n")
+    return FileEdit(helper.path, helper.before, text)
+
+
 def _with_helper(
     outcome: FileOutcome, functions: Mapping[Path, frozenset[str]], files: Files, *, rewrite: bool
 ) -> FileOutcome:
     if outcome.helper is None:
         return outcome
     helper = replace(outcome.helper, functions=functions[files.real(outcome.helper.path)])
-    text = helper_text(helper.functions, files)
-    if b"\r\n" in (helper.before or b""):
-        text = text.replace(b"\n", b"\r\n")
     own = [each for each in outcome.edits if each.path != helper.path]
-    edits = (FileEdit(helper.path, helper.before, text), *own) if rewrite else ()
+    edits = (edit_of(helper, files), *own) if rewrite else ()
     return replace(outcome, helper=helper, edits=edits)

@@ -12,8 +12,7 @@ from migfix.disk.files import Files, Unreadable
 from migfix.findings import FileEdit, FileOutcome
 from migfix.pipeline import Engine, place_of_helper
 from migfix.project.discovery import Project, project_of
-from migfix.reading.vendored import helper_text
-from migfix.rewriting.vendoring import with_helpers
+from migfix.rewriting.vendoring import edit_of, with_helpers
 from migfix.selection import Selection
 from migfix.server.overlay import Content, Overlay
 from migfix.settings import Overrides, settings_for
@@ -64,9 +63,7 @@ class Kept:
         settings = settings_for(path, overrides, self.files)
         place = place_of_helper(path.parent, settings, facts.project)
         change = place.change_for(path, self.files.read_if_there(path))
-        if change is None:
-            return None
-        return FileEdit(change.path, change.before, helper_text(change.functions, self.files))
+        return edit_of(change, self.files) if change is not None else None
 
     def facts(self, path: Path) -> ProjectFacts | None:
         """What was read for the file, where it was looked at."""
