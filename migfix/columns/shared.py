@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ from migfix.expressions.context import Refused
 from migfix.facts.body import uses
 from migfix.facts.body.changes import is_quiet_after
 from migfix.facts.loop import Loop
+from migfix.facts.rows.counts import is_tested
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
 
@@ -138,9 +139,9 @@ def _asks_no_column(load: ast.Name, loop: Loop) -> bool:
     match parent:
         case ast.Call(func=ast.Name(id="len" | "bool" as name), args=[_], keywords=[]):
             return loop.module.is_builtin(name)
-        case ast.Attribute(attr=method) as link:
-            call = parents[link]
-            if not isinstance(call, ast.Call) or call.func is not link:
+        case ast.Attribute(attr=method):
+            call = loop.resolver.scope.method_call(load)
+            if call is None:
                 return False
             if method in _COUNTING:
                 return not call.args and not call.keywords
@@ -152,19 +153,7 @@ def _asks_no_column(load: ast.Name, loop: Loop) -> bool:
             return isinstance(key, ast.Attribute) and _is_key(key, loop) and is_total(loop)
         case ast.Compare(ops=[ast.In() | ast.NotIn() | ast.Is() | ast.IsNot()]):
             return True
-    return _is_tested(load, parents)
-
-
-def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    parent = parents[node]
-    match parent:
-        case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
-            return node is parent.test
-        case ast.UnaryOp(op=ast.Not()):
-            return True
-        case ast.BoolOp():
-            return _is_tested(parent, parents)
-    return False
+    return is_tested(load, parents, often=True)
 
 
 def _is_key(node: ast.Attribute, loop: Loop) -> bool:

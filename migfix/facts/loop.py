@@ -32,7 +32,7 @@ from migfix.reading.names.scopes import Binding, statements_of_scope, walk
 from migfix.reading.rows.methods import Does, methods
 from migfix.reading.rows.querysets import Resolver, row_of
 from migfix.reading.rows.relations import possible_columns
-from migfix.source import Source
+from migfix.source import Source, last_name
 from migfix.sql.databases import Databases
 from migfix.sql.kinds import is_file
 
@@ -428,15 +428,11 @@ class Loop:
         if load is self.queryset:
             return self.runs_again
         parent = scope.parents[load]
-        outer = scope.parents.get(parent)
-        if (
-            isinstance(parent, ast.Attribute)
-            and isinstance(outer, ast.Call)
-            and outer.func is parent
-        ):
-            if parent.attr in _CACHE_READERS:
+        if (call := scope.method_call(load)) is not None:
+            method = last_name(call.func)
+            if method in _CACHE_READERS:
                 return not self._comes_before(load)
-            return parent.attr not in _UNCACHED
+            return method not in _UNCACHED
         held = {name for name, _ in self._holders()}
         if isinstance(parent, ast.Assign):
             return not all(isinstance(t, ast.Name) and t.id in held for t in parent.targets)

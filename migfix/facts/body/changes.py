@@ -220,9 +220,8 @@ class _Container:
             case ast.Subscript(value=value, ctx=ast.Load()) if value is load:
                 return self._is_row_left(parent)
             case ast.Attribute(attr=method):
-                call = parents[parent]
-                called = isinstance(call, ast.Call) and call.func is parent
-                return called and self._is_method_left(method, call)
+                made = self.resolver.scope.method_call(load)
+                return made is not None and self._is_method_left(method, made)
             case ast.For() | ast.comprehension():
                 return True  # keys, or whether there are any
             case ast.Call(func=ast.Name(id=function)):
@@ -232,8 +231,7 @@ class _Container:
                 return isinstance(call, ast.Call) and isinstance(self.resolver.value(call), Rows)
         return is_only_looked_at(load, parents)
 
-    def _is_method_left(self, method: str, call: ast.AST) -> bool:
-        assert isinstance(call, ast.Call)
+    def _is_method_left(self, method: str, call: ast.Call) -> bool:
         if self.immutable is None:
             return method in _READING
         if method == "get":

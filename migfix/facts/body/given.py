@@ -9,6 +9,7 @@ from migfix.reading.names.calls import argument_of, calls_of
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import Scope
 from migfix.reading.rows.methods import Does, methods
+from migfix.source import last_name
 
 _UNCACHED = methods(Does.SKIPS_CACHE)
 
@@ -85,14 +86,8 @@ def _is_repeated(call: ast.Call, made: ast.stmt, scope: Scope) -> bool:
 
 def _is_chained(load: ast.Name, scope: Scope) -> bool:
     """``posts.filter(...)``, which makes a query of its own and reads no rows that are there"""
-    parent = scope.parents[load]
-    outer = scope.parents.get(parent)
-    return (
-        isinstance(parent, ast.Attribute)
-        and isinstance(outer, ast.Call)
-        and outer.func is parent
-        and parent.attr in _UNCACHED
-    )
+    call = scope.method_call(load)
+    return call is not None and last_name(call.func) in _UNCACHED
 
 
 def is_only_chained(load: ast.Name, module: Module) -> bool:

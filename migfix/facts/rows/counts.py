@@ -122,30 +122,32 @@ def _count_at(rows: ast.expr, parents: Mapping[ast.AST, ast.AST], module: Module
             func=ast.Name(id="len" | "bool" as name), args=[_], keywords=[]
         ) as call if module.is_builtin(name):
             return _length(call, rows, parents) if name == "len" else Count(call, rows, "exists")
-    return Count(rows, rows, "exists") if _is_tested(rows, parents) else None
+    return Count(rows, rows, "exists") if is_tested(rows, parents) else None
 
 
 def _length(call: ast.Call, rows: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> Count:
     match parents[call]:
         case ast.Compare(
             left=left, ops=[operator], comparators=[ast.Constant(value=int(number))]
-        ) as compared if left is call and _is_tested(compared, parents):
+        ) as compared if left is call and is_tested(compared, parents):
             asked = (type(operator), number)
             if asked in _ANY or asked in _NONE:
                 return Count(compared, rows, "exists", negated=asked in _NONE)
-    return Count(call, rows, "exists" if _is_tested(call, parents) else "count")
+    return Count(call, rows, "exists" if is_tested(call, parents) else "count")
 
 
-def _is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    """Does nothing matter of the value but whether it is true?"""
+def is_tested(node: ast.AST, parents: Mapping[ast.AST, ast.AST], *, often: bool = False) -> bool:
+    """Does nothing matter of the value but whether it is true? With ``often``, also by a ``while``."""
     parent = parents[node]
     match parent:
         case ast.If() | ast.IfExp() | ast.Assert():
             return node is parent.test
+        case ast.While():
+            return often and node is parent.test
         case ast.UnaryOp(op=ast.Not()):
             return True
         case ast.BoolOp():
-            return _is_tested(parent, parents)
+            return is_tested(parent, parents, often=often)
     return False
 
 

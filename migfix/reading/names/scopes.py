@@ -153,6 +153,12 @@ class Scope:
             node = self.parents[node]
         return node
 
+    def method_call(self, node: ast.AST) -> ast.Call | None:
+        """``posts.filter(...)`` for ``posts``: the call of a method of what ``node`` gives."""
+        link = self.parents.get(node)
+        call = self.parents.get(link) if isinstance(link, ast.Attribute) else None
+        return call if isinstance(call, ast.Call) and call.func is link else None
+
     def loads(self, name: str, *also: type[ast.expr_context]) -> Sequence[ast.Name]:
         """Every place of the function, nested functions included, that reads the name.
 
