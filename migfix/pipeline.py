@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, combinations, groupby
 from pathlib import Path
 
@@ -250,7 +250,7 @@ class Engine:
         size = self.settings.batch_size
         surroundings = Surroundings(
             running_on,
-            partial(facts.listener, module),
+            facts.listener(module),
             facts.modules_importing,
             None if size == BATCH_SIZE else size,
         )

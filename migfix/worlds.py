@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from migfix.disk.files import Files
+from migfix.facts.loop import Listener
 from migfix.guards import Guards
 from migfix.history.engines import Engines
 from migfix.history.graph import Changed, History
@@ -170,27 +171,26 @@ class ProjectFacts:
     def guards(self) -> Guards:
         return Guards(self.history)
 
-    def listener(
-        self,
-        module: Module,
-        signals: frozenset[str],
-        model: ModelState | None,
-        state: ProjectState,
-    ) -> str | None:
-        """Where these signals of rows of the model, or with None of any, are heard; None if nowhere.
+    def listener(self, module: Module) -> Listener:
+        """What hears the signals that the loops of the module send.
 
-        The module, whose loops send them, may give its rows more attributes and change its models.
+        The module may give its rows more attributes and change its models.
         """
-
-        def may_meet(need: Need) -> bool:
-            named = isinstance(need, HasAttribute) and any(
-                re.search(rb"\b%b\b" % need.name.encode(), each.source.data)
-                for each in self._with_importers(module)
-            )
-            return model is None or named or self.guards.may_meet(need, model, state)
-
         changes = changes_here(module.tree, module.source.data, module.source.path.name)
-        return hearing([*changes, *self.receivers], signals, may_meet)
+
+        def heard(
+            signals: frozenset[str], model: ModelState | None, state: ProjectState
+        ) -> str | None:
+            def may_meet(need: Need) -> bool:
+                named = isinstance(need, HasAttribute) and any(
+                    re.search(rb"\b%b\b" % need.name.encode(), each.source.data)
+                    for each in self._with_importers(module)
+                )
+                return model is None or named or self.guards.may_meet(need, model, state)
+
+            return hearing([*changes, *self.receivers], signals, may_meet)
+
+        return heard
 
     def _with_importers(self, module: Module) -> Iterator[Module]:
         """The module, and the migrations that may hand their rows to its functions."""

@@ -385,7 +385,7 @@ def heard(
     (world,) = facts.worlds(module)
     order = world.state.model("shop", "Order")
     assert isinstance(order, ModelState)
-    return facts.listener(module, ALL, order, world.state) is not None
+    return facts.listener(module)(ALL, order, world.state) is not None
 
 
 def acts(given: dict[str, str], forwards: str = FORWARDS) -> bool:
