@@ -32,11 +32,10 @@ from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
 from migfix.sql.databases import Databases
 from migfix.suppression import ignores_in, ignores_of
-from migfix.worlds import ProjectFacts, World
+from migfix.worlds import MENTION, ProjectFacts, World
 
 Progress = Callable[[int, int], None]
 _FILES_FOR_PROCESSES = 5000
-MENTION = b"RunPython"  # which no file does without whose loops matter
 _FEW = 4  # loops of a file of which every choice is written
 
 

@@ -33,6 +33,7 @@ from migfix.settings import matches
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases
 
+MENTION = b"RunPython"  # which no file does without whose loops matter
 _FEW = 8  # modules whose importers are looked for one by one
 # A dependency names a migration in quotes, an import without or after a dot: ".0001_initial".
 _UNQUOTED = re.compile(rb"(?<![\"'\w])\w+")
@@ -195,7 +196,7 @@ class ProjectFacts:
     def _with_importers(self, module: Module) -> Iterator[Module]:
         """The module, and the migrations that may hand their rows to its functions."""
         yield module
-        if b"RunPython" not in module.source.data:
+        if MENTION not in module.source.data:
             yield from self.importers(self.files.real(module.source.path))
 
     @cached_property
@@ -372,7 +373,7 @@ def _may_import(files: Files, path: Path, name: bytes) -> bool:
 
 def _may_call(files: Files, path: Path, helper: str) -> bool:
     data = files.read_if_there(path)
-    return os.fsencode(helper) in data and b"RunPython" in data
+    return os.fsencode(helper) in data and MENTION in data
 
 
 def _module_name(path: Path) -> bytes:

@@ -15,13 +15,12 @@ from pathlib import Path
 
 from migfix.disk.files import Files
 from migfix.findings import FileEdit, FileOutcome, LoopOutcome
-from migfix.pipeline import MENTION
 from migfix.selection import Selection
 from migfix.server.kept import Kept, root_of
 from migfix.server.texts import saved
 from migfix.settings import Overrides, SettingsError
 from migfix.source import Source, UnreadableSource
-from migfix.worlds import ProjectFacts
+from migfix.worlds import MENTION, ProjectFacts
 
 _TRUSTED = 2.0  # seconds for which the disk is taken to be as it was, if nobody says otherwise
 

@@ -36,7 +36,7 @@ from migfix.verify.processes import Failed, Processes
 from migfix.verify.proofs import NOT_REACHED, LoopRun, Proof
 from migfix.verify.servers import Entry, database
 from migfix.verify.worker.sources import ENTERED
-from migfix.worlds import ProjectFacts
+from migfix.worlds import MENTION, ProjectFacts
 
 Progress = Callable[[int, int], None]
 
@@ -203,7 +203,7 @@ def migrations_running(changed: Iterable[Path]) -> list[Path]:
     """The migrations that run the changed files: themselves, or those that import them."""
     found: dict[Path, None] = {}
     for path in changed:
-        if b"RunPython" in path.read_bytes():
+        if MENTION in path.read_bytes():
             found[path] = None
         else:
             importers = ProjectFacts(path, Files()).importers(path.resolve())
