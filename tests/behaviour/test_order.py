@@ -37,9 +37,18 @@ def rows(apps, connection):
         a(s=f"s{i % 11}", w="w" * (i % 300), m=i % 7, i=(i * 7) % 13, x="x" * (i % 50))
         for i in range(2000)
     )
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+    settle(connection)
+
+
+def settle(connection):
+    """The plan of one query is the same in both runs: no server counts the rows in between."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
             cursor.execute("ANALYZE")
+        elif connection.vendor == "mysql":
+            cursor.execute("ALTER TABLE shop_a STATS_AUTO_RECALC=0")
+            cursor.execute("ANALYZE TABLE shop_a")
+            cursor.fetchall()
 
 
 def migration(source: str, body: str, before: str = "", after: str = "") -> str:

@@ -16,7 +16,8 @@ from migfix.verify.servers import database, entry_of
 from tests.databases import connected, server
 from tests.verify.proving import proof_of, url_of
 
-pytestmark = pytest.mark.behaviour
+# One after another: the accounts and databases of these tests have names of their own on the server.
+pytestmark = [pytest.mark.behaviour, pytest.mark.xdist_group("accounts")]
 
 SERVERS = ("postgresql", "mariadb")
 NAME = "migfix_verify_other"  # not one that a run makes: there is no time in it
