@@ -15,7 +15,7 @@ from migfix.facts.body.reached import named_by_text, reached
 from migfix.facts.loop import Loop
 from migfix.facts.rows.deferred import loads_of_others
 from migfix.facts.rows.lazies import Lazies, lazies_of
-from migfix.findings import Reason, Refusal
+from migfix.findings import Location, Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Name, ProjectState, Unknown
 from migfix.reading.kinds import known
 from migfix.reading.kinds.inferring import kind_of
@@ -42,6 +42,7 @@ def check_nothing_looks(
     Queries of other tables by their own columns alone see nothing of them. The calls ``besides`` are
     those that wait themselves.
     """
+    unknown: list[Location] = []
     for effect in loop.effects:
         if effect.node in besides or is_own_save(effect, loop):
             continue
@@ -54,12 +55,9 @@ def check_nothing_looks(
             case Kind.READS | Kind.WRITES:
                 yield from _check_query(effect, loop, model)
             case Kind.CALL:
-                yield Refusal(
-                    Reason.UNKNOWN_CALL,
-                    f"{at} calls code that is not known and may look for {model.label} rows "
-                    "that wait to be written",
-                    at,
-                )
+                unknown.append(at)
+    if unknown:
+        yield _may_look_anywhere(unknown, model)
     names = _names_leading_to(loop, model)
     for node, resolver in reached(loop.region, loop.resolver):
         if (name := _leading(node, names, resolver)) is not None:
@@ -85,6 +83,17 @@ def check_nothing_looks(
                 at,
             )
     _check_nothing_kept(loop)
+
+
+def _may_look_anywhere(places: list[Location], model: ModelState) -> Refusal:
+    """Calls that may run any query: one doubt, wherever they stand."""
+    first, more = places[0], len({str(at) for at in places}) - 1
+    calls = {0: "calls", 1: "and another line call"}.get(more, f"and {more} more lines call")
+    return Refusal(
+        Reason.UNKNOWN_CALL,
+        f"{first} {calls} code that is not known and may look for {model.label} rows that wait to be written",
+        first,
+    )
 
 
 def check_nothing_is_loaded(loop: Loop, model: ModelState) -> None:

@@ -964,6 +964,21 @@ def test_what_code_that_is_not_known_made(name):
     assert "`found` on line 2" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (1, "line 13 calls code"),
+        (2, "line 13 and another line call code"),
+        (4, "line 13 and 3 more lines call code"),
+    ],
+)
+def test_calls_of_unknown_code_are_one_doubt(lines, said):
+    """Each of them may run the query: a line for each says no more."""
+    before = whole(loop("tell(post.pk)\n" * lines + SAVED, "from elsewhere import tell\n"))
+    found = outcome_of(before, select=SELECT).loops[0]
+    assert said in found.offer and found.offer.count("not known") == 1
+
+
 @pytest.mark.parametrize("name", NOTHING_FOUND)
 def test_what_code_that_is_known_made(name):
     found = outcome_of(giving(NOTHING_FOUND[name]), select=SELECT).loops[-1]
