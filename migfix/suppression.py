@@ -1,10 +1,11 @@
-"""Comments that keep migfix away: ``# migfix: ignore``, ``# migfix: ignore[MF201]``, ``# migfix: ignore-file``."""
+"""Comments that keep migfix away, as they are read and written:
+``# migfix: ignore``, ``# migfix: ignore[MF201]``, ``# migfix: ignore-file``."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -55,6 +56,15 @@ def ignores_of(loop: ast.For, source: Source) -> Iterator[Ignore]:
 def is_ignored(loop: ast.For, code: str, source: Source) -> bool:
     """Does a comment keep this codemod from the loop?"""
     return any(code in each.codes for each in ignores_of(loop, source))
+
+
+def comment_above(header: str, codes: Collection[str] = (), reason: str = "") -> str:
+    """The line that keeps these codemods, or all, from the loop whose header this line is, with its indent and end."""
+    indent = header[: len(header) - len(header.lstrip())]
+    end = header[len(header.rstrip("\r\n")) :] or "\n"
+    named = f"[{', '.join(sorted(codes))}]" if codes else ""
+    said = f" {reason}" if reason else ""
+    return f"{indent}# migfix: ignore{named}{said}{end}"
 
 
 def _read(line: int, comment: str) -> Ignore:

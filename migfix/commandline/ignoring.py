@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from migfix.findings import FileEdit
 from migfix.source import Source, parsed, shape, split_lines
+from migfix.suppression import comment_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Set
@@ -48,13 +49,7 @@ def _changes(outcome: FileOutcome, found: FileOutcome) -> dict[int, Set[str]]:
 def _written(source: Source, codes: Mapping[int, Set[str]], reason: str) -> bytes:
     lines = [*split_lines(source.text)]
     for line in sorted(codes, reverse=True):
-        header = lines[line - 1]
-        indent = header[: len(header) - len(header.lstrip())]
-        end = header[len(header.rstrip("\r\n")) :] or "\n"
-        said = f" {reason}" if reason else ""
-        lines.insert(
-            line - 1, f"{indent}# migfix: ignore[{', '.join(sorted(codes[line]))}]{said}{end}"
-        )
+        lines.insert(line - 1, comment_above(lines[line - 1], codes[line], reason))
     text = "".join(lines)
     assert shape(parsed(text)) == shape(source.tree), "a comment changed the program"
     return source.encoded(text)

@@ -18,7 +18,7 @@ from migfix.findings import Applicability, FileEdit, LoopOutcome
 from migfix.reports.told import count, quiet_reason
 from migfix.server.desk import Desk, Look
 from migfix.server.diagnostics import SOURCE, header
-from migfix.server.edits import Document, Writer, comment_above
+from migfix.server.edits import Document, Writer, comment_edit
 
 FIX_ALL = f"{CodeActionKind.SourceFixAll.value}.migfix"
 QUICK_FIX = CodeActionKind.QuickFix.value
@@ -80,7 +80,7 @@ class Actions:
         if loop.offer and (edits := self.desk.offered(self.look, loop).edits):
             yield self._fix(f"Rewrite this loop (unsafe): {loop.offer}", edits, loop, asked)
         if (loop.changed or loop.offer) and quiet_reason(loop) is None:
-            edit = comment_above(loop.line, self.document.places)
+            edit = comment_edit(loop.line, self.document.places)
             yield CodeAction(
                 "Leave this loop alone, with a comment",
                 kind=QUICK_FIX,

@@ -21,6 +21,7 @@ from migfix.findings import FileEdit
 from migfix.reports.replacements import replacements
 from migfix.server.texts import Places
 from migfix.source import Source
+from migfix.suppression import comment_above
 
 # Of an empty file, whose one line some editors end with a line feed.
 _ALL = Range(Position(0, 0), Position(1, 0))
@@ -80,12 +81,9 @@ def text_edits(edit: FileEdit, places: Places) -> list[TextEdit]:
     ]
 
 
-def comment_above(line: int, places: Places) -> TextEdit:
-    """A line that keeps migfix away from the loop below it."""
-    text = places.line(line)
-    indent = text[: len(text) - len(text.lstrip())]
-    end = "\r\n" if places.lines[line - 1].endswith("\r\n") else "\n"
-    return TextEdit(places.stretch(line, line), f"{indent}# migfix: ignore{end}")
+def comment_edit(line: int, places: Places) -> TextEdit:
+    """What puts a line above the loop that keeps migfix away from it."""
+    return TextEdit(places.stretch(line, line), comment_above(places.lines[line - 1]))
 
 
 def _changed(edit: FileEdit, encoding: str) -> TextDocumentEdit:
