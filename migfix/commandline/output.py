@@ -1,15 +1,16 @@
-"""What the commands print, as the bytes that a stream takes."""
+"""What the commands print, as the bytes that a stream takes, and the code that they end with."""
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from migfix.commandline.options import ColorChoice, Options
+from migfix.commandline.options import ColorChoice, Options, UsageError
 from migfix.printing import write
 from migfix.quoting import quoted
-from migfix.settings import shown
+from migfix.settings import ExitCode, shown
 
 if TYPE_CHECKING:
     from migfix.findings import FileOutcome
@@ -62,3 +63,40 @@ def is_colored(choice: ColorChoice) -> bool:
     ):
         return True
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def put(path: str | None, text: bytes) -> None:
+    """To a file, or to standard output. Raises ``UsageError`` where it cannot be written."""
+    if path is None:
+        write(sys.stdout, text)
+        return
+    from migfix.disk import writing
+
+    try:
+        writing.put(Path(path), text)
+    except writing.WriteError as error:
+        raise UsageError(f"{shown(error.path)}: {error.reason}") from None
+
+
+def text_of(outcomes: list[FileOutcome], options: Options, *, applied: bool) -> str:
+    """The report for people."""
+    from migfix.reports import as_text
+
+    color = is_colored(options.color)
+    return as_text.render(
+        outcomes, applied=applied, quiet=options.quiet, verbose=options.verbose, color=color
+    )
+
+
+def finished(outcomes: list[FileOutcome], options: Options, *, wanted: bool) -> ExitCode:
+    """Prints the errors; the exit code, with 1 for changes where they are only ``wanted``."""
+    write(sys.stderr, encoded(complaints(outcomes, options), sys.stderr))
+    return exit_code(outcomes, wanted=wanted)
+
+
+def exit_code(outcomes: list[FileOutcome], *, wanted: bool) -> ExitCode:
+    """2 where a file failed, 1 for changes where they are only ``wanted``."""
+    if any(outcome.error is not None for outcome in outcomes):
+        return ExitCode.ERROR
+    changed = any(outcome.changed or outcome.helper for outcome in outcomes)
+    return ExitCode.CHANGES if wanted and changed else ExitCode.OK

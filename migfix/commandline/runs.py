@@ -129,3 +129,9 @@ def looked_at(options: Options, *, each: bool) -> list[FileOutcome]:
     if options.reads_stdin:
         return [run_source(options.stdin, options, rewrite=False, apart=each)]
     return outcomes_for(options, rewrite=False, selection=Selection(apart=each))
+
+
+def refuse_stdin(options: Options, what: str) -> None:
+    """Raises ``UsageError``."""
+    if options.reads_stdin:
+        raise UsageError(f"{what} runs files of a project, not standard input")

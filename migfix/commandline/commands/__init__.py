@@ -1,0 +1,1 @@
+"""The commands: a module for each, with a Typer app of its own."""

@@ -1,0 +1,106 @@
+"""Runs migrations in both versions for the commands that take what is seen into account."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from migfix.commandline.options import Options, Proving, UsageError, number_of_jobs
+from migfix.commandline.output import complain, encoded, is_colored
+from migfix.commandline.runs import Progress, outcomes_for
+from migfix.findings import FileOutcome
+from migfix.printing import write
+from migfix.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from migfix.verify.verifying import Prover
+
+
+def checked(options: Options, proving: Proving, selection: Selection) -> list[FileOutcome]:
+    """What check says, with what was seen of each rewrite."""
+    from migfix.verify.keeping import with_verdicts
+    from migfix.verify.verifying import tasks_of
+
+    outcomes = outcomes_for(options, rewrite=True, selection=selection)
+    tasks, failed = tasks_of(outcomes)
+    with (
+        Progress(options, "migrations", after=0.0) as progress,
+        proving_with(proving, options) as prover,
+    ):
+        return with_verdicts(outcomes, [*prover.proofs(tasks, progress), *failed])
+
+
+def verified(options: Options, proving: Proving) -> list[FileOutcome]:
+    """What apply writes of what was seen to do the same. Prints what was not."""
+    from migfix.verify import report
+    from migfix.verify.keeping import kept
+
+    outcomes = outcomes_for(options, rewrite=True)
+    with (
+        Progress(options, "migrations", after=0.0) as progress,
+        proving_with(proving, options) as prover,
+    ):
+        found = kept(
+            outcomes,
+            lambda dropped: outcomes_for(options, rewrite=True, selection=Selection(dropped)),
+            prover,
+            progress,
+        )
+    if found.different:
+        text = report.as_text(found.different, proving.repeated(), color=is_colored(options.color))
+        write(sys.stderr, encoded(text, sys.stderr))
+    return found.outcomes
+
+
+@contextmanager
+def proving_with(proving: Proving, options: Options) -> Iterator[Prover]:
+    """What runs migrations. A request to end the program ends what it runs, too."""
+    from migfix.verify.jobs import Setting
+    from migfix.verify.processes import Processes
+    from migfix.verify.servers import entry_of
+    from migfix.verify.verifying import Prover
+
+    def end(*_: object) -> None:
+        for number in _ENDINGS:  # once: what has begun to clean up is not to be interrupted
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    python = _interpreter(proving.python)
+    processes = Processes(python, proving.timeout, with_environment=bool(proving.settings))
+    usual = {number: signal.signal(number, end) for number in _ENDINGS}
+    try:
+        yield Prover(
+            processes,
+            entry_of(proving.database_url),
+            Setting(proving.seed, proving.rows, proving.settings),
+            parallel=number_of_jobs(options.jobs) or os.cpu_count() or 1,
+            shared=proving.allow_shared_account,
+        )
+    finally:
+        for each in processes.left:
+            complain(f"the database {each} could not be dropped; a run after an hour tries again")
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+_ENDINGS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)
+)
+
+
+def _interpreter(name: str | None) -> str | None:
+    """Its place, whatever folder it is started in; a link stays one, as virtual environments are known by it."""
+    if name is None:
+        return None
+    found = shutil.which(name)
+    if found is None:
+        raise UsageError(f"--python: there is no program {name}")
+    return os.path.abspath(found)
