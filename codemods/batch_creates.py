@@ -32,7 +32,7 @@ from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
 from migfix.facts.rows.streaming import already_streams, holds_few_rows
-from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
+from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, collecting, creating
 from migfix.writes.collecting import Collected
@@ -86,6 +86,7 @@ def _rewrite(
         edit=InBlock(f"{in_batches}({', '.join(arguments)}) as {batch}", pairs),
         message=f"creates {model.label} rows in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
+        gains=(Gain("queries that insert", "for each row", "for each batch"),),
         caveats=tuple(caveats),
     )
 
@@ -102,6 +103,7 @@ def _of_list(collected: Collected, loop: Loop, in_batches: str) -> Rewrite:
         ),
         message=f"creates {model.label} rows in batches, without a list of them all",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
+        gains=(Gain("new rows held", "all", "a batch"),),
         caveats=tuple(caveats),
     )
 
@@ -122,6 +124,7 @@ def _joined(rewrites: Sequence[Rewrite], imports: tuple[tuple[str, str], ...]) -
         ),
         message="; ".join(each.message for each in rewrites),
         outcome=rewrites[0].outcome,
+        gains=tuple(dict.fromkeys(gain for each in rewrites for gain in each.gains)),
         caveats=tuple(dict.fromkeys(caveat for each in rewrites for caveat in each.caveats)),
         imports=imports,
     )

@@ -64,7 +64,7 @@ from migfix.facts.loop import Loop
 from migfix.facts.rows.bulk import BulkUpdate
 from migfix.facts.rows.pages import unwritten_rows
 from migfix.facts.rows.streaming import already_streams, holds_few_rows
-from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
+from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, bulk_updates
 from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
@@ -172,6 +172,11 @@ def _rewrite(writes: Writes, loop: Loop) -> Decision:
         ),
         message=f"writes {listing(writes.fields, writes.back)} in batches",
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
+        gains=(
+            ()
+            if loop.bulk_update
+            else (Gain("queries that save", "for each row", "for each batch"),)
+        ),
         caveats=tuple(dict.fromkeys(writes.caveats)),
         imports=(in_batches.import_,) if in_batches.import_ else (),
     )

@@ -33,11 +33,12 @@ from __future__ import annotations
 
 from migfix.codemod import Codemod, Decision
 from migfix.columns.narrow_saves import listing
-from migfix.columns.narrowing import narrowing
+from migfix.columns.narrowing import Narrowing, narrowing
 from migfix.facts.loop import Loop
 from migfix.facts.rows.counts import needs_counts
 from migfix.facts.rows.streaming import needs_batches_of_rows
-from migfix.findings import ChainCall, Outcome, Part, ReplaceExpressions, Rewrite
+from migfix.findings import ChainCall, Gain, Outcome, Part, ReplaceExpressions, Rewrite
+from migfix.history.state import Unknown
 from migfix.reading.kinds.values import Rows
 from migfix.writes import bulk_updates
 
@@ -60,10 +61,22 @@ def decide(loop: Loop) -> Decision:
         ),
         message=f"{'loads only' if only else 'does not load'} {listing(found.names, found.back)}",
         outcome=Outcome.STREAM,
+        gains=_gains(found, loop),
         only=found.names if only else None,
         defer=None if only else found.names,
         beside=beside,
     )
+
+
+def _gains(found: Narrowing, loop: Loop) -> tuple[Gain, ...]:
+    """Of the row's own table; what is joined comes on top of both."""
+    assert not isinstance(loop.columns, Unknown)  # else nothing is narrowed
+    every = {column.name for column in loop.columns if column.has_column is True}
+    keys = {column.name for column in loop.columns if column.primary_key is True}
+    left = every & (keys | {*found.names}) if found.method == "only" else every - {*found.names}
+    if len(left) == len(every):
+        return ()
+    return (Gain("columns loaded", str(len(every)), str(len(left))),)
 
 
 codemod = Codemod(__name__, "MF201", Part.COLUMNS, decide)

@@ -42,7 +42,8 @@ from migfix.expressions.path import Path
 from migfix.expressions.preconditions import failing, gates, sources
 from migfix.facts.body import uses
 from migfix.facts.loop import Loop
-from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
+from migfix.facts.rows.streaming import rows_held
+from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.reading.kinds.values import Rows
 
 
@@ -78,6 +79,10 @@ def _built(loop: Loop, condition: Condition, caveats: tuple[Refusal, ...]) -> Re
         edit=ReplaceLoop((f"{_source(loop, calls)}.delete()",), (made,) if made else ()),
         message="one delete() of the queryset instead of a query per row",
         outcome=Outcome.DELETE,
+        gains=(
+            Gain("queries", "for each row", "one delete()"),
+            Gain("rows held", rows_held(loop), "none"),
+        ),
         caveats=caveats,
         imports=tuple(dict.fromkeys(needed)),
     )

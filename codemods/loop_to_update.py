@@ -44,7 +44,8 @@ from migfix.expressions.values import tables
 from migfix.expressions.values.real import real_update
 from migfix.facts.body import uses
 from migfix.facts.loop import Loop
-from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
+from migfix.facts.rows.streaming import rows_held
+from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 
 
 def decide(loop: Loop) -> Decision:
@@ -89,6 +90,7 @@ def _built_of(updates: Sequence[OuterUpdate], loop: Loop, what: str) -> Rewrite:
         edit=ReplaceLoop(tuple(each.text for each in updates), (made,) if made else ()),
         message=f"{what} instead of a query for each",
         outcome=Outcome.UPDATE,
+        gains=_gains("for each row", len(updates), loop),
         caveats=tuple(dict.fromkeys(c for each in updates for c in each.caveats)),
         imports=tuple(dict.fromkeys(i for each in updates for i in each.imports)),
     )
@@ -108,11 +110,16 @@ def _built(
             tuple(_lines([line for line, _ in written], counter, start)),
             tuple(drop for drop in drops if drop is not None),
         ),
-        message=f"{several} instead of a query per row",
+        message=f"{several} instead of {'bulk_update()' if bulk else 'a query per row'}",
         outcome=Outcome.UPDATE,
+        gains=_gains("those of bulk_update()" if bulk else "for each row", len(updates), loop),
         caveats=caveats,
         imports=tuple(dict.fromkeys(import_ for _, needed in written for import_ in needed)),
     )
+
+
+def _gains(queries: str, updates: int, loop: Loop) -> tuple[Gain, ...]:
+    return Gain("queries", queries, str(updates)), Gain("rows held", rows_held(loop), "none")
 
 
 def _lines(calls: Sequence[str], counter: str | None, start: ast.stmt | None) -> Iterator[str]:

@@ -44,9 +44,20 @@ from migfix.facts.rows.streaming import (
     cannot_stream,
     needs_batches,
     plain_iterator_falls_short,
+    rows_held,
     streams_already,
 )
-from migfix.findings import Edit, Outcome, Part, Reason, Refusal, ReplaceRows, Rewrite, WrapRows
+from migfix.findings import (
+    Edit,
+    Gain,
+    Outcome,
+    Part,
+    Reason,
+    Refusal,
+    ReplaceRows,
+    Rewrite,
+    WrapRows,
+)
 from migfix.reading.kinds.values import RawRows
 from migfix.reading.names.places import Reference
 from migfix.source import parsed_expression, shape
@@ -119,6 +130,7 @@ def _streamed(edit: Edit, function: Reference, loop: Loop) -> Rewrite:
         edit=edit,
         message=f"streams its rows through {_waiting_place(loop)}",
         outcome=Outcome.CURSOR,
+        gains=(Gain("rows held", rows_held(loop), "a chunk"),),
         imports=(function.import_,) if function.import_ else (),
     )
 
@@ -127,9 +139,13 @@ def _waiting_place(loop: Loop) -> str:
     """Where rows wait that no turn has taken yet, see docs/helper.md."""
     if not loop.databases.engines & _WITH_CURSORS or _disturbs_cursor(loop):
         return "a temporary file"
-    if loop.databases.engines <= _WITH_CURSORS and loop.errors.autocommit is None:
+    if not loop.databases.engines <= _WITH_CURSORS:
+        names = {"postgresql": "PostgreSQL", "oracle": "Oracle"}
+        on = " and ".join(names[e] for e in sorted(loop.databases.engines & _WITH_CURSORS))
+        return f"a server-side cursor on {on}, a temporary file elsewhere"
+    if loop.errors.autocommit is None:
         return "a server-side cursor"
-    return "a server-side cursor or a temporary file"
+    return "a server-side cursor, or a temporary file outside of a transaction"
 
 
 def _mode(loop: Loop) -> str:

@@ -31,9 +31,10 @@ from migfix.facts.rows.streaming import (
     cannot_stream,
     needs_batches,
     plain_iterator_falls_short,
+    rows_held,
     streams_already,
 )
-from migfix.findings import ChainCall, Outcome, Part, Reason, Refusal, Rewrite
+from migfix.findings import ChainCall, Gain, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import RawRows
 
 
@@ -51,6 +52,7 @@ def decide(loop: Loop) -> Decision:
         edit=ChainCall("iterator"),
         message="streams its rows with .iterator()",
         outcome=Outcome.STREAM,
+        gains=(Gain("rows held", rows_held(loop), "a chunk"),),
         caveats=tuple(gates.init_caveats(loop, gates.MADE_LATER)),
         beside=needs_batches(loop, Part.WRITES) + needs_counts(loop),
     )

@@ -224,8 +224,20 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """What a rewrite saves, such as ``queries``: as it is and as it will be."""
+
+    what: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What a codemod would do to one part of a loop. It is safe if there are no caveats.
+    """What a codemod would do to one part of a loop, and what that gains. It is safe if there are no caveats.
 
     It is ``spare`` where something lighter does as well: then it counts only if it is not in another state of
     the history.
@@ -241,6 +253,9 @@ class Rewrite:
     defer: tuple[str, ...] | None = None
     beside: tuple[Beside, ...] = ()
     spare: bool = False
+    gains: tuple[Gain, ...] = field(
+        default=(), compare=False
+    )  # columns may be fewer in another state
 
     @property
     def applicability(self) -> Applicability:
@@ -327,6 +342,7 @@ class LoopOutcome:
     answers: tuple[Answer, ...] = ()  # of the codemods that have something to say, by their codes
     # Where each loop is looked at by itself: the columns of its model as of then, such as `title CharField`.
     fields: tuple[str, ...] = ()
+    gains: tuple[Gain, ...] = ()  # each of its own kind
 
     @property
     def changed(self) -> bool:

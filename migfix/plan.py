@@ -14,6 +14,7 @@ from migfix.findings import (
     Answer,
     Applicability,
     Edit,
+    Gain,
     LoopOutcome,
     Outcome,
     Part,
@@ -80,6 +81,7 @@ class PlannedLoop:
             only=None,
             defer=None,
             batched=False,
+            gains=(),
             answers=tuple(
                 (
                     replace(each, applied=False, reason=why, blocked_by=reason.value)
@@ -269,7 +271,17 @@ def _outcome(
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
         logged=outcome not in {*_GONE, Outcome.CURSOR} and sends_queries(loop),
         answers=tuple(_answers(decisions, accepted, part_of)),
+        gains=_gains(rewrites),
     )
+
+
+def _gains(rewrites: Sequence[Rewrite]) -> tuple[Gain, ...]:
+    """One of each kind: where a loop streams, that says more of its rows than a list that goes."""
+    found: dict[str, Gain] = {}
+    for rewrite in sorted(rewrites, key=lambda each: _LADDER.index(each.part)):
+        for gain in rewrite.gains:
+            found.setdefault(gain.what, gain)
+    return tuple(sorted(found.values(), key=lambda gain: gain.what))
 
 
 def _answers(

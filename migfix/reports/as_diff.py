@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from migfix.findings import Applicability
 from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
-from migfix.reports.told import count, databases, of_file
+from migfix.reports.told import count, databases, of_file, summed_up, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from migfix.disk.files import Files
-    from migfix.findings import FileEdit, FileOutcome
+    from migfix.findings import FileEdit, FileOutcome, LoopOutcome
 
 CONTEXT_LINES = 3
 NO_NEWLINE = "\n\\ No newline at end of file\n"
@@ -67,10 +67,11 @@ def render(
         return 2 if path in helpers else _rank(told.get(path))
 
     order = sorted(edits, key=rank)
-    parts = [_comment([*databases(outcomes), *_for_patch(prefix)])] if edits else []
+    head = [*summed_up(outcomes), *databases(outcomes), *_for_patch(prefix)]
+    parts = [_comment(line for said in head for line in wrapped(said))] if edits else []
     for edit in order:
         name = prefix + _name(edit.path, root, files)
-        diff = _file_diff(edit, name)
+        diff = _file_diff(edit, name, told.get(files.real(edit.path)))
         if files.real(edit.path) not in helpers:
             parts += [_comment(_why(name, told.get(files.real(edit.path)))), diff]
         elif helper is Helper.WHOLE:
@@ -143,13 +144,33 @@ def prefix_for(paths: Sequence[Path], root: Path, files: Files) -> str:
     return prefix if misread else ""
 
 
-def _file_diff(edit: FileEdit, name: str) -> bytes:
+def _file_diff(edit: FileEdit, name: str, outcome: FileOutcome | None) -> bytes:
+    """With the loops that a hunk rewrites behind its ``@@``, where other patches name a function."""
     old = "/dev/null" if edit.before is None else _header_name(f"a/{name}")
     new = _header_name(f"b/{name}")
     before, after = _lines(edit.before or b""), _lines(edit.after)
     diff = difflib.unified_diff(before, after, n=CONTEXT_LINES)
-    hunks = (_line(line) for number, line in enumerate(diff) if number >= len("-+"))
+    loops = [each for each in outcome.loops if each.changed] if outcome else []
+    hunks = (
+        _headed(line, loops) if line.startswith("@") else _line(line)
+        for number, line in enumerate(diff)
+        if number >= len("-+")
+    )
     return os.fsencode(f"--- {old}\n+++ {new}\n") + "".join(hunks).encode("latin-1")
+
+
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))?")
+
+
+def _headed(line: str, loops: Iterable[LoopOutcome]) -> str:
+    """The header of a hunk, which changes no line of its context."""
+    found = _HUNK.match(line)
+    assert found is not None
+    start, length = int(found[1]), int(found[2] or 1)
+    first, last = start + CONTEXT_LINES, start + length - 1 - CONTEXT_LINES
+    here = [each for each in loops if each.line <= last and first <= each.end_line]
+    named = "; ".join(f"{each.line}: {' '.join(each.codes)}" for each in here)
+    return f"{line.rstrip()} {named}".rstrip() + "\n"
 
 
 def _lines(content: bytes) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from migfix.quoting import quoted
 from migfix.reasons import EXPLANATIONS, named
-from migfix.reports.told import WIDTH, databases
+from migfix.reports.told import WIDTH, databases, gains, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,8 +40,11 @@ def _lines(
     yield ""
     yield f"Model: {loop.model or 'not known'}"
     if loop.fields:
-        yield from _wrapped(f"as of this migration: {', '.join(loop.fields)}")
-    yield from databases([outcome])
+        yield from wrapped(f"as of this migration: {', '.join(loop.fields)}", "    ")
+    for line in databases([outcome]):
+        yield from wrapped(line)
+    if loop.gains:
+        yield from wrapped(f"Gains: {gains(loop)}")
     for _, alike in groupby(loop.answers, key=what_it_says):
         answers = [*alike]
         yield ""
@@ -68,23 +71,12 @@ def verdict(answer: Answer) -> str:
 def _answer(answer: Answer, names: str) -> Iterator[str]:
     yield f"{names}: {verdict(answer)}"
     for clause in answer.reason.split("; "):
-        yield from _wrapped(clause)
+        yield from wrapped(clause, "    ")
     if answer.at is not None:
         where = f"{answer.at.path}:" if answer.at.path else "line "
         place = f"{where}{answer.at.line}"
         if place not in answer.reason:
-            yield from _wrapped(f"at {place}")
+            yield from wrapped(f"at {place}", "    ")
     reason = named(answer.blocked_by or "")
     if reason is not None:
-        yield from _wrapped(f"What helps: {EXPLANATIONS[reason].help}")
-
-
-def _wrapped(text: str) -> list[str]:
-    return fill(
-        quoted(" ".join(text.split())),
-        WIDTH,
-        initial_indent="    ",
-        subsequent_indent="      ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    ).split("\n")
+        yield from wrapped(f"What helps: {EXPLANATIONS[reason].help}", "    ")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from migfix.findings import FileOutcome, LoopOutcome
 from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
-from migfix.reports.told import first_line, further_lines, quiet_reason, summary
+from migfix.reports.told import first_line, further_lines, quiet_reason, summary, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +32,9 @@ def render(
     if not quiet:
         blocks.append(_left_alone(outcomes, report))
         blocks.append(_remarks(outcomes, report))
-        blocks.append(list(summary(outcomes, applied=applied)))
+        blocks.append(
+            [line for said in summary(outcomes, applied=applied) for line in wrapped(said)]
+        )
     separator = "\n" if applied and not quiet else ""
     return _joined(blocks, separator)
 

@@ -16,12 +16,13 @@ from migfix.findings import (
     Verified,
 )
 from migfix.quoting import quoted
+from migfix.settings import known_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-WIDTH = 100  # columns of what stands below the first line of a loop
-_FIRST = 90  # columns of what the first line says besides place and codes
+WIDTH = 100  # columns of what is said, but for the place at which a line begins
+_FIRST = 90  # columns of what the first line of a loop says besides place and codes
 _NAMES = {
     "postgresql": "PostgreSQL",
     "mysql": "MySQL",
@@ -37,10 +38,12 @@ def first_line(loop: LoopOutcome) -> str:
 
 
 def further_lines(loop: LoopOutcome, *, verbose: bool = False) -> list[str]:
-    """The rest: doubts, what ``--unsafe-fixes`` would do, what ``verify`` saw; with ``verbose`` what each
-    codemod says of the loop.
+    """The rest: doubts, what ``--unsafe-fixes`` would do, what ``verify`` saw; with ``verbose`` what it gains and
+    what each codemod says of the loop.
     """
     texts = [*_split(loop)[1]]
+    if verbose and loop.gains:
+        texts.append(gains(loop))
     if loop.offer:
         texts.append(f"--unsafe-fixes: {loop.offer}")
     if loop.verified:
@@ -50,22 +53,39 @@ def further_lines(loop: LoopOutcome, *, verbose: bool = False) -> list[str]:
             f"{answer.code} {'yes' if answer.applied else 'no'}: {answer.reason}"
             for answer in loop.answers
         ]
-    return [line for text in texts for line in _wrapped(text)]
+    return [line for text in texts for line in wrapped(text, "    ")]
 
 
 def _split(loop: LoopOutcome) -> tuple[str, list[str]]:
-    """As many clauses of the reason as the first line holds, and the others."""
+    """As many clauses of the reason as the first line holds, or as much of the first; and what is left."""
     first, *others = " ".join(loop.reason.split()).split("; ")
     while others and len(first) + len(others[0]) < _FIRST:
         first = f"{first}; {others.pop(0)}"
     unsafe = "[unsafe] " if loop.applicability is Applicability.UNSAFE else ""
     blocked = f" ({loop.blocked_by})" if loop.blocked_by and not loop.changed else ""
-    return quoted(f"{unsafe}{first}{blocked}"), others
+    line, *rest = _filled(f"{unsafe}{first}{blocked}")
+    return quoted(line), [" ".join(rest), *others] if rest else others
 
 
-def _wrapped(text: str) -> list[str]:
-    lines = wrap(quoted(text), WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    return [f"{'    ' if at == 0 else '      '}{line}" for at, line in enumerate(lines)]
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Its lines, the first of them indented, the others two columns more; none wider than ``WIDTH`` unless a word is."""
+    return [quoted(line) for line in _filled(text, indent, f"{indent}  ")]
+
+
+def _filled(text: str, first: str = "", further: str = "") -> list[str]:
+    return wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def gains(loop: LoopOutcome) -> str:
+    """``queries: for each row -> 1; rows held: all -> none``"""
+    return "; ".join(map(str, loop.gains))
 
 
 def seen(verified: Verified) -> str:
@@ -102,6 +122,20 @@ def summary(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
         yield from databases(sound)
     if not applied:
         yield from _logged(sound)
+
+
+def summed_up(outcomes: Sequence[FileOutcome]) -> Iterator[str]:
+    """A line for the rewrites of several files: how many of each kind, and how many may leave something else."""
+    files = [outcome for outcome in outcomes if outcome.changed]
+    loops = [loop for outcome in files for loop in outcome.loops if loop.changed]
+    if len(files) < 2:
+        return
+    codes = Counter(code for loop in loops for code in loop.codes)
+    names = known_codes()
+    kinds = ", ".join(f"{number} {code} {names[code]}" for code, number in codes.most_common())
+    unsafe = sum(loop.applicability is Applicability.UNSAFE for loop in loops)
+    risk = f"; {unsafe} unsafe, whose files come first" if unsafe else ""
+    yield f"{count(len(loops), 'loop')} in {count(len(files), 'file')}: {kinds}{risk}."
 
 
 def quiet_reason(loop: LoopOutcome) -> str | None:
@@ -189,5 +223,6 @@ def of_file(outcome: FileOutcome) -> Sequence[str]:
     lines: list[str] = []
     for loop in (each for each in outcome.loops if each.changed):
         lines.append(f"{loop.line}:{loop.column}: {' '.join(loop.codes)} {first_line(loop)}")
+        lines += [line for line in wrapped(gains(loop), "    ") if loop.gains]
         lines += further_lines(loop)
     return lines

@@ -13,6 +13,7 @@ from migfix.findings import (
     Assumed,
     FileEdit,
     FileOutcome,
+    Gain,
     HelperChange,
     LoopOutcome,
     Outcome,
@@ -52,7 +53,19 @@ SAID = "does it; --- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-1\n+2\nPrereq: 1\n1,3d"
 
 def changing(reason: str, applicability: Applicability = Applicability.SAFE) -> LoopOutcome:
     return LoopOutcome(
-        3, 5, 4, "forwards", "shop.Order", Outcome.UPDATE, applicability, ("MF101",), reason, None
+        *(
+            4,
+            5,
+            4,
+            "forwards",
+            "shop.Order",
+            Outcome.UPDATE,
+            applicability,
+            ("MF101",),
+            reason,
+            None,
+        ),
+        gains=(Gain("queries", "for each row", "1"), Gain("rows held", "all", "none")),
     )
 
 
@@ -189,17 +202,28 @@ def test_it_says_why_and_the_riskiest_comes_first(tmp_path: Path) -> None:
         for name, risk in (("1.py", Applicability.SAFE), ("2.py", Applicability.UNSAFE))
     ]
     text = as_diff.render(outcomes, Files(), root=tmp_path)
-    assert [line for line in text.decode().splitlines() if line.startswith(("# ", "+++ "))] == [
-        "# Databases: PostgreSQL and SQLite, since settings.py:3 leaves it open. "
-        'If it runs on fewer: databases = ["postgresql"] under [tool.migfix].',
+    assert [
+        line for line in text.decode().splitlines() if line.startswith(("# ", "+++ ", "@@ -1"))
+    ] == [
+        "# 4 loops in 2 files: 4 MF101 loop-to-update; 1 unsafe, whose files come first.",
+        "# Databases: PostgreSQL and SQLite, since settings.py:3 leaves it open. If it runs on fewer: databases",
+        '#   = ["postgresql"] under [tool.migfix].',
         "# 2.py",
-        "#   3:5: MF101 [unsafe] why 2.py; but",
-        "#   3:5: MF101 left",
+        "#   4:5: MF101 [unsafe] why 2.py; but",
+        "#       queries: for each row -> 1; rows held: all -> none",
+        "#   4:5: MF101 left",
+        "#       queries: for each row -> 1; rows held: all -> none",
         "+++ b/2.py",
+        "@@ -1,7 +1,8 @@ 4: MF101; 4: MF101",
+        "@@ -15,6 +16,5 @@",
         "# 1.py",
-        "#   3:5: MF101 why 1.py; but",
-        "#   3:5: MF101 left",
+        "#   4:5: MF101 why 1.py; but",
+        "#       queries: for each row -> 1; rows held: all -> none",
+        "#   4:5: MF101 left",
+        "#       queries: for each row -> 1; rows held: all -> none",
         "+++ b/1.py",
+        "@@ -1,7 +1,8 @@ 4: MF101; 4: MF101",
+        "@@ -15,6 +16,5 @@",
         "# _migfix.py: what the rewritten loops import",
         "+++ b/_migfix.py",
     ]
