@@ -368,13 +368,13 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """The file with some of its loops rewritten, by the lines of their ``for``; whether it imports then what the
-    helper does not hold yet.
+    """The file with some of its loops rewritten, by the lines of their ``for``; the functions that it imports then
+    and that the helper ``lacks`` yet.
     """
 
     lines: tuple[int, ...]
     edit: FileEdit
-    needs_helper: bool
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,7 +316,8 @@ class Engine:
             after = whole if every else self._attempt(source, some, place)[0]
             if after is not None:
                 lines = tuple(each.outcome.line for each in some)
-                lacks = place.change_for(source.path, after) is not None
+                change = place.change_for(source.path, after)
+                lacks = change.functions - place.functions if change else frozenset()
                 yield Subset(lines, FileEdit(source.path, source.data, after), lacks)
 
     def _attempt(

@@ -24,7 +24,7 @@ def loop(line: int, *codes: str) -> LoopOutcome:
 def file_of(path: Path, *loops: LoopOutcome, error: str | None = None) -> FileOutcome:
     """With what becomes of it where each of the loops that change is rewritten alone."""
     edit = FileEdit(path, b"x", b"y")
-    subsets = (Subset((each.line,), edit, needs_helper=False) for each in loops if each.changed)
+    subsets = (Subset((each.line,), edit) for each in loops if each.changed)
     return FileOutcome(path, loops, error=error, subsets=tuple(subsets))
 
 

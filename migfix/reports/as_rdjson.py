@@ -53,7 +53,7 @@ def _diagnostic(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
         "code": {"value": " ".join(loop.codes) or loop.blocked_by or "left"},
     }
     alone = outcome.alone(loop)
-    if alone is not None and alone.needs_helper and outcome.helper is not None:
+    if alone is not None and alone.lacks and outcome.helper is not None:
         needed = outcome.helper.path.as_posix()
         diagnostic["message"] += f"; needs {needed}, which migfix apply writes"
     elif alone is not None and (whole := together(alone.edit)) is not None:

@@ -75,7 +75,7 @@ def _result(outcome: FileOutcome, loop: LoopOutcome) -> dict[str, Any]:
         },
     }
     alone = outcome.alone(loop)
-    missing = alone is not None and alone.needs_helper
+    missing = alone is not None and bool(alone.lacks)
     if missing and outcome.helper is not None:
         needed = outcome.helper.path.as_posix()
         result["message"]["text"] += f"; needs {needed}, which migfix apply writes"

@@ -71,17 +71,18 @@
   function patch() {
     const byPath = new Map();
     for (const card of chosen()) byPath.set(card.dataset.path, [...(byPath.get(card.dataset.path) || []), +card.dataset.line]);
-    const parts = [], helpers = new Set();
+    const parts = [], lacks = new Map();
     let missing = null;
     for (const [path, lines] of [...byPath].sort()) {
       const found = data.patches[path][lines.sort((a, b) => a - b).join(",")];
       if (!found || !found.text) { missing = path; continue; }
       parts.push(found.text);
-      if (found.helper) helpers.add(data.helpers[found.helper]);
+      if (found.helper) lacks.set(found.helper, new Set([...(lacks.get(found.helper) || []), ...found.lacks]));
     }
     at("note").textContent = missing
       ? missing + ": for a part of its loops there is no patch here; the command does it" : "";
-    return missing ? null : parts.join("") + [...helpers].join("");
+    for (const [path, functions] of lacks) parts.push(data.helpers[path][[...functions].sort().join(" ")]);
+    return missing ? null : parts.join("");
   }
 
   function refresh() {

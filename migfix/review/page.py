@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -21,15 +21,19 @@ from migfix.findings import (
     Figures,
     FileEdit,
     FileOutcome,
+    HelperChange,
     LoopOutcome,
     Outcome,
     Verdict,
 )
 from migfix.quoting import quoted
+from migfix.reading.cutting import completed
+from migfix.reading.vendored import functions_in
 from migfix.reasons import EXPLANATIONS, named
 from migfix.reports import as_diff
 from migfix.reports.told import summary
 from migfix.review.sides import table, unchanged
+from migfix.rewriting.vendoring import edit_of
 from migfix.source import Source
 
 _OUTCOMES = {
@@ -38,12 +42,6 @@ _OUTCOMES = {
     Outcome.STREAM: "streamed",
     Outcome.CURSOR: "streamed by the helper",
     Outcome.LEFT: "left",
-}
-_GAINS = {
-    Outcome.UPDATE: ("a query for each row", "one query; no row is loaded"),
-    Outcome.DELETE: ("a query for each row", "one query"),
-    Outcome.STREAM: ("all rows in memory", "a chunk of rows in memory"),
-    Outcome.CURSOR: ("all rows in memory", "a chunk of rows in memory"),
 }
 
 
@@ -178,15 +176,10 @@ def _reasons(loop: LoopOutcome) -> str:
 
 
 def _gain(loop: LoopOutcome) -> str:
-    gains = [_GAINS[loop.outcome]] if loop.outcome in _GAINS and loop.changed else []
-    if loop.batched and loop.changed:
-        gains.append(("a write for each row", "a write for each batch"))
-    if loop.only and loop.fields:
-        gains.append((f"{len(loop.fields)} columns loaded", f"{len(loop.only) + 1} loaded"))
-    if loop.defer and loop.fields:
-        left = len(loop.fields) - len(loop.defer)
-        gains.append((f"{len(loop.fields)} columns loaded", f"{left} loaded"))
-    rows = "".join(f"<li>{escape(old)} &rarr; {escape(new)}</li>" for old, new in gains)
+    rows = "".join(
+        f"<li>{escape(each.what)}: {escape(each.before)} &rarr; {escape(each.after)}</li>"
+        for each in loop.gains
+    )
     return f'<ul class="gain">{rows}</ul>' if rows else ""
 
 
@@ -243,34 +236,55 @@ def _facts(outcome: FileOutcome, loop: LoopOutcome) -> str:
 
 
 def _data(review: Review) -> dict[str, Any]:
-    """The patches of each file by the lines of the loops that they rewrite, and that of each helper."""
+    """The patches of each file by the lines of the loops that they rewrite, and those of each helper by what it
+    lacks: the page makes one of what is chosen.
+    """
     changing = [each for each in review.outcomes if each.changed]
     paths = [edit.path for each in changing for edit in each.edits]
     prefix = as_diff.prefix_for(paths, review.root, review.files)
     patches: dict[str, dict[str, dict[str, Any]]] = {}
-    helpers: dict[str, str] = {}  # by their own path: many files may need the same
+    helpers: dict[str, HelperChange] = {}  # by their own path: many files may need the same
+    lacking: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
     for outcome in changing:
-        helper = outcome.helper and outcome.helper.path.as_posix()
-        if helper and helper not in helpers:
-            helpers[helper] = _patch(outcome, outcome.edits[0], review, prefix)
+        helper = outcome.helper.path.as_posix() if outcome.helper else ""
+        if outcome.helper:
+            helpers[helper] = outcome.helper
         patches[outcome.path.as_posix()] = {
             ",".join(map(str, each.lines)): {
-                "text": _patch(replace(outcome, helper=None), each.edit, review, prefix),
-                "helper": helper if each.needs_helper else None,
+                "text": _patch(outcome.path, each.edit, review, prefix),
+                "helper": helper if each.lacks else None,
+                "lacks": sorted(completed(each.lacks)),
             }
             for each in outcome.subsets
         }
+        lacking[helper] |= {completed(each.lacks) for each in outcome.subsets}
     return {
         "arguments": list(review.arguments),
         "narrowed": review.narrowed,
         "patches": patches,
-        "helpers": helpers,
+        "helpers": {
+            path: dict(_patches_of(change, lacking[path], review, prefix))
+            for path, change in helpers.items()
+        },
     }
 
 
-def _patch(outcome: FileOutcome, edit: FileEdit, review: Review, prefix: str) -> str:
+def _patches_of(
+    helper: HelperChange, lacking: Iterable[frozenset[str]], review: Review, prefix: str
+) -> Iterator[tuple[str, str]]:
+    """For all that several loops may lack together, which is little: a helper has few parts."""
+    there = functions_in(helper.before or b"", review.files)
+    unions: set[frozenset[str]] = {frozenset()}
+    for each in lacking:
+        unions |= {each | other for other in unions}
+    for functions in sorted(filter(None, unions), key=sorted):
+        edit = edit_of(replace(helper, functions=there | functions), review.files)
+        yield " ".join(sorted(functions)), _patch(helper.path, edit, review, prefix)
+
+
+def _patch(path: Path, edit: FileEdit, review: Review, prefix: str) -> str:
     """A page is text: a file in another encoding has no patch here."""
-    alone = replace(outcome, loops=(), assumed=None, edits=(edit,))
+    alone = FileOutcome(path, edits=(edit,))
     try:
         patch = as_diff.render([alone], review.files, root=review.root, prefix=prefix)
         return patch.decode()

@@ -133,7 +133,7 @@ class Desk:
     def edits(self, look: Look, loop: LoopOutcome) -> tuple[FileEdit, ...]:
         """What ``apply --only`` writes of one loop: with the helper first, where it lacks what the loop imports."""
         alone = look.outcome.alone(loop)
-        if alone is None or not alone.needs_helper:
+        if alone is None or not alone.lacks:
             return () if alone is None else (alone.edit,)
         known, only = self._open[look.path], (look.path, loop.line)
         return self._look(look.path, known, unsafe=None, only=only).outcome.edits

@@ -82,9 +82,7 @@ CHANGED = LoopOutcome(
         Answer("MF202", Part.SOURCE, True, Applicability.SAFE, "streams"),
     ),
 )  # fmt: skip
-ALONE = Subset(
-    (12,), FileEdit(Path("shop/migrations/0001.py"), b"a\nb\n", b"a\nx\n"), needs_helper=False
-)
+ALONE = Subset((12,), FileEdit(Path("shop/migrations/0001.py"), b"a\nb\n", b"a\nx\n"))
 LEFT = LoopOutcome(
     20, 9, 21, "forwards", None, Outcome.LEFT, None, (), "unknown model", "model-unknown",
     defer=("body",), offer="could stream",

@@ -36,7 +36,7 @@ CHANGED = LoopOutcome(
     2, 5, 3, "forwards", "shop.Order", Outcome.STREAM, Applicability.UNSAFE, ("MF201", "MF301"),
     "loads; but <100%>", None, offer="deletes",
 )  # fmt: skip
-ALONE = Subset((2,), FileEdit(Path(ODD), b"a\nb\nc\n", b"a\nx\ny\nc\nz\n"), needs_helper=False)
+ALONE = Subset((2,), FileEdit(Path(ODD), b"a\nb\nc\n", b"a\nx\ny\nc\nz\n"))
 REMARK = Remark(7, "no codemod 100%")
 LEFT = LoopOutcome(20, 9, 21, "back", None, Outcome.LEFT, None, (), "no; \x1b[2J", "value")
 OUTCOMES = [
@@ -119,7 +119,9 @@ def test_reviewdog_gets_suggestions():
 
 def test_no_program_applies_what_would_import_a_helper_that_is_not_there():
     needed = HelperChange(Path("shop/_migfix.py"), None, frozenset({"stream"}))
-    outcome = replace(OUTCOMES[0], helper=needed, subsets=(replace(ALONE, needs_helper=True),))
+    outcome = replace(
+        OUTCOMES[0], helper=needed, subsets=(replace(ALONE, lacks=frozenset({"stream"})),)
+    )
     changed, _ = json.loads(as_rdjson.render([outcome]))["diagnostics"]
     assert (
         changed["message"] == "loads; but <100%>; needs shop/_migfix.py, which migfix apply writes"

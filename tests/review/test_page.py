@@ -35,10 +35,20 @@ SECOND = checking.whole("for person in Person.objects.all():\n    print(person.n
 )
 
 
+THIRD = checking.whole(
+    "for post in Post.objects.all():\n    post.slug = post.title.swapcase()\n    post.save()"
+).replace("0001_initial", "0003_more")
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for app_, files in {
-        "shop": {"0001_initial": checking.MODELS, "0002_fill": FIRST, "0003_more": SECOND},
+        "shop": {
+            "0001_initial": checking.MODELS,
+            "0002_fill": FIRST,
+            "0003_more": SECOND,
+            "0004_save": THIRD,
+        },
         "blog": {"0001_odd": "class Migration(migrations.RunPython: x ="},
     }.items():
         folder = tmp_path / app_ / "migrations"
@@ -93,7 +103,7 @@ def test_it_stands_alone(project: Path):
     page = review()
     assert not re.search(r"(?:src|href)=|url\(|@import", page)
     assert "</script><b>" not in page
-    assert page.count("<article") == 4
+    assert page.count("<article") == 5
     assert "What helps: Keep what is needed of them" in page
     assert "as of then" in page
 
@@ -130,14 +140,17 @@ def test_loops_are_filtered(project: Path):
     )
     first = [f"shop/migrations/0002_fill.py:{line}" for line in (11, 13)]
     left, second = "shop/migrations/0002_fill.py:16", "shop/migrations/0003_more.py:11"
+    third = "shop/migrations/0004_save.py:11"
     assert found == {
-        "all": [*first, second, left],
-        "rewritten": [*first, second],
+        "all": [*first, second, third, left],
+        "rewritten": [*first, second, third],
         "searched": [second],
         "nothing": [],
         "left": [left],
-        "byFile": [*first, left, second],
-        "headings": ["shop/migrations/0002_fill.py", "shop/migrations/0003_more.py"],
+        "byFile": [*first, left, second, third],
+        "headings": [
+            f"shop/migrations/{name}.py" for name in ("0002_fill", "0003_more", "0004_save")
+        ],
     }
 
 
@@ -165,6 +178,7 @@ def test_it_is_used_by_keys(project: Path):
         ("0002_fill.py:11",),
         ("0002_fill.py:13", "0003_more.py:11"),
         ("0002_fill.py:11", "0002_fill.py:13"),
+        ("0003_more.py:11", "0004_save.py:11"),
     ],
 )
 def test_the_command_and_the_patch_do_what_was_chosen(project: Path, lines: tuple[str, ...]):
