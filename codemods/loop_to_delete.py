@@ -21,14 +21,6 @@ from dataclasses import replace
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.body import compile_body
-from migfix.expressions.conditions.logic import (
-    Condition,
-    alias_call,
-    aliases_of,
-    chain_calls,
-    chain_needs_q,
-    imports_of,
-)
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.decisions import decide as decided
 from migfix.expressions.decisions import where
@@ -40,11 +32,14 @@ from migfix.expressions.deletes import (
 )
 from migfix.expressions.path import Path
 from migfix.expressions.preconditions import failing, gates, sources
+from migfix.expressions.values.related import renderer
 from migfix.facts.body import uses
 from migfix.facts.loop import Loop
 from migfix.facts.rows.streaming import rows_held
 from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.reading.kinds.values import Rows
+from migfix.sql import filters
+from migfix.sql.nodes import Condition, named
 
 
 def decide(loop: Loop) -> Decision:
@@ -71,9 +66,8 @@ def _deleted(paths: Sequence[Path]) -> Condition:
 
 def _built(loop: Loop, condition: Condition, caveats: tuple[Refusal, ...]) -> Rewrite:
     made = sources.definition(loop)
-    q = loop.names.models("Q") if chain_needs_q(condition) else None
-    calls = alias_call(aliases_of(condition)) + chain_calls(condition, q.text if q else None)
-    needed = [*([q.import_] if q and q.import_ else []), *imports_of(condition)]
+    write = renderer(loop)
+    calls = filters.alias(named(condition), write) + filters.chain(condition, write)
     return Rewrite(
         part=Part.WHOLE,
         edit=ReplaceLoop((f"{_source(loop, calls)}.delete()",), (made,) if made else ()),
@@ -84,7 +78,7 @@ def _built(loop: Loop, condition: Condition, caveats: tuple[Refusal, ...]) -> Re
             Gain("rows held", rows_held(loop), "none"),
         ),
         caveats=caveats,
-        imports=tuple(dict.fromkeys(needed)),
+        imports=write.imports,
     )
 
 

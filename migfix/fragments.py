@@ -26,11 +26,3 @@ _PRIMARIES = (
 def as_receiver(text: str) -> str:
     """The expression so that ``.method()`` may follow."""
     return text if isinstance(parsed_expression(text), _PRIMARIES) else f"({text})"
-
-
-def elements_of(text: str) -> list[str] | None:
-    """The sources of the constants in a list; None for anything else."""
-    node = parsed_expression(text)
-    if not isinstance(node, ast.List) or any(isinstance(e, ast.Starred) for e in node.elts):
-        return None
-    return [ast.get_source_segment(text, element) or "" for element in node.elts]

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from migfix.expressions.values.constants import UNKNOWN, constant_of
 from migfix.facts.body import changes
@@ -20,10 +19,8 @@ from migfix.reading.names.scopes import walk
 from migfix.reading.rows.querysets import Resolver
 from migfix.source import shortened
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
-from migfix.sql.nodes import Column, Value, bare
-
-if TYPE_CHECKING:
-    from migfix.expressions.conditions.logic import Condition
+from migfix.sql.logic import negated
+from migfix.sql.nodes import Column, Condition, Named, Value, bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class SqlValue:
 
     ``literal`` is the Python value where it is one, else ``...``. ``kind`` is the field class that
     Django gives the text where that is an expression (``F("n") + 1``); None for a Python value.
-    ``attribute`` is the keyword that ``update()`` takes it by. ``aliases`` are names and texts of
+    ``attribute`` is the keyword that ``update()`` takes it by. ``aliases`` are
     what ``.alias()`` has to compute first. ``typed`` says the same as ``kind`` of a Python value that is
     not known, such as the time. ``explicit``: the body itself says it in SQL. ``node`` is what the text was
     written of, where that is so.
@@ -57,7 +54,7 @@ class SqlValue:
     literal: object = field(default=..., hash=False)  # perhaps a list
     kind: str | None = None
     attribute: str = ""
-    aliases: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[Named, ...] = ()
     explicit: bool = False
     typed: str | None = None
     node: Value | None = field(default=None, compare=False)
@@ -71,6 +68,17 @@ class SqlValue:
     def but(self, reason: Reason, message: str) -> SqlValue:
         """The value with one more thing that may differ."""
         return dataclasses.replace(self, caveats=(*self.caveats, Refusal(reason, message)))
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A compiled condition and what may differ with it."""
+
+    condition: Condition
+    caveats: tuple[Refusal, ...] = ()
+
+    def negated(self) -> Test:
+        return dataclasses.replace(self, condition=negated(self.condition))
 
 
 @dataclass(frozen=True, eq=False)

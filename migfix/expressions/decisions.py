@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from migfix.expressions.conditions.logic import ALWAYS, NEVER, Condition, all_of, any_of, negated
 from migfix.expressions.path import Path
+from migfix.sql.logic import ALWAYS, NEVER, all_of, any_of, negated
+from migfix.sql.nodes import Condition
 
 T = TypeVar("T")
 

@@ -13,25 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migfix.expressions.conditions.compiling import compile_test
-from migfix.expressions.conditions.logic import (
-    ALWAYS,
-    Condition,
-    Import,
-    alias_call,
-    aliases_of,
-    chain_calls,
-    chain_needs_q,
-    imports_of,
-    lookups_of,
-    not_null_fields,
-)
 from migfix.expressions.context import Context, Refused, SqlValue, Target
 from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.preconditions import failing, gates, saves, sources
 from migfix.expressions.values.beforehand import is_fixed_test
 from migfix.expressions.values.compiling import compile_value
 from migfix.expressions.values.references import imports, model_class
-from migfix.expressions.values.related import may_be_updated
+from migfix.expressions.values.related import may_be_updated, renderer
 from migfix.facts.body import changes
 from migfix.facts.loop import Loop, by_name
 from migfix.findings import Reason, Refusal, ReplaceLoop, Rewrite
@@ -40,8 +28,12 @@ from migfix.reading.kinds.values import Manager, Row, Rows, Step
 from migfix.reading.names.scopes import walk
 from migfix.reading.rows.lookups import stays_in_table
 from migfix.reading.rows.methods import Does, methods
+from migfix.sql import filters
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
+from migfix.sql.logic import ALWAYS, not_null_fields
+from migfix.sql.nodes import Condition, Expression, columns, named, parts
+from migfix.sql.render import Import, Renderer
 
 
 @dataclass(frozen=True)
@@ -233,7 +225,8 @@ def _caveats_of_subquery(loop: Loop, condition: Condition = ALWAYS) -> Iterator[
     assert isinstance(loop.rows, Rows)
     if loop.rows.has("using", "db_manager"):
         raise Refused(Reason.QUERYSET_SHAPE, "the rows may be of another database than the others")
-    joins = any(getattr(lookup, "joins", True) for lookup in lookups_of(condition))
+    linked = any(column.links for column in columns(condition))
+    joins = linked or any(isinstance(part, Expression) for part in parts(condition))
     if not loop.databases.have(Trait.UPDATES_TABLE_IT_READS) and (
         joins or any(_reads_more(s, loop) for s in loop.rows.steps)
     ):
@@ -420,9 +413,10 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     values |= saves.clocks_of(saved, loop)
     others = loop.columns_of(model.key) or {}
     caveats += failing.partly(loop, failing.of_constants(loop, model, others, [*values.values()]))
+    write = renderer(loop)
     return OuterUpdate(
-        _parents_text(link, model, condition, values, context),
-        (*imports_of(condition), *(i for v in values.values() for i in v.imports)),
+        _parents_text(link, model, condition, values, context, write),
+        (*write.imports, *(i for v in values.values() for i in v.imports)),
         tuple(dict.fromkeys(caveats)),
     )
 
@@ -493,13 +487,13 @@ def _parents_text(
     condition: Condition,
     values: Mapping[str, SqlValue],
     context: Context,
+    write: Renderer,
 ) -> str:
     loop = context.loop
     manager = loop.model_text(model.key)
     if manager is None or loop.rows.has("[]"):  # type: ignore[union-attr]
         raise Refused(Reason.NAME_CLASH, f"the function has no name for {model.label}")
-    q = loop.names.models("Q") if chain_needs_q(condition) else None
-    calls = alias_call(aliases_of(condition)) + chain_calls(condition, q.text if q else None)
+    calls = filters.alias(named(condition), write) + filters.chain(condition, write)
     rows = f"{sources.source_text(loop)}{calls}"
     to_field = link.options.get("to_field")
     key = to_field if isinstance(to_field, str) else "pk"

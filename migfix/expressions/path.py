@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from migfix.expressions.conditions.logic import NEVER, Condition, Test, negated, not_null_fields
-from migfix.expressions.context import Bound, Context, SqlValue
+from migfix.expressions.context import Bound, Context, SqlValue, Test
 from migfix.findings import Refusal
+from migfix.sql.logic import NEVER, negated, not_null_fields
+from migfix.sql.nodes import Condition
 
 
 @dataclass(frozen=True, eq=False)

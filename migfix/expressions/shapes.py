@@ -7,28 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 from operator import eq
 
-from migfix.expressions.conditions.logic import (
-    NEVER,
-    Condition,
-    Import,
-    alias_call,
-    aliases_of,
-    chain_calls,
-    chain_needs_q,
-    fields_of,
-    imports_of,
-)
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.expressions.decisions import Decision, Fork, among, answers, conditions, decide, where
 from migfix.expressions.path import Path
 from migfix.expressions.preconditions import saves, sources
 from migfix.expressions.values.cases import case_value, check_own_columns
 from migfix.expressions.values.computed import column_value
+from migfix.expressions.values.related import renderer
 from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState
 from migfix.reading.kinds.values import Rows
+from migfix.sql import filters
 from migfix.sql.kinds import FOREIGN_KEYS
+from migfix.sql.logic import NEVER
+from migfix.sql.nodes import Condition, named, reads
+from migfix.sql.render import Import
 
 _MAX_UPDATES = 4
 
@@ -108,8 +102,8 @@ def _in_order(updates: Sequence[Update], context: Context) -> bool:
     if saves.has_constraints(context.loop):  # which a row may break between two statements
         return False
     for position, update in enumerate(updates):
-        reads = fields_of(update.condition).union(*(v.reads for v in update.values.values()))
-        if done & reads:
+        read = reads(update.condition).union(*(v.reads for v in update.values.values()))
+        if done & read:
             return False
         if position and any(saves.may_choose_by(done, step) for step in rows.steps):
             return False
@@ -141,12 +135,9 @@ def _with_cases(
 def statement_of(update: Update, loop: Loop) -> tuple[str, tuple[Import, ...]]:
     """The source of one update and what it needs imported. Raises ``Refused``."""
     ordered = saves.in_set_order(loop, update.values)
-    q = loop.names.models("Q") if chain_needs_q(update.condition) else None
-    calls = chain_calls(update.condition, q.text if q else None)
-    found = [*aliases_of(update.condition), *(a for _, value in ordered for a in value.aliases)]
+    write = renderer(loop)
+    computed = [*named(update.condition), *(a for _, value in ordered for a in value.aliases)]
+    calls = filters.alias(computed, write) + filters.chain(update.condition, write)
     keywords = ", ".join(f"{value.attribute}={value.text}" for _, value in ordered)
-    imports = [*([q.import_] if q and q.import_ else []), *imports_of(update.condition)]
-    imports += [import_ for _, value in ordered for import_ in value.imports]
-    return f"{sources.source_text(loop)}{alias_call(found)}{calls}.update({keywords})", tuple(
-        imports
-    )
+    imports = (*write.imports, *(import_ for _, value in ordered for import_ in value.imports))
+    return f"{sources.source_text(loop)}{calls}.update({keywords})", imports

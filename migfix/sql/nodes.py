@@ -1,4 +1,4 @@
-"""Values of a loop's body: immutable, typed, in no language.
+"""Values of a loop's body and conditions on its row: immutable, typed, in no language.
 
 Two values are equal where the body computes the same; what else is known of them (``compare=False``) does
 not count. So no cache may go by them beyond one loop.
@@ -6,7 +6,7 @@ not count. So no cache may go by them beyond one loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -31,7 +31,10 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``row.n`` as it is stored; ``row.a.b.n`` goes over ``links``. ``present``: not NULL where it was read."""
+    """``row.n`` as it is stored; ``row.a.b.n`` goes over ``links``. ``present``: not NULL where it was read.
+
+    A condition may call a foreign key ``fk_id``, as the body does.
+    """
 
     path: tuple[str, ...]
     type: Type = field(compare=False, repr=False)
@@ -46,7 +49,7 @@ class Column:
     @property
     def own(self) -> str:
         """The row's column that decides."""
-        return self.path[0]
+        return (self.links[0] if self.links else self.column).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +73,136 @@ class Operation:
     type: Type = field(compare=False)
 
 
-Value: TypeAlias = Column | Constant | Operation
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """What is the same for every row, as the file says it; its value is not known."""
+
+    source: str
+    type: Type = field(default=Type("other"), compare=False)
 
 
-def parts(value: Value) -> Iterator[Value]:
-    """The value and all in it, what is computed first coming first."""
-    if isinstance(value, Operation):
-        for argument in value.arguments:
-            yield from parts(argument)
-    yield value
+Value: TypeAlias = Column | Constant | Outer | Operation
 
 
-def columns(value: Value) -> Iterator[Column]:
-    return (each for each in parts(value) if isinstance(each, Column))
+# Conditions
 
 
-def reads(value: Value) -> frozenset[str]:
-    """The row's columns on which the value depends."""
-    return frozenset(column.own for column in columns(value))
+@dataclass(frozen=True, slots=True)
+class Named:
+    """``.alias(name=value)``: something computed of a row, for a condition to name."""
+
+    name: str
+    value: Value
+
+    @property
+    def own(self) -> str:
+        """The row's column that it is computed of."""
+        (column,) = columns(self.value)
+        return column.own
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What a collection holds, as the file says it; the keys of a dict that is called ``mapping``."""
+
+    source: str
+    mapping: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """``subject__name=value`` as in ``filter()``; no name is equality. True of it means the column is not NULL.
+
+    ``opposite`` is what holds where it does not, if ``~Q`` would not say that.
+    """
+
+    subject: Column | Named
+    name: str
+    value: Value | Items | tuple[Value, ...]
+    opposite: Condition | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.subject.name}__{self.name}" if self.name else self.subject.name
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """``subject__isnull=yes``"""
+
+    subject: Column
+    yes: bool
+
+    @property
+    def key(self) -> str:
+        return f"{self.subject.name}__isnull"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition that is an expression of its own: ``Exists(...)``."""
+
+    text: str
+    fields: frozenset[str]
+    imports: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    term: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    terms: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    terms: tuple[Condition, ...]
+
+
+Condition: TypeAlias = Lookup | IsNull | Expression | Not | All | Any
+Node: TypeAlias = Value | Condition | Named | Items
+
+
+def parts(node: Node) -> Iterator[Node]:
+    """The node and all in it, what is computed first coming first."""
+    for inner in _within(node):
+        yield from parts(inner)
+    yield node
+
+
+def _within(node: Node) -> Sequence[Node]:
+    match node:
+        case Operation(arguments=arguments):
+            return arguments
+        case Named(value=value):
+            return (value,)
+        case Lookup(subject=subject, value=value):
+            return (subject, *(value if isinstance(value, tuple) else (value,)))
+        case IsNull(subject=subject):
+            return (subject,)
+        case Not(term=term):
+            return (term,)
+        case All(terms=terms) | Any(terms=terms):
+            return terms
+    return ()
+
+
+def columns(node: Node) -> Iterator[Column]:
+    return (each for each in parts(node) if isinstance(each, Column))
+
+
+def reads(node: Node) -> frozenset[str]:
+    """The row's columns on which the value or condition depends."""
+    found = {column.own for column in columns(node)}
+    return frozenset(found).union(*(e.fields for e in parts(node) if isinstance(e, Expression)))
+
+
+def named(node: Node) -> Iterator[Named]:
+    """What ``.alias()`` has to compute first."""
+    return (each for each in parts(node) if isinstance(each, Named))
 
 
 def may_be_missing(value: Value, not_null: frozenset[str]) -> Iterator[Column]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from migfix.findings import Reason, Refused
 from migfix.history.state import ModelKey
-from migfix.sql.nodes import Column, Constant, Operation, Value, bare
+from migfix.sql.nodes import Column, Constant, Operation, Outer, Value, bare
 
 Import = tuple[str, str]
 
@@ -52,7 +52,7 @@ class Renderer:
                 return f"{self.model('F')}({self.quoted(column.name)})"
             case Column() as linked:
                 return self._linked(linked)
-            case Constant(source=source):
+            case Constant(source=source) | Outer(source=source):
                 return source
             case Operation() as made:
                 return _SPELLINGS.get(made.name, _called)(made, self)
@@ -71,7 +71,7 @@ class Renderer:
     def number(self, value: Value) -> str:
         """As functions of numbers take it: ``F("n")``, ``Value(1)``."""
         match bare(value):
-            case Constant(source=source):
+            case Constant(source=source) | Outer(source=source):
                 return f"{self.model('Value')}({source})"
         return self.value(value)
 
@@ -88,6 +88,9 @@ class Renderer:
 
     def quoted(self, text: str) -> str:
         return self._names.quoted(text)
+
+    def need(self, imports: Iterable[Import]) -> None:
+        self._imports.update(dict.fromkeys(imports))
 
     def _used(self, found: Name | None, name: str) -> str:
         if found is None:
@@ -206,6 +209,12 @@ def _slice(node: Operation, write: Renderer) -> str:
     return f"{write.function(name)}({', '.join([write.argument(text), *map(str, numbers)])})"
 
 
+def _place(node: Operation, write: Renderer) -> str:
+    """Where the part begins, counted from 1; 0 where there is none."""
+    text, part = map(write.argument, node.arguments)
+    return f"{write.function('StrIndex')}({text}, {part})"
+
+
 def _shown(node: Operation, write: Renderer) -> str:
     cast, text = write.function("Cast"), write.model("TextField")
     return f"{cast}({write.argument(node.arguments[0])}, {text}())"
@@ -227,6 +236,7 @@ _SPELLINGS: dict[str, Callable[[Operation, Renderer], str]] = {
     "concat": _concat,
     "replace": _replace,
     "slice": _slice,
+    "place": _place,
     "str": _shown,
     **dict.fromkeys(("date", "time", "year", "month", "day"), _moment),
 }

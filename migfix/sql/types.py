@@ -8,7 +8,7 @@ from uuid import UUID
 
 from migfix.history.state import FieldState
 from migfix.sql.kinds import INTEGERS, TEXTS, UNSIGNED, bits_of
-from migfix.sql.nodes import Type
+from migfix.sql.nodes import Constant, Type
 
 _FAMILIES = {
     "FloatField": "float",
@@ -62,6 +62,11 @@ def type_of_constant(value: object) -> Type:
         kind = "IntegerField" if whole else "DecimalField"
         return Type("integer" if whole else "decimal", kind, places=places)
     return _CONSTANTS.get(type(value), Type("other"))
+
+
+def constant(source: str, value: object) -> Constant:
+    """``source`` is how the file or the rewrite says it."""
+    return Constant(source, type_of_constant(value), value)
 
 
 def stores(found: Type, column: FieldState) -> bool:

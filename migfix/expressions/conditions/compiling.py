@@ -11,22 +11,10 @@ import operator
 from collections.abc import Callable
 
 from migfix.expressions.conditions import textual
-from migfix.expressions.conditions.logic import (
-    ALWAYS,
-    NEVER,
-    Condition,
-    Not,
-    Test,
-    all_of,
-    any_of,
-    negated,
-    not_null_fields,
-)
-from migfix.expressions.context import Context, Refused
-from migfix.expressions.values.computed import column_value
+from migfix.expressions.context import Context, Refused, Test
 from migfix.expressions.values.constants import UNKNOWN
 from migfix.expressions.values.elsewhere import Query, existence_caveats, exists
-from migfix.expressions.values.maps import frozen_collection
+from migfix.expressions.values.maps import frozen_collection, mapping_of
 from migfix.expressions.values.operands import Operand, found_operand, operand_of, refused_test
 from migfix.expressions.values.tables import membership, row_query
 from migfix.expressions.values.types import drift_caveats, has_type_of, is_below, is_rounded
@@ -36,6 +24,9 @@ from migfix.history.state import FieldState
 from migfix.reading.kinds.values import Row
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import BOOLEANS, FILES, FOREIGN_KEYS, INTEGERS, TEXTS
+from migfix.sql.logic import ALWAYS, NEVER, all_of, any_of, negated, not_null_fields
+from migfix.sql.nodes import Condition, Constant, Items, Not, Outer
+from migfix.sql.types import constant
 
 
 def compile_test(node: ast.expr, context: Context) -> Test:
@@ -59,11 +50,11 @@ def _truth(node: ast.expr, context: Context) -> Test:
     operand = operand_of(node, context)
     kind = operand.column.kind
     if kind in BOOLEANS:
-        return Test(operand.lookup("", "True"))
+        return Test(operand.lookup("", constant("True", True)))
     if kind in TEXTS:
         return Test(*textual.not_empty(operand, context))
     if kind in INTEGERS | {"FloatField", "DecimalField"}:
-        there = Not(operand.lookup("", "0"))
+        there = Not(operand.lookup("", constant("0", 0)))
         return Test(_present_and(operand, there), drift_caveats(operand.column, context))
     if kind in _ALWAYS_TRUE or (
         kind in FOREIGN_KEYS and (operand.is_instance or _key_is_truthy(operand.column, context))
@@ -102,11 +93,11 @@ def _falsehood(node: ast.Attribute, context: Context) -> Test:
     if kind in TEXTS:
         return Test(*textual.empty(operand, context))
     if kind in INTEGERS | {"FloatField", "DecimalField"}:
-        zero = operand.lookup("", "0")
+        zero = operand.lookup("", constant("0", 0))
         nothing = zero if operand.not_null else any_of(zero, operand.absent)
         return Test(nothing, test.caveats)
     if kind in BOOLEANS and operand.not_null:
-        return Test(operand.lookup("", "False"))
+        return Test(operand.lookup("", constant("False", False)))
     return test.negated()
 
 
@@ -239,7 +230,7 @@ def _with_constant(
         caveats = _empty_text_caveats(operand.column, context) + _json_null_caveats(operand)
         return Test(operand.absent, caveats)
     if kind is ast.Is and isinstance(value, bool) and operand.column.kind in BOOLEANS:
-        return Test(operand.lookup("", str(value)))
+        return Test(operand.lookup("", constant(str(value), value)))
     if kind is ast.Eq:
         return _equals(operand, right, context)
     if kind is ast.In:
@@ -254,7 +245,7 @@ def _equals(operand: Operand, right: ast.expr, context: Context) -> Test:
     if is_below(context.constant(right), operand.column):
         return Test(NEVER)
     if operand.column.kind in TEXTS:
-        return Test(*textual.equals(operand, value, context.constant(right), context))
+        return Test(*textual.equals(operand, value, context))
     return Test(operand.by_attribute(value), drift_caveats(operand.column, context))
 
 
@@ -270,8 +261,8 @@ def _member(operand: Operand, right: ast.expr, context: Context) -> Test:
     possible = {e: test.condition for e, test in tests.items() if test.condition != NEVER}
     conditions = list(possible.values())
     if not any(textual.is_exact_form(condition) for condition in conditions) and conditions:
-        values = ", ".join(_constant(operand, each, context) for each in possible)
-        conditions = [operand.lookup("in", f"[{values}]")]
+        values = tuple(_constant(operand, each, context) for each in possible)
+        conditions = [operand.lookup("in", values)]
     if nones:
         return Test(any_of(*conditions, operand.absent), caveats + _json_null_caveats(operand))
     return Test(any_of(*conditions), caveats)
@@ -287,8 +278,8 @@ def _named_member(operand: Operand, right: ast.expr, context: Context) -> Test:
         raise refused_test(right, context)
     if all(is_below(value, column) for value in known):
         return Test(NEVER)
-    text = context.text(right)
-    lookup = operand.lookup("in", text if not isinstance(known, dict) else f"list({text})")
+    mapping = context.loop.text(mapping_of(right)) if isinstance(known, dict) else None
+    lookup = operand.lookup("in", Items(context.text(right), mapping))
     caveats = drift_caveats(operand.column, context)
     return Test(lookup, textual.caveats(operand.column, context) + caveats)
 
@@ -317,13 +308,11 @@ def _columns(
     mixed = left.is_instance != right.is_instance  # a row is equal to no key
     if left.links or right.links or mixed or not _are_comparable(left, right, context):
         raise refused_test(node, context)
-    value = column_value(right.column, context)
-    plain = {"imports": value.imports, "others": value.reads}
     caveats = textual.caveats(left.column, context) or textual.caveats(right.column, context)
     if left.column.kind == "FloatField":
         caveats += _nan_caveats(left.column, context)
     if kind is ast.Eq:
-        equal: Condition = left.lookup("", value.text, **plain)
+        equal: Condition = left.lookup("", right.node)
         if left.not_null or right.not_null:
             return Test(equal, caveats)
         return Test(any_of(equal, all_of(left.absent, right.absent)), caveats)
@@ -331,7 +320,7 @@ def _columns(
         raise refused_test(node, context)
     left.check_not_null()
     right.check_not_null()
-    return Test(left.lookup(_ORDER[kind], value.text, **plain), caveats)
+    return Test(left.lookup(_ORDER[kind], right.node), caveats)
 
 
 def _are_comparable(left: Operand, right: Operand, context: Context) -> bool:
@@ -365,21 +354,22 @@ def _nan_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
     )
 
 
-def _constant(operand: Operand, right: ast.expr, context: Context) -> str:
-    """The source of a constant of the column's own type: SQL converts where Python says "not equal"."""
+def _constant(operand: Operand, right: ast.expr, context: Context) -> Constant | Outer:
+    """A constant of the column's own type: SQL converts where Python says "not equal"."""
     text = context.text(right)
     column = operand.column
     if operand.is_instance:
         row = context.resolver.value(right, context.place)
         if isinstance(row, Row) and row.model.key == column.target and not row.may_be_none:
-            return text
+            return Outer(text)
         raise refused_test(right, context)
-    if not has_type_of(context.constant(right), column, context):
+    value = context.constant(right)
+    if not has_type_of(value, column, context):
         raise Refused(
             Reason.CONDITION,
             f"`{text}` is not known to be a constant of the type of `{operand.name}` ({column.kind})",
         )
-    return text
+    return constant(text, value)
 
 
 def _empty_text_caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:

@@ -12,39 +12,42 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from migfix.expressions.conditions.logic import (
-    Alias,
-    Condition,
-    Import,
-    Lookup,
-    Not,
-    all_of,
-    any_of,
-    lookups_of,
-)
 from migfix.expressions.context import Context, Refused
 from migfix.expressions.values.operands import Operand, refused_test
-from migfix.expressions.values.references import function, model_class
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import TEXTS
+from migfix.sql.logic import all_of, any_of
+from migfix.sql.nodes import (
+    Condition,
+    Constant,
+    Lookup,
+    Named,
+    Not,
+    Operation,
+    Outer,
+    Type,
+    Value,
+    named,
+)
+from migfix.sql.types import constant
 
 Textual = tuple[Condition, tuple[Refusal, ...]]
 
 
-def equals(operand: Operand, value: str, constant: object, context: Context) -> Textual:
-    """``row.text == "abc"``; ``value`` is the constant's source."""
+def equals(operand: Operand, value: Constant | Outer, context: Context) -> Textual:
+    """``row.text == "abc"``"""
     plain = operand.by_attribute(value)
-    if not _needs_exact(operand, context) or not isinstance(constant, str):
+    text = value.value if isinstance(value, Constant) else None
+    if not _needs_exact(operand, context) or not isinstance(text, str):
         return plain, caveats(operand.column, context)
-    if not constant:
+    if not text:
         # Of NULL the length is NULL, also where the test is denied.
         exactly = _empty_exactly(operand, context)
         return exactly if operand.not_null else all_of(operand.present, exactly), ()
-    length = _computed(operand, "Length", context, name="length")
     exact = operand.lookup("startswith", value)
-    return all_of(plain, exact, _about(operand, length, str(len(constant)))), ()
+    return all_of(plain, exact, _of_length(len(text), operand, context)), ()
 
 
 def empty(operand: Operand, context: Context) -> Textual:
@@ -56,10 +59,9 @@ def empty(operand: Operand, context: Context) -> Textual:
 def not_empty(operand: Operand, context: Context) -> Textual:
     """``if row.text:``"""
     condition, found = _no_characters(operand, context)
-    if isinstance(condition, Lookup) and condition.alias and not operand.not_null:
+    if isinstance(condition, Lookup) and is_exact_form(condition) and not operand.not_null:
         missing = any_of(condition, operand.absent)
-        key = f"{condition.key}__gt"
-        return replace(condition, key=key, not_null=True, opposite=missing), found
+        return replace(condition, name="gt", opposite=missing), found
     there = Not(condition)
     return there if operand.not_null else all_of(there, operand.present), found
 
@@ -67,44 +69,47 @@ def not_empty(operand: Operand, context: Context) -> Textual:
 def _no_characters(operand: Operand, context: Context) -> Textual:
     if _needs_exact(operand, context):
         return _empty_exactly(operand, context), ()
-    return operand.lookup("", '""'), caveats(operand.column, context)
+    return operand.lookup("", constant('""', "")), caveats(operand.column, context)
 
 
 def _empty_exactly(operand: Operand, context: Context) -> Condition:
     """A text of no characters; one of spaces is equal to ``""`` by most collations."""
-    length = _computed(operand, "Length", context, name="length")
-    return _about(operand, length, "0")
+    return _of_length(0, operand, context)
+
+
+def _of_length(number: int, operand: Operand, context: Context) -> Lookup:
+    length = Operation("len", (operand.node,), _WHOLE)
+    return Lookup(_named("length", length, operand, context), "", constant(str(number), number))
 
 
 def part(lookup: str, operand: Operand, text: ast.expr, context: Context) -> Textual:
     """``row.text.startswith("abc")``, ``endswith`` and ``"abc" in row.text``. Raises ``Refused``."""
-    constant = context.constant(text)
-    if not isinstance(constant, str) or not constant or "\0" in constant:
+    value = context.constant(text)
+    if not isinstance(value, str) or not value or "\0" in value:
         raise refused_test(text, context)
-    source = context.text(text)
-    like = operand.lookup(lookup, source)
+    found = constant(context.text(text), value)
+    like = operand.lookup(lookup, found)
     if _is_unusual(operand.column, context):
         return like, caveats(operand.column, context)
     if context.loop.databases.have(Trait.LIKE_COMPARES_LETTERS) or operand.links:
         return like, _like_caveats(operand, context)
-    return all_of(like, _same_part(lookup, operand, constant, source, context)), ()
+    return all_of(like, _same_part(lookup, operand, found, context)), ()
 
 
-def _same_part(
-    lookup: str, operand: Operand, constant: str, source: str, context: Context
-) -> Condition:
+def _same_part(lookup: str, operand: Operand, value: Constant, context: Context) -> Lookup:
     """What SQLite compares exactly: the beginning, the end, or the place of the part."""
+    part = str(value.value)
     if lookup == "contains":
-        value = model_class("Value", context)
-        named = "".join(c for c in constant.lower() if c.isascii() and c.isalnum()) or "text"
-        more = f", {value.text}({source})"
-        alias, imports = _computed(operand, "StrIndex", context, more, name=f"place_of_{named}")
-        needed = (*imports, value.import_) if value.import_ else imports
-        return _about(operand, (alias, needed), "0", "__gt")
-    length = len(constant)
-    name, call = ("first", "Left") if lookup == "startswith" else ("last", "Right")
-    some = _computed(operand, call, context, f", {length}", name=f"{name}_{length}")
-    return _about(operand, some, source)
+        words = "".join(c for c in part.lower() if c.isascii() and c.isalnum()) or "text"
+        place = Operation("place", (operand.node, value), _WHOLE)
+        found = _named(f"place_of_{words}", place, operand, context)
+        return Lookup(found, "gt", constant("0", 0))
+    is_first, length = lookup == "startswith", len(part)
+    start, end = (None, length) if is_first else (-length, None)
+    bounds = (constant(str(each), each) for each in (start, end))
+    piece = Operation("slice", (operand.node, *bounds), _TEXT)
+    name = f"first_{length}" if is_first else f"last_{length}"
+    return Lookup(_named(name, piece, operand, context), "", value)
 
 
 def caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
@@ -125,7 +130,7 @@ def caveats(column: FieldState, context: Context) -> tuple[Refusal, ...]:
 
 def is_exact_form(condition: Condition) -> bool:
     """Does the condition say more than ``column = constant``?"""
-    return any(isinstance(each, Lookup) and each.alias for each in lookups_of(condition))
+    return any(named(condition))
 
 
 def _needs_exact(operand: Operand, context: Context) -> bool:
@@ -151,23 +156,12 @@ def _like_caveats(operand: Operand, context: Context) -> tuple[Refusal, ...]:
     )
 
 
-_Computed = tuple[Alias, tuple[Import, ...]]
+_WHOLE, _TEXT = Type("integer", "IntegerField", 32), Type("text", "CharField")
 
 
-def _computed(
-    operand: Operand, call: str, context: Context, more: str = "", *, name: str
-) -> _Computed:
+def _named(name: str, value: Value, operand: Operand, context: Context) -> Named:
     """``.alias(title_length=Length("title"))``. Raises ``Refused`` where a field has that name."""
-    reference = function(call, context)
     alias = f"{operand.name}_{name}"
     if alias in context.columns or alias in context.loop.names_pointing_here:
         raise Refused(Reason.NAME_CLASH, f"`{alias}` is a field of {context.loop.model_label}")
-    quoted = context.loop.names.quoted(operand.name)
-    imports = (reference.import_,) if reference.import_ else ()
-    return (alias, f"{reference.text}({quoted}{more})"), imports
-
-
-def _about(operand: Operand, computed: _Computed, value: str, suffix: str = "") -> Lookup:
-    alias, imports = computed
-    key = f"{alias[0]}{suffix}"
-    return Lookup(key, value, operand.column.name, alias=alias, imports=imports)
+    return Named(alias, value)

@@ -11,24 +11,18 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from migfix.expressions.conditions.logic import (
-    Condition,
-    aliases_of,
-    all_of,
-    fields_of,
-    imports_of,
-    lookups_of,
-    when_arguments,
-    when_needs_q,
-)
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.expressions.decisions import Decision, Fork
 from migfix.expressions.values.constants import UNKNOWN
 from migfix.expressions.values.references import imports, model_class
+from migfix.expressions.values.related import renderer
 from migfix.expressions.values.types import is_value_of
 from migfix.findings import Reason
 from migfix.history.state import FieldState
+from migfix.sql import filters
 from migfix.sql.kinds import FOREIGN_KEYS
+from migfix.sql.logic import all_of
+from migfix.sql.nodes import Condition, columns, named, reads
 
 # The field that ``Value`` takes a constant for.
 _VALUE_KINDS: dict[type, str] = {
@@ -102,9 +96,9 @@ def case_value(decision: Decision[SqlValue], column: FieldState, context: Contex
     branches = [_branch(value, column, context) for _, value in whens]
     otherwise = _branch(default, column, context)
     case, when = model_class("Case", context), model_class("When", context)
-    q = context.loop.names.models("Q") if any(when_needs_q(c) for c, _ in whens) else None
+    write = renderer(context.loop)
     parts = [
-        f"{when.text}({when_arguments(condition, q.text if q else None)}, then={branch.text})"
+        f"{when.text}({filters.when(condition, write)}, then={branch.text})"
         for (condition, _), branch in zip(whens, branches, strict=True)
     ]
     field, needed = output_field({b.kind for b in (*branches, otherwise)}, column, context)
@@ -112,17 +106,17 @@ def case_value(decision: Decision[SqlValue], column: FieldState, context: Contex
     values, conditions = (*branches, otherwise), [condition for condition, _ in whens]
     return SqlValue(
         text,
-        frozenset().union(*(v.reads for v in values), *map(fields_of, conditions)),
+        frozenset().union(*(v.reads for v in values), *map(reads, conditions)),
         tuple(dict.fromkeys(c for v in values for c in v.caveats)),
         (
-            *imports(case, when, *([q] if q else [])),
+            *imports(case, when),
             *needed,
             *(i for v in values for i in v.imports),
-            *(i for c in conditions for i in imports_of(c)),
+            *write.imports,
         ),
         kind=column.kind,
         attribute=column.name,
-        aliases=tuple(alias for c in conditions for alias in aliases_of(c)),
+        aliases=tuple(alias for c in conditions for alias in named(c)),
     )
 
 
@@ -150,7 +144,7 @@ def _branch(value: SqlValue, column: FieldState, context: Context) -> SqlValue:
 def check_own_columns(conditions: Collection[Condition]) -> None:
     """The conditions of a ``When`` in an ``update()`` cannot reach other tables. Raises ``Refused``."""
     for condition in conditions:
-        if any(getattr(lookup, "joins", False) for lookup in lookups_of(condition)):
+        if any(column.links for column in columns(condition)):
             raise Refused(
                 Reason.BRANCHES, "different rows get different values by columns of another table"
             )

@@ -6,12 +6,11 @@ import ast
 
 from migfix.expressions.context import Context, Refused, SqlValue, Target
 from migfix.expressions.values.lifting import lift, own_column
-from migfix.expressions.values.related import rows_of
+from migfix.expressions.values.related import renderer
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.sql.databases import Impossible, doubts
 from migfix.sql.nodes import Value, may_be_missing, reads
-from migfix.sql.render import Renderer
 from migfix.sql.types import stores
 
 
@@ -23,7 +22,7 @@ def compile_computed(node: ast.expr, target: Target, context: Context) -> SqlVal
     _check_present(value, context)
     try:
         differences = doubts(
-            value, target.column, context.loop.databases.engines, renderer(context)
+            value, target.column, context.loop.databases.engines, renderer(context.loop)
         )
     except Impossible as impossible:
         if impossible.why:
@@ -34,7 +33,7 @@ def compile_computed(node: ast.expr, target: Target, context: Context) -> SqlVal
 
 def written(value: Value, context: Context, differences: tuple[Refusal, ...] = ()) -> SqlValue:
     """The value as ``update()`` takes it. Raises ``Refused`` where something has no name."""
-    write = renderer(context)
+    write = renderer(context.loop)
     text = write.value(value)
     return SqlValue(
         text, reads(value), differences, write.imports, kind=value.type.field, node=value
@@ -53,10 +52,6 @@ def is_text(node: ast.expr, context: Context) -> bool:
         return False
     _check_present(value, context)
     return True
-
-
-def renderer(context: Context) -> Renderer:
-    return Renderer(context.loop.names, lambda key: rows_of(key, context))
 
 
 def _check_present(value: Value, context: Context) -> None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from migfix.expressions.conditions.logic import Expression, Import, Test
-from migfix.expressions.context import Context, Refused, SqlValue
+from migfix.expressions.context import Context, Refused, SqlValue, Test
 from migfix.expressions.values.beforehand import is_fixed_test
 from migfix.expressions.values.operands import Operand, found_operand
 from migfix.expressions.values.references import function, imports, model_class
@@ -23,6 +22,8 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.kinds.values import Manager
 from migfix.sql.kinds import FOREIGN_KEYS, INTEGERS, TEXTS
+from migfix.sql.nodes import Expression
+from migfix.sql.render import Import
 
 _ENDS = frozenset({"get", "first", "exists", "count"})
 

@@ -18,7 +18,7 @@ from migfix.history.state import FieldState
 from migfix.sql.kinds import FOREIGN_KEYS
 from migfix.sql.nodes import Column, Constant, Operation, Value
 from migfix.sql.operations import operation
-from migfix.sql.types import type_of_column, type_of_constant, type_of_key
+from migfix.sql.types import constant, type_of_column, type_of_key
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -34,7 +34,7 @@ def lift(node: ast.expr, context: Context) -> Value | None:
     node, context = context.settled(node)
     known = context.constant(node)
     if known is not UNKNOWN:
-        return Constant(context.text(node), type_of_constant(known), known)
+        return constant(context.text(node), known)
     lifter = _TABLE.get(type(node))
     return lifter(node, context) if lifter else None
 
@@ -138,7 +138,7 @@ def _formatted(
 def _literal(text: str, context: Context) -> Constant:
     plain = text.isprintable() and not set(text) & {'"', "'", "\\"}
     source = context.loop.names.quoted(text) if plain else repr(text)
-    return Constant(source, type_of_constant(text), text)
+    return constant(source, text)
 
 
 def _shown(node: ast.expr, context: Context) -> Value | None:
@@ -152,7 +152,7 @@ def _subscript(node: ast.Subscript, context: Context) -> Value | None:
     if not isinstance(node.slice, ast.Slice) or node.slice.step is not None:
         return None
     ends = (_bound(bound, context) for bound in (node.slice.lower, node.slice.upper))
-    bounds = [Constant(str(each), type_of_constant(each), each) for each in ends]
+    bounds = [constant(str(each), each) for each in ends]
     return operation("slice", lift(node.value, context), *bounds)
 
 

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Collection, Mapping
 
 from migfix.expressions.conditions import textual
-from migfix.expressions.conditions.logic import WHEN_PARAMETERS, Import, Lookup
 from migfix.expressions.context import Context, Refused, SqlValue, Target
 from migfix.expressions.values.cases import as_expression, output_field, value_kind
 from migfix.expressions.values.computed import column_value
@@ -18,7 +17,10 @@ from migfix.expressions.values.types import drift_caveats, has_type_of, is_below
 from migfix.facts.body.changes import holds_what_was_written
 from migfix.findings import Reason
 from migfix.reading.rows.querysets import Resolver
+from migfix.sql.filters import WHEN_PARAMETERS
 from migfix.sql.kinds import FOREIGN_KEYS
+from migfix.sql.nodes import Condition, Items, Lookup
+from migfix.sql.render import Import
 
 
 def frozen_collection(node: ast.expr, context: Context) -> Collection[object] | None:
@@ -31,6 +33,14 @@ def frozen_collection(node: ast.expr, context: Context) -> Collection[object] | 
     except (ValueError, TypeError, SyntaxError):
         return None
     return value if isinstance(value, (list, tuple, set, dict)) else None
+
+
+def mapping_of(node: ast.expr) -> ast.expr:
+    """The dict itself where the node may ask for its keys."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="keys")):
+            return owner
+    return node
 
 
 def _display(node: ast.expr, context: Context) -> ast.expr | None:
@@ -183,9 +193,9 @@ def _with_caveats(
     return value
 
 
-def _is_in(fact: object, operand: Operand, name: str) -> bool:
-    return (
-        isinstance(fact, Lookup)
-        and fact.key == f"{operand.name}__in"
-        and fact.value in {name, f"list({name})", f"list({name}.keys())"}
-    )
+def _is_in(fact: Condition, operand: Operand, mapping: str) -> bool:
+    """``row.kind in MAP``"""
+    match fact:
+        case Lookup(subject=subject, name="in", value=Items(mapping=str(name))):
+            return subject == operand.node and name == mapping
+    return False

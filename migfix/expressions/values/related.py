@@ -12,10 +12,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from migfix.expressions.context import Context, Refused
+from migfix.facts.loop import Loop
 from migfix.findings import Reason
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.rows.lookups import share_table
 from migfix.sql.kinds import FOREIGN_KEYS
+from migfix.sql.render import Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,15 @@ def may_be_updated(key: ModelKey, context: Context, own: Collection[str] = ()) -
     )
 
 
-def rows_of(key: ModelKey, context: Context) -> str:
+def renderer(loop: Loop) -> Renderer:
+    return Renderer(loop.names, lambda key: _rows_of(key, loop))
+
+
+def _rows_of(key: ModelKey, loop: Loop) -> str:
     """All rows of the model, as a foreign key sees them. Raises ``Refused``."""
-    name = context.loop.model_text(key)
+    name = loop.model_text(key)
     if name is None:
         raise Refused(Reason.NAME_CLASH, f"the function has no name for the model {'.'.join(key)}")
-    model = context.loop.state.model(*key)
+    model = loop.state.model(*key)
     plain = isinstance(model, ModelState) and model.has_plain_managers
     return f"{name}.{'objects' if plain else '_base_manager'}"

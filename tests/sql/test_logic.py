@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migfix.expressions.conditions.logic import (
-    ALWAYS,
-    NEVER,
+from migfix.findings import Refused
+from migfix.history.state import FieldState
+from migfix.sql import filters
+from migfix.sql.logic import ALWAYS, NEVER, all_of, any_of, negated, not_null_fields
+from migfix.sql.nodes import (
     All,
     Any,
+    Column,
     Condition,
+    Constant,
     Expression,
+    IsNull,
+    Items,
     Lookup,
+    Named,
     Not,
-    all_of,
-    any_of,
-    chain_calls,
-    negated,
-    not_null_fields,
-    q_text,
-    when_arguments,
-    when_needs_q,
 )
+from migfix.sql.render import Renderer
+from migfix.sql.types import constant, type_of_column
 
 Row = Mapping[str, int | None]
 ROWS: list[Row] = [
@@ -43,8 +45,12 @@ def holds(condition: Condition, row: Row) -> bool:
             return all(holds(term, row) for term in terms)
         case Any(terms=terms):
             return any(holds(term, row) for term in terms)
-        case Lookup(key=key, value=value):
-            return Q(**{key: eval(value)}).test(row)
+        case IsNull(subject=subject, yes=yes):
+            return (row[subject.name] is None) is yes
+        case Lookup(subject=subject, value=Constant(value=value)):
+            return row[subject.name] == value
+        case Lookup(subject=subject, value=tuple(values)):
+            return row[subject.name] in {v.value for v in values if isinstance(v, Constant)}
     raise AssertionError(condition)
 
 
@@ -82,6 +88,14 @@ def _matches(row: Row, key: str, value: object) -> bool:
     return row[name] == value
 
 
+class When(Q):
+    """``When`` without its ``then``."""
+
+    def __init__(self, *tests: Q, **lookups: object) -> None:
+        super().__init__(**lookups)
+        (self.test,) = [test.test for test in tests] or [self.test]
+
+
 class Rows:
     """A queryset of ``ROWS``."""
 
@@ -98,16 +112,53 @@ class Rows:
         return (row for row in ROWS if all(test.test(row) for test in self.tests))
 
 
+class Names:
+    """Everything is called by its own name."""
+
+    def models(self, name: str):
+        return Called(name)
+
+    def quoted(self, text: str) -> str:
+        return f'"{text}"'
+
+
+@dataclass
+class Called:
+    text: str
+    import_: None = None
+
+
+def chain(condition: Condition) -> str:
+    return filters.chain(condition, write())
+
+
+def write() -> Renderer:
+    return Renderer(Names(), str)
+
+
+def column(name: str) -> Column:
+    state = FieldState(name, "django.db.models.IntegerField")
+    return Column((name,), type_of_column(state), state)
+
+
+def linked(*path: str) -> Column:
+    return replace(column(path[-1]), path=path, links=(column(path[0]).column,))
+
+
+def equal(name: str, value: int) -> Lookup:
+    return Lookup(column(name), "", constant(str(value), value))
+
+
+def member(name: str, values: list[int]) -> Lookup:
+    return Lookup(column(name), "in", tuple(constant(str(each), each) for each in values))
+
+
 def lookups() -> st.SearchStrategy[Condition]:
     name = st.sampled_from("abc")
-    equal = st.builds(lambda n, v: Lookup(n, str(v), n), name, st.sampled_from([0, 1, 2]))
-    member = st.builds(
-        lambda n, v: Lookup(f"{n}__in", str(v), n), name, st.sampled_from([[0, 1], [2], [1, 2]])
-    )
-    null = st.builds(
-        lambda n, yes: Lookup(f"{n}__isnull", str(yes), n, not_null=not yes), name, st.booleans()
-    )
-    return st.one_of(equal, equal, member, null)
+    is_equal = st.builds(equal, name, st.sampled_from([0, 1, 2]))
+    is_member = st.builds(member, name, st.sampled_from([[0, 1], [2], [1, 2]]))
+    null = st.builds(lambda n, yes: IsNull(column(n), yes), name, st.booleans())
+    return st.one_of(is_equal, is_equal, is_member, null)
 
 
 def conditions() -> st.SearchStrategy[Condition]:
@@ -155,10 +206,9 @@ def is_decided(condition: Condition) -> bool:
 @given(conditions().filter(lambda c: not is_decided(c)))
 def test_what_is_written_means_the_same(condition):
     expected = [row for row in ROWS if holds(condition, row)]
-    assert [row for row in ROWS if eval(q_text(condition, "Q")).test(row)] == expected
-    assert list(eval(f"Rows(){chain_calls(condition, 'Q')}")) == expected
-    given = when_arguments(condition, "Q")
-    when = eval(given if when_needs_q(condition) else f"Q({given})")
+    assert [row for row in ROWS if eval(filters.q(condition, write())).test(row)] == expected
+    assert list(eval(f"Rows(){chain(condition)}")) == expected
+    when = eval(f"When({filters.when(condition, write())})")
     assert [row for row in ROWS if when.test(row)] == expected
 
 
@@ -172,16 +222,53 @@ def test_fields_that_are_said_not_to_be_null_are_not(condition):
 @pytest.mark.parametrize(
     ("condition", "calls"),
     [
-        (Lookup("a", "1", "a"), ".filter(a=1)"),
-        (Not(Lookup("a", "1", "a")), ".exclude(a=1)"),
-        (all_of(Lookup("a", "1", "a"), Lookup("b", "2", "b")), ".filter(a=1, b=2)"),
-        (any_of(Lookup("a", "1", "a"), Lookup("a", "2", "a")), ".filter(a__in=[1, 2])"),
-        (any_of(Lookup("a", "1", "a"), Lookup("b", "2", "b")), ".filter(Q(a=1) | Q(b=2))"),
-        (Not(All((Lookup("a", "1", "a"), Lookup("b", "2", "b")))), ".exclude(a=1, b=2)"),
+        (equal("a", 1), ".filter(a=1)"),
+        (Not(equal("a", 1)), ".exclude(a=1)"),
+        (all_of(equal("a", 1), equal("b", 2)), ".filter(a=1, b=2)"),
+        (any_of(equal("a", 1), equal("a", 2)), ".filter(a__in=[1, 2])"),
+        (any_of(equal("a", 1), member("a", [2, 1, 3])), ".filter(a__in=[1, 2, 3])"),
+        (any_of(equal("a", 1), equal("b", 2)), ".filter(Q(a=1) | Q(b=2))"),
+        (Not(All((equal("a", 1), equal("b", 2)))), ".exclude(a=1, b=2)"),
+        (Lookup(column("a"), "lt", column("b")), '.filter(a__lt=F("b"))'),
+        (Lookup(column("a"), "in", Items("SOME")), ".filter(a__in=SOME)"),
+        (Lookup(column("a"), "in", Items("MAP", "MAP")), ".filter(a__in=list(MAP))"),
         (Expression("Exists(x)", frozenset()), ".filter(Exists(x))"),
         (Not(Expression("Exists(x)", frozenset())), ".exclude(Exists(x))"),
         (ALWAYS, ""),
     ],
 )
 def test_the_plainest_words(condition, calls):
-    assert chain_calls(condition, "Q") == calls
+    assert chain(condition) == calls
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (equal("a", 1), Lookup(column("a"), "", column("b"))),
+        (equal("a", 1), Lookup(column("a"), "in", Items("SOME"))),
+        (equal("a", 1), Lookup(Named("a", column("b")), "", constant("2", 2))),
+        (equal("a", 1), Lookup(linked("b", "a"), "", constant("2", 2))),
+        (
+            Lookup(linked("b", "a"), "", constant("1", 1)),
+            Lookup(linked("b", "a"), "", constant("2", 2)),
+        ),
+    ],
+)
+def test_only_constants_of_one_column_of_the_row_are_joined(one, other):
+    assert any_of(one, other) == Any((one, other))
+
+
+def test_a_condition_is_denied_by_its_own_opposite():
+    empty = Lookup(Named("size", column("a")), "", constant("0", 0))
+    condition = replace(empty, name="gt", opposite=any_of(empty, IsNull(column("a"), True)))
+    assert negated(condition) == condition.opposite
+    assert negated(All((condition, equal("b", 1)))) == any_of(
+        empty, IsNull(column("a"), True), Not(equal("b", 1))
+    )
+
+
+def test_two_computed_values_cannot_have_one_name():
+    one, other = Named("size", column("a")), Named("size", column("b"))
+    assert filters.alias([one, one], write()) == '.alias(size=F("a"))'
+    with pytest.raises(Refused, match="several tests would be called `size`"):
+        filters.alias([one, other], write())
