@@ -293,7 +293,7 @@ def _try(statement: ast.stmt, path: Path) -> list[Path]:
         raise _refused_statement(statement, path)
     if not _catches_missing(handler.type, query.model.key, path.context):
         raise _refused_statement(statement, path)
-    yes, no = branches(path, exists(query, path.context))
+    yes, no = branches(path, exists(query))
     taken = [] if yes is None else _run([found, *statement.orelse], [yes])
     return taken if no is None else taken + _run(handler.body, [no])
 

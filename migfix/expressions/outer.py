@@ -32,7 +32,7 @@ from migfix.sql import filters
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 from migfix.sql.logic import ALWAYS, not_null_fields
-from migfix.sql.nodes import Condition, Expression, columns, named, parts
+from migfix.sql.nodes import Condition, Exists, columns, named, parts
 from migfix.sql.render import Import, Renderer
 
 
@@ -226,7 +226,7 @@ def _caveats_of_subquery(loop: Loop, condition: Condition = ALWAYS) -> Iterator[
     if loop.rows.has("using", "db_manager"):
         raise Refused(Reason.QUERYSET_SHAPE, "the rows may be of another database than the others")
     linked = any(column.links for column in columns(condition))
-    joins = linked or any(isinstance(part, Expression) for part in parts(condition))
+    joins = linked or any(isinstance(part, Exists) for part in parts(condition))
     if not loop.databases.have(Trait.UPDATES_TABLE_IT_READS) and (
         joins or any(_reads_more(s, loop) for s in loop.rows.steps)
     ):

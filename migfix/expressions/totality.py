@@ -21,10 +21,10 @@ def is_total(node: ast.expr, context: Context) -> bool:
         return True
     query = query_of(node, context)
     if query is not None:
-        return query.end != "get" or exists(query, context).condition in context.facts
+        return query.end != "get" or exists(query).condition in context.facts
     entry = entry_of(node, context)
     if entry is not None:
-        known = exists(entry.query, context).condition in context.facts
+        known = exists(entry.query).condition in context.facts
         return entry.query.end != "get" or known
     match node:
         case ast.Name(id=name):

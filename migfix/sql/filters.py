@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from migfix.findings import Reason, Refused
-from migfix.sql.nodes import All, Any, Condition, Expression, IsNull, Items, Lookup, Named, Not
+from migfix.sql.nodes import All, Any, Condition, Exists, IsNull, Items, Lookup, Named, Not
 from migfix.sql.render import Renderer
 
 # A field of such a name cannot be a keyword of ``When``.
@@ -35,10 +35,10 @@ def chain(condition: Condition, write: Renderer) -> str:
                 together[term.key] = term
             case Lookup() | IsNull():
                 calls.append(f".filter({_keyword(term, write)})")
-            case Expression():
-                calls.append(f".filter({_expression(term, write)})")
-            case Not(term=Expression() as inner):
-                calls.append(f".exclude({_expression(inner, write)})")
+            case Exists():
+                calls.append(f".filter({_exists(term, write)})")
+            case Not(term=Exists() as inner):
+                calls.append(f".exclude({_exists(inner, write)})")
             case Not(term=Lookup() | IsNull() as inner):
                 calls.append(f".exclude({_keyword(inner, write)})")
             case Not(term=All(terms=terms)) if _is_plain(terms):
@@ -64,8 +64,8 @@ def q(condition: Condition, write: Renderer) -> str:
     match condition:
         case Lookup() | IsNull():
             return f"{name}({_keyword(condition, write)})"
-        case Expression():
-            return f"{name}({_expression(condition, write)})"
+        case Exists():
+            return f"{name}({_exists(condition, write)})"
         case Not(term=All(terms=terms)) if _is_plain(terms):
             return f"~{q(All(terms), write)}"
         case Not(term=All() | Any() as term):
@@ -116,6 +116,5 @@ def _value(lookup: Lookup, write: Renderer) -> str:
             return write.value(value)
 
 
-def _expression(condition: Expression, write: Renderer) -> str:
-    write.need(condition.imports)
-    return condition.text
+def _exists(condition: Exists, write: Renderer) -> str:
+    return f"{write.model('Exists')}({write.rows(condition.rows)})"

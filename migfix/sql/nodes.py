@@ -81,7 +81,55 @@ class Outer:
     type: Type = field(default=Type("other"), compare=False)
 
 
-Value: TypeAlias = Column | Constant | Outer | Operation
+# Rows of other tables
+
+
+@dataclass(frozen=True, slots=True)
+class OuterRef:
+    """A column of the loop's row in a query for others, as the query calls it."""
+
+    name: str
+    type: Type = field(default=Type("other"), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``.filter(code=OuterRef("code"))``, ``.order_by("day")``: ``given`` are names, perhaps empty, and values."""
+
+    method: str
+    given: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A query for rows of another table: those of ``source``, as the file says it, and what is asked of them."""
+
+    source: str
+    steps: tuple[Step, ...] = ()
+
+    def then(self, method: str, *given: tuple[str, Value]) -> Select:
+        return Select(self.source, (*self.steps, Step(method, given)))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the first of the rows holds in a column; the path to it may go over links."""
+
+    rows: Select
+    path: tuple[str, ...]
+    type: Type = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows there are, of which all that belong to one row of the loop have the same ``link``."""
+
+    rows: Select
+    link: str
+    type: Type = field(default=Type("integer", "IntegerField", 32), compare=False)
+
+
+Value: TypeAlias = Column | Constant | Outer | OuterRef | Operation | Found | Counted
 
 
 # Conditions
@@ -139,12 +187,10 @@ class IsNull:
 
 
 @dataclass(frozen=True, slots=True)
-class Expression:
-    """A condition that is an expression of its own: ``Exists(...)``."""
+class Exists:
+    """Is there such a row in another table?"""
 
-    text: str
-    fields: frozenset[str]
-    imports: tuple[tuple[str, str], ...] = ()
+    rows: Select
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +208,8 @@ class Any:
     terms: tuple[Condition, ...]
 
 
-Condition: TypeAlias = Lookup | IsNull | Expression | Not | All | Any
-Node: TypeAlias = Value | Condition | Named | Items
+Condition: TypeAlias = Lookup | IsNull | Exists | Not | All | Any
+Node: TypeAlias = Value | Condition | Named | Items | Select
 
 
 def parts(node: Node) -> Iterator[Node]:
@@ -177,6 +223,10 @@ def _within(node: Node) -> Sequence[Node]:
     match node:
         case Operation(arguments=arguments):
             return arguments
+        case Found(rows=rows) | Counted(rows=rows) | Exists(rows=rows):
+            return (rows,)
+        case Select(steps=steps):
+            return [value for step in steps for _, value in step.given]
         case Named(value=value):
             return (value,)
         case Lookup(subject=subject, value=value):
@@ -196,8 +246,8 @@ def columns(node: Node) -> Iterator[Column]:
 
 def reads(node: Node) -> frozenset[str]:
     """The row's columns on which the value or condition depends."""
-    found = {column.own for column in columns(node)}
-    return frozenset(found).union(*(e.fields for e in parts(node) if isinstance(e, Expression)))
+    outer = (each.name for each in parts(node) if isinstance(each, OuterRef))
+    return frozenset([*(column.own for column in columns(node)), *outer])
 
 
 def named(node: Node) -> Iterator[Named]:

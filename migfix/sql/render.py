@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 from migfix.findings import Reason, Refused
 from migfix.history.state import ModelKey
-from migfix.sql.nodes import Column, Constant, Operation, Outer, Value, bare
+from migfix.sql.nodes import (
+    Column,
+    Constant,
+    Counted,
+    Found,
+    Operation,
+    Outer,
+    OuterRef,
+    Select,
+    Step,
+    Value,
+    bare,
+)
 
 Import = tuple[str, str]
 
@@ -54,6 +66,12 @@ class Renderer:
                 return self._linked(linked)
             case Constant(source=source) | Outer(source=source):
                 return source
+            case OuterRef(name=name):
+                return f"{self.model('OuterRef')}({self.quoted(name)})"
+            case Found() as found:
+                return self._found(found)
+            case Counted() as counted:
+                return self._counted(counted)
             case Operation() as made:
                 return _SPELLINGS.get(made.name, _called)(made, self)
 
@@ -89,9 +107,6 @@ class Renderer:
     def quoted(self, text: str) -> str:
         return self._names.quoted(text)
 
-    def need(self, imports: Iterable[Import]) -> None:
-        self._imports.update(dict.fromkeys(imports))
-
     def _used(self, found: Name | None, name: str) -> str:
         if found is None:
             raise Refused(
@@ -101,17 +116,37 @@ class Renderer:
             self._imports[found.import_] = None
         return found.text
 
-    def _linked(self, value: Column) -> str:
+    def rows(self, rows: Select) -> str:
+        """The queryset."""
+        return rows.source + "".join(map(self._step, rows.steps))
+
+    def _step(self, step: Step) -> str:
+        given = ((f"{name}=" if name else "") + self.value(value) for name, value in step.given)
+        return f".{step.method}({', '.join(given)})"
+
+    def _linked(self, column: Column) -> str:
         """``row.a.b.n``: a subquery finds one row by its key, where the loop loads it."""
-        first, *further = value.links
+        first, *further = column.links
         assert isinstance(first.target, tuple)
-        rows = self._rows_of(first.target)
-        outer, query = self.model("OuterRef"), self.model("Subquery")
         to_field = first.options.get("to_field")
         key = to_field if isinstance(to_field, str) else "pk"
-        path = self.quoted("__".join([*(link.name for link in further), value.column.name]))
-        found = f"{rows}.filter({key}={outer}({self.quoted(str(first.attname))}))"
-        return f"{query}({found}.values({path})[:1])"
+        rows = Select(self._rows_of(first.target))
+        path = (*(link.name for link in further), column.column.name)
+        found = rows.then("filter", (key, OuterRef(str(first.attname))))
+        return self._found(Found(found, path, column.type))
+
+    def _found(self, found: Found) -> str:
+        """``Subquery(T.objects.filter(pk=OuterRef("fk_id")).values("name")[:1])``"""
+        query, path = self.model("Subquery"), self.quoted("__".join(found.path))
+        return f"{query}({self.rows(found.rows)}.values({path})[:1])"
+
+    def _counted(self, counted: Counted) -> str:
+        """A row without any has no group: https://docs.djangoproject.com/en/stable/ref/models/expressions/#using-aggregates-within-a-subquery-expression"""
+        query, count = self.model("Subquery"), self.model("Count")
+        key, link, number = map(self.quoted, ("pk", counted.link, "number"))
+        grouped = f"{self.rows(counted.rows)}.order_by().values({link})"
+        numbers = f"{grouped}.annotate(number={count}({key})).values({number})"
+        return f"{self.function('Coalesce')}({query}({numbers}), 0)"
 
 
 def _is_loose(value: Value) -> bool:

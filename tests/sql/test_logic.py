@@ -20,12 +20,14 @@ from migfix.sql.nodes import (
     Column,
     Condition,
     Constant,
-    Expression,
+    Exists,
     IsNull,
     Items,
     Lookup,
     Named,
     Not,
+    OuterRef,
+    Select,
 )
 from migfix.sql.render import Renderer
 from migfix.sql.types import constant, type_of_column
@@ -153,6 +155,9 @@ def member(name: str, values: list[int]) -> Lookup:
     return Lookup(column(name), "in", tuple(constant(str(each), each) for each in values))
 
 
+ROWS_OF = Select("T.objects").then("filter", ("id", OuterRef("a")))
+
+
 def lookups() -> st.SearchStrategy[Condition]:
     name = st.sampled_from("abc")
     is_equal = st.builds(equal, name, st.sampled_from([0, 1, 2]))
@@ -232,8 +237,8 @@ def test_fields_that_are_said_not_to_be_null_are_not(condition):
         (Lookup(column("a"), "lt", column("b")), '.filter(a__lt=F("b"))'),
         (Lookup(column("a"), "in", Items("SOME")), ".filter(a__in=SOME)"),
         (Lookup(column("a"), "in", Items("MAP", "MAP")), ".filter(a__in=list(MAP))"),
-        (Expression("Exists(x)", frozenset()), ".filter(Exists(x))"),
-        (Not(Expression("Exists(x)", frozenset())), ".exclude(Exists(x))"),
+        (Exists(ROWS_OF), '.filter(Exists(T.objects.filter(id=OuterRef("a"))))'),
+        (Not(Exists(ROWS_OF)), '.exclude(Exists(T.objects.filter(id=OuterRef("a"))))'),
         (ALWAYS, ""),
     ],
 )

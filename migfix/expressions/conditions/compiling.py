@@ -171,7 +171,7 @@ def _comparison(
     if kind is ast.In and _is_column(right, other):
         return _contains(left, right, other)
     if kind is ast.In and (member := membership(left, right, inside)) is not None:
-        return exists(member, inside)
+        return exists(member)
     operand = operand_of(left, inside)
     if operand.column.kind in FILES:  # the row holds an object for the file, which is never None
         raise refused_test(node, context)
@@ -199,7 +199,7 @@ def _existence(query: Query, node: ast.expr, context: Context) -> Test:
     """``if row.items.exists():``, ``if T.objects.filter(code=row.code).first():``"""
     if query.end == "get":
         raise refused_test(node, context)
-    test = exists(query, context)
+    test = exists(query)
     if query.end == "first":
         return test
     return dataclasses.replace(test, caveats=existence_caveats(query))

@@ -169,7 +169,7 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
         return computed
     if (query := row_query(node.value, context)) is not None:
         value = _found_column(query, node.attr, node, target, context)
-        if query.end == "first" and exists(query, context).condition not in context.facts:
+        if query.end == "first" and exists(query).condition not in context.facts:
             value = value.but(
                 Reason.NOT_TOTAL, f"the loop stops where no {query.model.label} matches"
             )

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from migfix.expressions.context import Context, Refused, SqlValue, Test
 from migfix.expressions.values.beforehand import is_fixed_test
+from migfix.expressions.values.computed import written
 from migfix.expressions.values.operands import Operand, found_operand
-from migfix.expressions.values.references import function, imports, model_class
 from migfix.expressions.values.related import may_be_updated
 from migfix.facts.body import changes
 from migfix.facts.rows.bases import reading_caveats
@@ -22,26 +22,24 @@ from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.kinds.values import Manager
 from migfix.sql.kinds import FOREIGN_KEYS, INTEGERS, TEXTS
-from migfix.sql.nodes import Expression
-from migfix.sql.render import Import
+from migfix.sql.nodes import Counted, Exists, Found, Outer, OuterRef, Select, Type, Value, reads
+from migfix.sql.types import constant
 
 _ENDS = frozenset({"get", "first", "exists", "count"})
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query for rows of ``model`` that belong to the row. ``text`` is its queryset.
+    """A query for rows of ``model`` that belong to the row.
 
-    ``reads`` are the row's columns that it compares, ``compared`` its own columns that are like these, ``own``
-    the foreign keys among them that point to the row;
+    ``compared`` are its columns that are compared with those of the row, ``own`` the foreign keys among them
+    that point to the row;
     ``is_one``: no two rows can match;
     ``ordered`` tells that ``order_by`` was called; ``end`` is the method that runs it.
     """
 
     model: ModelState
-    text: str
-    reads: frozenset[str] = frozenset()
-    imports: tuple[Import, ...] = ()
+    rows: Select
     is_one: bool = False
     ordered: bool = False
     end: str = ""
@@ -49,11 +47,17 @@ class Query:
     own: frozenset[str] = frozenset()
 
     @property
-    def first(self) -> str:
-        """The queryset whose first row is the one that ``first()`` gives."""
-        if self.is_one or self.ordered or self.model.options.get("ordering"):
-            return self.text
-        return f'{self.text}.order_by("pk")'
+    def is_sorted(self) -> bool:
+        """Does ``first()`` take the rows in the order that they have, instead of that of their keys?"""
+        return self.is_one or self.ordered or bool(self.model.options.get("ordering"))
+
+    @property
+    def first(self) -> Select:
+        """The query whose first row is the one that ``first()`` gives."""
+        return self.rows if self.is_sorted else self.rows.then("order_by", ("", _BY_KEY))
+
+
+_BY_KEY = constant('"pk"', "pk")
 
 
 def query_of(node: ast.expr, context: Context) -> Query | None:
@@ -70,23 +74,31 @@ def query_of(node: ast.expr, context: Context) -> Query | None:
         found = _filtered(found, node, context)
     elif node.args or node.keywords:
         return None
-    if found is None or not found.reads or may_be_updated(found.model.key, context, found.own):
+    if (
+        found is None
+        or not reads(found.rows)
+        or may_be_updated(found.model.key, context, found.own)
+    ):
         return None
     return replace(found, end=end)
 
 
 def query_by_column(
-    manager: Manager, rows: str, name: str, value: ast.expr, context: Context
+    manager: Manager, source: str, name: str, value: ast.expr, context: Context
 ) -> Query | None:
-    """The rows of the queryset written as ``rows`` whose column ``name`` is ``value`` of the row."""
+    """The rows of the queryset written as ``source`` whose column ``name`` is ``value`` of the row."""
     model = None if manager.related else _other_model(manager.model.key, context)
     columns = context.loop.columns_of(model.key) if model else None
     if model is None or columns is None:
         return None
-    added = _condition(name, value, Query(model, rows), columns, context)
-    if added is None or not added[1].reads or may_be_updated(model.key, context, added[1].own):
+    added = _condition(name, value, Query(model, Select(source)), columns, context)
+    if (
+        added is None
+        or not reads(added[1].rows)
+        or may_be_updated(model.key, context, added[1].own)
+    ):
         return None
-    return replace(added[1], text=f"{rows}.filter({added[0]})")
+    return replace(added[1], rows=added[1].rows.then("filter", (name, added[0])))
 
 
 def _queryset(node: ast.expr, context: Context) -> Query | None:
@@ -101,8 +113,8 @@ def _queryset(node: ast.expr, context: Context) -> Query | None:
             found = _queryset(owner, context)
             if found is None or not names or not all(_is_order(n, found, context) for n in names):
                 return None
-            given = ", ".join(context.loop.text(name) for name in names)
-            return replace(found, text=f"{found.text}.order_by({given})", ordered=True)
+            given = [("", Outer(context.loop.text(name))) for name in names]
+            return replace(found, rows=found.rows.then("order_by", *given), ordered=True)
         case ast.Attribute(value=owner) if context.is_row(owner):
             return _related(node, context)
         case ast.Attribute():
@@ -115,7 +127,7 @@ def _manager(node: ast.Attribute, context: Context) -> Query | None:
     if not isinstance(found, Manager) or found.related or found.model.real:
         return None
     model = _other_model(found.model.key, context)
-    return Query(model, context.text(node)) if model else None
+    return Query(model, Select(context.text(node))) if model else None
 
 
 def _related(node: ast.Attribute, context: Context) -> Query | None:
@@ -134,20 +146,11 @@ def _related(node: ast.Attribute, context: Context) -> Query | None:
     name = context.loop.model_text(found[0][0].key) if model else None
     if model is None or name is None:
         return None
-    outer = model_class("OuterRef", context)
     to_field = found[0][1].options.get("to_field")
     key = to_field if isinstance(to_field, str) else "pk"
-    quoted = context.loop.names.quoted(key)
-    text = f"{name}.objects.filter({found[0][1].name}={outer.text}({quoted}))"
     link = found[0][1].name
-    return Query(
-        model,
-        text,
-        frozenset({key}),
-        imports(outer),
-        compared=(link,),
-        own=frozenset({link}),
-    )
+    rows = Select(f"{name}.objects").then("filter", (link, OuterRef(key)))
+    return Query(model, rows, compared=(link,), own=frozenset({link}))
 
 
 def _accessor(model: ModelState, field: FieldState) -> str | None:
@@ -172,37 +175,34 @@ def _filtered(found: Query, call: ast.expr, context: Context) -> Query | None:
     if call.args or any(keyword.arg is None for keyword in call.keywords):
         return None
     columns = context.loop.columns_of(found.model.key) or {}
-    given: list[str] = []
+    given: list[tuple[str, Value]] = []
     for keyword in call.keywords:
         added = _condition(str(keyword.arg), keyword.value, found, columns, context)
         if added is None:
             return None
-        text, found = added
-        given.append(text)
-    return replace(found, text=f"{found.text}.filter({', '.join(given)})")
+        value, found = added
+        given.append((str(keyword.arg), value))
+    return replace(found, rows=found.rows.then("filter", *given))
 
 
 def _condition(
     name: str, value: ast.expr, found: Query, columns: object, context: Context
-) -> tuple[str, Query] | None:
+) -> tuple[Value, Query] | None:
+    """What the column is compared with, and what is then known of the query."""
     assert isinstance(columns, dict)
     if not context.reads_row(value):
         fixed = is_fixed_test(name, value, columns, context)
-        return (f"{name}={context.text(value)}", found) if fixed else None
+        return (Outer(context.text(value)), found) if fixed else None
     column = columns.get(name)
     if name in {"pk", "id"} and column is None:
         column = next((c for c in columns.values() if c.primary_key is True), None)
     reference = _reference(column, value, context) if column is not None else None
     if column is None or reference is None:
         return None
-    outer = model_class("OuterRef", context)
-    text = f"{name}={outer.text}({context.loop.names.quoted(reference)})"
     is_one = found.is_one or column.unique is True
     is_own = reference == "pk"  # the row itself
-    return text, replace(
+    return OuterRef(reference), replace(
         found,
-        reads=found.reads | {reference},
-        imports=(*found.imports, *imports(outer)),
         is_one=is_one,
         compared=(*found.compared, column.name),
         own=found.own | {column.name} if is_own else found.own,
@@ -252,14 +252,12 @@ def _compare_alike(column: FieldState, operand: Operand, context: Context) -> bo
 
 def looked_up(query: Query, attribute: str, kind: str | None, context: Context) -> SqlValue:
     """The column of the row that the query finds, as a value. Raises ``Refused``."""
-    subquery = model_class("Subquery", context)
-    text = f"{subquery.text}({query.first}.values({context.loop.names.quoted(attribute)})[:1])"
-    value = SqlValue(text, query.reads, imports=(*query.imports, *imports(subquery)), kind=kind)
-    return _with_caveats(value, query, context)
+    found = Found(query.first, (attribute,), Type("other", kind))
+    return _with_caveats(written(found, context), query, context)
 
 
 def _with_caveats(value: SqlValue, query: Query, context: Context) -> SqlValue:
-    if query.end == "first" and query.first == query.text and not query.is_one:
+    if query.end == "first" and query.is_sorted and not query.is_one:
         value = value.but(
             Reason.VALUE,
             f"which {query.model.label} is the first is not certain where several are of equal order",
@@ -268,16 +266,14 @@ def _with_caveats(value: SqlValue, query: Query, context: Context) -> SqlValue:
         return value
     if not query.is_one:
         value = value.but(Reason.VALUE, "get() stops the loop where several rows match")
-    if exists(query, context).condition not in context.facts:
+    if exists(query).condition not in context.facts:
         value = value.but(Reason.NOT_TOTAL, f"the loop stops where no {query.model.label} matches")
     return value
 
 
-def exists(query: Query, context: Context) -> Test:
+def exists(query: Query) -> Test:
     """Whether the query finds a row."""
-    reference = model_class("Exists", context)
-    needed = (*imports(reference), *query.imports)
-    return Test(Expression(f"{reference.text}({query.text})", query.reads, needed))
+    return Test(Exists(query.rows))
 
 
 def existence_caveats(query: Query) -> tuple[Refusal, ...]:
@@ -295,19 +291,10 @@ def count(query: Query, context: Context) -> SqlValue | None:
     row = context.loop.model
     if query.end != "count" or isinstance(row, Unknown) or query.ordered:
         return None
-    subquery, number = model_class("Subquery", context), model_class("Count", context)
-    coalesce = function("Coalesce", context)
-    quoted = context.loop.names.quoted
     grouped = _grouping(query, row)
     if grouped is None:
         return None
-    text = (
-        f"{coalesce.text}({subquery.text}({query.text}.order_by().values({quoted(grouped)})"
-        f".annotate(number={number.text}({quoted('pk')})).values({quoted('number')})), 0)"
-    )
-    needed = (*query.imports, *imports(subquery, number, coalesce))
-    value = SqlValue(text, query.reads, imports=needed, kind="IntegerField")
-    return value.but(
+    return written(Counted(query.rows, grouped), context).but(
         Reason.VALUE, f"rows of {query.model.label} are counted once for all rows, not row by row"
     )
 
