@@ -1,5 +1,5 @@
-"""Starts the worker in any Python: ``python boot.py run JOB.json``, or ``create`` or ``drop``, which read the
-entry of a database from standard input, as it may hold a password.
+"""Starts the worker in any Python: ``python boot.py run JOB.json``, ``serve PROJECT.json SOCKET``, or ``create`` or
+``drop``, which read the entry of a database from standard input, as it may hold a password.
 
 That Python needs Django, and not migfix: of this package it finds what is in this folder alone.
 """
@@ -16,7 +16,11 @@ if __name__ == "__main__":
     package.__path__ = [str(here.parent)]
     sys.modules["migfix"] = package
     command = sys.argv[1]
-    if command == "run":
+    if command == "serve":
+        from migfix.verify.worker.serving import serve
+
+        serve(sys.argv[2], int(sys.argv[3]))
+    elif command == "run":
         from migfix.verify.worker.main import main
 
         main(sys.argv[2])

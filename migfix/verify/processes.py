@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ _KEPT = frozenset(
     "SSL_CERT_FILE".split()
 )
 _OF_DATABASES = ("DATABASE_URL", "PG", "MYSQL", "DB_", "SQL_", "POSTGRES")
+
+Popen = subprocess.Popen[bytes]
 
 
 class Failed(Exception):
@@ -41,21 +43,18 @@ class Processes:
     timeout: float = 60.0
     with_environment: bool = False
     left: list[str] = field(default_factory=list)
-    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _running: set[Popen] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
     _stopped: bool = False
 
     def answer(self, job: Job, folder: Path) -> dict[str, Any]:
-        """What the worker answers to the job. Raises Failed."""
-        file, answer = folder / "job.json", folder / "answer.json"
-        answer.unlink(missing_ok=True)
-        (folder / "tmp").mkdir(exist_ok=True)  # where a migration may write
-        replace(job, folder=str(folder), answer=str(answer)).write(file)
-        code, errors = self._run(["run", str(file)], folder, self.timeout)
-        if not answer.exists():
-            raise Failed(f"its process ended with {code}: {_last_line(errors)}".removesuffix(": "))
-        found: dict[str, Any] = json.loads(answer.read_text())
-        return found
+        """What the worker answers to the job, in a process of its own. Raises Failed."""
+        file = prepared(job, folder)
+        return answered(folder, *self._run(["run", str(file)], folder, self.timeout))
+
+    def start(self, arguments: Sequence[str], folder: Path | None, **options: Any) -> Popen:
+        """A process that ``end()`` ends, but for an interrupt, after which none is started. Raises Failed."""
+        return self._started(arguments, folder, urgent=False, **options)
 
     def server(self, command: str, entry: Mapping[str, Any]) -> tuple[int, str]:
         """Creates or drops the database of an entry; 0, or what the process ended with, and why."""
@@ -101,6 +100,20 @@ class Processes:
         *,
         urgent: bool,
     ) -> tuple[int, str]:
+        process = self._started(
+            arguments, folder, urgent=urgent, stdin=source, stderr=subprocess.PIPE
+        )
+        try:
+            _, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(self.too_long) from None
+        finally:
+            self.end(process)
+        return process.returncode, errors.decode(errors="replace")
+
+    def _started(
+        self, arguments: Sequence[str], folder: Path | None, *, urgent: bool, **options: Any
+    ) -> Popen:
         with self._lock:
             if self._stopped and not urgent:
                 raise Failed("interrupted")
@@ -108,24 +121,23 @@ class Processes:
                 [self.python or sys.executable, str(_BOOT), *arguments],
                 cwd=folder,
                 env=self._environment(folder),
-                stdin=source,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
                 start_new_session=True,
+                **options,
             )
             if not urgent:
                 self._running.add(process)
-        try:
-            _, errors = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"took more than {timeout:g} s; --timeout allows for more") from None
-        finally:
-            _kill(process)
-            with self._lock:
-                self._running.discard(process)
-        return process.returncode, errors
+        return process
+
+    def end(self, process: Popen) -> None:
+        """Ends the process and all that it started."""
+        _kill(process)
+        with self._lock:
+            self._running.discard(process)
+
+    @property
+    def too_long(self) -> str:
+        return f"took more than {self.timeout:g} s; --timeout allows for more"
 
     def _environment(self, folder: Path | None) -> dict[str, str]:
         own = {
@@ -141,7 +153,7 @@ class Processes:
         return {**own, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: Popen) -> None:
     """The process and all that it started."""
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
@@ -150,6 +162,28 @@ def _kill(process: subprocess.Popen[str]) -> None:
             process.kill()
     with suppress(subprocess.TimeoutExpired):
         process.wait(5)
+
+
+def prepared(job: Job, folder: Path) -> Path:
+    """The file of the job, in the folder in which it is to run and to answer."""
+    file, answer = folder / "job.json", folder / "answer.json"
+    answer.unlink(missing_ok=True)
+    (folder / "tmp").mkdir(exist_ok=True)  # where a migration may write
+    replace(job, folder=str(folder), answer=str(answer)).write(file)
+    return file
+
+
+def answered(folder: Path, code: int, errors: str) -> dict[str, Any]:
+    """The answer in the folder of a job whose process ended with a code. Raises Failed."""
+    answer = folder / "answer.json"
+    if not answer.exists():
+        raise Failed(ended(code, errors))
+    found: dict[str, Any] = json.loads(answer.read_text())
+    return found
+
+
+def ended(code: int, errors: str) -> str:
+    return f"its process ended with {code}: {_last_line(errors)}".removesuffix(": ")
 
 
 def _last_line(errors: str) -> str:

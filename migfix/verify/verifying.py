@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from migfix.verify.comparing import (
     raised_in_all,
     ways_of,
 )
+from migfix.verify.forks import Forks
 from migfix.verify.jobs import (
     CannotTell,
     Run,
@@ -35,10 +37,12 @@ from migfix.verify.jobs import (
 from migfix.verify.processes import Failed, Processes
 from migfix.verify.proofs import NOT_REACHED, LoopRun, Proof
 from migfix.verify.servers import Entry, database
+from migfix.verify.worker.job import Job
 from migfix.verify.worker.sources import ENTERED
 from migfix.worlds import MENTION, ProjectFacts
 
 Progress = Callable[[int, int], None]
+Answering = Callable[[Job], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class Prover:
     def proofs(self, tasks: Sequence[Task], on_progress: Progress | None = None) -> list[Proof]:
         """One proof for each task, in their order. An interrupt leaves no process and no database."""
         found: dict[int, Proof] = {}
-        with ThreadPoolExecutor(self.parallel) as pool:
-            futures = {pool.submit(self.proof, task): n for n, task in enumerate(tasks)}
+        forks = Forks(self.processes, self.entry, self.shared)
+        with closing(forks), ThreadPoolExecutor(self.parallel) as pool:
+            futures = {pool.submit(self._shown, task, forks): n for n, task in enumerate(tasks)}
             try:
                 for done, future in enumerate(as_completed(futures), 1):
                     found[futures[future]] = future.result()
@@ -78,27 +83,30 @@ class Prover:
                 raise
         return [found[number] for number in range(len(tasks))]
 
-    def proof(self, task: Task) -> Proof:
+    def _shown(self, task: Task, forks: Forks) -> Proof:
         """What both versions do. Raises SettingsError where the server cannot be used."""
         blank = Proof(task.run.path, task.run.label, Verdict.NOT_RUN, loops=task.loops)
         with (
             tempfile.TemporaryDirectory(prefix="migfix-verify-") as folder,
             database(self.entry, self.processes, shared=self.shared) as entry,
         ):
+
+            def answer(asked: Job) -> dict[str, Any]:
+                return forks.answer(replace(asked, database=dict(entry)), Path(folder).resolve())
+
             try:
-                return self._proof(task, blank, entry, Path(folder).resolve())
+                return self._proof(task, blank, answer)
             except (CannotTell, Failed) as error:
                 return replace(blank, reason=str(error))
 
-    def _proof(self, task: Task, blank: Proof, entry: Entry, folder: Path) -> Proof:
+    def _proof(self, task: Task, blank: Proof, answer: Answering) -> Proof:
         constants = "\n".join(text for _, text in modules(task.run, task.before).values())
-        first, notes, whole = self._first(task, constants, entry, folder)
+        first, notes, whole = self._first(task, constants, answer)
         seen = replace(blank, notes=tuple(notes))
         if first["problem"]:
             return self._failed(seen, first, first["problem"])
         asked, _ = job(task.run, task.after, constants, self.setting, whole=whole)
-        specs = [each["spec"] for each in first["rounds"]]
-        second = self.processes.answer(replace(asked, database=dict(entry), rounds=specs), folder)
+        second = answer(replace(asked, rounds=[each["spec"] for each in first["rounds"]]))
         if second["problem"]:
             return self._failed(seen, second, f"as rewritten: {second['problem']}")
         return self._compared(seen, first, second)
@@ -108,15 +116,15 @@ class Prover:
         return replace(seen, reason=reason, outside=tuple(answer["outside"]))
 
     def _first(
-        self, task: Task, constants: str, entry: Entry, folder: Path
+        self, task: Task, constants: str, answer: Answering
     ) -> tuple[dict[str, Any], list[str], bool]:
         """The first version's answer: with the models that it names, else with all that there are."""
         for whole in (False, True):
             asked, notes = job(task.run, task.before, constants, self.setting, whole=whole)
-            answer = self.processes.answer(replace(asked, database=dict(entry)), folder)
-            if whole or self.setting.settings or not _lacks_models(answer):
+            found = answer(asked)
+            if whole or self.setting.settings or not _lacks_models(found):
                 break
-        return answer, notes, whole
+        return found, notes, whole
 
     def _compared(self, seen: Proof, first: Mapping[str, Any], second: Mapping[str, Any]) -> Proof:
         rounds = first["rounds"]

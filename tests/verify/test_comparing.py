@@ -153,7 +153,7 @@ def test_a_loop_that_always_raises_is_not_equal(line: str, verdict: str, tmp_pat
     source = path.read_bytes()
     (task,), _ = tasks_for([path], {path: source}, {path: source})
     loop = next(n for n, each in enumerate(source.decode().splitlines(), 1) if " for " in each)
-    proof = prover_of().proof(with_loop(task, loop))
+    (proof,) = prover_of().proofs([with_loop(task, loop)])
     assert [each.value for each in proof.verdicts] == [verdict], proof
 
 
@@ -172,7 +172,7 @@ def test_what_always_raises_in_reverse_is_said(line: str, tmp_path: Path) -> Non
     path = write_project(tmp_path, MODELS, text).resolve()
     source = path.read_bytes()
     (task,), _ = tasks_for([path], {path: source}, {path: source})
-    proof = prover_of().proof(with_loop(task, 6))
+    (proof,) = prover_of().proofs([with_loop(task, 6)])
     assert proof.verdict is Verdict.NOT_RUN
     assert proof.reason.startswith("raises in reverse on all generated data: ZeroDivisionError")
 
@@ -229,7 +229,8 @@ def _looped(folder: Path, before: str, after: str = "", database: str = "sqlite"
     changed = source.replace(*texts)
     (task,), _ = tasks_for([path], {path: source.encode()}, {path: changed.encode()})
     loop = next(n for n, each in enumerate(source.splitlines(), 1) if " for " in each)
-    return prover_of(database).proof(with_loop(task, loop))
+    (proof,) = prover_of(database).proofs([with_loop(task, loop)])
+    return proof
 
 
 # No value that any code could be made for is of this form.

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+# What a server of forks says: a number on a job's channel, and what came of its set-up.
+NUMBER = struct.Struct("!i")
+READY, ALONE = "ready", "alone"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What is set up before a job is done, or once for many: the module of its ``settings``, None where it runs
+    without, the folders to import from, and the database and folder that it has while it is set up.
+    """
+
+    settings: str | None
+    path: list[str]
+    database: dict[str, Any]
+    folder: str
+
+    def write(self, file: Path) -> None:
+        file.write_text(json.dumps(vars(self)))
+
+    @classmethod
+    def read(cls, file: Path) -> Project:
+        return cls(**json.loads(file.read_text()))
 
 
 @dataclass(frozen=True)
@@ -39,6 +63,10 @@ class Job:
     database: dict[str, Any] = field(default_factory=dict)
     folder: str = ""
     answer: str = ""
+
+    @property
+    def project(self) -> Project:
+        return Project(self.settings, self.path, self.database, self.folder)
 
     def write(self, file: Path) -> None:
         file.write_text(json.dumps(vars(self)))

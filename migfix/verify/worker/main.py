@@ -11,26 +11,23 @@ import os
 import random
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from migfix.verify.worker.databases import Database
 from migfix.verify.worker.job import Job
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
+from migfix.verify.worker.projects import CannotRun, SetUp, line_of
 from migfix.verify.worker.sources import ENTERED, Branch, Finder, Key, Probes, Source
 from migfix.verify.worker.standins import StandIns, name_apps
 
 Answer = dict[str, Any]
-_CONTRIB = ("contenttypes", "auth", "admin", "sessions", "sites", "flatpages", "redirects")
-_IN_MEMORY = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 _KEPT_STATEMENTS = 400
 _STATEMENT_LENGTH = 400
 _ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
@@ -59,25 +56,45 @@ class Ran:
     memory: int = 0
 
 
-class CannotRun(Exception):
-    """The migration cannot be run here; the message is one line that says why."""
-
-
 def main(path: str) -> None:
+    """Sets a project up for one job, and does that."""
     job = Job.read(Path(path))
-    worker = _Worker(job)
-    threading.Thread(target=_end_with_parent, args=(worker.guard, job.folder), daemon=True).start()
+    project = SetUp(job.project)
+    watch(project.guard, job.folder)
     try:
-        answer = worker.run()
+        project.done()
     except CannotRun as error:
-        answer = {"problem": str(error), "outside": worker.guard.seen}
+        write_answer(job, refusal(project, error))
+    else:
+        do(job, project)
+
+
+def do(job: Job, project: SetUp) -> None:
+    """Does a job in a project that is set up, and writes its answer."""
+    try:
+        project.for_job(job)
+        answer = _Worker(job, project).run()
+    except CannotRun as error:
+        answer = refusal(project, error)
+    write_answer(job, answer)
+
+
+def refusal(project: SetUp, error: CannotRun) -> Answer:
+    return {"problem": str(error), "outside": project.guard.seen}
+
+
+def write_answer(job: Job, answer: Answer) -> None:
     temporary = Path(f"{job.answer}.part")
     temporary.write_text(json.dumps(answer))
     temporary.replace(job.answer)
 
 
-def _end_with_parent(guard: Guard, folder: str) -> None:
+def watch(guard: Guard, folder: str) -> None:
     """Ends this process, whatever it does, when nobody waits for it any more, and takes its files along."""
+    threading.Thread(target=_end_with_parent, args=(guard, folder), daemon=True).start()
+
+
+def _end_with_parent(guard: Guard, folder: str) -> None:
     while os.read(0, 100):
         pass
     with guard.deaf():
@@ -86,29 +103,22 @@ def _end_with_parent(guard: Guard, folder: str) -> None:
 
 
 class _Worker:
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, project: SetUp) -> None:
         self.job = job
-        self.database = Database(job.database, job.folder)
+        self.database = project.database
+        self.world = project.world
+        self.guard = project.guard
         self.probes = Probes(job.functions) if job.rounds is None else None
         self.notes: dict[str, None] = {}  # on what is not as in the project
         self.finished: set[Branch] = set()  # reached by functions that raised nothing
         self.stand_ins = StandIns(job.path)
-        self.guard = Guard(self.database.entry, Path(tempfile.gettempdir()))
-        sys.dont_write_bytecode = True
-        _add_to_path(job.path)
 
     def run(self) -> Answer:
-        _configure(self.job, self.database)
-        from migfix.verify.worker.repeatable import Repeatable
-
-        with Repeatable() as self.world:
-            self.world.restart(0)
-            _set_up(self.job)
-            self._import()
-            self._prepare()
-            self.rounds: list[Answer] = []
-            for spec in self._specs():
-                self.rounds.append(self._round(spec))
+        self._import()
+        self._prepare()
+        self.rounds: list[Answer] = []
+        for spec in self._specs():
+            self.rounds.append(self._round(spec))
         return {
             "problem": None,
             "rounds": self.rounds,
@@ -134,10 +144,10 @@ class _Worker:
                 __import__(name)
             migration = sys.modules[name].Migration(name.rpartition(".")[2], label)
         except ImportError as error:
-            raise CannotRun(f"cannot be imported: {_line(error)}") from error
+            raise CannotRun(f"cannot be imported: {line_of(error)}") from error
         except Exception as error:
             raise CannotRun(
-                f"cannot be imported: {type(error).__name__}: {_line(error)}"
+                f"cannot be imported: {type(error).__name__}: {line_of(error)}"
             ) from error
         found = [each for each in _operations(migration.operations) if isinstance(each, RunPython)]
         if len(found) <= self.job.number:
@@ -154,7 +164,7 @@ class _Worker:
             with self.guard.watched():
                 self.state = historical_state(self.job, self.original, self.operation)
         except Exception as error:
-            text = f"its models cannot be built: {type(error).__name__}: {_line(error)}"
+            text = f"its models cannot be built: {type(error).__name__}: {line_of(error)}"
             raise CannotRun(text) from error
         constants = constants_of(self.job.constants)
         self.constants = replace(constants, asked=asked_of(self.job.constants))
@@ -239,7 +249,7 @@ class _Worker:
         try:
             self.notes |= dict.fromkeys(create_tables(self.state.apps, connection))
         except Exception as error:
-            why = f"its tables cannot be created on {connection.vendor}: {_line(error)}"
+            why = f"its tables cannot be created on {connection.vendor}: {line_of(error)}"
             raise CannotRun(why) from error
 
     def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
@@ -384,14 +394,10 @@ def _refused(attempts: Sequence[str]) -> str:
 
 def _note(ran: Ran, error: BaseException) -> None:
     if isinstance(error, ImportError):
-        raise CannotRun(f"cannot import what it needs: {_line(error)}") from error
+        raise CannotRun(f"cannot import what it needs: {line_of(error)}") from error
     ran.error = f"{type(error).__module__}.{type(error).__qualname__}"
-    ran.message = _line(error)
+    ran.message = line_of(error)
     ran.traceback = traceback.format_exc()
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _operations(operations: list[Any]) -> Iterator[Any]:
@@ -399,48 +405,6 @@ def _operations(operations: list[Any]) -> Iterator[Any]:
     for operation in operations:
         yield operation
         yield from _operations(getattr(operation, "database_operations", []))
-
-
-def _add_to_path(folders: Sequence[str]) -> None:
-    """Behind Python's own modules, whatever the project calls its own, and before what is installed.
-
-    Django is there already, so that nothing takes its place.
-    """
-    import django.db.migrations  # noqa: F401
-
-    installed = (n for n, each in enumerate(sys.path) if each.endswith(_INSTALLED))
-    at = next(installed, len(sys.path))
-    sys.path[at:at] = folders
-
-
-_INSTALLED = ("site-packages", "dist-packages")
-
-
-def _configure(job: Job, database: Database) -> None:
-    """The settings of the project, or none, with no database but ours. Raises CannotRun."""
-    from django.conf import settings
-
-    from migfix.verify.worker.standins import Defaults
-
-    entries = {"default": database.entry}
-    with _setting_up(job):
-        if job.settings:
-            os.environ["DJANGO_SETTINGS_MODULE"] = job.settings
-            settings.DATABASES = entries
-            settings.DATABASE_ROUTERS = []
-            settings.CACHES = dict.fromkeys(settings.CACHES, _IN_MEMORY)
-            settings.LOGGING_CONFIG = None  # its handlers write to files, and to other hosts
-        else:
-            settings.configure(
-                Defaults(),
-                DATABASES=entries,
-                USE_TZ=True,
-                DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-                INSTALLED_APPS=[f"django.contrib.{app}" for app in _CONTRIB],
-            )
-        settings.DEBUG = False
-        database.provide_driver()
-        _forget_connections(entries)
 
 
 def _with_targets(keys: Sequence[tuple[str, str]], apps: Any) -> set[tuple[str, str]]:
@@ -469,38 +433,3 @@ def _forget_rows(apps: Any) -> None:
         for manager in model._meta.managers:
             if hasattr(manager, "clear_cache"):
                 manager.clear_cache()
-
-
-def _forget_connections(entries: Mapping[str, Any]) -> None:
-    """Those that the settings themselves may have asked for know of the project's databases."""
-    from django.db import connections
-
-    for alias in connections:
-        with suppress(AttributeError):
-            del connections[alias]
-    connections._settings = None  # what `settings` is made of, and cached, since Django 3.2
-    vars(connections).pop("settings", None)
-    if connections["default"].settings_dict["NAME"] != entries["default"]["NAME"]:
-        raise ValueError("they keep to databases of their own")
-
-
-def _set_up(job: Job) -> None:
-    """Django, in a world whose clock is ours: the project may import its functions by name."""
-    from django.conf import settings
-
-    with _setting_up(job):
-        import django
-
-        django.setup()
-        for name, value in job.model_settings.items():  # of an app that is not installed here
-            setattr(settings, name, value)
-
-
-@contextmanager
-def _setting_up(job: Job) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        what = f"the settings {job.settings}" if job.settings else "Django"
-        text = f"{what} cannot be set up: {type(error).__name__}: {_line(error)}"
-        raise CannotRun(text) from error

@@ -53,12 +53,16 @@ class Guard:
 
     def __init__(self, database: dict[str, Any], folder: Path) -> None:
         self.seen: list[str] = []
-        self._name = str(database["NAME"])
-        self._host = str(database.get("HOST") or "localhost")
-        self._folder = str(folder.resolve())
+        self.turn_to(database, folder)
         self._watches: list[list[str]] = []
         self._thread = threading.local()
         sys.addaudithook(self._hear)
+
+    def turn_to(self, database: dict[str, Any], folder: Path) -> None:
+        """From now on it is this database that may be connected to, and this folder."""
+        self._name = str(database["NAME"])
+        self._host = str(database.get("HOST") or "localhost")
+        self._folder = str(folder.resolve())
 
     @contextmanager
     def watched(self) -> Iterator[list[str]]:

@@ -12,7 +12,6 @@ import os
 import random
 import time
 import uuid
-from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
@@ -98,19 +97,18 @@ def _standing_for_datetime(clock: _Clock) -> tuple[type, type]:
 
 
 class Repeatable:
-    """While it is entered, clocks and random numbers are those of ``restart(seed)``."""
+    """From ``start()``, clocks and random numbers are those of ``restart(seed)``, to the end of the process."""
 
     def __init__(self) -> None:
         self._clock = _Clock()
         self._numbers = random.Random(0)
-        self._stack = ExitStack()
 
     def restart(self, seed: int) -> None:
         self._clock.ticks = self._clock.seconds = 0
         self._numbers.seed(seed)
         random.seed(seed)
 
-    def __enter__(self) -> Repeatable:
+    def start(self) -> None:
         clock, numbers, patch = self._clock, self._numbers, mock.patch.object
         date, moment = _standing_for_datetime(clock)
         patches: list[Any] = [
@@ -127,11 +125,7 @@ class Repeatable:
             *(patch(field, "pre_save", _told(clock, field.pre_save)) for field in _STAMPS),
         ]
         for each in patches:
-            self._stack.enter_context(each)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+            each.start()
 
 
 _STAMPS = (DateField, DateTimeField, TimeField)
