@@ -19,7 +19,8 @@ from pathlib import Path
 from migfix import catalog
 from migfix.codemod import Codemod
 from migfix.disk.files import Files, Seen, Unreadable
-from migfix.facts.loop import Loop, Surroundings, loops_at
+from migfix.facts.access import Surroundings
+from migfix.facts.loop import Loop, loops_at
 from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Remark, Subset
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.project.discovery import Project, discover

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from migfix.disk.files import Files
-from migfix.facts.loop import Listener
+from migfix.facts.access import Listener
 from migfix.guards import Guards
 from migfix.history.engines import Engines
 from migfix.history.graph import Changed, History

@@ -16,12 +16,13 @@ from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.deletes import relation_caveats
 from migfix.expressions.preconditions.failing import of_assignments
 from migfix.expressions.values.constants import constant_of
+from migfix.facts.access import by_name
 from migfix.facts.body import effects, uses
 from migfix.facts.body.carried import carried_loads
 from migfix.facts.body.effects import Effect, Kind
 from migfix.facts.body.fresh import Turn, changes, code_of
 from migfix.facts.body.subqueries import tables_read
-from migfix.facts.loop import Loop, by_name
+from migfix.facts.loop import Loop
 from migfix.facts.rows.deferred import loads_of_others
 from migfix.facts.rows.indexes import is_ordered
 from migfix.findings import Location

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from migfix.columns.order import dependence, is_total
 from migfix.expressions.counting import AGGREGATES
 from migfix.expressions.preconditions import gates
+from migfix.facts.access import by_name
 from migfix.facts.body import uses
 from migfix.facts.body.changes import touches
 from migfix.facts.body.effects import Kind
 from migfix.facts.body.subqueries import inner_queries, tables_joined
-from migfix.facts.loop import Loop, by_name
+from migfix.facts.loop import Loop
 from migfix.facts.rows import indexes
 from migfix.findings import Location, Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown

@@ -20,8 +20,9 @@ from migfix.expressions.values.beforehand import is_fixed_test
 from migfix.expressions.values.compiling import compile_value
 from migfix.expressions.values.references import imports, model_class
 from migfix.expressions.values.related import may_be_updated, renderer
+from migfix.facts.access import by_name
 from migfix.facts.body import changes
-from migfix.facts.loop import Loop, by_name
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.kinds.values import Manager, Row, Rows, Step

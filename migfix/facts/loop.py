@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
+from migfix.facts.access import Access, Surroundings, by_name
 from migfix.facts.body.counters import counters_in
 from migfix.facts.body.effects import Effect, effects_of
 from migfix.facts.body.effects import Kind as EffectKind
@@ -17,23 +17,19 @@ from migfix.facts.body.handed import Handed, handed_to_save, own_saves
 from migfix.facts.body.reached import reached
 from migfix.facts.body.uses import Kind as UseKind
 from migfix.facts.body.uses import Use, uses_of, with_changed_files
-from migfix.facts.failure.errors import Errors, Importers, errors_of
+from migfix.facts.failure.errors import Errors, errors_of
 from migfix.facts.rows.bulk import BulkUpdate, bulk_update_after
 from migfix.facts.rows.counts import Count, counts_around, needless_guard, needless_list
 from migfix.facts.rows.cursors import CursorQuery, cursor_query_of
-from migfix.findings import Location, Reason, Refusal, Refused
-from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
-from migfix.project.discovery import top_folder
+from migfix.findings import Reason, Refusal
+from migfix.history.state import ModelKey, Unknown
 from migfix.reading.kinds.values import Apps, Model, RawRows, Rows, SchemaEditor
 from migfix.reading.names.functions import Function, Reach
-from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import Binding, statements_of_scope, walk
 from migfix.reading.rows.methods import Does, methods
 from migfix.reading.rows.querysets import Resolver, row_of
-from migfix.reading.rows.relations import possible_columns
-from migfix.source import Source, last_name
-from migfix.sql.databases import Databases
+from migfix.source import last_name
 from migfix.sql.kinds import is_file
 
 # Queryset methods that neither read nor fill the queryset's cache of rows: they build or run a query of
@@ -43,41 +39,12 @@ _UNCACHED = methods(Does.SKIPS_CACHE)
 _CACHE_READERS = methods(Does.READS_CACHE)
 
 
-Listener: TypeAlias = "Callable[[frozenset[str], ModelState | None, ProjectState], str | None]"
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What matters of the project besides its models.
-
-    ``listener`` says where the project may hear one of these signals of rows of a model, or with None of any, as
-    a state has it; None if nowhere.
-    ``importers`` finds the modules that import one of the project's.
-    ``batch_size`` is the number of rows that the user wants to be written in one go; None for that of the helper.
-    """
-
-    databases: Databases
-    listener: Listener
-    importers: Importers
-    batch_size: int | None = None
-
-
 @dataclass(frozen=True, eq=False)
-class Loop:
+class Loop(Access):
     """``for row in rows: body`` as one migration state sees it."""
 
-    source: Source
-    module: Module
-    names: Names
-    function: str
-    resolver: Resolver
     node: ast.For
-    rows: Rows | RawRows
     wrappers: tuple[str, ...]
-    state: ProjectState
-    databases: Databases
-    listener: Listener
-    importers: Importers
     batch_size: int | None = None
 
     @cached_property
@@ -109,36 +76,6 @@ class Loop:
         if not isinstance(target, ast.Name) or row_of(self.rows) is None:
             return None
         return target.id
-
-    @cached_property
-    def model(self) -> ModelState | Unknown:
-        if not isinstance(self.rows, Rows):
-            return Unknown("the rows come from raw SQL")
-        key = self.rows.model.key
-        if key is None:
-            return Unknown("the model is not named by literals")
-        return self.state.model(*key)
-
-    @cached_property
-    def columns(self) -> tuple[FieldState, ...] | Unknown:
-        """The model's fields that have a column, or may have one, its parents' included."""
-        if isinstance(self.model, Unknown):
-            return self.model
-        return possible_columns(self.state, self.model)
-
-    def columns_of(self, key: ModelKey) -> Mapping[str, FieldState] | None:
-        """The concrete fields of any model by name and by attname; None when they are not known."""
-        model = self.state.model(*key)
-        found = model if isinstance(model, Unknown) else possible_columns(self.state, model)
-        return None if isinstance(found, Unknown) else by_name(found)
-
-    @property
-    def model_label(self) -> str | None:
-        key = self.rows.model.key if self.rows.model else None
-        known = self.state.model(*key) if key else None
-        if isinstance(known, ModelState):
-            return known.label
-        return ".".join(key) if key else None
 
     @property
     def region(self) -> list[ast.stmt]:
@@ -491,33 +428,6 @@ class Loop:
         quoted = self.names.quoted
         return f"{apps}.get_model({quoted(key[0])}, {quoted(known.name)})"
 
-    def at(self, node: ast.AST) -> Location:
-        """Where a message says that the node stands; the loop's own place for what stands nowhere."""
-        if not isinstance(node, (ast.stmt, ast.expr)) or not hasattr(node, "lineno"):
-            node = self.node
-        library = self.module.library
-        if self.module.holds(node) or library is None:
-            return Location(node.lineno, self.source.column(node))
-        other = next((each for each in library.read if each.holds(node)), None)
-        if other is None:  # a rewrite made it up
-            return Location(node.lineno, node.col_offset + 1)
-        path = other.source.path
-        shown = path.relative_to(top_folder(path.parent, library.files)).as_posix()
-        return Location(node.lineno, other.source.column(node), shown)
-
-    @contextmanager
-    def locating(self, node: ast.AST) -> Iterator[None]:
-        """A refusal from in here that names no place is one of the node."""
-        try:
-            yield
-        except Refused as refused:
-            refused.locate(self.at(node))
-            raise
-
-    def text(self, node: ast.expr) -> str:
-        """The source of an expression on one line, also of one that a rewrite made up."""
-        return self.source.segment(node) if hasattr(node, "lineno") else ast.unparse(node)
-
 
 def loops_at(
     node: ast.For, function: Function, reach: Reach, names: Names, surroundings: Surroundings
@@ -529,19 +439,19 @@ def loops_at(
     """
     return [
         Loop(
-            reach.module.source,
-            reach.module,
-            names,
-            function.name,
-            resolver,
-            node,
-            rows,
-            wrappers,
-            reach.state,
-            surroundings.databases,
-            surroundings.listener,
-            surroundings.importers,
-            surroundings.batch_size,
+            source=reach.module.source,
+            module=reach.module,
+            names=names,
+            function=function.name,
+            resolver=resolver,
+            node=node,
+            rows=rows,
+            wrappers=wrappers,
+            state=reach.state,
+            databases=surroundings.databases,
+            listener=surroundings.listener,
+            importers=surroundings.importers,
+            batch_size=surroundings.batch_size,
         )
         for resolver, rows, wrappers in _ways_of(node, function, reach)
     ]
@@ -568,10 +478,3 @@ def _way_of(node: ast.For, resolver: Resolver) -> _Way | None:
     if isinstance(rows, SchemaEditor):
         rows = RawRows(live=True)
     return (resolver, rows, wrappers) if isinstance(rows, (Rows, RawRows)) else None
-
-
-def by_name(columns: Iterable[FieldState]) -> dict[str, FieldState]:
-    """Columns by the names that a row has for them: ``author`` and ``author_id``."""
-    columns = tuple(columns)
-    attnames = {c.attname: c for c in columns if isinstance(c.attname, str)}
-    return attnames | {c.name: c for c in columns}

@@ -16,7 +16,8 @@ import pytest
 
 from codemods.loop_to_update import codemod
 from migfix.disk.files import Files
-from migfix.facts.loop import Databases, Loop, Surroundings, loops_at
+from migfix.facts.access import Surroundings
+from migfix.facts.loop import Databases, Loop, loops_at
 from migfix.findings import ReplaceLoop, Rewrite
 from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names

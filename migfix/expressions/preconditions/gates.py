@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.preconditions import sources
+from migfix.facts.access import by_name
 from migfix.facts.body import uses
 from migfix.facts.body.effects import Effect
 from migfix.facts.body.effects import Kind as EffectKind
-from migfix.facts.loop import Loop, by_name
+from migfix.facts.loop import Loop
 from migfix.facts.rows.bases import base_caveats, imported, lineage, reading_caveats
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
