@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -44,10 +45,10 @@ SERVERS = {
 }
 ENGINES = {"postgresql": "django.db.backends.postgresql", "mariadb": "django.db.backends.mysql"}
 # Tests connect some ten thousand times: PyMySQL reads every certificate of the machine for each connection (27 ms),
-# and no test needs its rows after a crash of the server.
+# where mysqlclient is not installed, and no test needs its rows after a crash of the server.
 OPTIONS = {
     "postgresql": {"options": "-c synchronous_commit=off"},
-    "mariadb": {"ssl_disabled": True},
+    "mariadb": {} if find_spec("MySQLdb") else {"ssl_disabled": True},
 }
 EMPTYING = {
     "postgresql": ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"],

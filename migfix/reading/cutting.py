@@ -14,6 +14,8 @@ _PARTS = (
     frozenset({"stream", "stream_sql"}),
     frozenset({"update_in_batches"}),
     frozenset({"create_in_batches"}),
+    frozenset({"update_in_windows"}),
+    frozenset({"delete_in_windows"}),
 )
 FUNCTIONS = frozenset().union(*_PARTS)
 _ALWAYS = frozenset({"HELPER_VERSION"})
