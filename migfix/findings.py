@@ -143,6 +143,7 @@ class Part(Enum):
     COLUMNS = "columns"
     SOURCE = "source"
     WRITES = "writes"
+    UPDATES = "updates"
     CREATES = "creates"
     COUNTS = "counts"
 

@@ -32,6 +32,7 @@ _LADDER = (
     Part.SOURCE,
     Part.COLUMNS,
     Part.WRITES,
+    Part.UPDATES,
     Part.CREATES,
     Part.COUNTS,
 )
@@ -42,6 +43,7 @@ _COMPOSITION = (
     Part.COLUMNS,
     Part.SOURCE,
     Part.WRITES,
+    Part.UPDATES,
     Part.CREATES,
     Part.COUNTS,
 )
@@ -266,7 +268,9 @@ def _outcome(
         blocked_by=refusals[0].reason.value if refusals else None,
         only=next((r.only for r in rewrites if r.only), None),
         defer=next((r.defer for r in rewrites if r.defer), None),
-        batched=any(rewrite.part in {Part.WRITES, Part.CREATES} for rewrite in rewrites),
+        batched=any(
+            rewrite.part in {Part.WRITES, Part.UPDATES, Part.CREATES} for rewrite in rewrites
+        ),
         already_streams=already_streams(loop),
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
         logged=outcome not in {*_GONE, Outcome.CURSOR} and sends_queries(loop),

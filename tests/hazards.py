@@ -99,6 +99,14 @@ EXAMPLES = {
         "        tokens.create(value=tidy(post.title))",
         drops=True,
     ),
+    "MF303": Example(
+        'for post in Post.objects.filter(title="ab"):\n'
+        "    Token.objects.filter(pk=post.pk).update(value=tidy(post.title))",
+        "with update_by_key(Token.objects) as tokens:\n"
+        '    for post in Post.objects.filter(title="ab"):\n'
+        "        tokens.filter(pk=post.pk).update(value=tidy(post.title))",
+        drops=True,
+    ),
     "MF401": Example(
         'posts = Post.objects.filter(title="ab")\nprint(len(posts))\nfor post in posts:\n    tidy(post.title)',
         'posts = Post.objects.filter(title="ab")\nprint(posts.count())\n'

@@ -469,6 +469,15 @@ LOOPS = {
     "new rows": (
         "Tag.objects.create(name=post.title)", "MF302", {"pre_init", "post_init", "pre_save", "post_save"},
     ),
+    "updates by key": ("Person.objects.filter(pk=post.id).update(nick=post.title)", "MF303", set()),
+    "updates by key beside a query": (
+        "Person.objects.filter(pk=post.id).update(nick=post.title)\nprint(Token.objects.first())",
+        "MF303", {"pre_init", "post_init"},
+    ),
+    "updates by key beside new rows": (
+        "Person.objects.filter(pk=post.id).update(nick=post.title)\nToken.objects.create(value='x')",
+        "MF303", ALL,
+    ),
     "count": ("print(post.title)", "MF401", {"pre_init", "post_init"}),
 }  # fmt: skip
 

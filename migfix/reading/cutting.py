@@ -13,6 +13,7 @@ from migfix.source import split_lines
 _PARTS = (
     frozenset({"stream", "stream_sql"}),
     frozenset({"update_in_batches"}),
+    frozenset({"update_by_key"}),
     frozenset({"create_in_batches"}),
     frozenset({"update_in_windows"}),
     frozenset({"delete_in_windows"}),

@@ -11,6 +11,8 @@ the same for a SELECT statement.
 `update_in_batches` gives a `save` that waits for others, since a round trip to the database takes
 longer than the update itself, and an `update` in place of a list for `bulk_update()`.
 
+`update_by_key` does the same for the `update()` of one row after another, each found by its key.
+
 `create_in_batches` does the same for new rows: what would insert them one by one waits for others.
 
 `update_in_windows` does what one `update()` of very many rows does, by several with a commit each, so
@@ -929,7 +931,8 @@ _TEXTS = (CharField, TextField)  # which send a text as it is; others that deriv
 class _Table:
     """The columns that a batch writes, and the statement for one row, as `save()` runs it."""
 
-    _misses_rows = True
+    _misses_rows = True  # so that a row that is gone is an error
+    _finds_all = True  # or the rows go one by one
 
     def __init__(self, model: Any, alias: str, names: Sequence[str]) -> None:
         meta = model._meta
@@ -962,9 +965,15 @@ class _Table:
                 name not in state or _is_computed(state[name])
             ):
                 return None
+        sent = self._sent(self._value(field, row) for field in self.fields)
+        if sent is None:
+            return None
+        return [*sent, self.key.get_db_prep_value(row.pk, connection=self.connection)]
+
+    def _sent(self, values: Iterable[Any]) -> list[Any] | None:
+        """Return what is sent of the values of the fields; None where one is SQL, or may change."""
         sent = []
-        for field in self.fields:
-            value = self._value(field, row)
+        for field, value in zip(self.fields, values, strict=True):
             if type(value) is str and type(field) in _TEXTS:
                 sent.append(value)
                 continue
@@ -977,7 +986,7 @@ class _Table:
                 elif not isinstance(value, _FIXED):
                     return None
             sent.append(prepared)
-        return [*sent, self.key.get_db_prep_value(row.pk, connection=self.connection)]
+        return sent
 
     def _prepares_relations(self, row: Any) -> bool:
         row._prepare_related_fields_for_save(operation_name="save")
@@ -1001,14 +1010,14 @@ class _Table:
             return 3
         ends = 2 if way is _prepared_and_joined else 0
         packets = sum(1 for _ in _packets(rows, len(self._statement(_place))))
-        return ends + packets + self._misses_rows
+        return ends + packets + self._finds_all
 
     def _update_together(self, rows: list[list[Any]]) -> None:
         with self.connection.cursor() as cursor:
             found = self._update_in_one(cursor, rows)
             if found is None:
                 found = _way_to_run_many(self.connection, cursor)(cursor, self._statement, rows)
-            if self._misses_rows and (
+            if self._finds_all and (
                 self._gone(cursor, rows) if found is None else len(rows) - found
             ):
                 raise DatabaseError("rows are gone")
@@ -1078,6 +1087,7 @@ class _BulkTable(_Table):
     """The same as `bulk_update()` does it: no `pre_save`, and nothing is said of rows that are gone."""
 
     _misses_rows = False
+    _finds_all = False
 
     def update(self, rows: list[list[Any]]) -> None:
         """The same, where each row is sent by itself as `bulk_update()` runs: an error breaks the transaction."""
@@ -1127,12 +1137,8 @@ class _FinalTable(_BulkTable):
 def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -> bool:
     """Say whether `save()` runs one UPDATE of one table, with nothing in it but values."""
     meta = model._meta.concrete_model._meta
-    columns = [*fields, meta.pk]
     return (
-        {name for f in fields for name in (f.name, f.attname)}.issuperset(names)
-        and meta.pk not in fields  # of this, and of names that are no fields, save() complains
-        and bool(meta.pk.column)  # a composite key has none
-        and not meta.parents  # which have tables of their own
+        _is_updated_plainly(model, fields, names)
         and type(meta.concrete_model._base_manager) is Manager  # others may hide rows
         and all(
             getattr(model, method) is getattr(Model, method)
@@ -1140,14 +1146,26 @@ def _is_saved_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -
         )
         # Django 6.0 reads these again after each save().
         and not any(getattr(field, "generated", False) for field in meta.concrete_fields)
+        # Code of others might look for rows that wait.
+        and all(field.pre_save.__module__.startswith("django.") for field in fields)
+    )
+
+
+def _is_updated_plainly(model: Any, fields: Sequence[Any], names: Sequence[str]) -> bool:
+    """Say whether an UPDATE of these fields, by the key, is one of one table, with places for values."""
+    meta = model._meta.concrete_model._meta
+    columns = [*fields, meta.pk]
+    return (
+        {name for f in fields for name in (f.name, f.attname)}.issuperset(names)
+        and meta.pk not in fields  # of this, and of names that are no fields, save() complains
+        and bool(meta.pk.column)  # a composite key has none
+        and not meta.parents  # which have tables of their own
         # Geometry, arrays and binary data have SQL around their values (by the first name until
         # Django 6.1).
         and not any(
             hasattr(field, "get_placeholder") or hasattr(field, "get_placeholder_sql")
             for field in columns
         )
-        # Code of others might look for rows that wait.
-        and all(field.pre_save.__module__.startswith("django.") for field in fields)
         and meta.pk.get_lookup("exact").__module__.startswith("django.")
     )
 
@@ -1157,6 +1175,155 @@ def _is_computed(value: Any) -> bool:
     return type(value) not in _FIXED and (
         hasattr(value, "resolve_expression") or hasattr(value, "prepare_database_save")
     )
+
+
+def update_by_key(source: Any, *, batch_size: int = 1000) -> _KeyBatch:
+    """
+    Give a batch whose `filter(pk=key).update(**values)` stands for that of `source`, many in one go.
+
+    `source` is a model, a manager or a queryset, of all rows. The values are those of the moment of
+    `update`; nothing is returned. They are written, each row by an UPDATE of its own and in order or
+    by one statement that does the same, after `batch_size` rows or a megabyte, and when the block
+    ends, also by an error. A row that is not there is passed over. Where `update()` would send
+    anything but values (`F()`), or look for rows by another column, or is not Django's own, it is
+    called, after what waits is written; so is what waits before an update of other fields.
+
+    In between no query sees what waits. An error of the database comes when the batch is written,
+    with the rows before that one written and those after it not, as by the `update()` of each.
+    Outside of the block, and in one of a generator or coroutine, rows are updated at once.
+
+    Raises ValueError for a wrong argument, and where the connection is lost, or is not the one that
+    the rows were updated on, OperationalError.
+    """
+    return _KeyBatch(source, batch_size)
+
+
+class _KeyBatch(_Batch):
+    """See `update_by_key`."""
+
+    def __init__(self, source: Any, batch_size: int) -> None:
+        super().__init__(batch_size)
+        self._source = source._default_manager if isinstance(source, type) else source
+        self._table: _KeyTable | None = None
+
+    @property
+    def _connection(self) -> Any:
+        return self._table and self._table.connection
+
+    def filter(self, **lookup: Any) -> SimpleNamespace:
+        """Return what has an `update(**values)` for the row with this key."""
+        return SimpleNamespace(update=partial(self._update, lookup))
+
+    def _update(self, lookup: dict[str, Any], /, **values: Any) -> None:
+        alias = _alias_of(self._source)
+        if self._table is None or not self._table.takes(alias, values):
+            self.flush()
+            self._table = _KeyTable(self._source, alias, [*values])
+        row = self._table.row_of(lookup, values)
+        if row is None:
+            self.flush()
+            self._source.filter(**lookup).update(**values)
+        else:
+            self._wait(row, 32 * len(row) + _size_of(row))
+
+    def _write(self, rows: list[list[Any]]) -> None:
+        if self._table is not None:
+            self._table.update(rows)
+
+
+def _alias_of(source: Any) -> str:
+    """Return the database that a manager or a queryset writes to."""
+    rows = source.all()
+    # _db, _hints: what using() and related managers say of the database (since Django 1.7).
+    alias: str = rows._db or router.db_for_write(rows.model, **rows._hints)
+    return alias
+
+
+class _KeyTable(_Table):
+    """The same as `filter(pk=key).update()` does it: no `pre_save`, and nothing is said of rows that are gone."""
+
+    _misses_rows = False
+
+    def __init__(self, source: Any, alias: str, names: list[str]) -> None:
+        super().__init__(source.model, alias, names)
+        self._names = {*names}
+        # The names that are given, in the order of the fields.
+        self._given = [f.name if f.name in names else f.attname for f in self.fields]
+        self._is_plain = (
+            {*self._given} == self._names
+            and _is_of_all_rows(source)
+            and _is_updated_plainly(source.model, self.fields, names)
+            # A value for such a column is an error.
+            and not any(getattr(field, "generated", False) for field in self.fields)
+        )
+        self._keys = _keys_of(self.key, self.connection) if self._is_plain else None
+        self._goes_singly = False
+
+    def takes(self, alias: str, values: dict[str, Any]) -> bool:
+        return alias == self._alias and values.keys() == self._names
+
+    def row_of(self, lookup: dict[str, Any], values: dict[str, Any]) -> list[Any] | None:
+        """Return what `update()` would send, the key last; None where it has to send it itself."""
+        name, key = next(iter(lookup.items()), ("", None))
+        named = len(lookup) == 1 and name in ("pk", self.key.name)
+        if self._keys is None or not named or not self._keys(key):
+            return None
+        known = [
+            # The key of a row, as the value of a relation.
+            (
+                value.prepare_database_save(field)
+                if field.remote_field and hasattr(value, "prepare_database_save")
+                else value
+            )
+            for field, value in zip(
+                self.fields, (values[name] for name in self._given), strict=True
+            )
+        ]
+        if any(type(value) not in _CONSTANTS and _is_computed(value) for value in known):
+            return None
+        sent = self._sent(known)
+        if sent is None:
+            return None
+        return [*sent, self.key.get_db_prep_value(key, connection=self.connection)]
+
+    def _calls(self, rows: list[list[Any]]) -> int:
+        return len(rows) if self._goes_singly else super()._calls(rows)
+
+    def _update_together(self, rows: list[list[Any]]) -> None:
+        """
+        The same. Where rows are gone, the batch goes one by one, and so do those after it.
+
+        A value that does not fit is an error for the server in a statement for no row, too, unless
+        it is one of many in it.
+        """
+        self._goes_singly = True
+        super()._update_together(rows)
+        self._goes_singly = False
+
+
+def _is_of_all_rows(source: Any) -> bool:
+    """Say whether the manager or queryset is Django's own, and leaves out no row."""
+    rows = source.all()
+    query = rows.query
+    return type(rows) is QuerySet and not (
+        query.where or query.is_sliced or query.combinator or query.distinct or query.annotations
+    )
+
+
+def _keys_of(field: Any, connection: Any) -> Callable[[Any], bool] | None:
+    """
+    Return what says whether a value is a key as `filter(pk=...)` sends it; None where nobody knows.
+
+    Of another value, or none, `filter()` may find that no row has it, and send nothing.
+    """
+    if field.is_relation:
+        return None
+    if isinstance(field, IntegerField):
+        low, high = connection.ops.integer_field_range(field.get_internal_type())
+        numbers = range(-(2**63) if low is None else low, (2**63 if high is None else high + 1))
+        return lambda key: type(key) is int and key in numbers
+    kind = UUID if isinstance(field, UUIDField) else str if type(field) in _TEXTS else None
+    return kind and (lambda key: type(key) is kind)
 
 
 _Statement = Any  # a function that is given one for the places of its values, see _Table
@@ -1599,7 +1766,7 @@ class _CreateBatch(_Batch):
             self.flush()
             self._source.create(**values)
             return
-        row, alias = self._model(**values), self._alias_of_source()
+        row, alias = self._model(**values), _alias_of(self._source)
         if not self._saves_plainly() or not self._waits(row, alias):
             self.flush()
             row.save(force_insert=True, using=alias)
@@ -1630,7 +1797,7 @@ class _CreateBatch(_Batch):
     def _begin_list(self) -> None:
         """Ask what holds for every row of a batch: this is most of what `append` costs."""
         self.flush()
-        self._is_list, self._alias = True, self._alias_of_source()
+        self._is_list, self._alias = True, _alias_of(self._source)
         self._session = _session(self._connection)
         self._keeps = self._stands_still or not self._is_own_of_django("bulk_create")
         self._list_size = self._columns.rows_of_statements(self._connection, self._batch_size)
@@ -1680,12 +1847,6 @@ class _CreateBatch(_Batch):
             self._alias, self._is_list = alias, False
         self._wait(new, _size_of(vars(values).values()))
         return True
-
-    def _alias_of_source(self) -> str:
-        rows = self._source.all()
-        # _db, _hints: what using() and related managers say of the database (since Django 1.7).
-        alias: str = rows._db or router.db_for_write(rows.model, **rows._hints)
-        return alias
 
     def _is_own_of_django(self, method: str) -> bool:
         """Say whether the method of `source` is Django's, whatever class the project gave it."""

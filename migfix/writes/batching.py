@@ -15,6 +15,7 @@ from migfix.facts.body.effects import Kind
 from migfix.facts.body.subqueries import tables_beside
 from migfix.facts.loop import Loop
 from migfix.facts.rows.aliases import is_of_rows
+from migfix.facts.rows.bases import lineage
 from migfix.facts.rows.pages import page_of
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
@@ -256,6 +257,27 @@ def check_columns(
     """The columns can be written by one plain UPDATE of one table. Raises ``Refused``."""
     if gates.inherited(loop):
         raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
+    check_written(loop, model, names, columns)
+    for column in (columns[name] for name in names):
+        if {"width_field", "height_field"} & column.options.keys():
+            raise Refused(
+                Reason.SAVE_SIDE_EFFECT, f"setting `{column.name}` sets its dimensions, too"
+            )
+
+
+def check_own_table(loop: Loop, model: ModelState) -> None:
+    """All columns of any model are in its own table. Raises ``Refused``."""
+    if model.proxy is not False:
+        raise Refused(Reason.INHERITANCE, f"{model.label} stands for another model")
+    for each in lineage(model, loop):
+        if any(isinstance(base, tuple) for base in each.bases):
+            raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
+
+
+def check_written(
+    loop: Loop, model: ModelState, names: Collection[str], columns: Mapping[str, FieldState]
+) -> None:
+    """No row of any table is found by what is in these columns of the model. Raises ``Refused``."""
     relations = loop.state.relations_to(model.key).found
     pointed_to = {field.options.get("to_field") for _, field in relations}
     if any(isinstance(name, Unknown) for name in pointed_to):
@@ -265,10 +287,6 @@ def check_columns(
             raise Refused(Reason.PRIMARY_KEY, f"`{column.name}` may be the primary key")
         if column.kind == "GeneratedField":
             raise Refused(Reason.FIELD_UNKNOWN, f"`{column.name}` is computed by the database")
-        if {"width_field", "height_field"} & column.options.keys():
-            raise Refused(
-                Reason.SAVE_SIDE_EFFECT, f"setting `{column.name}` sets its dimensions, too"
-            )
         if column.name in pointed_to:
             raise Refused(Reason.UNIQUE, f"rows of other tables point to `{column.name}`")
 

@@ -61,7 +61,7 @@ def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refu
         raise Refused(Reason.SAVE_ARGUMENTS, "bulk_create() is told what to do about conflicts")
     rows = list(_elements(found, value.model, loop))
     model, columns, caveats = creating.check_model(value.model, loop)
-    creating.check_manager(Creation(found.call, value.model, found.manager), model, loop)
+    creating.check_manager(found.manager, "bulk_create()", model, loop)
     _check_moment(found, loop, model)
     _check_values(rows, columns, loop)
     caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none

@@ -14,7 +14,7 @@ from migfix.facts.body import uses
 from migfix.facts.body.changes import shares_table
 from migfix.facts.body.effects import Effect, Kind
 from migfix.facts.loop import Loop
-from migfix.facts.rows.bases import imported, lineage
+from migfix.facts.rows.bases import lineage
 from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelKey, ModelState, Name, Unknown
@@ -23,7 +23,7 @@ from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import Binding, walk
 from migfix.reading.rows.querysets import PLAIN_MANAGERS
 from migfix.writes import new_rows
-from migfix.writes.batching import check_place
+from migfix.writes.batching import check_own_table, check_place
 from migfix.writes.waiting import check_nothing_looks, stays_in_table
 
 _LOOPS = (ast.For, ast.While)
@@ -117,7 +117,8 @@ def check_group(
         _check_arguments(each, loop)
     model, columns, caveats = check_model(group[0].model, loop)
     for each in group:
-        check_manager(each, model, loop)
+        if each.manager is not None:
+            check_manager(each.manager, "create()", model, loop)
     caveats += default_caveats(model, columns, group)
     _check_query_of_loop(loop, model)
     _check_other_creations(group, every, loop, model)
@@ -181,11 +182,9 @@ def _is_in_loop_without(made: Binding, call: ast.Call, loop: Loop) -> bool:
     )
 
 
-def check_manager(creation: Creation, model: ModelState, loop: Loop) -> None:
-    """Only Django's own ``create()``. Raises ``Refused``."""
-    if creation.manager is None:
-        return
-    value = loop.resolver.value(creation.manager)
+def check_manager(node: ast.expr, called: str, model: ModelState, loop: Loop) -> None:
+    """Only Django's own manager of all rows, on which the method is ``called``. Raises ``Refused``."""
+    value = loop.resolver.value(node)
     assert isinstance(value, (Manager, Rows))
     manager = value.manager if isinstance(value, Rows) else value
     steps = value.steps if isinstance(value, Rows) else ()
@@ -199,7 +198,7 @@ def check_manager(creation: Creation, model: ModelState, loop: Loop) -> None:
             Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
         )
     if any(step.name not in {"using", "db_manager", "all"} for step in steps):
-        raise Refused(Reason.QUERYSET_SHAPE, "create() is called on a queryset, not on a manager")
+        raise Refused(Reason.QUERYSET_SHAPE, f"{called} is called on a queryset, not on a manager")
 
 
 # --- the model -----------------------------------------------------------------------------------
@@ -209,22 +208,10 @@ def check_model(
     created: Model, loop: Loop
 ) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
     """The model of new rows, its columns and what may differ because of them. Raises ``Refused``."""
-    if created.real:
-        raise Refused.by(imported(created, "the model of the new rows"))
-    model = (
-        loop.state.model(*created.key) if created.key else Unknown("it is not named by literals")
-    )
-    columns = loop.columns_of(created.key) if created.key else None
-    if isinstance(model, Unknown):
-        raise Refused(Reason.MODEL_UNKNOWN, f"the model of the new rows is not known: {model.why}")
-    if columns is None:
-        raise Refused(Reason.MODEL_UNKNOWN, f"the columns of {model.label} are not known")
+    model, columns = gates.known_model(created, loop, "the model of the new rows")
     caveats = list(gates.caveats_of(model, loop, columns))
-    if model.proxy is not False:
-        raise Refused(Reason.INHERITANCE, f"{model.label} stands for another model")
+    check_own_table(loop, model)
     for each in lineage(model, loop):
-        if any(isinstance(base, tuple) for base in each.bases):
-            raise Refused(Reason.INHERITANCE, f"{model.label} has columns in two tables")
         if "order_with_respect_to" in each.options:
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"rows of {model.label} are numbered as they are created"

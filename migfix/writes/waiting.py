@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from migfix.expressions.context import Refused
 from migfix.expressions.preconditions import gates
-from migfix.facts.body import effects
+from migfix.facts.body import effects, uses
 from migfix.facts.body.changes import touches
 from migfix.facts.body.effects import Effect, Kind, is_logger
 from migfix.facts.body.handed import is_own_save
@@ -94,6 +94,27 @@ def _may_look_anywhere(places: list[Location], model: ModelState) -> Refusal:
         f"{first} {calls} code that is not known and may look for {model.label} rows that wait to be written",
         first,
     )
+
+
+def check_own_saves(loop: Loop, model: ModelState) -> Iterator[Refusal]:
+    """The same of the loop's own rows, which the body saves or deletes at once. Raises ``Refused``."""
+    for use in loop.used(uses.Kind.DELETE):
+        at = loop.at(use.node)
+        raise Refused(
+            Reason.QUERY_IN_BODY, f"{at} deletes rows that others, not written yet, leave", at
+        )
+    for use in loop.used(uses.Kind.SAVE):
+        own = Effect(
+            Kind.WRITES, use.node, None if isinstance(loop.model, Unknown) else loop.model.key
+        )
+        if own.model is None or touches(loop, model, own):
+            at = loop.at(use.node)
+            raise Refused(
+                Reason.QUERY_IN_BODY,
+                f"{at} saves rows that may be among those of {model.label}",
+                at,
+            )
+        yield from _caveats_of_query(own, loop)
 
 
 def check_nothing_is_loaded(loop: Loop, model: ModelState) -> None:

@@ -61,6 +61,7 @@ def test_what_every_database_does_alike(body, code, decided):
         ("post.slug = post.title.replace('a', 'b')\npost.save()", "MF101"),
         ("post.slug = post.title.title()\npost.save(update_fields=['slug'])", "MF301"),
         ("Tag.objects.create(name=post.title)", "MF302"),
+        ("Person.objects.filter(pk=post.pk).update(name=post.title)", "MF303"),
     ],
 )
 def test_what_it_may_do_otherwise(body, code, decided):

@@ -37,6 +37,11 @@ CASES = {
         f"{ALL}    tag = HERETag.objects.create(name=post.title)\n    print(tag.pk)",
         f"{ALL}    HERETag.objects.create(post.title)",
     ],
+    "MF303": [
+        f"{ALL}    Post.objects.filter(pk=1).update(rank=post.pk)\n    print(HEREPost.objects.count())",
+        f"{ALL}    print(HEREPost.objects.filter(pk=1).update(rank=post.pk))",
+        f"{ALL}    HEREPost.objects.filter(pk=1).update(pk=post.pk)",
+    ],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.preconditions import sources
@@ -16,7 +16,7 @@ from migfix.facts.rows.bases import base_caveats, imported, lineage, reading_cav
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.project.receivers import ALL, DELETE, INIT, SAVE
-from migfix.reading.kinds.values import Manager, Rows
+from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import walk
 from migfix.reading.rows.querysets import PLAIN_MANAGERS, row_of
 
@@ -49,6 +49,19 @@ def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[
         raise Refused(Reason.MODEL_UNKNOWN, f"the columns are not known: {columns.why}")
     named = by_name(columns)
     return model, named, list(caveats_of(model, loop, named))
+
+
+def known_model(model: Model, loop: Loop, what: str) -> tuple[ModelState, Mapping[str, FieldState]]:
+    """A model that the body names, and its columns; ``what`` it is, for the message. Raises ``Refused``."""
+    if model.real:
+        raise Refused.by(imported(model, what))
+    known = loop.state.model(*model.key) if model.key else Unknown("it is not named by literals")
+    columns = loop.columns_of(model.key) if model.key else None
+    if isinstance(known, Unknown):
+        raise Refused(Reason.MODEL_UNKNOWN, f"{what} is not known: {known.why}")
+    if columns is None:
+        raise Refused(Reason.MODEL_UNKNOWN, f"the columns of {known.label} are not known")
+    return known, columns
 
 
 def caveats_of(
@@ -102,6 +115,7 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
 _SAVING = frozenset("create update bulk_create bulk_update get_or_create update_or_create".split())
 # What a body does besides of which nobody hears by a signal, but where rows are made.
 _SENDING_NOTHING = frozenset({EffectKind.OUTPUT, EffectKind.READS, EffectKind.LEAVES})
+_LOOKING = "it may look for rows that wait to be written"
 MADE_LATER = "rows are then made in turns of the loop, not all before it"
 
 
@@ -135,14 +149,23 @@ def save_caveats(loop: Loop, *, full: bool) -> Iterator[Refusal]:
     """Batches send no signals. Who hears of rows that are made may set what a ``full`` save() writes, and who
     hears of any rows may look for those that wait.
     """
-    model, looking = _only_sender(loop), "it may look for rows that wait to be written"
+    model = _only_sender(loop)
     yield from _heard(loop, SAVE, "each save() sends it signals, a batch none", model)
     if full:
         yield from _heard(loop, INIT, "save() writes what it sets on a row, a batch does not")
     elif model is None or _makes_rows(loop):
-        yield from _heard(loop, INIT, looking)
+        yield from _heard(loop, INIT, _LOOKING)
     if any(_may_unlink(each, loop) for each in loop.effects):
-        yield from _heard(loop, ALL - SAVE - INIT, looking)
+        yield from _heard(loop, ALL - SAVE - INIT, _LOOKING)
+
+
+def waiting_caveats(loop: Loop, besides: Collection[ast.AST]) -> Iterator[Refusal]:
+    """Who hears of rows that the loop makes, saves or deletes may look for those that wait for the calls ``besides``."""
+    others = [each for each in loop.having(EffectKind.WRITES) if each.node not in besides]
+    if others or loop.used(uses.Kind.SAVE, uses.Kind.DELETE):
+        yield from _heard(loop, ALL, _LOOKING)
+    elif _makes_rows(loop):
+        yield from _heard(loop, INIT, _LOOKING)
 
 
 def _makes_rows(loop: Loop) -> bool:

@@ -90,6 +90,10 @@ class Names:
         """The helper's ``update_in_batches`` function."""
         return self._plain(self.helper, "update_in_batches")
 
+    def update_by_key(self) -> Reference | None:
+        """The helper's ``update_by_key`` function."""
+        return self._plain(self.helper, "update_by_key")
+
     def create_in_batches(self) -> Reference | None:
         """The helper's ``create_in_batches`` function."""
         return self._plain(self.helper, "create_in_batches")

@@ -134,7 +134,7 @@ class Work:
     before: str = ""
     after: str = ""
     update: str = ""  # the arguments of one update() in its place
-    writes: str = ""  # columns, as update_in_batches() takes them
+    writes: str = ""  # columns, as update_in_batches() takes them, or what else waits in batches
     alone: bool = False  # does not use VALUE or NUMBER
 
 
@@ -149,6 +149,9 @@ WORKS = (
     Work("if post.votes:\n    post.slug = VALUE\n    post.save()", writes='"slug"'),
     Work("if post.note is None:\n    continue\npost.slug = VALUE\npost.save()", writes='"slug"'),
     Work("Post.objects.filter(pk=post.pk).update(votes=7)", update="votes=7", alone=True),
+    Work("Post.objects.filter(pk=post.pk).update(slug=VALUE)", writes="by key"),
+    Work("if post.rank:\n    Post.objects.filter(pk=post.pk + post.rank).update(votes=NUMBER)", writes="by key"),
+    Work("Author.objects.filter(pk=post.author_id).update(mood=VALUE[:9])", writes="by key"),
     Work("post.delete()", update="DELETE", alone=True),
     Work("if post.votes > 0:\n    post.delete()", alone=True),
     Work("Log.objects.create(name=VALUE, number=post.pk)", writes="Log"),
@@ -286,6 +289,10 @@ class Program:
             start = "with create_in_batches(Log.objects) as batch:"
             body = re.sub(r"found\.append\(Log\((.*)\)\)", r"batch.create(\1)", body)
             body = body.replace("Log.objects.create(", "batch.create(")
+        elif self.work.writes == "by key":
+            manager = self.work.lines.partition(".filter")[0].split()[-1]
+            start = f"with update_by_key({manager}) as batch:"
+            body = body.replace(f"{manager}.filter(pk=post.", "batch.filter(pk=post.")
         elif self.work.writes:
             start = f"with update_in_batches({self.work.writes}) as batch:"
             for save in (
@@ -300,7 +307,7 @@ class Program:
         if "bulk" in after:
             after = ""
         text = self.text(f"{start}\n{indent(self.loop(body=body), '    ')}", after=after)
-        yield "from ._migfix import create_in_batches, update_in_batches\n" + text
+        yield "from ._migfix import create_in_batches, update_by_key, update_in_batches\n" + text
 
 
 def _models() -> str:
