@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,8 +58,7 @@ class Database:
     def emptied(self) -> Iterator[Any]:
         """A connection to the database, without tables."""
         if self.is_file:
-            for suffix in ("", "-journal", "-wal", "-shm"):
-                Path(f"{self.entry['NAME']}{suffix}").unlink(missing_ok=True)
+            self._remove_file()
         with self.opened() as connection:
             statements = _EMPTYING.get(connection.vendor, ())
             name = connection.ops.quote_name(self.entry["NAME"])
@@ -66,6 +66,30 @@ class Database:
                 for statement in statements:
                     cursor.execute(statement.format(name=name))
             yield connection
+
+    def keep(self, name: str) -> None:
+        """Keeps the file as it is, where it is one, for ``restored()``; nobody is connected."""
+        if self.is_file:
+            shutil.copyfile(self.entry["NAME"], self._kept(name))
+
+    def forget_kept(self) -> None:
+        for each in Path(self.entry["NAME"]).parent.glob(f"{PREFIX}*.kept") if self.is_file else ():
+            each.unlink()
+
+    def restored(self, name: str) -> bool:
+        """Is the database as it was kept under this name, be it by an earlier job in this folder?"""
+        if not self.is_file or not self._kept(name).exists():
+            return False
+        self._remove_file()
+        shutil.copyfile(self._kept(name), self.entry["NAME"])
+        return True
+
+    def _kept(self, name: str) -> Path:
+        return Path(f"{self.entry['NAME']}.{name}.kept")
+
+    def _remove_file(self) -> None:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(f"{self.entry['NAME']}{suffix}").unlink(missing_ok=True)
 
     @contextmanager
     def opened(self) -> Iterator[Any]:

@@ -36,6 +36,12 @@ _MOST_ROUNDS = 12
 _SEARCHES = 3  # for rows whose turns raise, in one round
 _STANDS_IN = "is not installed; what the migrations name of it is a stand-in"
 _VAIN = 3  # rounds that raise without them, too
+_OF_ROWS = (
+    "seed",
+    "rows",
+    "wild",
+    "sparse",
+)  # what rows are made of, but for those that are left out
 _SIZES = (3, 200, 200, 1)  # after the second round; code with get() needs tables of one row
 
 
@@ -114,6 +120,8 @@ class _Worker:
         self.stand_ins = StandIns(job.path)
 
     def run(self) -> Answer:
+        if self.job.rounds is None:  # an earlier one here may have had other models
+            self.database.forget_kept()
         self._import()
         self._prepare()
         self.rounds: list[Answer] = []
@@ -158,7 +166,7 @@ class _Worker:
     def _prepare(self) -> None:
         from migfix.verify.worker.asked import asked_of
         from migfix.verify.worker.constants import constants_of
-        from migfix.verify.worker.states import historical_state
+        from migfix.verify.worker.states import historical_state, make_creatable
 
         try:
             with self.guard.watched():
@@ -166,6 +174,8 @@ class _Worker:
         except Exception as error:
             text = f"its models cannot be built: {type(error).__name__}: {line_of(error)}"
             raise CannotRun(text) from error
+        with self.database.opened() as connection:
+            self.notes |= dict.fromkeys(make_creatable(self.state.apps, connection))
         constants = constants_of(self.job.constants)
         self.constants = replace(constants, asked=asked_of(self.job.constants))
 
@@ -224,11 +234,19 @@ class _Worker:
 
     def _start(self, spec: Mapping[str, Any]) -> None:
         """The database as the round finds it."""
+        from migfix.verify.worker.rows import leave_out
+
         self.world.restart(spec["seed"])
         _forget_rows(self.state.apps)
-        with self.database.emptied() as connection:
-            self._create_tables(connection)
-            self._fill(connection, spec)
+        name = "-".join(str(spec[each]) for each in _OF_ROWS)
+        if not self.database.restored(name):
+            with self.database.emptied() as connection:
+                self._create_tables(connection)
+                self._fill(connection, spec)
+            self.database.keep(name)
+        if spec.get("without"):
+            with self.database.opened() as connection, self.guard.watched():
+                leave_out(self.state.apps, connection, spec["without"])
 
     def _round(self, spec: Mapping[str, Any]) -> Answer:
         from django.db.migrations import Migration
@@ -247,13 +265,13 @@ class _Worker:
         from migfix.verify.worker.states import create_tables
 
         try:
-            self.notes |= dict.fromkeys(create_tables(self.state.apps, connection))
+            create_tables(self.state.apps, connection)
         except Exception as error:
             why = f"its tables cannot be created on {connection.vendor}: {line_of(error)}"
             raise CannotRun(why) from error
 
     def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
-        from migfix.verify.worker.rows import fill, leave_out
+        from migfix.verify.worker.rows import fill
 
         wanted = _with_targets(self.job.models, self.state.apps) if self.job.models else None
         models = [
@@ -268,7 +286,6 @@ class _Worker:
         size = {key: spec[key] for key in ("seed", "rows", "wild")}
         with self.guard.watched():
             fill(self.state.apps, connection, models, constants, **size)
-            leave_out(self.state.apps, connection, spec.get("without", ()))
 
     def _forget_reached(self) -> set[Branch]:
         if self.probes is None:

@@ -73,21 +73,29 @@ def single_operation(
     return found
 
 
-def create_tables(apps: Any, connection: Any = default_connection) -> list[str]:
-    """A table for each model, also for those that Django does not manage; notes on what they lack."""
+def make_creatable(apps: Any, connection: Any = default_connection) -> list[str]:
+    """Lets each model have a table, also those that Django does not manage; notes on what they then lack."""
     notes = []
     known = _collations(connection)
-    with connection.schema_editor() as editor:
-        for model in apps.get_models():
-            if not model._meta.proxy and not model._meta.swapped:
-                model._meta.managed = True
-                for field in model._meta.local_concrete_fields:
-                    collation = getattr(field, "db_collation", None)
-                    if collation and collation.lower() not in known:  # that a migration creates
-                        notes.append(f"{field} is without its collation {collation}")
-                        field.db_collation = None
-                editor.create_model(model)
+    for model in _with_tables(apps):
+        model._meta.managed = True
+        for field in model._meta.local_concrete_fields:
+            collation = getattr(field, "db_collation", None)
+            if collation and collation.lower() not in known:  # that a migration creates
+                notes.append(f"{field} is without its collation {collation}")
+                field.db_collation = None
     return notes
+
+
+def create_tables(apps: Any, connection: Any = default_connection) -> None:
+    """A table for each model."""
+    with connection.schema_editor() as editor:
+        for model in _with_tables(apps):
+            editor.create_model(model)
+
+
+def _with_tables(apps: Any) -> list[Any]:
+    return [m for m in apps.get_models() if not m._meta.proxy and not m._meta.swapped]
 
 
 _COLLATIONS = {
