@@ -284,6 +284,27 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """One that was sent, with its values, and how many alike came one after another, perhaps with other values."""
+
+    text: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What a RunPython sent in both versions, on so many ``rows`` in each table: ``way`` is forwards or reverse,
+    ``lines`` are those of the loops of which one version has the rewrites.
+    """
+
+    way: str
+    rows: int
+    lines: tuple[int, ...]
+    before: tuple[Statement, ...]
+    after: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """What was seen when a loop ran as it was and as rewritten; without figures where it did not run."""
 
@@ -291,6 +312,7 @@ class Verified:
     reason: str = ""
     before: Figures | None = None
     after: Figures | None = None
+    sql: Statements | None = None
 
 
 @dataclass(frozen=True, slots=True)

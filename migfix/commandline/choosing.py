@@ -18,6 +18,7 @@ ANSWERS = {
     "n": "no, leave it",
     "f": "yes, and all that are left in this file",
     "c": "yes, and all that are left with these codes",
+    "s": "show the SQL of both versions, which run for it on a throw-away database",
     "q": "quit: leave this one and all that are left",
     "?": "what these letters mean",
 }
@@ -28,10 +29,11 @@ def chosen(
     show: Callable[[FileOutcome, LoopOutcome], None],
     ask: Callable[[int, int], str],
     say: Callable[[str], None],
+    sql: Callable[[FileOutcome, LoopOutcome], str],
 ) -> frozenset[Place]:
     """The loops that the user wants to be rewritten.
 
-    ``show`` prints what would become of one, ``ask``, told which of how many it is, takes an answer, and ends with ``EOFError`` where
+    ``show`` prints what would become of one, ``sql`` gives what both versions send, ``ask``, told which of how many it is, takes an answer, and ends with ``EOFError`` where
     there is nobody to give one: that leaves all that are left.
     """
     found: set[Place] = set()
@@ -45,6 +47,9 @@ def chosen(
             continue
         show(outcome, loop)
         answer = _answer(partial(ask, number, len(offered)), say)
+        while answer == "s":
+            say(sql(outcome, loop))
+            answer = _answer(partial(ask, number, len(offered)), say)
         if answer == "q":
             break
         if answer in {"y", "f", "c"}:

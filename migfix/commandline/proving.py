@@ -7,12 +7,13 @@ import shutil
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migfix.commandline.options import Options, Proving, UsageError, number_of_jobs
 from migfix.commandline.output import complain, encoded, is_colored
 from migfix.commandline.runs import Progress, outcomes_for
-from migfix.findings import FileOutcome
+from migfix.findings import FileOutcome, LoopOutcome
 from migfix.printing import write
 from migfix.selection import Selection
 
@@ -56,6 +57,30 @@ def verified(options: Options, proving: Proving) -> list[FileOutcome]:
         text = report.as_text(found.different, proving.repeated(), color=is_colored(options.color))
         write(sys.stderr, encoded(text, sys.stderr))
     return found.outcomes
+
+
+def sql_of(outcome: FileOutcome, loop: LoopOutcome, options: Options, proving: Proving) -> str:
+    """What the loop sends as it is and where it alone is rewritten, as lines of text; or why that is not known.
+
+    The outcome is one that tells of each loop by itself.
+    """
+    from migfix.reports import statements
+    from migfix.reports.told import seen
+    from migfix.rewriting.vendoring import edit_of
+    from migfix.verify.keeping import with_verdicts
+    from migfix.verify.verifying import tasks_of
+
+    alone = outcome.alone(loop)
+    assert alone is not None
+    helper = (edit_of(outcome.helper, options.files),) if outcome.helper else ()
+    one = replace(outcome, loops=(loop,), edits=(*helper, alone.edit))
+    tasks, failed = tasks_of([one])
+    with proving_with(proving, options) as prover:
+        (found,) = with_verdicts([one], [*prover.proofs(tasks), *failed])
+    (verified,) = (each.verified for each in found.loops)
+    if verified is None or verified.sql is None:
+        return f"No SQL: {seen(verified)}\n" if verified else "No SQL\n"
+    return f"{statements.as_text(verified.sql)}{seen(verified)}\n"
 
 
 @contextmanager

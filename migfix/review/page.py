@@ -24,6 +24,7 @@ from migfix.findings import (
     HelperChange,
     LoopOutcome,
     Outcome,
+    Statement,
     Verdict,
 )
 from migfix.quoting import quoted
@@ -31,6 +32,7 @@ from migfix.reading.cutting import completed
 from migfix.reading.vendored import functions_in
 from migfix.reasons import EXPLANATIONS, named
 from migfix.reports import as_diff
+from migfix.reports.statements import told
 from migfix.reports.told import summary
 from migfix.review.sides import table, unchanged
 from migfix.rewriting.vendoring import edit_of
@@ -157,7 +159,7 @@ def _card(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
         f'<article tabindex="0" {given}><header><label>{choose} <code>{_text(place)}</code></label> '
         f'<span class="badge {risk_of(loop)}">{risk_of(loop)}</span> <b>{escape(codes)}</b> '
         f"{_text(loop.model or '')}</header>{_reasons(loop)}{_gain(loop)}{_verified(loop)}"
-        f"{_code(outcome, loop, review)}{_facts(outcome, loop)}</article>"
+        f"{_code(outcome, loop, review)}{_sql(loop)}{_facts(outcome, loop)}</article>"
     )
 
 
@@ -213,6 +215,28 @@ def _code(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:
         data = review.files.read_if_there(outcome.path)
         rows = unchanged(Source.of(outcome.path, data).plain, loop.line, loop.end_line)
     return f'<div class="code"><table><colgroup>{columns}</colgroup>{rows}</table></div>'
+
+
+def _sql(loop: LoopOutcome) -> str:
+    """What both versions sent where they were run; nothing else is known to be what Django sends."""
+    if not loop.changed:
+        return ""
+    sql = loop.verified.sql if loop.verified else None
+    if sql is None:
+        why = "neither ran" if loop.verified else "review --verify runs both versions and shows it"
+        return f'<p class="help">SQL: {why}</p>'
+    cells = "".join(
+        f"<td><ol>{''.join(map(_statement, side))}</ol></td>" for side in (sql.before, sql.after)
+    )
+    return (
+        f'<details class="sql"><summary>SQL</summary><p>{_text(told(sql))}</p><table><tr><th>as it is</th>'
+        f"<th>as rewritten</th></tr><tr>{cells}</tr></table></details>"
+    )
+
+
+def _statement(each: Statement) -> str:
+    times = f"<b>{each.times} &times;</b> " if each.times > 1 else ""
+    return f"<li>{times}<code>{_text(' '.join(each.text.split()))}</code></li>"
 
 
 def _facts(outcome: FileOutcome, loop: LoopOutcome) -> str:

@@ -51,5 +51,5 @@ async def verified(path: Path, arguments: Sequence[str]) -> dict[int, Verified]:
 
 
 def _verified(said: dict[str, Any]) -> Verified:
-    figures = (Figures(**said[each]) if said[each] else None for each in ("before", "after"))
-    return Verified(Verdict(said["verdict"]), said["reason"], *figures)
+    before, after = (Figures(**said[each]) if said[each] else None for each in ("before", "after"))
+    return Verified(Verdict(said["verdict"]), said["reason"], before, after)

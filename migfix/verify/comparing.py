@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
-from migfix.findings import Figures
+from migfix.findings import Figures, Statement, Statements
 from migfix.settings import shown
 from migfix.verify.proofs import Difference, MoreQueries, Way
 
@@ -16,6 +16,8 @@ _MOST_ROWS = 5
 _MOST_STATEMENTS = 12
 _ROWS_OF_STATEMENT = 100
 _FEW_STATEMENTS = 4
+_FEW_ROWS = 50
+_LONG = 700
 _WITHOUT_LOOP = {"MF101", "MF102"}
 WAYS = ("forwards", "reverse")
 
@@ -38,6 +40,42 @@ def _figures(way: str, rounds: Sequence[Round]) -> Figures:
         seconds=sum(each["seconds"] for each in ran),
         memory=max((each["memory"] for each in ran), default=0),
     )
+
+
+def statements_of(
+    first: Sequence[Round], second: Sequence[Round], lines: tuple[int, ...]
+) -> Statements | None:
+    """What both sent on one set of data: of those with few rows in which nothing was raised, where the first sent
+    most. None where there is none.
+    """
+    found = [
+        (one[way]["sent"], one, other, way)
+        for one, other in zip(first, second, strict=True)
+        for way in WAYS
+        if 0 < one["spec"]["rows"] <= _FEW_ROWS and way in one and way in other
+        if not one[way]["error"] and not other[way]["error"]
+    ]
+    sent, one, other, way = max(found, key=lambda each: each[0], default=(0, {}, {}, ""))
+    if not sent:
+        return None
+    before, after = _counted(one[way]), _counted(other[way])
+    return Statements(way, one["spec"]["rows"], lines, before, after)
+
+
+def _counted(ran: Mapping[str, Any]) -> tuple[Statement, ...]:
+    """Those alike, one after another, are one; what was sent after the last that is kept is said."""
+    groups = [[*alike] for _, alike in groupby(ran["sql"], key=_without_values)]
+    kept = tuple(Statement(group[0], len(group)) for group in groups[:_MOST_STATEMENTS])
+    left = ran["sent"] - sum(each.times for each in kept)
+    return (*kept, Statement("... others", left)) if left > 0 else kept
+
+
+def _without_values(statement: str) -> str:
+    """What tells one from those alike. The worker writes values as a comment, and the end of what is long as dots;
+    Django writes None into the SQL itself.
+    """
+    sql = (statement.rpartition("  -- ")[0] or statement).replace("NULL", "%s")
+    return sql[:_LONG] if sql.endswith("...") else sql
 
 
 def raised_in_all(rounds: Sequence[Round], way: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migfix.findings import Figures, Verdict, Verified
+from migfix.findings import Figures, Statements, Verdict, Verified
 
 NOT_REACHED = "no generated row came to the loop in a run that raised nothing"
 
@@ -83,6 +83,7 @@ class Proof:
     notes: tuple[str, ...] = ()
     difference: Difference | None = None
     more_queries: MoreQueries | None = None
+    sql: Statements | None = None
 
     @property
     def before(self) -> Figures | None:
@@ -102,7 +103,8 @@ class Proof:
         """What that says of one of its loops: nothing, where no row came to it."""
         if self.verdict is Verdict.EQUAL and not loop.reached:
             return Verified(Verdict.NOT_RUN, NOT_REACHED)
-        return Verified(self.verdict, self.reason or self._difference(), self.before, self.after)
+        reason = self.reason or self._difference()
+        return Verified(self.verdict, reason, self.before, self.after, self.sql)
 
     def _difference(self) -> str:
         return " ".join(self.difference.lines[:2]) if self.difference else ""

@@ -20,6 +20,7 @@ from migfix.verify.comparing import (
     difference,
     more_queries,
     raised_in_all,
+    statements_of,
     ways_of,
 )
 from migfix.verify.forks import Forks
@@ -141,6 +142,7 @@ class Prover:
             rounds=len(rounds),
             raised=sum(each["forwards"]["error"] is not None for each in rounds),
             ways=ways_of(rounds, second["rounds"]),
+            sql=statements_of(rounds, second["rounds"], tuple(each.line for each in loops)),
             loops=loops,
             branches=len(ways),
             unreached=tuple(

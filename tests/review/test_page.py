@@ -250,6 +250,16 @@ def test_a_patch_where_a_folder_has_the_name_of_its_parent(project: Path, monkey
     ran(["git", "apply", "--check", "migfix.patch"], check=True)
 
 
+def test_the_sql_of_both_stands_there_where_they_ran(project: Path):
+    assert "review --verify runs both versions and shows it" in review()
+    page = review("--verify", "--rows", "5", "--only", "shop/migrations/0004_save.py:11")
+    sql = unescape(re.sub("<.*?>", "", page[page.index('<details class="sql">') :]))
+    before, _, after = sql.partition('UPDATE "shop_post" SET "slug" = ')
+    assert "all that the RunPython of the loop of line 11 sent, forwards, with 5 rows" in before
+    assert re.search(r'5 . UPDATE "shop_post" SET "title" = %s', before)
+    assert after
+
+
 def test_rows_of_both_sides_belong_together():
     before = b"a = 1\n\x0c\nb = 2\nc = 3\n"
     rows = table(FileEdit(Path("x.py"), before, before.replace(b"c = 3", b"c = 4")))

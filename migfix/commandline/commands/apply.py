@@ -13,7 +13,7 @@ import typer
 from migfix.commandline.command import command
 from migfix.commandline.options import Applying, Options, Proving, Showing, UsageError
 from migfix.commandline.output import complain, finished, is_colored, say, text_of
-from migfix.commandline.proving import verified
+from migfix.commandline.proving import sql_of, verified
 from migfix.commandline.runs import looked_at, outcomes_for, refuse_stdin, run_source
 from migfix.findings import FileOutcome, LoopOutcome
 from migfix.printing import write
@@ -36,7 +36,7 @@ def apply(
     """
     if applying.verify:
         refuse_stdin(options, "--verify")
-    else:
+    elif not applying.interactive:  # which may run migrations when it is asked for the SQL
         proving.refuse_without_verify()
     if applying.add_ignore is not None:
         return _add_ignores(options, applying)
@@ -47,7 +47,7 @@ def apply(
         return _print_diff(options, showing, prove)
     if applying.interactive:
         refuse_stdin(options, "--interactive")
-        options = _narrowed(options)
+        options = _narrowed(options, proving)
     if options.reads_stdin:
         return _filter_stdin(options)
     end = _apply(options, prove, allow_dirty=applying.allow_dirty)
@@ -177,7 +177,7 @@ def _add_ignores(options: Options, applying: Applying) -> ExitCode:
     return finished(outcomes, options, wanted=False)
 
 
-def _narrowed(options: Options) -> Options:
+def _narrowed(options: Options, proving: Proving) -> Options:
     """The same options with the loops that the user chooses of those that they mean."""
     from migfix.commandline.choosing import chosen
     from migfix.reports import as_diff
@@ -189,12 +189,15 @@ def _narrowed(options: Options) -> Options:
         say(as_diff.render([one], options.files, root=Path.cwd(), color=is_colored(options.color)))
 
     def ask(number: int, total: int) -> str:
-        write(sys.stdout, f"[{number}/{total}] Rewrite this loop [y,n,f,c,q,?]? ".encode())
+        write(sys.stdout, f"[{number}/{total}] Rewrite this loop [y,n,f,c,s,q,?]? ".encode())
         answer = sys.stdin.readline()
         if not answer:
             raise EOFError
         return answer
 
-    found = sorted(chosen(looked_at(options, each=True), show, ask, say))
+    def sql(outcome: FileOutcome, loop: LoopOutcome) -> str:
+        return sql_of(outcome, loop, options, proving)
+
+    found = sorted(chosen(looked_at(options, each=True), show, ask, say, sql))
     places = [f"{from_here(path)}:{line}" for path, line in found]
     return replace(options, only=places)

@@ -29,7 +29,7 @@ from migfix.verify.worker.standins import StandIns, name_apps
 
 Answer = dict[str, Any]
 _KEPT_STATEMENTS = 400
-_STATEMENT_LENGTH = 400
+_STATEMENT_LENGTH = 1000
 _ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
 _ENOUGH_WITHOUT_ERRORS = 2
 _MOST_ROUNDS = 12
