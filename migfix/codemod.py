@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from migfix.expressions.context import Refused
+from migfix.facts.access import Access
 from migfix.facts.loop import Loop
+from migfix.facts.statements import Statement
 from migfix.findings import Part, Reason, Refusal, Rewrite
 from migfix.settings import DATABASES
 from migfix.sql.databases import Databases
@@ -29,20 +31,22 @@ class Codemod:
     """One codemod. ``module`` is ``__name__`` of its file, which gives it its name.
 
     ``decide`` reads facts and answers, a refusal also by raising ``Refused``; it reads no files,
-    changes nothing, and knows no other codemod.
+    changes nothing, and knows no other codemod. One that is ``opt_in`` is in force only where its own code or
+    name is selected, and decides on statements, not on loops.
     """
 
     module: str
     code: str
     part: Part
-    decide: Callable[[Loop], Decision]
+    decide: Callable[[Loop], Decision] | Callable[[Statement], Decision]
+    opt_in: bool = False
 
     @property
     def name(self) -> str:
         """``loop-to-update`` for ``codemods/loop_to_update.py``."""
         return self.module.rpartition(".")[2].replace("_", "-")
 
-    def decision(self, loop: Loop) -> Decision:
+    def decision(self, loop: Access) -> Decision:
         """What ``decide`` says of the loop, on a database of which nothing is known too."""
         decision = self._decided(loop)
         unknown = loop.databases.unknown
@@ -57,16 +61,17 @@ class Codemod:
         caveat = Refusal(Reason.DATABASE_UNKNOWN, f"{unknown}, where this may do something else")
         return replace(decision, caveats=(*decision.caveats, caveat))
 
-    def _decided(self, loop: Loop) -> Decision:
+    def _decided(self, loop: Access) -> Decision:
         try:
-            return self.decide(loop)
+            decide: Callable[..., Decision] = self.decide
+            return decide(loop)
         except Refused as refused:
             return refused.refusal
 
-    def _is_alike(self, decision: Decision, loop: Loop) -> bool:
+    def _is_alike(self, decision: Decision, loop: Access) -> bool:
         return all(each == decision for each in self._on_each(loop))
 
-    def _on_each(self, loop: Loop) -> Iterator[Decision]:
+    def _on_each(self, loop: Access) -> Iterator[Decision]:
         """What is decided where the project runs on one known database alone, for each of these."""
         for name in DATABASES:
             yield self._decided(replace(loop, databases=Databases(frozenset({name}))))

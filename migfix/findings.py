@@ -75,6 +75,7 @@ class Reason(Enum):
     LOCKED_ROWS = "locked-rows"
     SCHEMA_CHANGE = "schema-change"
     TRANSACTION = "transaction"
+    PARTLY_DONE = "partly-done"
     LEAVES_FUNCTION = "leaves-function"
     PREFETCH = "prefetch"
     FEW_ROWS = "few-rows"

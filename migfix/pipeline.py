@@ -21,6 +21,7 @@ from migfix.codemod import Codemod
 from migfix.disk.files import Files, Seen, Unreadable
 from migfix.facts.access import Surroundings
 from migfix.facts.loop import Loop, loops_at
+from migfix.facts.statements import Statement, calls_in, statements_at
 from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Remark, Subset
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.project.discovery import Project, discover
@@ -29,7 +30,7 @@ from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
 from migfix.selection import EVERY, Selection
-from migfix.settings import BATCH_SIZE, Settings, SettingsError, style_of
+from migfix.settings import BATCH_SIZE, Settings, SettingsError, known_codes, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
 from migfix.sql.databases import Databases
 from migfix.suppression import ignores_in, ignores_of
@@ -140,8 +141,13 @@ class Engine:
     helpers: set[Path] = field(default_factory=set)
 
     @cached_property
-    def codemods(self) -> tuple[Codemod, ...]:
-        return catalog.load()
+    def of_loops(self) -> tuple[Codemod, ...]:
+        return tuple(each for each in catalog.load() if not each.opt_in)
+
+    @cached_property
+    def opt_in(self) -> tuple[Codemod, ...]:
+        """Those that decide on statements, where somebody selects them."""
+        return tuple(each for each in catalog.load() if each.opt_in)
 
     def file(self, path: Path, named: bool) -> list[FileOutcome]:
         """The outcomes of a file and of the helper modules that its migration imports."""
@@ -207,7 +213,12 @@ class Engine:
     def _facts(self, path: Path) -> ProjectFacts:
         folder = self.files.real(path).parent
         if folder not in self.folders:
-            facts = ProjectFacts(path, self.files, self.settings.quiet_receivers)
+            facts = ProjectFacts(
+                path,
+                self.files,
+                self.settings.quiet_receivers,
+                statements=any(each.code in self.settings.codes for each in self.opt_in),
+            )
             self.folders[folder] = self.projects.setdefault(facts.project, facts)
         return self.folders[folder]
 
@@ -255,10 +266,15 @@ class Engine:
             None if size == BATCH_SIZE else size,
         )
         policy = Policy(self.settings.codes_for(path), self.settings.unsafe_fixes)
-        planned = (
-            plan(_in_each(node, function, worlds, names, surroundings), self.codemods, policy)
+        planned = [
+            plan(_in_each(node, function, worlds, names, surroundings), self.of_loops, policy)
             for node, function in _loops_in(worlds).items()
-        )
+        ]
+        if any(each.code in policy.codes for each in self.opt_in):
+            planned += [
+                plan(_statement_in_each(*found, worlds, names, surroundings), self.opt_in, policy)
+                for found in _statements_in(worlds)
+            ]
         return sorted(filter(None, planned), key=lambda p: (p.outcome.line, p.outcome.column))
 
     def _remarks(self, source: Source, planned: Sequence[PlannedLoop]) -> tuple[Remark, ...]:
@@ -269,7 +285,9 @@ class Engine:
             used = any(each.codes & p.suppressed for p in met)
             if each.wrong:
                 found.append(Remark(each.line, each.wrong))
-            elif not used and each.codes <= self.settings.codes_for(source.path):
+            elif not used and (
+                each.codes.intersection(known_codes()) or each.codes
+            ) <= self.settings.codes_for(source.path):
                 found.append(Remark(each.line, "the comment keeps nothing from being rewritten"))
         return tuple(found)
 
@@ -329,8 +347,10 @@ class Engine:
         from migfix.rewriting.lines import RewriteError
 
         loops = {
-            p.loop.node: LoopEdits(
-                p.rewrites, p.loop.wrappers, p.loop.needless_list, p.loop.needless_guard
+            p.loop.node: (
+                LoopEdits(p.rewrites, p.loop.wrappers, p.loop.needless_list, p.loop.needless_guard)
+                if isinstance(p.loop, Loop)
+                else LoopEdits(p.rewrites)
             )
             for p in planned
             if p.rewrites
@@ -368,6 +388,31 @@ def _loops_in(worlds: Sequence[World]) -> dict[ast.For, FunctionNode]:
         for node in reach.module.nodes_of(function)
         if isinstance(node, ast.For)
     }
+
+
+def _statements_in(
+    worlds: Sequence[World],
+) -> Iterator[tuple[ast.stmt, ast.Call, FunctionNode]]:
+    """Every ``update()`` and ``delete()`` that may be of many rows, in the functions that are reached."""
+    reaches = dict.fromkeys(world.reach for world in worlds)
+    for function in dict.fromkeys(each for reach in reaches for each in reach.functions):
+        for statement, call in calls_in(function):
+            yield statement, call, function
+
+
+def _statement_in_each(
+    node: ast.stmt,
+    call: ast.Call,
+    function: FunctionNode,
+    worlds: Sequence[World],
+    names: Names,
+    surroundings: Surroundings,
+) -> Iterator[list[Statement]]:
+    """The statement as each world sees it that reaches its function; nothing where it is not known to be of rows."""
+    for world in worlds:
+        if function in world.reach.functions:
+            reach = world.own_reach
+            yield statements_at(node, call, reach.functions[function], reach, names, surroundings)
 
 
 def _in_each(

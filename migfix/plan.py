@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from migfix.codemod import Codemod, Decision
+from migfix.facts.access import Access
 from migfix.facts.loop import Loop
 from migfix.facts.rows.streaming import already_streams, sends_queries
 from migfix.findings import (
@@ -55,12 +56,12 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlannedLoop:
-    """A loop with the rewrites that will be applied to it, and its line in the report.
+    """A loop, or a statement, with the rewrites that will be applied to it, and its line in the report.
 
     ``suppressed`` are the codes of those that a comment keeps away.
     """
 
-    loop: Loop
+    loop: Access
     rewrites: tuple[Rewrite, ...]
     outcome: LoopOutcome
     suppressed: frozenset[str] = frozenset()
@@ -105,9 +106,9 @@ class Policy:
 
 
 def plan(
-    worlds: Iterable[Sequence[Loop]], codemods: Sequence[Codemod], policy: Policy
+    worlds: Iterable[Sequence[Access]], codemods: Sequence[Codemod], policy: Policy
 ) -> PlannedLoop | None:
-    """Decide on one loop as every state sees it. Raises ``ConflictError``.
+    """Decide on one loop, or one statement, as every state sees it. Raises ``ConflictError``.
 
     ``worlds`` are taken one after the other, each when the one before is decided on. A world is empty where the
     loop is not known to go over rows. None where none of them is known to.
@@ -115,7 +116,7 @@ def plan(
     in_order = sorted(codemods, key=lambda codemod: _LADDER.index(codemod.part))
     part_of = {codemod.code: codemod.part for codemod in codemods}
     in_force = [codemod for codemod in in_order if codemod.code in policy.codes]
-    first: Loop | None = None
+    first: Access | None = None
     decisions: dict[str, Decision] = dict.fromkeys(codemod.code for codemod in in_order)
     everywhere = True
     for ways in worlds:
@@ -146,7 +147,7 @@ def plan(
     return PlannedLoop(first, tuple(composed), outcome, frozenset(suppressed))
 
 
-def _also(decision: Decision, codemod: Codemod, loop: Loop, first: Loop) -> Decision:
+def _also(decision: Decision, codemod: Codemod, loop: Access, first: Access) -> Decision:
     """The decision that holds in one more state; a refusal in one of them holds for all."""
     if isinstance(decision, Refusal):
         return decision
@@ -183,7 +184,7 @@ def _is_spare(decision: Decision) -> bool:
     return isinstance(decision, Rewrite) and decision.spare
 
 
-def _difference(one: Loop, other: Loop) -> str:
+def _difference(one: Access, other: Access) -> str:
     """Why two worlds get different rewrites."""
     if one.model_label != other.model_label:
         return f"the rewrite would differ between {one.model_label} and {other.model_label}"
@@ -222,9 +223,9 @@ def _composed(decisions: dict[str, Decision], policy: Policy) -> dict[str, Rewri
     return allowed
 
 
-def _without_needless(accepted: dict[str, Rewrite], loop: Loop) -> dict[str, Rewrite]:
+def _without_needless(accepted: dict[str, Rewrite], loop: Access) -> dict[str, Rewrite]:
     """The rewrites but one of a test that goes with the whole loop."""
-    guard = loop.needless_guard
+    guard = loop.needless_guard if isinstance(loop, Loop) else None
     if guard is None or not any(r.part is Part.WHOLE for r in accepted.values()):
         return accepted
     return {code: r for code, r in accepted.items() if not _is_within(r.edit, guard.test)}
@@ -237,7 +238,7 @@ def _is_within(edit: Edit, test: ast.expr) -> bool:
 
 
 def _outcome(
-    loop: Loop,
+    loop: Access,
     decisions: dict[str, Decision],
     accepted: dict[str, Rewrite],
     part_of: Mapping[str, Part],
@@ -271,9 +272,13 @@ def _outcome(
         batched=any(
             rewrite.part in {Part.WRITES, Part.UPDATES, Part.CREATES} for rewrite in rewrites
         ),
-        already_streams=already_streams(loop),
+        already_streams=isinstance(loop, Loop) and already_streams(loop),
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,
-        logged=outcome not in {*_GONE, Outcome.CURSOR} and sends_queries(loop),
+        logged=(
+            isinstance(loop, Loop)
+            and outcome not in {*_GONE, Outcome.CURSOR}
+            and sends_queries(loop)
+        ),
         answers=tuple(_answers(decisions, accepted, part_of)),
         gains=_gains(rewrites),
     )

@@ -206,6 +206,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Transactions begin or end while the rows are read or writes wait: a cursor ends with its transaction.",
         "One transaction around the loop, or batches of keys with one each.",
     ),
+    Reason.PARTLY_DONE: Explanation(
+        "Windows with a commit each are not taken back by an error: those before it are done.",
+        "`--unsafe-fixes` if that is what you want. Running the migration again does the rest.",
+    ),
     Reason.LEAVES_FUNCTION: Explanation(
         "The function yields or waits while its query would be open.",
         "Let the loop run to its end at once.",

@@ -42,19 +42,30 @@ class SettingsError(Exception):
     """A setting that makes no sense, as one line that names where it is and what would be right."""
 
 
-_CODE = re.compile(rb"""^codemod = Codemod\(\s*__name__,\s*["'](\w+)["']""", re.MULTILINE)
+_CODE = re.compile(rb"""^codemod = Codemod\(\s*__name__,\s*["'](\w+)["'](.*)""", re.MULTILINE)
 
 
 @cache
-def known_codes() -> Mapping[str, str]:
-    """The codes of the codemods and their names, as their files say them, in the order of the codes."""
+def _codes(opt_in: bool) -> Mapping[str, str]:
     package = importlib.import_module("migfix.codemods")
     found: dict[str, str] = {}
     for each in pkgutil.iter_modules(package.__path__):
         code = _CODE.search(pkgutil.get_data(package.__name__, f"{each.name}.py") or b"")
-        if code is not None:
+        if code is not None and (b"opt_in=True" in code[2]) is opt_in:
             found[code[1].decode()] = each.name.replace("_", "-")
     return dict(sorted(found.items()))
+
+
+def known_codes() -> Mapping[str, str]:
+    """The codes of the codemods that are in force unless somebody says otherwise, and their names, as their files say
+    them, in the order of the codes.
+    """
+    return _codes(opt_in=False)
+
+
+def all_codes() -> Mapping[str, str]:
+    """The same of all codemods, also of those that are in force only where their own code or name is selected."""
+    return {**_codes(opt_in=False), **_codes(opt_in=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +192,15 @@ def _from_here(globs: tuple[str, ...] | None, config: Path | None) -> tuple[str,
 def codes_of(names: Iterable[str], said_at: str) -> frozenset[str]:
     """The codes that codes (MF101), prefixes of codes (MF1) and names (loop-to-update) stand for.
 
-    Raises SettingsError for one that stands for none.
+    No prefix stands for what is only in force where it is selected. Raises SettingsError for one that stands for none.
     """
     return frozenset(code for name in names for code in _codes_named(name, said_at))
 
 
 def _codes_named(name: str, said_at: str) -> list[str]:
-    code, kebab, known = name.upper(), name.lower().replace("_", "-"), known_codes()
-    found = [each for each in known if each.startswith(code) and code.startswith("MF")]
+    code, kebab, known = name.upper(), name.lower().replace("_", "-"), all_codes()
+    found = [each for each in known_codes() if each.startswith(code) and code.startswith("MF")]
+    found = found or [each for each in known if each == code]
     found = found or [each for each, its_name in known.items() if its_name == kebab]
     if not found:
         close = _closest(code, known) or _closest(kebab, known.values())

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from migfix.settings import SettingsError, codes_of, known_codes
+from migfix.settings import SettingsError, all_codes, codes_of
 from migfix.source import Source, comments_at, shortened
 
 _OURS = re.compile(r"#\s*migfix:", re.IGNORECASE)
@@ -43,9 +43,12 @@ def ignores_in(source: Source) -> tuple[Ignore, ...]:
     )
 
 
-def ignores_of(loop: ast.For, source: Source) -> Iterator[Ignore]:
-    """Those that speak of the loop: of the file, on its header, or among the comments right above it."""
-    first, last = loop.lineno, max(loop.lineno, loop.body[0].lineno - 1)
+def ignores_of(loop: ast.stmt, source: Source) -> Iterator[Ignore]:
+    """Those that speak of the loop, or of another statement: of the file, on its header or its lines, or among the
+    comments right above it.
+    """
+    last = loop.body[0].lineno - 1 if isinstance(loop, ast.For) else loop.end_lineno
+    first, last = loop.lineno, max(loop.lineno, last or 0)
     while first > 1 and source.lines[first - 2].lstrip().startswith("#"):
         first -= 1
     for each in ignores_in(source):
@@ -53,7 +56,7 @@ def ignores_of(loop: ast.For, source: Source) -> Iterator[Ignore]:
             yield each
 
 
-def is_ignored(loop: ast.For, code: str, source: Source) -> bool:
+def is_ignored(loop: ast.stmt, code: str, source: Source) -> bool:
     """Does a comment keep this codemod from the loop?"""
     return any(code in each.codes for each in ignores_of(loop, source))
 
@@ -77,7 +80,7 @@ def _read(line: int, comment: str) -> Ignore:
         return Ignore(line, frozenset(), False, loose)
     whole_file = found["file"] is not None
     if found["codes"] is None:
-        return Ignore(line, frozenset(known_codes()), whole_file)
+        return Ignore(line, frozenset(all_codes()), whole_file)
     names = [name.strip() for name in found["codes"].split(",") if name.strip()]
     codes: set[str] = set()
     wrong: str | None = None

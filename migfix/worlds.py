@@ -13,6 +13,7 @@ from pathlib import Path
 
 from migfix.disk.files import Files
 from migfix.facts.access import Listener
+from migfix.facts.statements import calls_in
 from migfix.guards import Guards
 from migfix.history.engines import Engines
 from migfix.history.graph import Changed, History
@@ -83,12 +84,16 @@ def _by_reach(worlds: Iterable[World]) -> list[tuple[Reach, list[World]]]:
 class ProjectFacts:
     """What is read once for all files of one project.
 
-    ``quiet`` are globs of files whose receivers do nothing for historical models.
+    ``quiet`` are globs of files whose receivers do nothing for historical models. ``statements``: not only loops are
+    looked at, but every ``update()`` and ``delete()``.
     """
 
-    def __init__(self, path: Path, files: Files, quiet: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, files: Files, quiet: Sequence[str] = (), *, statements: bool = False
+    ) -> None:
         self.files = files
         self.quiet = quiet
+        self.statements = statements
         self.project: Project = project_of(path, files)
         self.history = History(self.project)
         self._looked_for = 0
@@ -323,11 +328,13 @@ class ProjectFacts:
                     continue
 
     def _worth_a_look(self, reach: Reach) -> bool:
-        """Does a reached function hold a loop or call a helper module?"""
+        """Does a reached function hold a loop, call a helper module, or run a statement that matters?"""
         module = reach.module
         nodes = (node for function in reach.functions for node in module.nodes_of(function))
-        return any(isinstance(node, ast.For) for node in nodes) or any(
-            self.helper_file(call, module) for call in reach.imported
+        return (
+            any(isinstance(node, ast.For) for node in nodes)
+            or any(self.helper_file(call, module) for call in reach.imported)
+            or (self.statements and any(any(calls_in(each)) for each in reach.functions))
         )
 
     def _worlds(self, module: Module, helper: Module | None = None) -> list[World]:
@@ -351,7 +358,7 @@ class ProjectFacts:
             ]
         models = frozenset().union(*map(_named_models, reaches))
         labels = {key[0] for key in models}
-        deletes = _may_delete_rows(module)
+        deletes = _may_delete_rows(module, self.statements)
         if deletes:
             labels = labels.union(*(self.history.apps_naming(key) for key in models))
         return [
@@ -380,12 +387,13 @@ def _module_name(path: Path) -> bytes:
     return os.fsencode(path.parent.name if path.stem == "__init__" else path.stem)
 
 
-def _may_delete_rows(module: Module) -> bool:
-    """Is there a loop that does nothing but delete its rows? Only then does it matter what points
-    to them.
+def _may_delete_rows(module: Module, statements: bool) -> bool:
+    """Is there a loop that does nothing but delete its rows, or a ``delete()`` where ``statements`` matter? Only then
+    does it matter what points to them.
     """
-    return b".delete" in module.source.data and any(
-        isinstance(node, ast.For) and _only_deletes(node) for node in walk(module.tree)
+    return b".delete" in module.source.data and (
+        statements
+        or any(isinstance(node, ast.For) and _only_deletes(node) for node in walk(module.tree))
     )
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from migfix import catalog
 from migfix.commandline.cli import app
-from migfix.settings import known_codes
+from migfix.settings import all_codes
 from tests.processes import ran
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ def test_the_table_of_rewrites_is_that_of_the_codemods():
 
 
 def test_the_codes_that_settings_know_are_those_of_the_codemods():
-    assert {codemod.code: codemod.name for codemod in catalog.load()} == dict(known_codes())
+    assert {codemod.code: codemod.name for codemod in catalog.load()} == dict(all_codes())
 
 
 @pytest.mark.usefixtures("at_the_top")

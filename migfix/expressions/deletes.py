@@ -36,14 +36,14 @@ def memory_caveats(loop: Loop, model: ModelState) -> Iterator[Refusal]:
     parts = loop.rows.has("iterator") and not loop.rows.has("list()")
     if not parts or {"list", "tuple"}.intersection(loop.wrappers):
         return
-    if (why := _taking_along(loop.state, model)) is not None:
+    if (why := taking_along(loop.state, model)) is not None:
         yield Refusal(
             Reason.KEEPS_ROWS,
             f"delete() holds all rows at once, which iterator() reads in parts, as {why}",
         )
 
 
-def _taking_along(state: ProjectState, model: ModelState) -> str | None:
+def taking_along(state: ProjectState, model: ModelState) -> str | None:
     """Why ``delete()`` has to read the rows that it deletes; None where one statement deletes them.
 
     ``Collector.can_fast_delete`` of ``django.db.models.deletion``.

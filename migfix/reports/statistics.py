@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from migfix.settings import known_codes
+from migfix.settings import all_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def table(outcomes: Sequence[FileOutcome]) -> str:
     loops = [loop for outcome in outcomes if outcome.error is None for loop in outcome.loops]
     codes = Counter(code for loop in loops for code in loop.codes)
     reasons = Counter(loop.blocked_by or "nothing to do" for loop in loops if not loop.changed)
-    names = known_codes()
+    names = all_codes()
     rows = [
         *((number, code, names.get(code, "")) for code, number in _ranked(codes)),
         *((number, "left", reason) for reason, number in _ranked(reasons)),

@@ -38,7 +38,7 @@ from migfix.source import Source, split_lines
 
 @dataclass(frozen=True, slots=True)
 class LoopEdits:
-    """What to do to one loop. ``wrappers`` are the calls around its queryset, outermost first.
+    """What to do to one loop, or to the expressions of one other statement. ``wrappers`` are the calls around its queryset, outermost first.
 
     ``needless_list`` is ``list(queryset)`` in front of it, which goes where the loop is replaced or gets
     a new header; ``needless_guard`` is the ``if`` around or before it that goes where the loop is replaced.
@@ -85,7 +85,7 @@ class LoopEdits:
 
 def rewritten(
     source: Source,
-    loops: Mapping[ast.For, LoopEdits],
+    loops: Mapping[ast.stmt, LoopEdits],
     style: Style,
     helper: str,
     own: Collection[str] = (),
@@ -103,7 +103,7 @@ def rewritten(
     return source.encoded(with_line_ends(text, source))
 
 
-def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style) -> str:
+def _with_edits(source: Source, loops: Mapping[ast.stmt, LoopEdits], style: Style) -> str:
     lines = list(split_lines(source.plain))
     for statement in reversed(source.tree.body):
         held = loops_of(statement)
@@ -112,9 +112,10 @@ def _with_edits(source: Source, loops: Mapping[ast.For, LoopEdits], style: Style
             for i, loop in enumerate(held)
             if isinstance(loop, ast.For) and loop in loops
         }
-        if edits:
+        inside = [loops[n] for n in ast.walk(statement) if isinstance(n, ast.stmt) and n in loops]
+        if inside:
             first, last = line_range(statement, source.rows)
-            pairs = dict(pair for each in edits.values() for pair in each.replaced)
+            pairs = dict(pair for each in inside for pair in each.replaced)
             said = replace(lines, pairs, source.rows)
             _break_long(lines, pairs, source, style)
             drops = set(_drops(edits.values()))

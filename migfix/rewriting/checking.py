@@ -16,7 +16,7 @@ from migfix.source import Source, comments_in, parsed, shape
 def check(
     source: Source,
     text: str,
-    loops: Set[ast.For],
+    loops: Set[ast.stmt],
     imports: Mapping[tuple[str, str], object],
     helper: str,
 ) -> None:
@@ -60,12 +60,12 @@ def _compiled(tree: ast.Module, otherwise: str) -> None:
         raise RewriteError(f"{otherwise}: {error}") from error
 
 
-def _check_others(source: Source, after: ast.Module, loops: Set[ast.For]) -> None:
+def _check_others(source: Source, after: ast.Module, loops: Set[ast.stmt]) -> None:
     remaining = iter([shape(statement) for statement in after.body])
     for statement in source.tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             continue
-        if loops.isdisjoint(loops_of(statement)) and shape(statement) not in remaining:
+        if loops.isdisjoint(ast.walk(statement)) and shape(statement) not in remaining:
             raise RewriteError("a statement without a rewritten loop would change")
 
 

@@ -15,7 +15,7 @@ from migfix.reports.told import databases
 from migfix.selection import loop_at
 from migfix.server.desk import Look
 from migfix.server.texts import Places
-from migfix.settings import known_codes
+from migfix.settings import all_codes
 
 
 def hover(look: Look, position: Position, places: Places) -> Hover | None:
@@ -85,7 +85,7 @@ def _columns(loop: LoopOutcome) -> Iterator[str]:
 
 
 def _answers(alike: list[Answer]) -> Iterator[str]:
-    first, names = alike[0], known_codes()
+    first, names = alike[0], all_codes()
     told = ", ".join(f"{each.code} {names.get(each.code, '')}" for each in alike)
     where = f" (line {first.at.line})" if first.at and not first.at.path else ""
     yield f"- **{told}**: {verdict(first)}. {_escaped(first.reason)}{where}"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.preconditions import sources
-from migfix.facts.access import by_name
+from migfix.facts.access import Access, by_name
 from migfix.facts.body import uses
 from migfix.facts.body.effects import Effect
 from migfix.facts.body.effects import Kind as EffectKind
@@ -30,13 +30,13 @@ def check_all(loop: Loop, verb: str) -> tuple[ModelState, Mapping[str, FieldStat
     return model, columns, caveats
 
 
-def check_rows(loop: Loop) -> None:
+def check_rows(loop: Access) -> None:
     """The rows must come from a queryset, as only that has ``update()`` and ``delete()``. Raises ``Refused``."""
     if not isinstance(loop.rows, Rows):
         raise Refused(Reason.RAW_SQL, f"the rows come from {loop.rows.what}")
 
 
-def check_model(loop: Loop) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
+def check_model(loop: Access) -> tuple[ModelState, Mapping[str, FieldState], list[Refusal]]:
     """The loop's model, its columns and what may differ because of them. Raises ``Refused``."""
     check_rows(loop)
     assert isinstance(loop.rows, Rows)
@@ -65,7 +65,7 @@ def known_model(model: Model, loop: Loop, what: str) -> tuple[ModelState, Mappin
 
 
 def caveats_of(
-    model: ModelState, loop: Loop, columns: Mapping[str, FieldState]
+    model: ModelState, loop: Access, columns: Mapping[str, FieldState]
 ) -> Iterator[Refusal]:
     """What may differ because of what the model is. Raises ``Refused``."""
     for each in lineage(model, loop):
@@ -84,7 +84,7 @@ def _model_caveats(model: ModelState) -> Iterator[Refusal]:
         yield Refusal(Reason.CUSTOM_MANAGER, f"{model.label} saves through its own base manager")
 
 
-def inherited(loop: Loop) -> str | None:
+def inherited(loop: Access) -> str | None:
     """The table beside the model's own that holds columns of its rows; None if there is none."""
     if isinstance(loop.model, Unknown):
         return None
@@ -244,7 +244,7 @@ def _is_plain_column(name: str, columns: Mapping[str, FieldState]) -> bool:
     return name == "pk" or (column is not None and column.kind not in {"OneToOneField", None})
 
 
-def check_manager(loop: Loop, model: ModelState) -> None:
+def check_manager(loop: Access, model: ModelState) -> None:
     """Only plain managers: a custom queryset may override ``update()`` or ``delete()``."""
     assert isinstance(loop.rows, Rows)
     manager = loop.rows.manager
@@ -262,7 +262,7 @@ def check_manager(loop: Loop, model: ModelState) -> None:
         )
 
 
-def _may_be_prefetched(loop: Loop) -> bool:
+def _may_be_prefetched(loop: Access) -> bool:
     """``parent.items.all()`` reads what was prefetched, any other query does not."""
     assert isinstance(loop.rows, Rows)
     if any(step.name not in {"all", "[]"} for step in loop.rows.steps):

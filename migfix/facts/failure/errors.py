@@ -40,7 +40,7 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _EVERYTHING = frozenset({"Exception", "BaseException"})
 _ATOMIC = "django.db.transaction.atomic"
 _CLOSING = "contextlib.closing"
-_RUN_PYTHON = frozenset(
+RUN_PYTHON = frozenset(
     f"django.db.migrations.{path}RunPython" for path in ("", "operations.", "operations.special.")
 )
 _SEPARATE = frozenset(
@@ -389,7 +389,7 @@ class _WayOut:
     def _handed_over(
         self, node: ast.expr, call: ast.Call, path: str | None, module: Module, way: _Way
     ) -> None:
-        if path in _RUN_PYTHON:
+        if path in RUN_PYTHON:
             self._run(call, module, way)
         elif path == "functools.partial" and call.args[:1] == [node]:
             self._used(call, module, way)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from migfix.facts.loop import Loop
+from migfix.facts.access import Access
 from migfix.findings import Reason, Refusal, Refused
 from migfix.history.state import BaseClass, ModelState, Unknown
 from migfix.reading.kinds.values import Model
 
 
-def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
+def lineage(model: ModelState, loop: Access) -> tuple[ModelState, ...]:
     """The model and the models that it inherits from or stands for. Raises ``Refused``."""
     parents = loop.state.parents(model)
     if isinstance(parents, Unknown):
@@ -24,12 +24,12 @@ def lineage(model: ModelState, loop: Loop) -> tuple[ModelState, ...]:
     return (model, *parents)
 
 
-def base_caveats(model: ModelState, loop: Loop, columns: Collection[str]) -> Iterator[Refusal]:
+def base_caveats(model: ModelState, loop: Access, columns: Collection[str]) -> Iterator[Refusal]:
     """What its own bases may do to rows that are loaded, saved and deleted, or hide of these columns."""
     return _caveats(model, loop, columns, reading=False)
 
 
-def reading_caveats(model: ModelState, loop: Loop) -> Iterator[Refusal]:
+def reading_caveats(model: ModelState, loop: Access) -> Iterator[Refusal]:
     """The same of all its bases where rows are made and read, and nothing else. Raises ``Refused``."""
     columns = loop.columns_of(model.key) or {}
     for each in lineage(model, loop):
@@ -37,7 +37,7 @@ def reading_caveats(model: ModelState, loop: Loop) -> Iterator[Refusal]:
 
 
 def _caveats(
-    model: ModelState, loop: Loop, columns: Collection[str], *, reading: bool
+    model: ModelState, loop: Access, columns: Collection[str], *, reading: bool
 ) -> Iterator[Refusal]:
     for path in model.bases:
         if isinstance(path, str) and path != "django.db.models.Model":

@@ -98,6 +98,10 @@ class Names:
         """The helper's ``create_in_batches`` function."""
         return self._plain(self.helper, "create_in_batches")
 
+    def in_windows(self, verb: str) -> Reference | None:
+        """The helper's ``update_in_windows`` or ``delete_in_windows``."""
+        return self._plain(self.helper, f"{verb}_in_windows")
+
     def free(self, *names: str) -> str | None:
         """The first of the names that means nothing in the file; None if all do."""
         return next(filter(self._is_free, names), None)

@@ -1,0 +1,89 @@
+"""``Statement``: an ``update()`` or ``delete()`` of many rows that a function runs once, as one state sees it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from migfix.facts.access import Access, Surroundings
+from migfix.facts.failure.commits import transaction_around
+from migfix.reading.kinds.values import Manager, Rows
+from migfix.reading.names.functions import Function, Reach
+from migfix.reading.names.places import Names
+from migfix.reading.names.scopes import FunctionNode
+
+_VERBS = frozenset({"update", "delete"})
+
+
+@dataclass(frozen=True, eq=False)
+class Statement(Access):
+    """A statement whose value is ``call``: ``Model.objects.filter(...).update(...)``."""
+
+    call: ast.Call
+
+    @property
+    def verb(self) -> str:
+        """``update`` or ``delete``"""
+        assert isinstance(self.call.func, ast.Attribute)
+        return self.call.func.attr
+
+    @property
+    def queryset(self) -> ast.expr:
+        """The expression of which ``update()`` or ``delete()`` is called."""
+        assert isinstance(self.call.func, ast.Attribute)
+        return self.call.func.value
+
+    @cached_property
+    def within_transaction(self) -> str | None:
+        """Why it may run inside of a transaction; None where it is committed by itself."""
+        return transaction_around(self.node, self.module)
+
+
+def calls_in(function: FunctionNode) -> Iterator[tuple[ast.stmt, ast.Call]]:
+    """The statements of the function's own body that may update or delete many rows, each with its call."""
+    for statement in getattr(function, "body", []) if isinstance(function, ast.FunctionDef) else []:
+        match statement:
+            case (
+                ast.Expr(value=ast.Call(func=ast.Attribute(attr=name)) as call)
+                | ast.Assign(value=ast.Call(func=ast.Attribute(attr=name)) as call)
+                | ast.AugAssign(value=ast.Call(func=ast.Attribute(attr=name)) as call)
+                | ast.Return(value=ast.Call(func=ast.Attribute(attr=name)) as call)
+            ) if (name in _VERBS):
+                yield statement, call
+
+
+def statements_at(
+    node: ast.stmt,
+    call: ast.Call,
+    function: Function,
+    reach: Reach,
+    names: Names,
+    surroundings: Surroundings,
+) -> list[Statement]:
+    """The statement in each way in which it may run; none where it is not known to be of rows in all of them."""
+    found = []
+    assert isinstance(call.func, ast.Attribute)
+    resolvers = reach.resolvers(function, node)
+    for resolver in resolvers:
+        value = resolver.value(call.func.value, node)
+        rows = Rows(value) if isinstance(value, Manager) else value
+        if isinstance(rows, Rows):
+            found.append(
+                Statement(
+                    source=reach.module.source,
+                    module=reach.module,
+                    names=names,
+                    function=function.name,
+                    resolver=resolver,
+                    node=node,
+                    rows=rows,
+                    state=reach.state,
+                    databases=surroundings.databases,
+                    listener=surroundings.listener,
+                    importers=surroundings.importers,
+                    call=call,
+                )
+            )
+    return found if len(found) == len(resolvers) else []
