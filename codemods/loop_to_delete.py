@@ -39,6 +39,7 @@ from migfix.facts.rows.streaming import rows_held
 from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.sql import filters
+from migfix.sql.logic import NEVER
 from migfix.sql.nodes import Condition, named
 
 
@@ -61,7 +62,10 @@ def _deleted(paths: Sequence[Path]) -> Condition:
     """Which rows go. Raises ``Refused``."""
     if any(path.saved is not None or path.values or path.collected for path in paths):
         raise Refused(Reason.OTHER_STATEMENTS, "some rows are deleted, others are changed")
-    return where(decided(paths, lambda path: path.deleted), bool)
+    found = where(decided(paths, lambda path: path.deleted), bool)
+    if found == NEVER:
+        raise Refused(Reason.NEVER_SAVED, "no row reaches its delete(): none is deleted today")
+    return found
 
 
 def _built(loop: Loop, condition: Condition, caveats: tuple[Refusal, ...]) -> Rewrite:

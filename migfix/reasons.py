@@ -159,7 +159,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Write `update_fields` out.",
     ),
     Reason.NEVER_SAVED: Explanation(
-        "Fields are set and no `save()` follows on some way through the body.",
+        "Fields are set and no `save()` follows on some way through the body, or no row ever comes to the `save()` or `delete()`.",
         "Look whether that is a mistake.",
     ),
     Reason.CREATED_ROW_USED: Explanation(

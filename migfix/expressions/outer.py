@@ -32,7 +32,7 @@ from migfix.reading.rows.methods import Does, methods
 from migfix.sql import filters
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
-from migfix.sql.logic import ALWAYS, not_null_fields
+from migfix.sql.logic import ALWAYS, NEVER, not_null_fields
 from migfix.sql.nodes import Condition, Exists, columns, named, parts
 from migfix.sql.render import Import, Renderer
 
@@ -396,6 +396,8 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     if parent.test is not None:
         test = compile_test(parent.test, context)
         condition, caveats = test.condition, [*caveats, *test.caveats]
+        if condition == NEVER:
+            raise Refused(Reason.NEVER_SAVED, "no row reaches the save(): nothing is stored today")
         known = context.not_null | not_null_fields(condition)
         context = replace(context, not_null=known)
     if not context.is_not_null(link):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from migfix.findings import Reason, Refused
+from migfix.sql.logic import NEVER
 from migfix.sql.nodes import All, Any, Condition, Exists, IsNull, Items, Lookup, Named, Not
 from migfix.sql.render import Renderer
 
@@ -27,6 +28,8 @@ def alias(computed: Iterable[Named], write: Renderer) -> str:
 
 def chain(condition: Condition, write: Renderer) -> str:
     """``.filter(...).exclude(...)`` for what must hold."""
+    if condition == NEVER:
+        return ".none()"
     calls: list[str] = []
     together: dict[str, Lookup | IsNull] = {}
     for term in _terms(condition):

@@ -147,6 +147,8 @@ def test_rows_that_others_point_to_with_a_cascade():
             "other-statements",
         ),
         ("if token.data:\n    token.delete()", "condition"),
+        ("if False:\n    token.delete()", "never-saved"),
+        ("keep = True\nif not keep:\n    token.delete()", "never-saved"),
         ("if not Token.objects.exists():\n    token.delete()", "condition"),
         ("try:\n    token.delete()\nexcept Exception:\n    pass", "other-statements"),
     ],

@@ -2874,6 +2874,15 @@ def test_a_condition_on_rows_of_the_table_that_changes(test, reason):
     assert outcome.changed, outcome.loops
 
 
+@pytest.mark.parametrize("test", ["False", "post.votes == -1", "post.live and False"])
+def test_a_condition_that_holds_for_no_row_changes_no_other_row(test):
+    check_refused(
+        f"for post in Post.objects.all():\n    if {test}:\n        post.author.age = 2\n"
+        "        post.author.save()\n",
+        "never-saved",
+    )
+
+
 def test_a_condition_on_the_very_row_that_changes():
     check_refused(
         "for post in Post.objects.all():\n    if post.author.age == 1:\n        post.author.age = 2\n"

@@ -240,6 +240,7 @@ def test_fields_that_are_said_not_to_be_null_are_not(condition):
         (Exists(ROWS_OF), '.filter(Exists(T.objects.filter(id=OuterRef("a"))))'),
         (Not(Exists(ROWS_OF)), '.exclude(Exists(T.objects.filter(id=OuterRef("a"))))'),
         (ALWAYS, ""),
+        (NEVER, ".none()"),
     ],
 )
 def test_the_plainest_words(condition, calls):
