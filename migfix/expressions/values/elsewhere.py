@@ -92,13 +92,12 @@ def query_by_column(
     if model is None or columns is None:
         return None
     added = _condition(name, value, Query(model, Select(source)), columns, context)
-    if (
-        added is None
-        or not reads(added[1].rows)
-        or may_be_updated(model.key, context, added[1].own)
-    ):
+    if added is None:
         return None
-    return replace(added[1], rows=added[1].rows.then("filter", (name, added[0])))
+    compared, query = added
+    found = replace(query, rows=query.rows.then("filter", (name, compared)))
+    changing = may_be_updated(model.key, context, found.own)
+    return found if reads(found.rows) and not changing else None
 
 
 def _queryset(node: ast.expr, context: Context) -> Query | None:
