@@ -20,7 +20,8 @@ from migfix.reading.rows.querysets import Resolver
 from migfix.source import shortened
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 from migfix.sql.logic import negated
-from migfix.sql.nodes import Column, Condition, Named, Value, bare
+from migfix.sql.nodes import Clock, Column, Condition, Constant, Outer, Value, Written, reads
+from migfix.sql.render import Import
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +38,46 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class SqlValue:
-    """A right-hand side of ``update()``: its source, the columns it reads, and what may differ.
+    """A right-hand side of ``update()``: what it is, how that is written, and what may differ.
 
-    ``literal`` is the Python value where it is one, else ``...``. ``kind`` is the field class that
-    Django gives the text where that is an expression (``F("n") + 1``); None for a Python value.
-    ``attribute`` is the keyword that ``update()`` takes it by. ``aliases`` are
-    what ``.alias()`` has to compute first. ``typed`` says the same as ``kind`` of a Python value that is
-    not known, such as the time. ``explicit``: the body itself says it in SQL. ``node`` is what the text was
-    written of, where that is so.
+    ``attribute`` is the keyword that ``update()`` takes it by.
     """
 
-    text: str
-    reads: frozenset[str] = frozenset()
+    node: Value
+    text: str = field(compare=False)
+    imports: tuple[Import, ...] = field(default=(), compare=False)
     caveats: tuple[Refusal, ...] = field(default=(), compare=False)
-    imports: tuple[tuple[str, str], ...] = ()
-    literal: object = field(default=..., hash=False)  # perhaps a list
-    kind: str | None = None
     attribute: str = ""
-    aliases: tuple[Named, ...] = ()
-    explicit: bool = False
-    typed: str | None = None
-    node: Value | None = field(default=None, compare=False)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The row's columns on which it depends."""
+        return reads(self.node)
+
+    @property
+    def literal(self) -> object:
+        """The Python value, where it is one."""
+        return self.node.value if isinstance(self.node, Constant) else UNKNOWN
+
+    @property
+    def is_expression(self) -> bool:
+        """Is it computed by the database? Else it is a value of Python, known or not."""
+        return not isinstance(self.node, Constant | Outer | Clock)
+
+    @property
+    def explicit(self) -> bool:
+        """Does the body itself say it in SQL?"""
+        return isinstance(self.node, Written)
 
     @property
     def copied(self) -> str | None:
         """The name of the row's own column that the value is, as it is stored."""
-        column = bare(self.node) if self.node else None
-        return column.name if isinstance(column, Column) and not column.links else None
+        match self.node:
+            case Column(links=(), column=column) | Written(
+                columns=(Column(column=column),), copies=True
+            ):
+                return column.name
+        return None
 
     def but(self, reason: Reason, message: str) -> SqlValue:
         """The value with one more thing that may differ."""

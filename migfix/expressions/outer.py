@@ -18,7 +18,8 @@ from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.preconditions import failing, gates, saves, sources
 from migfix.expressions.values.beforehand import is_fixed_test
 from migfix.expressions.values.compiling import compile_value
-from migfix.expressions.values.references import imports, model_class
+from migfix.expressions.values.computed import written
+from migfix.expressions.values.lifting import own_column
 from migfix.expressions.values.related import may_be_updated, renderer
 from migfix.facts.access import by_name
 from migfix.facts.body import changes
@@ -33,7 +34,7 @@ from migfix.sql import filters
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 from migfix.sql.logic import ALWAYS, NEVER, not_null_fields
-from migfix.sql.nodes import Condition, Exists, columns, named, parts
+from migfix.sql.nodes import Condition, Exists, Found, OuterRef, Select, columns, named, parts
 from migfix.sql.render import Import, Renderer
 
 
@@ -283,22 +284,12 @@ def _value(query: _Query, keyword: ast.keyword, context: Context) -> SqlValue:
 def _through_link(query: _Query, read: FieldState, value: SqlValue, context: Context) -> SqlValue:
     loop = context.loop
     assert isinstance(loop.model, ModelState)
-    outer, subquery = model_class("OuterRef", context), model_class("Subquery", context)
     manager = loop.model_text(loop.model.key)
     if manager is None:
         raise Refused(Reason.NAME_CLASH, f"the function has no name for {loop.model.label}")
-    quoted = loop.names.quoted
-    text = (
-        f"{subquery.text}({manager}.objects.filter(pk={outer.text}({quoted(str(query.link.attname))}))"
-        f".values({quoted(read.name)})[:1])"
-    )
-    return SqlValue(
-        text,
-        reads=value.reads,
-        caveats=value.caveats,
-        imports=imports(outer, subquery),
-        attribute=value.attribute,
-    )
+    rows = Select(f"{manager}.objects").then("filter", ("pk", OuterRef(str(query.link.attname))))
+    found = Found(rows, (read.name,), own_column(read).type)
+    return replace(written(found, loop, value.caveats), attribute=value.attribute)
 
 
 def _rows_of(query: _Query, everything: bool, context: Context) -> str:

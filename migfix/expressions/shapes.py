@@ -136,7 +136,7 @@ def statement_of(update: Update, loop: Loop) -> tuple[str, tuple[Import, ...]]:
     """The source of one update and what it needs imported. Raises ``Refused``."""
     ordered = saves.in_set_order(loop, update.values)
     write = renderer(loop)
-    computed = [*named(update.condition), *(a for _, value in ordered for a in value.aliases)]
+    computed = [*named(update.condition), *(n for _, value in ordered for n in named(value.node))]
     calls = filters.alias(computed, write) + filters.chain(update.condition, write)
     keywords = ", ".join(f"{value.attribute}={value.text}" for _, value in ordered)
     imports = (*write.imports, *(import_ for _, value in ordered for import_ in value.imports))

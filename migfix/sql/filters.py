@@ -6,17 +6,37 @@ https://docs.djangoproject.com/en/stable/topics/db/queries/#complex-lookups-with
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from migfix.findings import Reason, Refused
 from migfix.sql.logic import NEVER
-from migfix.sql.nodes import All, Any, Condition, Exists, IsNull, Items, Lookup, Named, Not
-from migfix.sql.render import Renderer
+from migfix.sql.nodes import (
+    All,
+    Any,
+    Condition,
+    Exists,
+    IsNull,
+    Items,
+    Lookup,
+    Named,
+    Not,
+    Select,
+    Value,
+)
 
 # A field of such a name cannot be a keyword of ``When``.
 WHEN_PARAMETERS = frozenset({"condition", "then"})
 
 
-def alias(computed: Iterable[Named], write: Renderer) -> str:
+class Writer(Protocol):
+    """What writes values."""
+
+    def value(self, value: Value) -> str: ...
+    def rows(self, rows: Select) -> str: ...
+    def model(self, name: str) -> str: ...
+
+
+def alias(computed: Iterable[Named], write: Writer) -> str:
     """``.alias(...)`` for all of them, each once. Raises ``Refused`` where two want one name."""
     found: dict[str, Named] = {}
     for each in computed:
@@ -26,7 +46,7 @@ def alias(computed: Iterable[Named], write: Renderer) -> str:
     return f".alias({given})" if given else ""
 
 
-def chain(condition: Condition, write: Renderer) -> str:
+def chain(condition: Condition, write: Writer) -> str:
     """``.filter(...).exclude(...)`` for what must hold."""
     if condition == NEVER:
         return ".none()"
@@ -52,7 +72,7 @@ def chain(condition: Condition, write: Renderer) -> str:
     return "".join([*first, *calls])
 
 
-def when(condition: Condition, write: Renderer) -> str:
+def when(condition: Condition, write: Writer) -> str:
     """The condition of a ``When``: keywords where they say it, else a ``Q``."""
     terms = _terms(condition)
     keys = {term.key for term in terms if isinstance(term, Lookup | IsNull)}
@@ -61,7 +81,7 @@ def when(condition: Condition, write: Renderer) -> str:
     return _keywords(terms, write)
 
 
-def q(condition: Condition, write: Renderer) -> str:
+def q(condition: Condition, write: Writer) -> str:
     """The condition as one ``Q``."""
     name = write.model("Q")
     match condition:
@@ -83,7 +103,7 @@ def q(condition: Condition, write: Renderer) -> str:
             return " | ".join(_grouped(term, All, write) for term in terms)
 
 
-def _grouped(term: Condition, kind: type[All] | type[Any], write: Renderer) -> str:
+def _grouped(term: Condition, kind: type[All] | type[Any], write: Writer) -> str:
     text = q(term, write)
     one_q = isinstance(term, All) and _is_plain(term.terms)
     return f"({text})" if isinstance(term, kind) and not one_q else text
@@ -99,17 +119,17 @@ def _is_plain(terms: tuple[Condition, ...]) -> bool:
     return len(keys) == len(terms)
 
 
-def _keywords(terms: Iterable[Condition], write: Renderer) -> str:
+def _keywords(terms: Iterable[Condition], write: Writer) -> str:
     known = (term for term in terms if isinstance(term, Lookup | IsNull))
     return ", ".join(_keyword(term, write) for term in known)
 
 
-def _keyword(term: Lookup | IsNull, write: Renderer) -> str:
+def _keyword(term: Lookup | IsNull, write: Writer) -> str:
     value = str(term.yes) if isinstance(term, IsNull) else _value(term, write)
     return f"{term.key}={value}"
 
 
-def _value(lookup: Lookup, write: Renderer) -> str:
+def _value(lookup: Lookup, write: Writer) -> str:
     match lookup.value:
         case tuple(values):
             return f"[{', '.join(map(write.value, values))}]"
@@ -119,5 +139,5 @@ def _value(lookup: Lookup, write: Renderer) -> str:
             return write.value(value)
 
 
-def _exists(condition: Exists, write: Renderer) -> str:
+def _exists(condition: Exists, write: Writer) -> str:
     return f"{write.model('Exists')}({write.rows(condition.rows)})"

@@ -7,7 +7,7 @@ not count. So no cache may go by them beyond one loop.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from migfix.history.state import FieldState
@@ -81,6 +81,47 @@ class Outer:
     type: Type = field(default=Type("other"), compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time at which the statement runs, as ``auto_now`` stamps it."""
+
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An expression of ``columns`` that the file itself writes; ``copies`` tells that it is one column as it is."""
+
+    source: str
+    columns: tuple[Column, ...]
+    type: Type = field(compare=False)
+    copies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """The value of the first branch whose condition holds, else the default; None is NULL.
+
+    ``output`` is the field class that the whole is of, where the branches are of several.
+    """
+
+    branches: tuple[tuple[Condition, Value], ...]
+    default: Value | None
+    type: Type = field(compare=False)
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What the dict ``mapping``, as the file calls it, has for ``key``, else the default: see ``Conditional``."""
+
+    key: Column
+    mapping: str
+    default: Value | None
+    type: Type = field(compare=False)
+    output: str | None = None
+
+
 # Rows of other tables
 
 
@@ -129,7 +170,19 @@ class Counted:
     type: Type = field(default=Type("integer", "IntegerField", 32), compare=False)
 
 
-Value: TypeAlias = Column | Constant | Outer | OuterRef | Operation | Found | Counted
+Value: TypeAlias = (
+    Column
+    | Constant
+    | Outer
+    | OuterRef
+    | Clock
+    | Written
+    | Operation
+    | Conditional
+    | Mapped
+    | Found
+    | Counted
+)
 
 
 # Conditions
@@ -223,6 +276,13 @@ def _within(node: Node) -> Sequence[Node]:
     match node:
         case Operation(arguments=arguments):
             return arguments
+        case Written(columns=columns):
+            return columns
+        case Conditional(branches=branches, default=default):
+            found = [each for branch in branches for each in branch]
+            return found if default is None else [*found, default]
+        case Mapped(key=key, default=default):
+            return (key,) if default is None else (key, default)
         case Found(rows=rows) | Counted(rows=rows) | Exists(rows=rows):
             return (rows,)
         case Select(steps=steps):
@@ -266,6 +326,14 @@ def bare(value: Value) -> Value:
     while isinstance(value, Operation) and value.name == "same":
         (value,) = value.arguments
     return value
+
+
+def as_written(value: Value) -> Value:
+    """The value without what is there for Python alone, anywhere in it."""
+    value = bare(value)
+    if not isinstance(value, Operation):
+        return value
+    return replace(value, arguments=tuple(map(as_written, value.arguments)))
 
 
 def is_computed(value: Value) -> bool:

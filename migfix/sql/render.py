@@ -7,17 +7,24 @@ from typing import Protocol
 
 from migfix.findings import Reason, Refused
 from migfix.history.state import ModelKey
+from migfix.sql import filters
 from migfix.sql.nodes import (
+    Clock,
     Column,
+    Condition,
+    Conditional,
     Constant,
     Counted,
     Found,
+    Lookup,
+    Mapped,
     Operation,
     Outer,
     OuterRef,
     Select,
     Step,
     Value,
+    Written,
     bare,
 )
 
@@ -39,6 +46,8 @@ class Names(Protocol):
     def models(self, name: str) -> Name | None: ...
     def function(self, name: str) -> Name | None: ...
     def utc(self) -> Name | None: ...
+    def today(self) -> Name | None: ...
+    def timezone_now(self) -> Name | None: ...
     def quoted(self, text: str) -> str: ...
 
 
@@ -64,10 +73,16 @@ class Renderer:
                 return f"{self.model('F')}({self.quoted(column.name)})"
             case Column() as linked:
                 return self._linked(linked)
-            case Constant(source=source) | Outer(source=source):
+            case Constant(source=source) | Outer(source=source) | Written(source=source):
                 return source
             case OuterRef(name=name):
                 return f"{self.model('OuterRef')}({self.quoted(name)})"
+            case Clock(type=type):
+                return f"{self._clock(str(type.field))}()"
+            case Conditional() as chosen:
+                return self._conditional(chosen)
+            case Mapped() as mapped:
+                return self._mapped(mapped)
             case Found() as found:
                 return self._found(found)
             case Counted() as counted:
@@ -89,8 +104,8 @@ class Renderer:
     def number(self, value: Value) -> str:
         """As functions of numbers take it: ``F("n")``, ``Value(1)``."""
         match bare(value):
-            case Constant(source=source) | Outer(source=source):
-                return f"{self.model('Value')}({source})"
+            case Constant() | Outer() | Clock() as given:
+                return f"{self.model('Value')}({self.value(given)})"
         return self.value(value)
 
     def model(self, name: str) -> str:
@@ -104,6 +119,11 @@ class Renderer:
     def utc(self) -> str:
         return self._used(self._names.utc(), "timezone.utc")
 
+    def _clock(self, field: str) -> str:
+        if field == "DateField":
+            return self._used(self._names.today(), "date.today")
+        return self._used(self._names.timezone_now(), "timezone.now")
+
     def quoted(self, text: str) -> str:
         return self._names.quoted(text)
 
@@ -115,6 +135,28 @@ class Renderer:
         if found.import_:
             self._imports[found.import_] = None
         return found.text
+
+    def _conditional(self, value: Conditional) -> str:
+        """https://docs.djangoproject.com/en/stable/ref/models/conditional-expressions/"""
+        return self._case([self._when(test, each) for test, each in value.branches], value)
+
+    def _mapped(self, value: Mapped) -> str:
+        """``Case(*(When(kind=old, then=Value(new)) for old, new in MAP.items()))``"""
+        name = value.mapping
+        old, new = ("old", "new") if name not in {"old", "new"} else ("key", "value")
+        when = self._when(Lookup(value.key, "", Outer(old)), Outer(new))
+        return self._case([f"*({when} for {old}, {new} in {name}.items())"], value)
+
+    def _when(self, test: Condition, value: Value) -> str:
+        return f"{self.model('When')}({filters.when(test, self)}, then={self.number(value)})"
+
+    def _case(self, whens: list[str], value: Conditional | Mapped) -> str:
+        given = whens
+        if value.default is not None:
+            given.append(f"default={self.number(value.default)}")
+        if value.output is not None:
+            given.append(f"output_field={self.model(value.output)}()")
+        return f"{self.model('Case')}({', '.join(given)})"
 
     def rows(self, rows: Select) -> str:
         """The queryset."""

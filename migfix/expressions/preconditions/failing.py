@@ -23,6 +23,7 @@ from migfix.history.state import Call, FieldState, ModelState, Unknown, names_us
 from migfix.reading.kinds.values import Row
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FOREIGN_KEYS, INTEGERS, TEXTS, UNSIGNED, bits_of
+from migfix.sql.nodes import Clock, Outer, Type
 
 
 def partly(
@@ -151,7 +152,7 @@ def copy_fails(source: FieldState, target: FieldState, context: Context) -> str 
 
 def is_same_for_all(value: SqlValue, loop: Loop) -> bool:
     """Does it fail for every row or for none, with nothing that could tell by which error?"""
-    return not value.reads and value.kind is None and loop.errors.caught is None
+    return not value.is_expression and loop.errors.caught is None
 
 
 def of_rules(
@@ -198,8 +199,11 @@ class _Value:
         if self.value.literal is not UNKNOWN:
             known = takes(self.column, self.value.literal, self.context)
             return None if known else f"`{name}` may not take `{self.value.text}`"
-        if self.value.typed is not None and self.value.typed == self.column.kind:
-            return None  # the time
+        match self.value.node:
+            case Outer(type=Type(field=kind)) | Clock(type=Type(field=kind)) if (
+                kind == self.column.kind
+            ):
+                return None  # the time
         if (source := self._copied()) is not None:
             return copy_fails(source, self.column, self.context)
         if self._is_key_of_row() or self._is_long_text():

@@ -100,7 +100,7 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
     base = inherited(loop)
     if base is None:
         return
-    if any(value.reads or value.kind for value in updates):
+    if any(value.is_expression for value in updates):
         raise Refused(
             Reason.INHERITANCE,
             f"{loop.model_label} inherits from the table of {base}: update() sets constants alone there",

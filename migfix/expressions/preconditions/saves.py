@@ -6,11 +6,13 @@ https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.Fie
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.path import Path
 from migfix.expressions.preconditions.loading import loaded_later
+from migfix.expressions.values.computed import written
 from migfix.expressions.values.constants import constant_of
 from migfix.expressions.values.types import is_rounded
 from migfix.facts.loop import Loop
@@ -18,11 +20,11 @@ from migfix.facts.rows.bases import lineage
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.kinds.values import Manager, Rows, Step
-from migfix.reading.names.places import Names, Reference
 from migfix.reading.names.scopes import walk
 from migfix.reading.rows.methods import Does, methods
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, INERT
+from migfix.sql.nodes import Clock, Type
 
 _WRITES_BACK = {
     "JSONField": "a stored JSON null becomes SQL NULL when save() writes it back",
@@ -142,23 +144,13 @@ def clocks_of(saved: Iterable[FieldState], loop: Loop) -> dict[str, SqlValue]:
     """The time for each of the columns that ``auto_now`` refreshes."""
     found: dict[str, SqlValue] = {}
     for column in saved:
-        clock = _CLOCKS.get(str(column.kind))
-        now = clock(loop.names) if clock else None
         if column.kind is None or column.auto_now is False:
             continue
-        if now is None:
+        if column.kind not in {"DateTimeField", "DateField"}:
             raise Refused(Reason.AUTO_NOW, f"save() refreshes `{column.name}`, update() cannot")
-        imports = (now.import_,) if now.import_ else ()
-        found[column.name] = SqlValue(
-            f"{now.text}()", imports=imports, attribute=column.name, typed=column.kind
-        )
+        now = written(Clock(Type("other", column.kind)), loop)
+        found[column.name] = replace(now, attribute=column.name)
     return found
-
-
-_CLOCKS: dict[str, Callable[[Names], Reference | None]] = {
-    "DateTimeField": Names.timezone_now,
-    "DateField": Names.today,
-}
 
 
 def unique_caveats(

@@ -1,84 +1,52 @@
-"""One column that gets different values in different rows: ``Case(When(...), default=...)``.
-
-https://docs.djangoproject.com/en/stable/ref/models/conditional-expressions/
-"""
+"""One column that gets different values in different rows."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from uuid import UUID
+from dataclasses import replace
 
 from migfix.expressions.context import Context, Refused, SqlValue
 from migfix.expressions.decisions import Decision, Fork
-from migfix.expressions.values.constants import UNKNOWN
-from migfix.expressions.values.references import imports, model_class
-from migfix.expressions.values.related import renderer
+from migfix.expressions.values.computed import written
 from migfix.expressions.values.types import is_value_of
 from migfix.findings import Reason
 from migfix.history.state import FieldState
-from migfix.sql import filters
 from migfix.sql.kinds import FOREIGN_KEYS
 from migfix.sql.logic import all_of
-from migfix.sql.nodes import Condition, columns, named, reads
-
-# The field that ``Value`` takes a constant for.
-_VALUE_KINDS: dict[type, str] = {
-    str: "CharField",
-    bool: "BooleanField",
-    int: "IntegerField",
-    float: "FloatField",
-    Decimal: "DecimalField",
-    date: "DateField",
-    datetime: "DateTimeField",
-    time: "TimeField",
-    timedelta: "DurationField",
-    UUID: "UUIDField",
-}
+from migfix.sql.nodes import (
+    Clock,
+    Condition,
+    Conditional,
+    Constant,
+    Outer,
+    Type,
+    Value,
+    columns,
+)
 
 
-def value_kind(constant: object) -> str | None:
-    """The field class that ``Value(constant)`` is of; None for what it takes none for."""
-    return _VALUE_KINDS.get(type(constant))
+def is_certain_part(value: Value, column: FieldState, context: Context) -> bool:
+    """May it stand in a larger expression that is stored in the column?
 
-
-def as_expression(value: SqlValue, column: FieldState, context: Context) -> SqlValue | None:
-    """The value as a part of a larger expression; None where its stored form would not be certain.
-
-    A constant there is prepared as the field that its own type stands for, not as the column.
+    A value of Python is prepared there as the field that its own type stands for, not as the column.
     """
-    if value.kind is not None:
-        return value
-    kind = value.typed or value_kind(value.literal)
-    if (value.literal is UNKNOWN and value.typed != column.kind) or (
-        value.literal is not None and kind is None
-    ):
-        return None
-    known = value.literal is not UNKNOWN and value.literal is not None
-    if known and not is_value_of(value.literal, column, context):
-        return None
-    reference = model_class("Value", context)
-    return dataclasses.replace(
-        value,
-        text=f"{reference.text}({value.text})",
-        imports=(*value.imports, *imports(reference)),
-        kind=kind,
-    )
+    match value:
+        case Constant(value=None):
+            return True
+        case Constant(value=known):
+            return value.type.field is not None and is_value_of(known, column, context)
+        case Outer() | Clock():
+            return value.type.field == column.kind
+    return value.type.field is not None
 
 
-def output_field(
-    kinds: Collection[str | None], column: FieldState, context: Context
-) -> tuple[list[str], tuple[tuple[str, str], ...]]:
-    """``output_field=...`` where the branches are of several field classes, and its imports."""
-    known = {kind for kind in kinds if kind is not None}
+def output_field(types: Collection[Type], column: FieldState, context: Context) -> str | None:
+    """The field class to name where the values are of several."""
+    known = {each.field for each in types} - {None}
     if len(known) < 2 and not known & FOREIGN_KEYS:
-        return [], ()
+        return None
     key = context.key_of(column) if column.kind in FOREIGN_KEYS else column
-    name = _STORED_AS.get(str(key.kind), str(key.kind)) if key else "BigIntegerField"
-    reference = model_class(name, context)
-    return [f"output_field={reference.text}()"], imports(reference)
+    return _STORED_AS.get(str(key.kind), str(key.kind)) if key else "BigIntegerField"
 
 
 _STORED_AS = {
@@ -93,31 +61,14 @@ def case_value(decision: Decision[SqlValue], column: FieldState, context: Contex
     if not isinstance(decision, Fork):
         return decision
     whens, default = _whens(decision)
-    branches = [_branch(value, column, context) for _, value in whens]
-    otherwise = _branch(default, column, context)
-    case, when = model_class("Case", context), model_class("When", context)
-    write = renderer(context.loop)
-    parts = [
-        f"{when.text}({filters.when(condition, write)}, then={branch.text})"
-        for (condition, _), branch in zip(whens, branches, strict=True)
-    ]
-    field, needed = output_field({b.kind for b in (*branches, otherwise)}, column, context)
-    text = f"{case.text}({', '.join([*parts, f'default={otherwise.text}', *field])})"
-    values, conditions = (*branches, otherwise), [condition for condition, _ in whens]
-    return SqlValue(
-        text,
-        frozenset().union(*(v.reads for v in values), *map(reads, conditions)),
-        tuple(dict.fromkeys(c for v in values for c in v.caveats)),
-        (
-            *imports(case, when),
-            *needed,
-            *(i for v in values for i in v.imports),
-            *write.imports,
-        ),
-        kind=column.kind,
-        attribute=column.name,
-        aliases=tuple(alias for c in conditions for alias in named(c)),
-    )
+    values = [*(value for _, value in whens), default]
+    for value in values:
+        _check_branch(value, column, context)
+    output = output_field([value.node.type for value in values], column, context)
+    branches = tuple((condition, value.node) for condition, value in whens)
+    node = Conditional(branches, default.node, Type("other", column.kind), output)
+    found = written(node, context.loop, tuple(dict.fromkeys(c for v in values for c in v.caveats)))
+    return replace(found, attribute=column.name)
 
 
 def _whens(decision: Decision[SqlValue]) -> tuple[list[tuple[Condition, SqlValue]], SqlValue]:
@@ -130,15 +81,13 @@ def _whens(decision: Decision[SqlValue]) -> tuple[list[tuple[Condition, SqlValue
     return [*own, (decision.condition, yes), *others], no
 
 
-def _branch(value: SqlValue, column: FieldState, context: Context) -> SqlValue:
-    expression = as_expression(value, column, context)
-    if expression is None:
+def _check_branch(value: SqlValue, column: FieldState, context: Context) -> None:
+    if not is_certain_part(value.node, column, context):
         raise Refused(
             Reason.BRANCHES,
             f"different rows get different values, and `{value.text}` is no constant of the type of "
             f"`{column.name}`",
         )
-    return expression
 
 
 def check_own_columns(conditions: Collection[Condition]) -> None:

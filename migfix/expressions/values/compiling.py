@@ -24,6 +24,8 @@ from migfix.reading.kinds.plain import EXPRESSION, Known
 from migfix.reading.kinds.values import Manager, Model, Row, Rows
 from migfix.source import shortened
 from migfix.sql.kinds import FILES, FOREIGN_KEYS, INTEGERS
+from migfix.sql.nodes import Outer, Type
+from migfix.sql.types import constant
 
 # What gives the time, and the kind of column whose own type that is, where it is certain.
 _CLOCKS: dict[str, str | None] = {
@@ -89,7 +91,8 @@ def check_target(column: FieldState) -> None:
 def _file_name(value: SqlValue, target: Target, context: Context) -> SqlValue:
     """FileField's pre_save turns None into the empty name; ``update()`` would store NULL."""
     if value.literal is None:
-        return dataclasses.replace(value, text=context.loop.names.quoted(""), literal="")
+        empty = constant(context.loop.names.quoted(""), "")
+        return written(empty, context.loop, value.caveats)
     if isinstance(value.literal, str):
         return value
     raise Refused(
@@ -122,7 +125,7 @@ def _constant(node: ast.expr, target: Target, context: Context) -> SqlValue:
     collection = isinstance(value, (list, dict, tuple, set))
     if value is UNKNOWN or (collection and target.column.kind != "JSONField"):
         raise refused_value(node, context)
-    return SqlValue(context.text(node), literal=value)
+    return written(constant(context.text(node), value), context.loop)
 
 
 def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
@@ -136,10 +139,17 @@ def _name(node: ast.expr, target: Target, context: Context) -> SqlValue:
     kind = kind_before(node, context)
     if rows or kind == EXPRESSION:  # which update() would take for a subquery
         raise refused_value(node, context)
-    value = SqlValue(node.id, literal=context.constant(node))
+    value = _given(node, context)
     if may_be_unbound(node.id, context):
         return value.but(Reason.NOT_TOTAL, f"`{node.id}` may be unbound when no row matches")
     return _known_to_fit(value, kind, target, context)
+
+
+def _given(node: ast.expr, context: Context) -> SqlValue:
+    """What a name in front of the loop stands for."""
+    known, source = context.constant(node), context.text(node)
+    found = Outer(source) if known is UNKNOWN else constant(source, known)
+    return written(found, context.loop)
 
 
 def _known_to_fit(value: SqlValue, kind: Known, target: Target, context: Context) -> SqlValue:
@@ -176,7 +186,7 @@ def _attribute(node: ast.expr, target: Target, context: Context) -> SqlValue:
         return value
     if context.reads_row(node) or not _is_dotted_name(node):
         raise refused_value(node, context)
-    value = SqlValue(context.text(node), literal=context.constant(node))
+    value = _given(node, context)
     if value.literal is not UNKNOWN or reads_like(node, target.column, context):
         return value
     return value.but(Reason.NOT_TOTAL, f"`{value.text}` is now evaluated even when no row matches")
@@ -202,7 +212,7 @@ def _linked(linked: Linked, node: ast.Attribute, target: Target, context: Contex
     if linked.is_instance != target.takes_instance:
         raise refused_value(node, context)
     _check_copy(linked.column, target, context)
-    return written(linked_value(linked), context)
+    return written(linked_value(linked), context.loop)
 
 
 def _from_elsewhere(node: ast.expr, target: Target, context: Context) -> SqlValue | None:
@@ -278,8 +288,8 @@ def _call(node: ast.expr, target: Target, context: Context) -> SqlValue:
         return found
     if context.loop.module.path_of(node.func) not in _CLOCKS or context.reads_row(node):
         return _computed(node, target, context)
-    day = _CLOCKS[str(context.loop.module.path_of(node.func))]
-    return SqlValue(context.text(node), typed=day).but(
+    typed = Type("other", _CLOCKS[str(context.loop.module.path_of(node.func))])
+    return written(Outer(context.text(node), typed), context.loop).but(
         Reason.ONE_TIMESTAMP, "all rows get one timestamp instead of one each"
     )
 

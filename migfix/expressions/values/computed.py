@@ -7,10 +7,11 @@ import ast
 from migfix.expressions.context import Context, Refused, SqlValue, Target
 from migfix.expressions.values.lifting import lift, own_column
 from migfix.expressions.values.related import renderer
+from migfix.facts.loop import Loop
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState
 from migfix.sql.databases import Impossible, doubts
-from migfix.sql.nodes import Value, may_be_missing, reads
+from migfix.sql.nodes import Value, as_written, may_be_missing, reads
 from migfix.sql.types import stores
 
 
@@ -28,21 +29,19 @@ def compile_computed(node: ast.expr, target: Target, context: Context) -> SqlVal
         if impossible.why:
             raise Refused(Reason.VALUE, impossible.why) from None
         return None
-    return written(value, context, differences)
+    return written(value, context.loop, differences)
 
 
-def written(value: Value, context: Context, differences: tuple[Refusal, ...] = ()) -> SqlValue:
+def written(value: Value, loop: Loop, differences: tuple[Refusal, ...] = ()) -> SqlValue:
     """The value as ``update()`` takes it. Raises ``Refused`` where something has no name."""
-    write = renderer(context.loop)
+    write = renderer(loop)
     text = write.value(value)
-    return SqlValue(
-        text, reads(value), differences, write.imports, kind=value.type.field, node=value
-    )
+    return SqlValue(as_written(value), text, write.imports, differences)
 
 
 def column_value(column: FieldState, context: Context) -> SqlValue:
     """The row's column as it is stored. Raises ``Refused`` when ``F`` cannot be called by any name."""
-    return written(own_column(column), context)
+    return written(own_column(column), context.loop)
 
 
 def is_text(node: ast.expr, context: Context) -> bool:

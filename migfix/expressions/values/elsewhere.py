@@ -252,7 +252,7 @@ def _compare_alike(column: FieldState, operand: Operand, context: Context) -> bo
 def looked_up(query: Query, attribute: str, kind: str | None, context: Context) -> SqlValue:
     """The column of the row that the query finds, as a value. Raises ``Refused``."""
     found = Found(query.first, (attribute,), Type("other", kind))
-    return _with_caveats(written(found, context), query, context)
+    return _with_caveats(written(found, context.loop), query, context)
 
 
 def _with_caveats(value: SqlValue, query: Query, context: Context) -> SqlValue:
@@ -293,7 +293,7 @@ def count(query: Query, context: Context) -> SqlValue | None:
     grouped = _grouping(query, row)
     if grouped is None:
         return None
-    return written(Counted(query.rows, grouped), context).but(
+    return written(Counted(query.rows, grouped), context.loop).but(
         Reason.VALUE, f"rows of {query.model.label} are counted once for all rows, not row by row"
     )
 

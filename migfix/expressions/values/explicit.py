@@ -11,11 +11,13 @@ import ast
 
 from migfix.expressions.context import Context, SqlValue, Target
 from migfix.expressions.counting import may_repeat_rows
+from migfix.expressions.values.computed import written
 from migfix.expressions.values.constants import UNKNOWN
 from migfix.expressions.values.lifting import own_column
 from migfix.findings import Reason
 from migfix.history.state import FieldState
 from migfix.sql.kinds import INTEGERS
+from migfix.sql.nodes import Type, Written
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 
@@ -28,13 +30,10 @@ def compile_explicit(node: ast.expr, target: Target, context: Context) -> SqlVal
     columns = [context.column(name) for name in names]
     if context.assigned or not all(_is_like(column, target.column) for column in columns):
         return None
-    value = SqlValue(
-        context.text(node),
-        frozenset(column.name for column in columns),
-        kind=target.column.kind,
-        explicit=True,
-        node=own_column(columns[0]) if isinstance(node, ast.Call) else None,
-    )
+    own = tuple(map(own_column, columns))
+    typed = Type("other", target.column.kind)
+    found = Written(context.text(node), own, typed, copies=isinstance(node, ast.Call))
+    value = written(found, context.loop)
     if not may_repeat_rows(context.loop):
         return value
     return value.but(

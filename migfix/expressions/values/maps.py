@@ -8,19 +8,18 @@ from collections.abc import Collection, Mapping
 
 from migfix.expressions.conditions import textual
 from migfix.expressions.context import Context, Refused, SqlValue, Target
-from migfix.expressions.values.cases import as_expression, output_field, value_kind
-from migfix.expressions.values.computed import column_value
+from migfix.expressions.values.cases import output_field
+from migfix.expressions.values.computed import written
 from migfix.expressions.values.constants import UNKNOWN, fits
+from migfix.expressions.values.lifting import own_column
 from migfix.expressions.values.operands import Operand, found_operand
-from migfix.expressions.values.references import imports, model_class
 from migfix.expressions.values.types import drift_caveats, has_type_of, is_below, is_value_of
 from migfix.facts.body.changes import holds_what_was_written
 from migfix.findings import Reason
 from migfix.reading.rows.querysets import Resolver
-from migfix.sql.filters import WHEN_PARAMETERS
 from migfix.sql.kinds import FOREIGN_KEYS
-from migfix.sql.nodes import Condition, Items, Lookup
-from migfix.sql.render import Import
+from migfix.sql.nodes import Condition, Conditional, Items, Lookup, Mapped, Type, Value
+from migfix.sql.types import constant, type_of_constant
 
 
 def frozen_collection(node: ast.expr, context: Context) -> Collection[object] | None:
@@ -91,8 +90,8 @@ def compile_lookup(node: ast.expr, target: Target, context: Context) -> SqlValue
         return None
     if _repeats_keys(owner, found) or not _are_typed(found, operand, target, context):
         return None
-    value = _case_of(owner, found, operand, given, target, context)
-    return _with_caveats(value, owner, operand, given, context)
+    case = _case_of(owner, found, operand, given, target, context)
+    return _with_caveats(written(case, context.loop), owner, operand, given, context)
 
 
 def _repeats_keys(owner: ast.expr, found: Mapping[object, object]) -> bool:
@@ -126,58 +125,41 @@ def _case_of(
     given: ast.expr | None,
     target: Target,
     context: Context,
-) -> SqlValue:
-    case, when, value = (model_class(name, context) for name in ("Case", "When", "Value"))
-    condition, more = _key_test(operand, context)
-    made = f"{when.text}({condition}, then={value.text}(%s))"
-    if isinstance(owner, ast.Dict):
-        whens = [
-            made % (context.text(k), context.text(v))
-            for k, v in zip(owner.keys, owner.values, strict=True)
-            if k is not None
-        ]
-    else:
-        name = context.text(owner)
-        key, new = ("old", "new") if name not in {"old", "new"} else ("key", "value")
-        whens = [f"*({made % (key, new)} for {key}, {new} in {name}.items())"]
-    kinds, needed = set(map(value_kind, found.values())), (*imports(case, when, value), *more)
-    reads = frozenset({operand.column.name})
-    if given is not None and (default := _default(given, target, context)) is not None:
-        whens.append(f"default={default.text}")
-        kinds.add(default.kind)
-        reads |= default.reads
-        needed = (*needed, *default.imports)
-    field, more = output_field(kinds, target.column, context)
-    text = f"{case.text}({', '.join([*whens, *field])})"
-    kind = target.column.kind if field else next(iter(kinds))
-    return SqlValue(text, reads, imports=(*needed, *more), kind=kind)
+) -> Conditional | Mapped:
+    default = None if given is None else _default(given, target, context)
+    types = [type_of_constant(value) for value in found.values()]
+    types += [] if default is None else [default.type]
+    output = output_field(types, target.column, context)
+    typed = Type("other", target.column.kind) if output else types[0]
+    if not isinstance(owner, ast.Dict):
+        return Mapped(operand.node, context.text(owner), default, typed, output)
+    written_out = zip(owner.keys, owner.values, found.items(), strict=True)
+    branches = tuple(
+        (
+            operand.lookup("", constant(context.text(key), known)),
+            constant(context.text(value), gives),
+        )
+        for key, value, (known, gives) in written_out
+        if key is not None
+    )
+    return Conditional(branches, default, typed, output)
 
 
-def _key_test(operand: Operand, context: Context) -> tuple[str, tuple[Import, ...]]:
-    """The first argument of a ``When``, with a gap for the key, and what it needs imported."""
-    if operand.name not in WHEN_PARAMETERS:
-        return f"{operand.name}=%s", ()
-    q = model_class("Q", context)
-    return f"{q.text}({operand.name}=%s)", imports(q)
-
-
-def _default(node: ast.expr, target: Target, context: Context) -> SqlValue | None:
+def _default(node: ast.expr, target: Target, context: Context) -> Value | None:
     """What rows get that are not in the map; None where that is NULL, as without a default."""
     node, inside = context.settled(node)
-    constant = inside.constant(node)
-    if constant is None:
+    known = inside.constant(node)
+    if known is None:
         return None
-    column = None if constant is not UNKNOWN else inside.row_column(node)
+    column = None if known is not UNKNOWN else inside.row_column(node)
     if column is not None and column.name == target.column.name:
-        return column_value(column, context)
-    known = is_value_of(constant, target.column, context)
-    if not known or not fits(constant, target.column, context.key_of):
+        return own_column(column)
+    is_own = is_value_of(known, target.column, context)
+    if not is_own or not fits(known, target.column, context.key_of):
         raise Refused(
             Reason.VALUE, f"`{context.loop.text(node)}` is no constant of the column's type"
         )
-    value = as_expression(SqlValue(inside.text(node), literal=constant), target.column, context)
-    assert value is not None
-    return value
+    return constant(inside.text(node), known)
 
 
 def _with_caveats(
