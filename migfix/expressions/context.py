@@ -21,7 +21,6 @@ from migfix.source import shortened
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 from migfix.sql.logic import negated
 from migfix.sql.nodes import Clock, Column, Condition, Constant, Outer, Value, Written, reads
-from migfix.sql.render import Import
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ class SqlValue:
 
     node: Value
     text: str = field(compare=False)
-    imports: tuple[Import, ...] = field(default=(), compare=False)
     caveats: tuple[Refusal, ...] = field(default=(), compare=False)
     attribute: str = ""
 

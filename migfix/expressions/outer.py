@@ -34,8 +34,20 @@ from migfix.sql import filters
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import FILES, FOREIGN_KEYS
 from migfix.sql.logic import ALWAYS, NEVER, not_null_fields
-from migfix.sql.nodes import Condition, Exists, Found, OuterRef, Select, columns, named, parts
+from migfix.sql.nodes import (
+    Condition,
+    Exists,
+    Found,
+    Outer,
+    OuterRef,
+    Select,
+    Value,
+    columns,
+    named,
+    parts,
+)
 from migfix.sql.render import Import, Renderer
+from migfix.sql.types import constant
 
 
 @dataclass(frozen=True)
@@ -207,10 +219,10 @@ def _of_queries(queries: Sequence[_Query], loop: Loop) -> Iterator[OuterUpdate]:
             *failing.partly(loop, fails),
             *(c for v in values for c in v.caveats),
         ]
-        given = ", ".join(f"{value.attribute}={value.text}" for value in values)
-        text = f"{_rows_of(query, everything, context)}.update({given})"
-        needed = tuple(import_ for value in values for import_ in value.imports)
-        yield OuterUpdate(text, needed, tuple(dict.fromkeys([*caveats, *more])))
+        given = [(value.attribute, value.node) for value in values]
+        write = renderer(loop)
+        text = write.rows(_rows_of(query, everything, context).then("update", *given))
+        yield OuterUpdate(text, write.imports, tuple(dict.fromkeys([*caveats, *more])))
 
 
 def _takes_all(loop: Loop) -> bool:
@@ -292,27 +304,28 @@ def _through_link(query: _Query, read: FieldState, value: SqlValue, context: Con
     return replace(written(found, loop, value.caveats), attribute=value.attribute)
 
 
-def _rows_of(query: _Query, everything: bool, context: Context) -> str:
+def _rows_of(query: _Query, everything: bool, context: Context) -> Select:
     loop = context.loop
     manager = loop.model_text(query.model.key)
     if manager is None or loop.rows.has("[]"):  # type: ignore[union-attr]
         raise Refused(Reason.QUERYSET_SHAPE, f"the rows of {query.model.label} cannot be named")
     link = query.link
     certain = link.null is False and link.verified
-    given = [f"{link.name}__in={_in_subquery(loop)}"]
+    given: list[tuple[str, Value]] = [(f"{link.name}__in", _in_subquery(loop))]
     if everything:
-        given = [] if certain else [f"{link.name}__isnull=False"]
+        given = [] if certain else [(f"{link.name}__isnull", constant("False", False))]
     given += [_own_test(keyword, query, context) for keyword in query.others]
-    return f"{manager}.objects.filter({', '.join(given)})" if given else f"{manager}.objects"
+    rows = Select(f"{manager}.objects")
+    return rows.then("filter", *given) if given else rows
 
 
-def _in_subquery(loop: Loop) -> str:
+def _in_subquery(loop: Loop) -> Outer:
     text = sources.source_text(loop)
     bare = isinstance(loop.resolver.value(sources.source(loop), loop.node), Manager)
-    return f"{text}.all()" if bare else text
+    return Outer(f"{text}.all()" if bare else text)
 
 
-def _own_test(keyword: ast.keyword, query: _Query, context: Context) -> str:
+def _own_test(keyword: ast.keyword, query: _Query, context: Context) -> tuple[str, Outer]:
     """A constant that a column of the other table is compared with. Raises ``Refused``."""
     columns = context.loop.columns_of(query.model.key) or {}
     if not is_fixed_test(keyword.arg, keyword.value, columns, context):
@@ -321,7 +334,7 @@ def _own_test(keyword: ast.keyword, query: _Query, context: Context) -> str:
             Reason.CONDITION,
             f"`{shown}` is not known to compare a column of {query.model.label} with one value that it takes",
         )
-    return f"{keyword.arg}={context.text(keyword.value)}"
+    return str(keyword.arg), Outer(context.text(keyword.value))
 
 
 # post.author.active = False; post.author.save()
@@ -408,11 +421,10 @@ def _of_parent(parent: _Parent, loop: Loop) -> OuterUpdate:
     others = loop.columns_of(model.key) or {}
     caveats += failing.partly(loop, failing.of_constants(loop, model, others, [*values.values()]))
     write = renderer(loop)
-    return OuterUpdate(
-        _parents_text(link, model, condition, values, context, write),
-        (*write.imports, *(i for v in values.values() for i in v.imports)),
-        tuple(dict.fromkeys(caveats)),
-    )
+    rows = _parents(link, model, condition, loop, write)
+    given = [(value.attribute, value.node) for value in values.values()]
+    text = write.rows(rows.then("update", *given))
+    return OuterUpdate(text, write.imports, tuple(dict.fromkeys(caveats)))
 
 
 def _link_to(parent: _Parent, context: Context) -> tuple[FieldState, ModelState]:
@@ -475,22 +487,17 @@ def _saved_columns(save: ast.Call, model: ModelState, loop: Loop) -> list[FieldS
     raise Refused(Reason.SAVE_ARGUMENTS, f"`{loop.text(save)}` is not a plain save()")
 
 
-def _parents_text(
-    link: FieldState,
-    model: ModelState,
-    condition: Condition,
-    values: Mapping[str, SqlValue],
-    context: Context,
-    write: Renderer,
-) -> str:
-    loop = context.loop
+def _parents(
+    link: FieldState, model: ModelState, condition: Condition, loop: Loop, write: Renderer
+) -> Select:
+    """The rows that the link of the loop's rows leads to."""
     manager = loop.model_text(model.key)
     if manager is None or loop.rows.has("[]"):  # type: ignore[union-attr]
         raise Refused(Reason.NAME_CLASH, f"the function has no name for {model.label}")
     calls = filters.alias(named(condition), write) + filters.chain(condition, write)
-    rows = f"{sources.source_text(loop)}{calls}"
+    links = Select(f"{sources.source_text(loop)}{calls}").then(
+        "values", ("", constant(loop.names.quoted(link.name), link.name))
+    )
     to_field = link.options.get("to_field")
     key = to_field if isinstance(to_field, str) else "pk"
-    given = ", ".join(f"{value.attribute}={value.text}" for value in values.values())
-    quoted = loop.names.quoted(link.name)
-    return f"{manager}.objects.filter({key}__in={rows}.values({quoted})).update({given})"
+    return Select(f"{manager}.objects").then("filter", (f"{key}__in", Outer(write.rows(links))))

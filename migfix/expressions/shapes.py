@@ -21,7 +21,7 @@ from migfix.reading.kinds.values import Rows
 from migfix.sql import filters
 from migfix.sql.kinds import FOREIGN_KEYS
 from migfix.sql.logic import NEVER
-from migfix.sql.nodes import Condition, named, reads
+from migfix.sql.nodes import Condition, Step, named, reads
 from migfix.sql.render import Import
 
 _MAX_UPDATES = 4
@@ -138,6 +138,6 @@ def statement_of(update: Update, loop: Loop) -> tuple[str, tuple[Import, ...]]:
     write = renderer(loop)
     computed = [*named(update.condition), *(n for _, value in ordered for n in named(value.node))]
     calls = filters.alias(computed, write) + filters.chain(update.condition, write)
-    keywords = ", ".join(f"{value.attribute}={value.text}" for _, value in ordered)
-    imports = (*write.imports, *(import_ for _, value in ordered for import_ in value.imports))
-    return f"{sources.source_text(loop)}{calls}.update({keywords})", imports
+    given = tuple((value.attribute, value.node) for _, value in ordered)
+    text = f"{sources.source_text(loop)}{calls}{write.step(Step('update', given))}"
+    return text, write.imports

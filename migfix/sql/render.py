@@ -160,9 +160,10 @@ class Renderer:
 
     def rows(self, rows: Select) -> str:
         """The queryset."""
-        return rows.source + "".join(map(self._step, rows.steps))
+        return rows.source + "".join(map(self.step, rows.steps))
 
-    def _step(self, step: Step) -> str:
+    def step(self, step: Step) -> str:
+        """The call of a method of the queryset."""
         given = ((f"{name}=" if name else "") + self.value(value) for name, value in step.given)
         return f".{step.method}({', '.join(given)})"
 

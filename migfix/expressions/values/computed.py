@@ -34,9 +34,7 @@ def compile_computed(node: ast.expr, target: Target, context: Context) -> SqlVal
 
 def written(value: Value, loop: Loop, differences: tuple[Refusal, ...] = ()) -> SqlValue:
     """The value as ``update()`` takes it. Raises ``Refused`` where something has no name."""
-    write = renderer(loop)
-    text = write.value(value)
-    return SqlValue(as_written(value), text, write.imports, differences)
+    return SqlValue(as_written(value), renderer(loop).value(value), differences)
 
 
 def column_value(column: FieldState, context: Context) -> SqlValue:
