@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migfix.findings import Refused
-from migfix.history.state import FieldState
 from migfix.sql import filters
 from migfix.sql.logic import ALWAYS, NEVER, all_of, any_of, negated, not_null_fields
 from migfix.sql.nodes import (
     All,
     Any,
-    Column,
     Condition,
     Constant,
     Exists,
@@ -29,8 +27,8 @@ from migfix.sql.nodes import (
     OuterRef,
     Select,
 )
-from migfix.sql.render import Renderer
-from migfix.sql.types import constant, type_of_column
+from migfix.sql.types import constant
+from tests.sql.made import column, equal, linked, member, write
 
 Row = Mapping[str, int | None]
 ROWS: list[Row] = [
@@ -114,45 +112,8 @@ class Rows:
         return (row for row in ROWS if all(test.test(row) for test in self.tests))
 
 
-class Names:
-    """Everything is called by its own name."""
-
-    def models(self, name: str):
-        return Called(name)
-
-    def quoted(self, text: str) -> str:
-        return f'"{text}"'
-
-
-@dataclass
-class Called:
-    text: str
-    import_: None = None
-
-
 def chain(condition: Condition) -> str:
     return filters.chain(condition, write())
-
-
-def write() -> Renderer:
-    return Renderer(Names(), str)
-
-
-def column(name: str) -> Column:
-    state = FieldState(name, "django.db.models.IntegerField")
-    return Column((name,), type_of_column(state), state)
-
-
-def linked(*path: str) -> Column:
-    return replace(column(path[-1]), path=path, links=(column(path[0]).column,))
-
-
-def equal(name: str, value: int) -> Lookup:
-    return Lookup(column(name), "", constant(str(value), value))
-
-
-def member(name: str, values: list[int]) -> Lookup:
-    return Lookup(column(name), "in", tuple(constant(str(each), each) for each in values))
 
 
 ROWS_OF = Select("T.objects").then("filter", ("id", OuterRef("a")))
