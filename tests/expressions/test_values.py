@@ -17,11 +17,12 @@ import pytest
 from codemods.loop_to_update import codemod
 from migfix.disk.files import Files
 from migfix.facts.access import Surroundings
-from migfix.facts.loop import Databases, Loop, loops_at
+from migfix.facts.loop import Loop, loops_at
 from migfix.findings import ReplaceLoop, Rewrite
 from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.source import Source
+from migfix.sql.databases import Databases
 from migfix.worlds import ProjectFacts
 from tests.expressions.many_values import listed_values, random_values
 from tests.golden import golden
