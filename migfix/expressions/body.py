@@ -6,6 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from migfix.expressions import inlining, saving
 from migfix.expressions.alternatives import alternatives
 from migfix.expressions.conditions.compiling import compile_test
 from migfix.expressions.context import Bound, Context, Refused, SqlValue, Target
@@ -16,11 +17,10 @@ from migfix.expressions.preconditions.sources import are_atomic
 from migfix.expressions.totality import is_total
 from migfix.expressions.values.compiling import check_target, compile_value, increment
 from migfix.expressions.values.elsewhere import exists, query_of
-from migfix.facts.rows.aliases import is_of_rows
 from migfix.findings import Reason
 from migfix.history.state import ModelKey
-from migfix.reading.kinds.values import Manager, Model, Rows
-from migfix.reading.names.scopes import FunctionNode, walk
+from migfix.reading.kinds.values import Model
+from migfix.reading.names.scopes import walk
 from migfix.source import shortened
 from migfix.sql.kinds import FILES
 
@@ -317,11 +317,11 @@ def _expression(statement: ast.stmt, path: Path) -> list[Path]:
         case ast.Call(func=ast.Attribute(value=owner, attr="save")) as call if path.context.is_row(
             owner
         ):
-            return [_saved(path, _update_fields(call, path))]
+            return [saving.saved(path, saving.update_fields(call, path))]
         case ast.Call(
             func=ast.Attribute(value=owner, attr="delete"), args=[], keywords=[]
         ) if path.context.is_row(owner):
-            return [_deleted(path)]
+            return [saving.deleted(path)]
         case ast.Call() as call:
             return _other_call(call, statement, path)
     raise _refused_statement(statement, path)
@@ -330,7 +330,7 @@ def _expression(statement: ast.stmt, path: Path) -> list[Path]:
 def _other_call(call: ast.Call, statement: ast.Expr, path: Path) -> list[Path]:
     bulk = path.context.loop.bulk_update
     if bulk is not None and bulk.collects(call, path.context.is_row):
-        return [_collected(path)]
+        return [saving.collected(path)]
     if (updated := _updated_by_key(call, statement, path)) is not None:
         return updated
     if (caveat := output_caveat(statement, path.context)) is not None:
@@ -339,37 +339,6 @@ def _other_call(call: ast.Call, statement: ast.Expr, path: Path) -> list[Path]:
     if inlined is None:
         raise _refused_statement(statement, path)
     return [after for after, _ in inlined]
-
-
-def _saved(path: Path, fields: frozenset[str] | None) -> Path:
-    if path.deleted or path.by_query:
-        raise Refused(Reason.SAVED_TWICE, "the row is saved after a query changed or deleted it")
-    for name, value in (path.saved or {}).items():
-        if (fields is None or name in fields) and path.values.get(name) != value:
-            raise Refused(Reason.SAVED_TWICE, f"`{name}` is saved with two values on one path")
-    written = {n: value for n, value in path.values.items() if fields is None or n in fields}
-    both = None if path.saves and path.fields is None else fields
-    if both is not None and path.fields is not None:
-        both |= path.fields
-    return dataclasses.replace(
-        path,
-        saved={**(path.saved or {}), **written},
-        saves=path.saves + 1,
-        fields=both,
-        unsaved=frozenset(),
-    )
-
-
-def _deleted(path: Path) -> Path:
-    if path.deleted or path.saves:
-        raise Refused(Reason.SAVED_TWICE, "the row is saved or deleted before it is deleted")
-    return dataclasses.replace(path, deleted=True)
-
-
-def _collected(path: Path) -> Path:
-    if path.collected:
-        raise Refused(Reason.SAVED_TWICE, "the row is collected twice on one path")
-    return dataclasses.replace(path, collected=True)
 
 
 def _updated_by_key(call: ast.Call, statement: ast.stmt, path: Path) -> list[Path] | None:
@@ -390,19 +359,10 @@ def _updated_by_key(call: ast.Call, statement: ast.stmt, path: Path) -> list[Pat
             given
             and path.context.is_row(row)
             and all(path.context.column(each).primary_key is True for each in (name, key))
-            and _is_same_model(manager, path.context)
+            and saving.is_same_model(manager, path.context)
         ):
             return _set_by_update(given, statement, path)
     return None
-
-
-def _is_same_model(manager: ast.expr, context: Context) -> bool:
-    """Does the manager find every row of the loop, in the loop's own database?"""
-    found = context.resolver.value(manager, context.place)
-    rows = context.loop.rows
-    if not isinstance(found, Manager) or not isinstance(rows, Rows):
-        return False
-    return found == rows.manager and not found.related and not rows.has("using", "db_manager")
 
 
 def _set_by_update(
@@ -417,12 +377,7 @@ def _set_by_update(
     targets = [ast.Attribute(row, str(keyword.arg), ast.Store()) for keyword in given]
     ways = _assign_all(targets, [keyword.value for keyword in given], statement, path)
     names = frozenset(path.context.column(str(keyword.arg)).name for keyword in given)
-    return [_queried(_saved(way, names), path.context) for way in ways]
-
-
-def _queried(way: Path, before: Context) -> Path:
-    context = dataclasses.replace(before, facts=way.context.facts, not_null=way.context.not_null)
-    return dataclasses.replace(way, context=context, by_query=True)
+    return [saving.queried(saving.saved(way, names), path.context) for way in ways]
 
 
 def _called(call: ast.Call, path: Path) -> list[tuple[Path, Bound | None]] | None:
@@ -431,7 +386,7 @@ def _called(call: ast.Call, path: Path) -> list[tuple[Path, Bound | None]] | Non
     function = context.resolver.function(call.func)
     if function is None or context.depth >= _MAX_CALLS:
         return None
-    local = _arguments(function, call, context)
+    local = inlining.arguments(function, call, context)
     if local is None:
         return None
     inside = dataclasses.replace(
@@ -439,80 +394,7 @@ def _called(call: ast.Call, path: Path) -> list[tuple[Path, Bound | None]] | Non
     )
     body = [ast.Return(function.body)] if isinstance(function, ast.Lambda) else function.body
     ends = _run(body, [dataclasses.replace(path.within(inside), returned=None)])
-    return [(_back(end, path), end.returned) for end in ends]
-
-
-def _back(end: Path, caller: Path) -> Path:
-    """Where the function has returned: its own names are gone, what it learnt of the row stays."""
-    context = dataclasses.replace(
-        caller.context,
-        assigned=end.context.assigned,
-        not_null=end.context.not_null,
-        facts=end.context.facts,
-    )
-    return dataclasses.replace(end, context=context, ended=False, returned=None)
-
-
-def _arguments(function: FunctionNode, call: ast.Call, context: Context) -> dict[str, Bound] | None:
-    """What each parameter is bound to; None where a call passes more than plain arguments."""
-    given = function.args
-    names = [a.arg for a in (*given.posonlyargs, *given.args)]
-    plain = not (given.vararg or given.kwarg or given.kwonlyargs or given.defaults)
-    if isinstance(function, ast.AsyncFunctionDef) or not plain or _is_generator(function):
-        return None
-    if any(isinstance(a, ast.Starred) for a in call.args) or any(not k.arg for k in call.keywords):
-        return None
-    passed = dict(zip(names, call.args, strict=False))
-    passed |= {str(k.arg): k.value for k in call.keywords}
-    if set(passed) != set(names) or len(call.args) + len(call.keywords) != len(names):
-        return None
-    if not all(context.is_row(value) or is_total(value, context) for value in passed.values()):
-        return None
-    return {name: Bound(value, context) for name, value in passed.items()}
-
-
-def _is_generator(function: FunctionNode) -> bool:
-    decorated = isinstance(function, ast.FunctionDef) and bool(function.decorator_list)
-    return decorated or any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(function))
-
-
-def _update_fields(call: ast.Call, path: Path) -> frozenset[str] | None:
-    """The field names of ``save(update_fields=[...])``; None for a full save. Raises ``Refused``."""
-    fields: frozenset[str] | None = None
-    for keyword in call.keywords:
-        match keyword:
-            case ast.keyword(arg="update_fields", value=ast.Constant(value=None)):
-                continue
-            case ast.keyword(
-                arg="update_fields",
-                value=ast.List(elts=names) | ast.Tuple(elts=names) | ast.Set(elts=names),
-            ) if names and all(
-                isinstance(n, ast.Constant) and isinstance(n.value, str) for n in names
-            ):
-                fields = _named_fields(names, path.context)
-            case ast.keyword(arg="force_update", value=ast.Constant(value=True)):
-                continue
-            case ast.keyword(arg="using", value=alias) if is_of_rows(
-                path.context.text(alias), path.context.loop
-            ):
-                continue
-            case _:
-                raise _refused_save(call, path)
-    if call.args:
-        raise _refused_save(call, path)
-    return fields
-
-
-def _refused_save(call: ast.Call, path: Path) -> Refused:
-    return Refused(Reason.SAVE_ARGUMENTS, f"`{path.context.loop.text(call)}` is not a plain save()")
-
-
-def _named_fields(names: Sequence[ast.expr], context: Context) -> frozenset[str]:
-    columns = [context.column(str(n.value)) for n in names if isinstance(n, ast.Constant)]
-    keys = [column.name for column in columns if column.primary_key is not False]
-    if keys:
-        raise Refused(Reason.SAVE_ARGUMENTS, f"save() does not take `{keys[0]}` in update_fields")
-    return frozenset(column.name for column in columns)
+    return [(inlining.back(end, path), end.returned) for end in ends]
 
 
 def _pass(statement: ast.stmt, path: Path) -> list[Path]:
