@@ -97,8 +97,43 @@ def _decoded(data: bytes) -> str:
 
 @lru_cache(maxsize=16)
 def nodes_of(tree: ast.Module) -> tuple[ast.AST, ...]:
-    """``ast.walk`` once for all who look through one file after the other."""
-    return tuple(ast.walk(tree))
+    """Every node once for all who look through one file after the other."""
+    return tuple(nodes_in(tree))
+
+
+def nodes_in(root: ast.AST) -> list[ast.AST]:
+    """``ast.walk`` at once, in its order and in half its time, without ``Load`` and ``Store``."""
+    found = [root]
+    for node in found:
+        found += children(node)
+    return found
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """``ast.iter_child_nodes`` without ``Load`` and ``Store``, which are one object for all names."""
+    found: list[ast.AST] = []
+    for name in _PARTS[type(node)]:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+class _Parts(dict[type[ast.AST], tuple[str, ...]]):
+    """The fields of each class of nodes that may hold other nodes."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        self[kind] = tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
+        return self[kind]
+
+
+# https://docs.python.org/3/library/ast.html#abstract-grammar
+_WITHOUT_NODES = frozenset(
+    "arg attr asname conversion ctx id is_async kind level module rest simple type_comment".split()
+)
+_PARTS = _Parts()
 
 
 def last_name(node: ast.AST) -> str:

@@ -29,10 +29,11 @@ from migfix.findings import Location
 from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.kinds.inferring import kind_of
 from migfix.reading.kinds.values import Manager, Row, Rows
-from migfix.reading.names.scopes import children, statements_of, walk
+from migfix.reading.names.scopes import statements_of, walk
 from migfix.reading.rows.lookups import stays_in_table, tables_of
 from migfix.reading.rows.querysets import Resolver
 from migfix.reading.rows.relations import accessor
+from migfix.source import children
 from migfix.sql.kinds import FOREIGN_KEYS
 
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from migfix.expressions.conditions.compiling import compile_test
 from migfix.expressions.path import Path, branches
-from migfix.reading.names.scopes import children, walk
+from migfix.reading.names.scopes import walk
+from migfix.source import children
 
 Alternative: TypeAlias = tuple[Path, ast.expr]
 """A path and the expression whose value it gives there."""

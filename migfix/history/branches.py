@@ -10,7 +10,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
+
+from migfix.source import nodes_in
 
 _MOST = 8  # lists that are told apart
 
@@ -57,7 +60,12 @@ def lists_in(body: Sequence[ast.stmt], name: str) -> Lists | None:
 
 
 def names_in(node: ast.AST, name: str) -> bool:
-    return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
+    return name in _names_of(node)
+
+
+@lru_cache(maxsize=64)  # of each statement of a class it is asked for several names
+def _names_of(node: ast.AST) -> frozenset[str]:
+    return frozenset(part.id for part in nodes_in(node) if isinstance(part, ast.Name))
 
 
 def _after(body: Sequence[ast.stmt], name: str, ways: list[Parts]) -> list[Parts]:

@@ -10,7 +10,7 @@ from string import Formatter
 
 from migfix.history.branches import Lists, Parts, lists_in, names_in
 from migfix.history.state import Call, ModelKey, Name, Unknown
-from migfix.source import neighbour
+from migfix.source import neighbour, nodes_in
 
 SIGNATURES: Mapping[str, tuple[str, ...]] = {
     "CreateModel": ("name", "fields", "options", "bases", "managers"),
@@ -258,7 +258,7 @@ class Scope:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 yield name, value
             case ast.Assign() | ast.AugAssign() | ast.For() | ast.With() | ast.Delete():
-                for part in ast.walk(statement):
+                for part in nodes_in(statement):
                     if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
                         yield part.id, _AMBIGUOUS
 
@@ -445,11 +445,11 @@ def _is_plain(value: object) -> bool:
 
 
 def _names_itself(node: ast.expr, name: str) -> bool:
-    return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
+    return any(isinstance(part, ast.Name) and part.id == name for part in nodes_in(node))
 
 
 def _changed_in_place(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes_in(tree):
         inside = isinstance(node, ast.Attribute) or (
             isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
         )
@@ -588,7 +588,7 @@ class _Reader:
         if isinstance(returned, ast.List | ast.Tuple):
             return (
                 ()
-                if any(isinstance(n, ast.Return) for s in before for n in ast.walk(s))
+                if any(isinstance(n, ast.Return) for s in before for n in nodes_in(s))
                 else returned.elts
             )
         listed: Sequence[ast.expr] = ()
@@ -720,7 +720,7 @@ class _Reader:
                 for element in returned.elts:
                     yield self._made(element, own, node)
             case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element):
-                stored = (n for g in node.generators for n in ast.walk(g.target))
+                stored = (n for g in node.generators for n in nodes_in(g.target))
                 own = frozenset(n.id for n in stored if isinstance(n, ast.Name))
                 yield self._made(element, own, node, always=False)
             case _:
@@ -731,14 +731,14 @@ class _Reader:
 
     def _made_by(self, name: str) -> tuple[ast.List | ast.Tuple, frozenset[str]] | None:
         """The list that a function of the file returns, written out in it, and its own names; None for others."""
-        called_so = [n for n in ast.walk(self.scope.tree) if getattr(n, "name", "") == name]
+        called_so = [n for n in nodes_in(self.scope.tree) if getattr(n, "name", "") == name]
         at_the_top = [n for n in self.scope.tree.body if isinstance(n, ast.FunctionDef)]
         found = [n for n in at_the_top if n.name == name and not n.decorator_list]
         if not len(found) == len(called_so) == 1 or not isinstance(self.scope.names.get(name), str):
             return None
         *steps, last = found[0].body
         plain = all(map(_only_names_values, steps))
-        nodes = list(ast.walk(found[0]))
+        nodes = list(nodes_in(found[0]))
         if not plain or any(isinstance(n, ast.Yield | ast.YieldFrom) for n in nodes):
             return None
         own = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
@@ -755,7 +755,7 @@ class _Reader:
 
         Where it asks for these, or it is not certain how often it is made, it must leave the state alone.
         """
-        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        used = {n.id for n in nodes_in(node) if isinstance(n, ast.Name)}
         if always and own.isdisjoint(used):
             return self._element(node)
         kind, _ = (
@@ -871,7 +871,7 @@ class _Reader:
             return False
         node, inner = found
         plain = _own_methods(node) & _STATE_METHODS <= {"__init__"} and not node.keywords
-        named = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node)}
+        named = {getattr(n, "attr", getattr(n, "id", "")) for n in nodes_in(node)}
         return (
             plain
             and not node.decorator_list
@@ -888,7 +888,7 @@ class _Reader:
             return  # stands for a doubt about the class; the entries that follow list its operations
         kind = self._kind(self.scope.dotted(node.func))[0] if isinstance(node, ast.Call) else None
         if not isinstance(node, ast.Call) or kind is None:
-            for part in ast.walk(node):
+            for part in nodes_in(node):
                 if isinstance(part, ast.Call) and self._is_run_python(part):
                     yield self._run_python(index, part)
         elif kind == "RunPython":
@@ -952,4 +952,4 @@ def _own_methods(node: ast.ClassDef) -> set[str]:
 
 
 def _mentions_migration(node: ast.stmt) -> bool:
-    return any(isinstance(part, ast.Name) and part.id == "Migration" for part in ast.walk(node))
+    return any(isinstance(part, ast.Name) and part.id == "Migration" for part in nodes_in(node))

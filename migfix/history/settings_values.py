@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from migfix.disk.files import Unreadable
 from migfix.history.reading import UnreadableMigration, parse
 from migfix.history.state import ModelKey, Unknown
+from migfix.source import nodes_in
 
 MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
 
@@ -71,7 +72,7 @@ def _assigned(data: bytes, name: str) -> list[object]:
     except UnreadableMigration:
         return [None]
     values: list[object] = []
-    for node in ast.walk(tree):
+    for node in nodes_in(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):

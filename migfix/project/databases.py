@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from migfix.disk.files import Files, Unreadable
 from migfix.project.discovery import Project
-from migfix.source import tree_of
+from migfix.source import nodes_in, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -227,14 +227,14 @@ class _Settings:
         if tree is None:
             self.open_at = [f"{self._shown}, which cannot be read,"]
             return IN_DOUBT
-        nodes = list(ast.walk(tree))
+        nodes = list(nodes_in(tree))
         self.settled_at = max(_lines_that_settle(tree), default=0)
         assignments = list(_assignments(nodes))
         for target, value in assignments:
             if isinstance(target, ast.Name):
                 self.assigned[target.id].append(value)
         tries = (node for node in nodes if isinstance(node, ast.Try))
-        guarded = {inner for node in tries for inner in ast.walk(node)}
+        guarded = {inner for node in tries for inner in nodes_in(node)}
         found = [
             *((value, self._of_assignment(target, value)) for target, value in assignments),
             *((node, self._of_node(node, node in guarded)) for node in nodes),
@@ -267,7 +267,7 @@ class _Settings:
     def _of_node(self, node: ast.AST, guarded: bool) -> Databases:
         match node:
             case ast.FunctionDef(name="DATABASES"):
-                returns = (each for each in ast.walk(node) if isinstance(each, ast.Return))
+                returns = (each for each in nodes_in(node) if isinstance(each, ast.Return))
                 return NONE.union(*(self._all(each.value) for each in returns if each.value))
             case ast.keyword(arg="DATABASES", value=value):
                 return self._all(value)
@@ -431,7 +431,7 @@ def _is_text(node: ast.expr | None, text: str) -> bool:
 
 
 def _texts(node: ast.expr) -> Iterator[str]:
-    for each in ast.walk(node):
+    for each in nodes_in(node):
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield each.value
 

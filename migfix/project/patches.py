@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
-from migfix.source import last_name, nodes_of
+from migfix.source import last_name, nodes_in, nodes_of
 
 _DJANGO_CLASSES = frozenset(
     {"Model", "ModelBase", "ModelIterable", "QuerySet", "Manager", "BaseManager", "Field", "Query"}
@@ -130,7 +130,7 @@ def _is_of_model(owner: ast.expr, options: Collection[str]) -> bool:
         return True
     return any(
         last_name(part) == "_meta" or (isinstance(part, ast.Name) and part.id in options)
-        for part in ast.walk(owner)
+        for part in nodes_in(owner)
     )
 
 
@@ -150,7 +150,7 @@ def _names_of_options(node: ast.AST) -> Iterator[str]:
         case _:
             return
     if _is_of_model(value, ()):
-        yield from (n.id for each in targets for n in ast.walk(each) if isinstance(n, ast.Name))
+        yield from (n.id for each in targets for n in nodes_in(each) if isinstance(n, ast.Name))
 
 
 def _switched_off(node: ast.AST) -> Iterator[ast.expr]:
@@ -176,10 +176,10 @@ def _altered_by(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Call(func=ast.Attribute(value=owner, attr=name)) if (
             name in _ALTERING and last_name(owner) not in _MANAGERS
         ):
-            if any(last_name(part) == "_meta" for part in ast.walk(owner)):
+            if any(last_name(part) == "_meta" for part in nodes_in(owner)):
                 yield owner
         case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
-            if any(last_name(part) == "_meta" for part in ast.walk(owner)):
+            if any(last_name(part) == "_meta" for part in nodes_in(owner)):
                 yield owner
 
 

@@ -28,7 +28,7 @@ from migfix.project.patches import (
     may_change_models,
 )
 from migfix.project.senders import Senders
-from migfix.source import last_name, nodes_of, tree_of
+from migfix.source import last_name, nodes_in, nodes_of, tree_of
 
 INIT = frozenset({"pre_init", "post_init"})
 SAVE = frozenset({"pre_save", "post_save"})
@@ -226,7 +226,7 @@ class _File:
         places = {place for place, _ in changes}
         for node in nodes_of(self.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                first = next((n for n in ast.walk(node) if n in places), None)
+                first = next((n for n in nodes_in(node) if n in places), None)
                 if isinstance(first, (ast.stmt, ast.expr)):
                     patched[node.name] = first
         return patched
@@ -352,17 +352,17 @@ def _bindings(tree: ast.Module) -> Iterator[_Binding]:
             ):
                 yield _Binding(_bound(target), [_value(value)])
             case ast.FunctionDef(name=name):
-                returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
+                returned = [n.value for n in nodes_in(node) if isinstance(n, ast.Return)]
                 yield _Binding([name], [_value(value) for value in returned if value is not None])
 
 
 def _bound(target: ast.expr) -> list[str]:
-    return [n.id for n in ast.walk(target) if isinstance(n, ast.Name) and n.id not in _NAMES]
+    return [n.id for n in nodes_in(target) if isinstance(n, ast.Name) and n.id not in _NAMES]
 
 
 def _value(node: ast.AST) -> _Value:
     """What is called in it is no signal: fields have methods called ``pre_save``, too."""
-    inside = list(ast.walk(node))
+    inside = list(nodes_in(node))
     called = {n.func for n in inside if isinstance(n, ast.Call)}
     parts = (_part(n) for n in inside if n not in called)
     return _Value(frozenset(filter(None, parts)), any(map(_is_by_text, inside)))
@@ -419,7 +419,7 @@ def _watching(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
         if function.name == _OF_FIELDS:
             continue
         given = {a.arg for a in (*function.args.posonlyargs, *function.args.args)} - {"self"}
-        for node in ast.walk(function):
+        for node in nodes_in(function):
             senders = _senders(node) if _called(node) == "connect" else []
             if any(isinstance(n, ast.Name) and n.id in given for n in senders):
                 assert isinstance(node, ast.Call)
@@ -529,7 +529,7 @@ class _Reading:
     def of_fields(self) -> frozenset[ast.AST]:
         """What ``contribute_to_class()`` holds, by which fields and managers connect to their own model."""
         named = (n for n in nodes_of(self.tree) if getattr(n, "name", "") == _OF_FIELDS)
-        return frozenset(node for function in named for node in ast.walk(function))
+        return frozenset(node for function in named for node in nodes_in(function))
 
 
 def _put_back(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -539,7 +539,7 @@ def _put_back(function: ast.FunctionDef) -> Iterator[ast.AST]:
     """
     kept: list[tuple[ast.Name, ast.Attribute]] = []
     put: list[tuple[ast.Name, ast.Attribute]] = []
-    for node in ast.walk(function):
+    for node in nodes_in(function):
         match node:
             case ast.Assign(
                 targets=[ast.Name() as holder], value=ast.Attribute(attr="receivers") as signal
@@ -568,5 +568,5 @@ def _is_local(name: str, function: ast.FunctionDef, known: Collection[ast.AST]) 
     return not any(
         (isinstance(node, ast.Name) and node.id == name and node not in known)
         or (isinstance(node, (ast.Global, ast.Nonlocal)) and name in node.names)
-        for node in ast.walk(function)
+        for node in nodes_in(function)
     )

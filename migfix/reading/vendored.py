@@ -9,7 +9,7 @@ from pathlib import Path
 from migfix.disk.files import Files
 from migfix.reading.cutting import FUNCTIONS, completed, cut
 from migfix.reading.names.module import Module
-from migfix.source import shape, tree_of
+from migfix.source import nodes_in, shape, tree_of
 
 HELPER = Path(__file__).parent.parent / "runtime" / "helper.py"
 # What keeps a project's own tools from laying it out anew or finding fault with it.
@@ -57,7 +57,7 @@ def imported_functions(tree: ast.Module, module: str) -> frozenset[str]:
     """What a file imports of the helper by this name of its module, wherever it does."""
     names = {
         alias.name
-        for node in ast.walk(tree)
+        for node in nodes_in(tree)
         if isinstance(node, ast.ImportFrom) and "." * node.level + (node.module or "") == module
         for alias in node.names
     }
@@ -74,7 +74,7 @@ def _shape(data: bytes) -> object:
     tree = tree_of(data)
     if tree is None:
         return None
-    for node in ast.walk(tree):
+    for node in nodes_in(tree):
         match node:
             case ast.Module(body=[ast.Expr(value=ast.Constant(value=str())), *_]):
                 node.body = node.body[1:]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import TypeAlias
 
-from migfix.source import in_older_syntax
+from migfix.source import children, in_older_syntax, nodes_in
 
 Unbound: TypeAlias = tuple[str, str, str]
 """A name, whether it is bound ``nowhere`` or perhaps ``later``, and the dotted name of the function."""
@@ -109,7 +109,7 @@ def _functions(
         where = _path(outer, node.name) if named else outer  # type: ignore[attr-defined]
         if isinstance(node, _FUNCTIONS):
             yield node, where
-        waiting += [(child, where) for child in ast.iter_child_nodes(node)]
+        waiting += [(child, where) for child in children(node)]
 
 
 class _Flow:
@@ -147,7 +147,7 @@ class _Flow:
             case ast.Match(subject=subject, cases=cases):
                 return self._after_match(cases, self._read([subject], state))
             case ast.Return() | ast.Raise():
-                self._read(ast.iter_child_nodes(statement), state)
+                self._read(children(statement), state)
                 return None
             case ast.Break() | ast.Continue():
                 return None
@@ -197,13 +197,13 @@ class _Flow:
                 return self._read([*statement.decorator_list, *defaults], state) | {name}
             case ast.ClassDef(name=name):
                 return self._read([*statement.decorator_list, *statement.bases], state) | {name}
-        return self._read(ast.iter_child_nodes(statement), state)
+        return self._read(children(statement), state)
 
     def _after_loop(self, loop: ast.For | ast.AsyncFor, state: frozenset[str]) -> _State:
         state = self._read([loop.iter], state)
         self.run(loop.body, self._bind(loop.target, state))
         after = self.run(loop.orelse, state)
-        leaves = any(isinstance(n, ast.Break) for s in loop.body for n in ast.walk(s))
+        leaves = any(isinstance(n, ast.Break) for s in loop.body for n in nodes_in(s))
         return state if leaves else after
 
     def _after_try(self, statement: ast.Try, state: frozenset[str]) -> _State:
@@ -223,7 +223,7 @@ class _Flow:
         for case in cases:
             bound = {
                 name
-                for node in ast.walk(case.pattern)
+                for node in nodes_in(case.pattern)
                 for name in (getattr(node, "name", None), getattr(node, "rest", None))
                 if isinstance(name, str)
             }
@@ -235,7 +235,7 @@ class _Flow:
         if target is None:
             return state
         state = self._read([target], state)  # ``rows[i]``, ``row.name``
-        stored = (n for n in ast.walk(target) if isinstance(n, ast.Name))
+        stored = (n for n in nodes_in(target) if isinstance(n, ast.Name))
         return state | {n.id for n in stored if isinstance(n.ctx, ast.Store)}
 
     def _read(self, nodes: Iterable[ast.AST], state: frozenset[str]) -> frozenset[str]:
@@ -262,7 +262,7 @@ class _Flow:
                 return self._read_one(body, state) & self._read_one(orelse, state)
         if isinstance(node, _COMPREHENSIONS):
             return self._read_comprehension(node, state)
-        return self._read(ast.iter_child_nodes(node), state)
+        return self._read(children(node), state)
 
     def _read_comprehension(self, node: ast.AST, state: frozenset[str]) -> frozenset[str]:
         generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
@@ -271,7 +271,7 @@ class _Flow:
             inside = self._bind(generator.target, self._read_one(generator.iter, inside))
             inside = self._read(generator.ifs, inside)
         if not isinstance(node, ast.GeneratorExp):  # which runs later
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 if not isinstance(child, ast.comprehension):
                     self._read_one(child, inside)
         return state

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 from migfix.rewriting.binding import Unbound, unbound_names
 from migfix.rewriting.importable import is_importable
 from migfix.rewriting.lines import RewriteError
-from migfix.source import Source, comments_in, parsed, shape
+from migfix.source import Source, comments_in, nodes_in, parsed, shape
 
 
 def check(
@@ -40,7 +40,7 @@ def check(
 
 def loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
     """The statement's loops in the order of the source, which is LibCST's order of visiting too."""
-    loops = [n for n in ast.walk(statement) if isinstance(n, (ast.For, ast.AsyncFor))]
+    loops = [n for n in nodes_in(statement) if isinstance(n, (ast.For, ast.AsyncFor))]
     return sorted(loops, key=lambda loop: (loop.lineno, loop.col_offset))
 
 

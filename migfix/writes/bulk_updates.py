@@ -25,8 +25,9 @@ from migfix.reading.kinds import known
 from migfix.reading.kinds.inferring import kind_of
 from migfix.reading.kinds.plain import EXPRESSION, Known, Type, item_of
 from migfix.reading.kinds.values import Pair, Row, Rows
-from migfix.reading.names.scopes import DEFINITIONS, TRIES, children, walk
+from migfix.reading.names.scopes import DEFINITIONS, TRIES, walk
 from migfix.reading.rows.querysets import Resolver
+from migfix.source import children
 from migfix.sql.databases import Trait
 from migfix.sql.kinds import INERT
 from migfix.writes import batching

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from migfix.reading.names.scopes import COMPREHENSIONS, children, names_bound, walk
+from migfix.reading.names.scopes import COMPREHENSIONS, names_bound, walk
+from migfix.source import children
 
 _LEAVING = (ast.Continue, ast.Break)  # whatever else leaves a turn, leaves the loop
 

@@ -13,11 +13,11 @@ from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import (
     FunctionNode,
     all_arguments,
-    children,
     names_bound,
     walk_scope,
 )
 from migfix.reading.rows.querysets import Resolver
+from migfix.source import children
 
 
 class Kind(Enum):

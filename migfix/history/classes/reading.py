@@ -17,6 +17,7 @@ from migfix.history.fields import Is, fields
 from migfix.history.operations import field_class
 from migfix.history.reading import Scope
 from migfix.history.state import KEYS, RELATIONS, BaseClass, FieldClass, FieldState, Unknown
+from migfix.source import nodes_in
 
 _TOPS = frozenset({"object", "django.db.models.Model", "django.db.models.base.Model"})
 _DEPTH = 8  # bases above a class, and modules that hand a name on, before giving up
@@ -74,7 +75,7 @@ class _Module:
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
-        return tuple(ast.walk(self.scope.tree))
+        return tuple(nodes_in(self.scope.tree))
 
     @cached_property
     def changed(self) -> frozenset[str]:
@@ -383,7 +384,7 @@ def _is_patched(each: _Class) -> bool:
     for statement in each.node.body:
         if statement not in understood:
             others = sets_others(statement)
-            if any(_changes_ways(node) for node in ast.walk(statement) if node not in others):
+            if any(_changes_ways(node) for node in nodes_in(statement) if node not in others):
                 return True
     return False
 
@@ -417,7 +418,7 @@ def _connects(each: _Class) -> bool:
     defined = {name for name, _ in each.defined()}
     if "contribute_to_class" in defined:
         return each.module.connects
-    return any(map(_is_connection, ast.walk(each.node)))
+    return any(map(_is_connection, nodes_in(each.node)))
 
 
 def _is_connection(node: ast.AST) -> bool:
@@ -494,6 +495,6 @@ def _base_doubt(each: _Class | _Root | Unknown, methods: frozenset[str], what: s
             return f"whose {name}() {what}"
         if not name:
             return "whose body does more than define methods"
-    if any(map(_is_connection, ast.walk(each.node))):
+    if any(map(_is_connection, nodes_in(each.node))):
         return "which connects signals"
     return f"whose methods {what}" if each.is_changed_from_outside else None

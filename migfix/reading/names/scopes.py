@@ -10,6 +10,8 @@ from functools import cached_property, lru_cache
 from math import inf
 from typing import TypeAlias, TypeGuard
 
+from migfix.source import children, nodes_in
+
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -36,28 +38,13 @@ class Binding:
 @lru_cache(maxsize=2048)
 def walk(root: ast.AST) -> tuple[ast.AST, ...]:
     """``ast.walk`` without contexts, once per node: a loop is looked at again for every state."""
-    found = [root]
-    for node in found:
-        found += children(node)
-    return tuple(found)
+    return tuple(nodes_in(root))
 
 
 @lru_cache(maxsize=512)
 def nodes_under(root: ast.AST) -> frozenset[ast.AST]:
     """The same as a set."""
     return frozenset(walk(root))
-
-
-def children(node: ast.AST) -> list[ast.AST]:
-    """``ast.iter_child_nodes`` without ``Load`` and ``Store``, which are one object for all names."""
-    found: list[ast.AST] = []
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            found += [each for each in value if isinstance(each, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-            found.append(value)
-    return found
 
 
 class Scope:
