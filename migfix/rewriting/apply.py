@@ -33,7 +33,7 @@ from migfix.rewriting.lines import (
     replace,
 )
 from migfix.settings import Style
-from migfix.source import Source, split_lines
+from migfix.source import Source, nodes_in, split_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _with_edits(source: Source, loops: Mapping[ast.stmt, LoopEdits], style: Styl
             put_above(lines, {line_range(loop, source.rows)[0]: c for loop, c in lifted.items()})
             text = "".join(lines[first:last])
             rows = [held[i].iter for i, each in edits.items() if _replaces_rows(each)]
-            gone = {node for each in (*drops, *rows) for node in ast.walk(each)}
+            gone = {node for each in (*drops, *rows) for node in nodes_in(each)}
             unwraps = {each for each in _unwraps(edits.values()) if not _is_needed(each, gone)}
             indents = _depths(source, held, unwraps, blocks)
             around = [each for each in _blocks_of(statement, blocks) if each not in gone]
@@ -206,14 +206,14 @@ def _is_needed(block: ast.With | ast.If, gone: Set[ast.AST]) -> bool:
     if isinstance(block, ast.If):
         return False
     bound = block.items[0].optional_vars
-    kept = (node for node in ast.walk(block) if node not in gone and node is not bound)
+    kept = (node for node in nodes_in(block) if node not in gone and node is not bound)
     names = {node.id for node in kept if isinstance(node, ast.Name)}
     return not isinstance(bound, ast.Name) or bound.id in names
 
 
 def _blocks_of(statement: ast.stmt, blocks: Iterable[ast.stmt]) -> list[ast.stmt]:
     """The statement's ``with`` and ``if`` in the order of the source, and the loops that are put in a ``with``."""
-    around = [n for n in ast.walk(statement) if isinstance(n, (ast.With, ast.AsyncWith, ast.If))]
+    around = [n for n in nodes_in(statement) if isinstance(n, (ast.With, ast.AsyncWith, ast.If))]
     return sorted([*around, *blocks], key=lambda each: (each.lineno, each.col_offset))
 
 
@@ -226,9 +226,9 @@ def _depths(
     """How deep each loop stands when these blocks are gone, and these loops are in new ones."""
     columns = {loop: loop.col_offset for loop in loops}
     for without in unwraps:
-        for loop in columns.keys() & set(ast.walk(without)):
+        for loop in columns.keys() & set(nodes_in(without)):
             columns[loop] -= without.body[0].col_offset - without.col_offset
-    deeper = Counter(node for block in blocks for node in ast.walk(block))
+    deeper = Counter(node for block in blocks for node in nodes_in(block))
     return [
         len(source.lines[loop.lineno - 1][:column].expandtabs(4)) + 4 * deeper[loop]
         for loop, column in columns.items()
@@ -255,16 +255,29 @@ def _edited(
     return module.visit(rewriter).code
 
 
+# What may hold a loop: no other part of a tree is looked into, which is most of it.
+_HOLDING_STATEMENTS = (
+    cst.Module,
+    cst.BaseCompoundStatement,
+    cst.IndentedBlock,
+    cst.Else,
+    cst.ExceptHandler,
+    cst.ExceptStarHandler,
+    cst.Finally,
+    cst.MatchCase,
+)
+
+
 class _Loops(cst.CSTVisitor):
     def __init__(self) -> None:
         self.loops: list[cst.For] = []
         self.blocks: list[cst.With | cst.If] = []
 
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        return isinstance(node, _HOLDING_STATEMENTS) and super().on_visit(node)
+
     def visit_For(self, node: cst.For) -> None:
         self.loops.append(node)
-
-    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
-        return False  # which holds no loop
 
     def visit_With(self, node: cst.With) -> None:
         self.blocks.append(node)
@@ -282,8 +295,8 @@ class _Rewriter(cst.CSTTransformer):
         self.unwrapped = unwrapped
         self.style = style
 
-    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
-        return False  # which holds no loop
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        return isinstance(node, _HOLDING_STATEMENTS) and super().on_visit(node)
 
     def leave_For(
         self, original_node: cst.For, updated_node: cst.For

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import black
 from black.mode import Mode, TargetVersion
@@ -11,6 +11,7 @@ from black.parsing import InvalidInput
 from migfix.settings import Style
 
 
+@lru_cache(maxsize=256)  # many files get the same import
 def formatted(statement: str, style: Style, indent: int) -> str:
     """One statement (or several lines of them) in black's layout, to stand ``indent`` columns deep.
 
