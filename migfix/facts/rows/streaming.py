@@ -61,8 +61,8 @@ def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
         return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
     if loop.is_over_list_besides_batches if in_batches else loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
-    kept = _kept(loop, in_batches=in_batches)
-    return holds_few_rows(loop) or kept or _progress(loop) or _prefetch(loop)
+    few = holds_few_rows(loop)
+    return few or _kept(loop, in_batches=in_batches) or _progress(loop) or _prefetch(loop)
 
 
 def needs_batches(loop: Loop, part: Part) -> tuple[Beside, ...]:
@@ -192,9 +192,7 @@ def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
     """Streaming gains nothing, or goes wrong, when rows outlive their turn or leave the function."""
     if set(loop.wrappers) & {"sorted", "reversed", "set"}:
         return Refusal(Reason.KEEPS_ROWS, f"{loop.wrappers[0]}(...) needs all rows at once")
-    if loop.having(effects.Kind.YIELDS) or isinstance(
-        loop.resolver.scope.node, ast.AsyncFunctionDef
-    ):
+    if isinstance(loop.resolver.scope.node, ast.AsyncFunctionDef) or any(map(_waits, loop.nodes)):
         return Refusal(
             Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open"
         )
@@ -209,6 +207,10 @@ def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
             at = loop.at(kept)
             return Refusal(Reason.KEEPS_ROWS, f"{at} keeps every row until after the loop", at)
     return None
+
+
+def _waits(node: ast.AST) -> bool:
+    return isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await))
 
 
 def _kept_at(use: uses.Use, loop: Loop) -> ast.AST | None:
