@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from typing import TypeAlias
 
 from migfix.history.state import Answer, FieldState, ModelKey, ModelState, ProjectState, Unknown
 
 _Question: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
+_DIFFERS = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +23,7 @@ class Recorded(ProjectState):
 
     of: ProjectState = field(default_factory=ProjectState)
     answers: dict[_Question, object] = field(default_factory=dict)
+    _compared: dict[int, tuple[ProjectState, int]] = field(default_factory=dict, init=False)
 
     @classmethod
     def beginning(cls, state: ProjectState) -> Recorded:
@@ -31,11 +34,17 @@ class Recorded(ProjectState):
         return cls(**{**parts, "models": models}, of=state, answers=answers)
 
     def is_answered_alike_by(self, other: ProjectState) -> bool:
-        """Does the other state give every answer that this one gave so far?"""
-        return all(
-            other.ask(question, *given) == answer
-            for (question, given), answer in self.answers.items()
-        )
+        """Does the other state give every answer that this one gave so far?
+
+        Answers stay and only get more: those that were compared before are not compared again.
+        """
+        _, compared = self._compared.get(id(other), (other, 0))
+        if compared != _DIFFERS:
+            new = islice(self.answers.items(), compared, None)
+            alike = all(other.ask(question, *given) == answer for (question, given), answer in new)
+            compared = len(self.answers) if alike else _DIFFERS
+            self._compared[id(other)] = other, compared
+        return compared != _DIFFERS
 
     def ask(self, question: Callable[..., Answer], *given: object) -> Answer:
         key = (question, given)
