@@ -349,7 +349,7 @@ def _folders_up(folder: Path, files: Files) -> Iterator[Path]:
 def _nearest_config(files: Files, folder: Path) -> tuple[Path | None, Mapping[str, Any]]:
     for each in _folders_up(folder, files):
         file = each / "pyproject.toml"
-        table = _table(_read_toml(file, "migfix", files), "tool", "migfix")
+        table = _table(read_toml(file, "migfix", files), "tool", "migfix")
         if table is not None:
             return file, table
     return None, {}
@@ -365,7 +365,7 @@ def _named_config(files: Files, file: Path) -> tuple[Path, Mapping[str, Any]]:
     return file.absolute(), found if table is None and "tool" not in found else table or {}
 
 
-def _read_toml(file: Path, mentioning: str, files: Files) -> Mapping[str, Any]:
+def read_toml(file: Path, mentioning: str, files: Files) -> Mapping[str, Any]:
     """The content of a TOML file; empty when it is not there or does not mention the word.
 
     The word spares the parser, and its import, the many files that do not concern us.
@@ -448,7 +448,7 @@ def _style_in(files: Files, folder: Path) -> Style:
 
 
 def _black_style(folder: Path, files: Files) -> Style | None:
-    table = _table(_read_toml(folder / "pyproject.toml", "black", files), "tool", "black")
+    table = _table(read_toml(folder / "pyproject.toml", "black", files), "tool", "black")
     if table is None:
         return None
     return Style(
@@ -478,8 +478,8 @@ def _ruff_style(folder: Path, files: Files) -> Style | None:
 def _ruff_table(folder: Path, files: Files) -> Mapping[str, Any] | None:
     for name in (".ruff.toml", "ruff.toml"):
         if files.has_file(folder / name):
-            return _read_toml(folder / name, "", files)
-    return _table(_read_toml(folder / "pyproject.toml", "ruff", files), "tool", "ruff")
+            return read_toml(folder / name, "", files)
+    return _table(read_toml(folder / "pyproject.toml", "ruff", files), "tool", "ruff")
 
 
 def _line_length(table: Mapping[str, Any]) -> int:

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from migfix.disk.files import Files
 from migfix.findings import FileEdit, FileOutcome, HelperChange
-from migfix.project.discovery import Project, inside_repository, top_folder
+from migfix.project.discovery import Project, top_folder
 from migfix.reading.vendored import functions_in, helper_text, imported_functions, is_of_migfix
+from migfix.rewriting.distributing import may_come_apart
 from migfix.settings import SettingsError
 from migfix.source import tree_of
 
@@ -92,7 +93,7 @@ def _package_for_all(folder: Path, project: Project) -> Path | None:
         return None
     if package in folder.parents:
         return package
-    apart = _OF_TESTS.search(package.name) or _may_be_distributed(project)
+    apart = _OF_TESTS.search(package.name) or may_come_apart(package, folder, "_migfix.py", project)
     return None if apart else package
 
 
@@ -118,17 +119,6 @@ def _is_called(folder: Path, above: Path, project: Project) -> bool:
     saying = (*project.settings_files, folder.parent / "apps.py")
     named = re.compile(rb"""["']%b(?:\.apps\.\w+)?["']""" % re.escape(app.encode()))
     return any(named.search(project.files.read_if_there(file)) for file in saying)
-
-
-def _may_be_distributed(project: Project) -> bool:
-    """May apps of the project be installed without the package of its settings?"""
-    files = project.files
-    for folder in inside_repository(project.root, files):
-        built = b"[build-system]" in files.read_if_there(folder / "pyproject.toml")
-        named = b"[metadata]" in files.read_if_there(folder / "setup.cfg")
-        if built or named or files.has(folder / "setup.py"):
-            return True
-    return False
 
 
 def helper_of_project(module: str, project: Project) -> HelperPlace:

@@ -52,6 +52,21 @@ SITE = {"manage.py": MANAGE, **packages("site1")}
 INSIDE = packages("site1/shop", "site1/shop/migrations")
 BESIDE = ("._migfix", "shop/migrations/_migfix.py")
 SHARED = ("site1._migfix", "site1/_migfix.py")
+HATCH = """
+[build-system]
+build-backend = "hatchling.build"
+[tool.hatch.build.targets.wheel]
+packages = ["shop", "site1"]
+exclude = ["site1/local*.py"]
+[tool.hatch.build.targets.sdist]
+include = ["/shop", "/site1"]
+"""
+
+
+def hatch(before: str = "", after: str = "") -> dict[str, str]:
+    """A project of which one wheel is built that holds the app and the settings, or nearly so."""
+    assert before in HATCH
+    return {**APP, **SITE, "pyproject.toml": HATCH.replace(before, after) if before else HATCH}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +121,21 @@ SHARED = ("site1._migfix", "site1/_migfix.py")
         pytest.param({**packages("shop/migrations"), **SITE}, BESIDE, id="an app in no package"),
         pytest.param({**APP, **SITE, "pyproject.toml": BUILT}, BESIDE, id="built"),
         pytest.param({**APP, **SITE, "setup.py": ""}, BESIDE, id="setup.py"),
+        pytest.param(hatch(), SHARED, id="one wheel of both"),
+        pytest.param({**hatch(), "setup.py": ""}, BESIDE, id="one wheel of both, and setup.py"),
+        pytest.param(hatch(', "site1"]', "]"), BESIDE, id="a wheel of the app"),
+        pytest.param(hatch('["shop", ', "["), BESIDE, id="a wheel of the settings"),
+        pytest.param(hatch("site1/local*.py", "_*.py"), BESIDE, id="a wheel without the helper"),
+        pytest.param(hatch("site1/local*.py", "site1"), BESIDE, id="a wheel without the package"),
+        pytest.param(hatch(', "/site1"]', "]"), BESIDE, id="a source archive of the app"),
+        pytest.param(hatch("exclude", "only-include"), BESIDE, id="what else the wheel may do"),
+        pytest.param(hatch("hatchling", "other"), BESIDE, id="a backend that is not known"),
+        pytest.param(hatch(".wheel]", ".custom]"), BESIDE, id="no wheel"),
+        pytest.param(
+            hatch("[tool.hatch.build.targets.sdist]", "[tool.hatch.build.hooks.custom]"),
+            BESIDE,
+            id="a hook of the build",
+        ),
         pytest.param({**APP, **SITE, "setup.cfg": "[metadata]\n"}, BESIDE, id="setup.cfg"),
         pytest.param({**APP, **SITE, "setup.cfg": "[flake8]\n"}, SHARED, id="setup.cfg of tools"),
         pytest.param(
