@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests import databases, golden
+from tests import checking, databases, golden
 
 
 @pytest.fixture(params=databases.PARAMETERS)
@@ -16,6 +16,16 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseDat
     """An empty database as `connections["default"]`, once for each kind of database."""
     with databases.opened(request.param, tmp_path) as connection:
         yield connection
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The migrations of an app with the models of ``checking``; the working folder is the project's."""
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001_initial.py").write_text(checking.MODELS)
+    monkeypatch.chdir(tmp_path)
+    return folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -87,13 +87,9 @@ FILL = checking.whole(
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
-    (folder / "0002_fill.py").write_text(FILL)
-    monkeypatch.chdir(tmp_path)
-    return folder / "0002_fill.py"
+def file(shop: Path) -> Path:
+    (shop / "0002_fill.py").write_text(FILL)
+    return shop / "0002_fill.py"
 
 
 def apply(*arguments: str, answers: str = "") -> str:

@@ -52,14 +52,10 @@ def test_several_at_once():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
+def folder(shop: Path) -> Path:
     body = "for post in Post.objects.all():\n    post.kind = post.rank\n    kept.append(post)"
-    (folder / "0002_fill.py").write_text(checking.whole(f"kept = []\n{body}"))
-    monkeypatch.chdir(tmp_path)
-    return folder
+    (shop / "0002_fill.py").write_text(checking.whole(f"kept = []\n{body}"))
+    return shop
 
 
 def test_a_loop(folder: Path):

@@ -75,12 +75,9 @@ from tests import checking
         ),
     ],
 )
-def test_what_it_gains(loop: str, databases: str, expected: str, tmp_path: Path):
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
+def test_what_it_gains(loop: str, databases: str, expected: str, shop: Path):
     settings = Settings(frozenset(known_codes()), databases=frozenset({databases}))
     text = checking.whole(loop).encode()
-    outcome = run_source(text, folder / "0002_fill.py", settings, rewrite=True)
+    outcome = run_source(text, shop / "0002_fill.py", settings, rewrite=True)
     (found,) = outcome.loops
     assert "; ".join(map(str, found.gains)) == expected

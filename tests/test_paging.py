@@ -65,17 +65,14 @@ def test_no_terminal_no_pager():
     assert done.stdout == b"False\n"
 
 
-def test_a_diff_is_paged_and_names_the_helper(tmp_path: Path):
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
+def test_a_diff_is_paged_and_names_the_helper(shop: Path):
     reading = checking.whole("for post in Post.objects.all():\n    print(post.rank)")
-    (folder / "0002_fill.py").write_text(reading)
+    (shop / "0002_fill.py").write_text(reading)
     environment = {**os.environ, "PAGER": "sed s/^/-/", "TERM": "xterm", "NO_COLOR": "1"}
     printed = {
         option: on_a_terminal(
             [sys.executable, "-m", "migfix", "diff", option, "--database", "mysql", "shop"],
-            cwd=tmp_path,
+            cwd=shop.parent.parent,
             env=environment,
         )
         for option in ("--color=auto", "--no-pager", "--no-helper", "--helper")

@@ -25,17 +25,13 @@ def run(*arguments: str) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(shop: Path) -> Path:
     """A repository with one commit, two migrations and a working folder at its top."""
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
-    (folder / "0002_fill.py").write_text(FILL)
-    monkeypatch.chdir(tmp_path)
+    (shop / "0002_fill.py").write_text(FILL)
     run("init", "-q")
     run("add", ".")
     run("commit", "-q", "-m", "x")
-    return folder
+    return shop
 
 
 def migfix(*arguments: str) -> Result:

@@ -34,13 +34,9 @@ def loop(header: str = "", body: str = "", above: str = "") -> str:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with two loops to rewrite in one of its files."""
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
-    monkeypatch.chdir(tmp_path)
-    return folder / "0002_fill.py"
+def file(shop: Path) -> Path:
+    """That of a project in which there may be loops to rewrite."""
+    return shop / "0002_fill.py"
 
 
 UPDATING = "for post in Post.objects.all():\n    post.kind = 1\n    post.save()\n"
@@ -53,13 +49,13 @@ def kept(*arguments: str, end: int = 0) -> str:
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_loops_are_kept_by_comments_that_say_why(ends: str, shop: Path):
+def test_loops_are_kept_by_comments_that_say_why(ends: str, file: Path):
     """Where no update() is made, rows would be streamed and saved in batches: that is kept away as well."""
     before = checking.whole("# all of them\n" + UPDATING + "if x:\n    " + LOOP.format(
         header="  # each", body="").replace("\n    ", "\n        "))  # fmt: skip
-    shop.write_text(before, newline=ends)
+    file.write_text(before, newline=ends)
     assert "Kept 2 loops in 1 file as they are, by comments.\n" in kept("--add-ignore", "ran")
-    text = shop.read_bytes().decode()
+    text = file.read_bytes().decode()
     found = re.findall(r"( *)# migfix: ignore\[(.*)\] ran\r?\n( *)for", text)
     assert [(len(one), len(other)) for one, _, other in found] == [(4, 4), (8, 8)]
     codes = [each.split(", ") for _, each, _ in found]
@@ -72,13 +68,13 @@ def test_loops_are_kept_by_comments_that_say_why(ends: str, shop: Path):
     assert "Kept 0 loops in 0 files" in kept("--add-ignore", "again")
 
 
-def test_only_chosen_loops_are_kept(shop: Path):
-    shop.write_text(checking.whole(UPDATING + UPDATING))
-    line = [n for n, text in enumerate(shop.read_text().splitlines(), 1) if "for post" in text][1]
+def test_only_chosen_loops_are_kept(file: Path):
+    file.write_text(checking.whole(UPDATING + UPDATING))
+    line = [n for n, text in enumerate(file.read_text().splitlines(), 1) if "for post" in text][1]
     kept("--only", f"shop/migrations/0002_fill.py:{line}", "--add-ignore", "")
-    assert shop.read_text().count("# migfix: ignore[") == 1
-    assert shop.read_text().splitlines()[line - 1].startswith("    # migfix: ignore[MF101")
-    (loop_,) = [each for each in looked(shop) if each.changed]
+    assert file.read_text().count("# migfix: ignore[") == 1
+    assert file.read_text().splitlines()[line - 1].startswith("    # migfix: ignore[MF101")
+    (loop_,) = [each for each in looked(file) if each.changed]
     assert loop_.line < line
 
 
@@ -87,13 +83,13 @@ def looked(path: Path):
     return run_source(path.read_bytes(), path, settings, rewrite=False).loops
 
 
-def test_comments_that_cannot_be_written(shop: Path):
+def test_comments_that_cannot_be_written(file: Path):
     before = checking.whole(UPDATING)
-    shop.write_text(f"# coding: latin-1\n{before}")
+    file.write_text(f"# coding: latin-1\n{before}")
     assert "its encoding has no letters" in kept("--add-ignore", "\u03b1", end=2)
     assert "say why in one line" in kept("--add-ignore", "a\nb", end=2)
     assert "rewrites no loop" in kept("--add-ignore", "a", "--dry-run", end=2)
-    assert shop.read_text() == f"# coding: latin-1\n{before}"
+    assert file.read_text() == f"# coding: latin-1\n{before}"
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,14 @@ def first_line(loop: LoopOutcome) -> str:
     return _split(loop)[0]
 
 
-def further_lines(loop: LoopOutcome, *, verbose: bool = False) -> list[str]:
-    """The rest: doubts, what ``--unsafe-fixes`` would do, what ``verify`` saw; with ``verbose`` what it gains and
-    what each codemod says of the loop.
+def further_lines(
+    loop: LoopOutcome, *, verbose: bool = False, with_gains: bool = False
+) -> list[str]:
+    """The rest: doubts, what ``--unsafe-fixes`` would do, what ``verify`` saw; ``with_gains`` what it gains, with
+    ``verbose`` also what each codemod says of the loop.
     """
     texts = [*_split(loop)[1]]
-    if verbose and loop.gains:
+    if loop.gains and (with_gains or verbose):
         texts.append(gains(loop))
     if loop.offer:
         texts.append(f"--unsafe-fixes: {loop.offer}")
@@ -222,7 +224,6 @@ def of_file(outcome: FileOutcome) -> Sequence[str]:
     """What is done to the loops of a file that changes, without its path."""
     lines: list[str] = []
     for loop in (each for each in outcome.loops if each.changed):
-        lines.append(f"{loop.line}:{loop.column}: {' '.join(loop.codes)} {first_line(loop)}")
-        lines += [line for line in wrapped(gains(loop), "    ") if loop.gains]
-        lines += further_lines(loop)
+        lines += wrapped(f"{loop.line}:{loop.column}: {' '.join(loop.codes)} {first_line(loop)}")
+        lines += further_lines(loop, with_gains=True)
     return lines

@@ -5,7 +5,11 @@
   const cards = [...main.querySelectorAll("article")];
   const at = (id) => document.getElementById(id);
   const box = (card) => card.querySelector("input[type=checkbox]");
-  const words = new Map(cards.map((card) => [card, card.textContent.toLowerCase()]));
+  const words = new Map();
+  const wordsOf = (card) => {
+    if (!words.has(card)) words.set(card, card.textContent.toLowerCase());
+    return words.get(card);
+  };
   const order = ["unsafe", "safe", "left"];
 
   function toggles(id, names) {
@@ -28,7 +32,7 @@
       card.hidden = !(risks.has(card.dataset.risk)
         && (own.length === 0 || own.some((code) => codes.has(code)))
         && (app === "" || app === card.dataset.app)
-        && asked.every((word) => words.get(card).includes(word)));
+        && asked.every((word) => wordsOf(card).includes(word)));
     }
     for (const heading of main.querySelectorAll("h2")) {
       let next = heading.nextElementSibling, any = false;

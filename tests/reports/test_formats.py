@@ -29,7 +29,6 @@ from migfix.findings import (
 )
 from migfix.reports import as_github, as_gitlab, as_junit, as_rdjson, as_sarif
 from migfix.reports.replacements import replacements
-from tests import checking
 
 ODD = "shop, 100%/a:b\n::error::c/0001.py"
 CHANGED = LoopOutcome(
@@ -217,15 +216,11 @@ class Migration(migrations.Migration):
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "shop" / "migrations"
-    folder.mkdir(parents=True)
-    (folder / "0001_initial.py").write_text(checking.MODELS)
-    (folder / "0002_fill.py").write_text(TWO)
-    monkeypatch.chdir(tmp_path)
+def project(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (shop / "0002_fill.py").write_text(TWO)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
-    return folder
+    return shop
 
 
 def check(*options: str) -> str:
