@@ -30,7 +30,7 @@ from migfix.commandline.options import (
 from migfix.commandline.output import is_colored
 from migfix.commandline.runs import outcomes_for
 from migfix.findings import Applicability, FileEdit, FileOutcome, HelperChange, LoopOutcome, Outcome
-from tests.processes import LIMIT, started
+from tests.processes import LIMIT, ran, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -608,3 +608,27 @@ def test_only_names_a_loop_of_standard_input_too(pipeline: Pipeline) -> None:
     arguments = ("check", "-", "--stdin-filename", "a.py", "--only")
     assert invoke(*arguments, "a.py:1", stdin=b"loop\n").exit_code == 1
     assert invoke(*arguments, "a.py:9", stdin=b"loop\n").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("check --select MF1", "MF101 MF102"),
+        ("check . --ignore MF101,MF40", "MF101,MF401"),
+        ("explain keep", "keeps-rows"),
+        ("explain MF30", "MF301 MF302"),
+    ],
+)
+def test_shells_complete_codes(line: str, expected: str) -> None:
+    done = ran(
+        [sys.executable, "-c", "from migfix.commandline.cli import app; app(prog_name='migfix')"],
+        env={
+            **os.environ,
+            "_MIGFIX_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"migfix {line}",
+            "COMP_CWORD": str(len(line.split())),
+        },
+        stdout=PIPE,
+        text=True,
+    )
+    assert done.stdout.split() == expected.split()

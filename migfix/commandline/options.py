@@ -16,8 +16,9 @@ import typer
 from migfix.cache import VARIABLE
 from migfix.disk.files import Files
 from migfix.disk.stamps import CACHE_FOLDER
+from migfix.findings import Reason
 from migfix.project.discovery import project_of
-from migfix.settings import Overrides, settings_for
+from migfix.settings import Overrides, known_codes, settings_for
 
 if TYPE_CHECKING:
     from migfix.reports import as_diff
@@ -36,6 +37,22 @@ PANELS = {
 
 class UsageError(Exception):
     """Arguments that do not go together, as one line."""
+
+
+def completed_codes(incomplete: str) -> list[tuple[str, str]]:
+    """For a shell: the codes that a list may go on with, and the names of their codemods."""
+    before, comma, last = incomplete.rpartition(",")
+    return [
+        (f"{before}{comma}{code}", name)
+        for code, name in known_codes().items()
+        if code.startswith(last.upper())
+    ]
+
+
+def completed_words(incomplete: str) -> list[tuple[str, str]]:
+    """The same for what can be explained: codes, and the names of reasons."""
+    reasons = [each.value for each in Reason if each.value.startswith(incomplete)]
+    return [*completed_codes(incomplete), *((name, "a reason") for name in reasons)]
 
 
 class Database(str, Enum):
@@ -92,11 +109,16 @@ class Options:
     select: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CODES", help="Only these codemods: MF101, loop-to-update or a prefix like MF1."
+            metavar="CODES",
+            help="Only these codemods: MF101, loop-to-update or a prefix like MF1.",
+            autocompletion=completed_codes,
         ),
     ] = None
     ignore: Annotated[
-        list[str] | None, typer.Option(metavar="CODES", help="All codemods but these.")
+        list[str] | None,
+        typer.Option(
+            metavar="CODES", help="All codemods but these.", autocompletion=completed_codes
+        ),
     ] = None
     unsafe_fixes: Annotated[
         bool | None,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from migfix.commandline.command import command
-from migfix.commandline.options import Options, UsageError, place_of
+from migfix.commandline.options import Options, UsageError, completed_words, place_of
 from migfix.commandline.output import say
 from migfix.commandline.runs import looked_at
 from migfix.findings import FileOutcome
@@ -26,7 +26,12 @@ app = typer.Typer()
     command,
     without="only since exclude stdin_filename color verbose quiet jobs no_cache cache_dir",
     about=Annotated[
-        list[str], typer.Argument(metavar="WHAT", help="A code, a name, a reason, or PATH:LINE.")
+        list[str],
+        typer.Argument(
+            metavar="WHAT",
+            help="A code, a name, a reason, or PATH:LINE.",
+            autocompletion=completed_words,
+        ),
     ],
 )
 def explain(options: Options) -> ExitCode:
