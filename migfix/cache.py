@@ -112,7 +112,7 @@ class Cache:
             # Each installation of a package leaves its mark on the folder that it goes to.
             [[path, stamp_of(path)] for path in sys.path],
             __version__,
-            [stamp_of(path) for path in _own_sources()],
+            [stamp_of(path) for path in own_sources()],
         ]
         return digest(json.dumps(about).encode()) + ".json"
 
@@ -236,7 +236,7 @@ def _stands(kind: str, name: str, answer: Answer) -> bool:
     return bool(value == ("file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""))
 
 
-def _own_sources() -> Iterator[str]:
+def own_sources() -> Iterator[str]:
     here = os.path.dirname(os.path.abspath(__file__))
     for package in (here, os.path.join(os.path.dirname(here), "codemods")):
         for folder, folders, names in os.walk(package):

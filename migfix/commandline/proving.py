@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from migfix.commandline.coming import Coming, Notes
 from migfix.commandline.options import Options, Proving, UsageError, number_of_jobs
 from migfix.commandline.output import complain, encoded, is_colored
-from migfix.commandline.runs import Progress, outcomes_for
+from migfix.commandline.runs import outcomes_for
 from migfix.findings import FileOutcome, LoopOutcome
 from migfix.printing import write
 from migfix.selection import Selection
@@ -30,11 +31,8 @@ def checked(options: Options, proving: Proving, selection: Selection) -> list[Fi
 
     outcomes = outcomes_for(options, rewrite=True, selection=selection)
     tasks, failed = tasks_of(outcomes)
-    with (
-        Progress(options, "migrations", after=0.0) as progress,
-        proving_with(proving, options) as prover,
-    ):
-        return with_verdicts(outcomes, [*prover.proofs(tasks, progress), *failed])
+    with Coming(options) as coming, proving_with(proving, options, keeping=True) as prover:
+        return with_verdicts(outcomes, [*prover.proofs(tasks, coming), *failed])
 
 
 def verified(options: Options, proving: Proving) -> list[FileOutcome]:
@@ -43,15 +41,12 @@ def verified(options: Options, proving: Proving) -> list[FileOutcome]:
     from migfix.verify.keeping import kept
 
     outcomes = outcomes_for(options, rewrite=True)
-    with (
-        Progress(options, "migrations", after=0.0) as progress,
-        proving_with(proving, options) as prover,
-    ):
+    with Coming(options) as coming, proving_with(proving, options, keeping=True) as prover:
         found = kept(
             outcomes,
             lambda dropped: outcomes_for(options, rewrite=True, selection=Selection(dropped)),
             prover,
-            progress,
+            coming,
         )
     if found.different:
         text = report.as_text(found.different, proving.repeated(), color=is_colored(options.color))
@@ -84,8 +79,11 @@ def sql_of(outcome: FileOutcome, loop: LoopOutcome, options: Options, proving: P
 
 
 @contextmanager
-def proving_with(proving: Proving, options: Options) -> Iterator[Prover]:
-    """What runs migrations. A request to end the program ends what it runs, too."""
+def proving_with(proving: Proving, options: Options, *, keeping: bool = False) -> Iterator[Prover]:
+    """What runs migrations. A request to end the program ends what it runs, too.
+
+    ``keeping``: what has come until then is kept for the next run.
+    """
     from migfix.verify.jobs import Setting
     from migfix.verify.processes import Processes
     from migfix.verify.servers import entry_of
@@ -98,6 +96,7 @@ def proving_with(proving: Proving, options: Options) -> Iterator[Prover]:
 
     python = _interpreter(proving.python)
     processes = Processes(python, proving.timeout, with_environment=bool(proving.settings))
+    notes = Notes(options, proving, python)
     usual = {number: signal.signal(number, end) for number in _ENDINGS}
     try:
         yield Prover(
@@ -106,7 +105,9 @@ def proving_with(proving: Proving, options: Options) -> Iterator[Prover]:
             Setting(proving.seed, proving.rows, proving.settings),
             parallel=number_of_jobs(options.jobs) or os.cpu_count() or 1,
             shared=proving.allow_shared_account,
+            notes=notes if keeping else None,
         )
+        notes.forget()
     finally:
         for each in processes.left:
             complain(f"the database {each} could not be dropped; a run after an hour tries again")

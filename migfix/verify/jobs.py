@@ -156,7 +156,7 @@ def job(
         number=run.number,
         reverse=run.reverse,
         sources=modules(run, version),
-        path=_path(run),
+        path=path_of(run),
         functions=_functions(run),
         settings=setting.settings,
         model_settings={"AUTH_USER_MODEL": user} if user else {},
@@ -194,7 +194,7 @@ def _decoded(data: bytes) -> str:
     return Source.of(Path("module.py"), data).text
 
 
-def _path(run: Run) -> list[str]:
+def path_of(run: Run) -> list[str]:
     """Where top packages are: never a package itself, whose modules would stand for others of their names."""
     files = run.facts.files
     folders = [top_folder(run.path.resolve().parent, files), run.facts.project.root]

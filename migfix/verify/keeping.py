@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migfix.findings import FileOutcome, Verdict, Verified
 from migfix.verify.proofs import LoopRun, Proof
-from migfix.verify.verifying import Progress, Prover, Task, tasks_of
+from migfix.verify.verifying import Prover, Task, Told, tasks_of
 
 Place = tuple[Path, int]
 """A loop: its file as the outcome names it, and its line."""
@@ -67,7 +67,7 @@ def kept(
     outcomes: list[FileOutcome],
     rewrite: Rewrite,
     prover: Prover,
-    on_progress: Progress | None = None,
+    on_proof: Told | None = None,
 ) -> Kept:
     """Takes back the rewrites that were not seen to do the same.
 
@@ -78,7 +78,7 @@ def kept(
     different: list[Proof] = []
     while True:
         tasks, failed = tasks_of(outcomes)
-        proofs = [*prover.proofs(tasks, on_progress), *failed]
+        proofs = [*prover.proofs(tasks, on_proof), *failed]
         found = with_verdicts(outcomes, proofs)
         wrong = dict(_not_equal(found))
         different += [p for p in proofs if p.verdict in _WRONG]

@@ -83,6 +83,14 @@ def _rows(proof: Proof) -> Iterator[tuple[tuple[str, ...], Verdict]]:
         yield row, verdict
 
 
+def verdict_lines(proof: Proof, *, color: bool = False) -> list[str]:
+    """A line for each loop, for somebody who waits."""
+    return [
+        f"{paint(row[0], _COLORS[verdict], enabled=color)}  {row[-1]}"
+        for row, verdict in _rows(proof)
+    ]
+
+
 def _place(proof: Proof, loop: LoopRun | None) -> str:
     if loop is None:
         return quoted(f"{shown(proof.path)} {proof.label}".rstrip())

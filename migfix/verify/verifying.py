@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from migfix.disk.files import Files
+from migfix.disk.stamps import digest
 from migfix.findings import FileOutcome, Verdict
 from migfix.project.discovery import Project
 from migfix.reading.vendored import is_of_migfix
@@ -32,18 +34,26 @@ from migfix.verify.jobs import (
     job,
     modules,
     near,
+    path_of,
     runs_of,
     versions,
 )
 from migfix.verify.processes import Failed, Processes
 from migfix.verify.proofs import NOT_REACHED, LoopRun, Proof
 from migfix.verify.servers import Entry, database
+from migfix.verify.unfinished import Unfinished
 from migfix.verify.worker.job import Job
 from migfix.verify.worker.sources import ENTERED
 from migfix.worlds import MENTION, ProjectFacts
 
-Progress = Callable[[int, int], None]
+Told = Callable[[Proof, int], None]
 Answering = Callable[[Job], dict[str, Any]]
+
+
+class Notes(Protocol):
+    """What is kept of a run, made when the folders are known that it may import from."""
+
+    def made(self, projects: Iterable[str]) -> Unfinished | None: ...
 
 
 @dataclass(frozen=True)
@@ -55,28 +65,56 @@ class Task:
     after: Sources
     loops: tuple[LoopRun, ...]
 
+    @property
+    def digest(self) -> str:
+        """What tells it from others of a project in which nothing else has changed."""
+        texts = ([*map(str, item)] for each in (self.before, self.after) for item in each.items())
+        said = [str(self.run.path), self.run.number, str(self.loops), *texts]
+        return digest(json.dumps(said).encode())
+
+
+def _nobody(proof: Proof, number: int) -> None:
+    """Is told of a proof."""
+
 
 @dataclass(frozen=True)
 class Prover:
-    """Runs tasks on databases of ``entry``, ``parallel`` at a time, with the account of the entry where it is ``shared``."""
+    """Runs tasks on databases of ``entry``, ``parallel`` at a time, with the account of the entry where it is ``shared``.
+
+    ``notes`` keep what has come for a run after an interrupt.
+    """
 
     processes: Processes
     entry: Entry
     setting: Setting
     parallel: int = 1
     shared: bool = False
+    notes: Notes | None = None
 
-    def proofs(self, tasks: Sequence[Task], on_progress: Progress | None = None) -> list[Proof]:
-        """One proof for each task, in their order. An interrupt leaves no process and no database."""
+    def proofs(self, tasks: Sequence[Task], on_proof: Told | None = None) -> list[Proof]:
+        """One proof for each task, in their order. An interrupt leaves no process and no database.
+
+        ``on_proof`` is told of each as it comes, with the number of tasks.
+        """
+        told = on_proof or _nobody
         found: dict[int, Proof] = {}
+        folders = (path for task in tasks for path in path_of(task.run))
+        unfinished = self.notes.made(folders) if self.notes else None
+        for number, task in enumerate(tasks if unfinished else ()):
+            if unfinished and (proof := unfinished.proofs.get(task.digest)) is not None:
+                found[number] = proof
+                told(proof, len(tasks))
+        waiting = {number: task for number, task in enumerate(tasks) if number not in found}
         forks = Forks(self.processes, self.entry, self.shared)
         with closing(forks), ThreadPoolExecutor(self.parallel) as pool:
-            futures = {pool.submit(self._shown, task, forks): n for n, task in enumerate(tasks)}
+            futures = {pool.submit(self._shown, task, forks): n for n, task in waiting.items()}
             try:
-                for done, future in enumerate(as_completed(futures), 1):
-                    found[futures[future]] = future.result()
-                    if on_progress:
-                        on_progress(done, len(tasks))
+                for future in as_completed(futures):
+                    number = futures[future]
+                    proof = found[number] = future.result()
+                    if unfinished:
+                        unfinished.keep(tasks[number].digest, proof)
+                    told(proof, len(tasks))
             except BaseException:
                 for future in futures:
                     future.cancel()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migfix.commandline.coming import Coming
 from migfix.commandline.command import command
 from migfix.commandline.options import Options, ProofFormat, Proving
-from migfix.commandline.output import finished, is_colored, say
+from migfix.commandline.output import complain, finished, is_colored, say
 from migfix.commandline.proving import proving_with
-from migfix.commandline.runs import Progress, outcomes_for, refuse_stdin
+from migfix.commandline.runs import outcomes_for, refuse_stdin
 from migfix.findings import FileOutcome, Verdict
 from migfix.settings import ExitCode, settings_for
 
@@ -55,11 +56,12 @@ def verify(
         files = options.files
         exclude = settings_for(paths[0], options.overrides(), files).exclude
         tasks, failed = tasks_against(against, paths, exclude, files)
-    with (
-        Progress(options, "migrations", after=0.0) as progress,
-        proving_with(proving, options) as prover,
-    ):
-        proofs = [*prover.proofs(tasks, progress), *failed]
+    with Coming(options) as coming, proving_with(proving, options, keeping=True) as prover:
+        try:
+            proofs = [*prover.proofs(tasks, coming), *failed]
+        except KeyboardInterrupt:
+            _tell_interrupted(coming, proving, options, output_format)
+            raise
     if output_format is ProofFormat.JSON:
         say(report.as_json(proofs))
     else:
@@ -67,6 +69,21 @@ def verify(
         say(report.as_text(proofs, repeated, color=is_colored(options.color)))
     code = finished(outcomes, options, wanted=False)
     return max(code, _exit_code(proofs), key=_SEVERITY.index)
+
+
+def _tell_interrupted(
+    coming: Coming, proving: Proving, options: Options, output_format: ProofFormat
+) -> None:
+    """Prints what has come until then. A program is told nothing: it may take that for all."""
+    from migfix.verify import report
+
+    if coming.proofs and output_format is ProofFormat.TEXT:
+        color = is_colored(options.color)
+        say(report.as_text(coming.proofs, proving.repeated(), color=color))
+    if coming.total and not options.no_cache:
+        complain(
+            f"{len(coming.proofs)} of {coming.total} migrations are verified; the same command goes on from there"
+        )
 
 
 # Data that differs matters more than what did not run.
