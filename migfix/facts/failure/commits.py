@@ -26,8 +26,11 @@ def transaction_around(statement: ast.stmt, module: Module) -> str | None:
     if not runs or len(loads) != len(runs):
         return f"something else than the RunPython of this migration may call {function.name}()"
     if not _is_not_atomic(module):
-        return "the migration is one transaction, as it does not say `atomic = False`"
-    if any(len(run.args) > 2 or _given(run) - {"code", "reverse_code", "hints"} for run in runs):
+        return "the migration is one transaction without `atomic = False`"
+    if any(
+        len(run.args) > 2 or _given(run) - {"code", "reverse_code", "hints", "elidable"}
+        for run in runs
+    ):
         return f"the RunPython of {function.name}() may begin a transaction"
     return None
 
@@ -47,9 +50,10 @@ def _given(run: ast.Call) -> set[str | None]:
 
 
 def _is_not_atomic(module: Module) -> bool:
-    """Does the only class of migrations in the file say, once, ``atomic = False``?"""
-    classes = [n for n in walk(module.tree) if isinstance(n, ast.ClassDef)]
-    if [each.name for each in classes] != ["Migration"]:
+    """Does the file's only class ``Migration`` say, once, ``atomic = False``?"""
+    nodes = (n for n in walk(module.tree) if isinstance(n, ast.ClassDef))
+    classes = [each for each in nodes if each.name == "Migration"]
+    if len(classes) != 1:
         return False
     said = [n for n in walk(module.tree) if getattr(n, "id", getattr(n, "attr", "")) == "atomic"]
     values = [
