@@ -1215,7 +1215,7 @@ class _KeyBatch(_Batch):
         return SimpleNamespace(update=partial(self._update, lookup))
 
     def _update(self, lookup: dict[str, Any], /, **values: Any) -> None:
-        alias = _alias_of(self._source)
+        alias = _alias_of(self._source.all())
         if self._table is None or not self._table.takes(alias, values):
             self.flush()
             self._table = _KeyTable(self._source, alias, [*values])
@@ -1231,9 +1231,8 @@ class _KeyBatch(_Batch):
             self._table.update(rows)
 
 
-def _alias_of(source: Any) -> str:
-    """Return the database that a manager or a queryset writes to."""
-    rows = source.all()
+def _alias_of(rows: Any) -> str:
+    """Return the database that a queryset writes to."""
     # _db, _hints: what using() and related managers say of the database (since Django 1.7).
     alias: str = rows._db or router.db_for_write(rows.model, **rows._hints)
     return alias
@@ -1745,6 +1744,7 @@ class _CreateBatch(_Batch):
         self._source = source._default_manager if isinstance(source, type) else source
         self._model = self._source.model
         self._columns = _Columns(self._model)
+        self._plain_rows: Any = None  # of a source that gives the same rows whenever it is asked
         self._alias, self._is_list = "", False
         self._kept: list[Any] = []  # for one bulk_create() at the end of the block
         self._keeps, self._list_size = False, 1
@@ -1766,7 +1766,7 @@ class _CreateBatch(_Batch):
             self.flush()
             self._source.create(**values)
             return
-        row, alias = self._model(**values), _alias_of(self._source)
+        row, alias = self._model(**values), _alias_of(self._rows)
         if not self._saves_plainly() or not self._waits(row, alias):
             self.flush()
             row.save(force_insert=True, using=alias)
@@ -1797,7 +1797,7 @@ class _CreateBatch(_Batch):
     def _begin_list(self) -> None:
         """Ask what holds for every row of a batch: this is most of what `append` costs."""
         self.flush()
-        self._is_list, self._alias = True, _alias_of(self._source)
+        self._is_list, self._alias = True, _alias_of(self._rows)
         self._session = _session(self._connection)
         self._keeps = self._stands_still or not self._is_own_of_django("bulk_create")
         self._list_size = self._columns.rows_of_statements(self._connection, self._batch_size)
@@ -1848,9 +1848,19 @@ class _CreateBatch(_Batch):
         self._wait(new, _size_of(vars(values).values()))
         return True
 
+    @property
+    def _rows(self) -> Any:
+        """The queryset of the source, which is made once where it is always the same: of Django's own."""
+        if self._plain_rows is not None:
+            return self._plain_rows
+        rows, kind = self._source.all(), type(self._source)
+        if kind in (QuerySet, Manager):
+            self._plain_rows = rows
+        return rows
+
     def _is_own_of_django(self, method: str) -> bool:
         """Say whether the method of `source` is Django's, whatever class the project gave it."""
-        return getattr(type(self._source.all()), method) is getattr(QuerySet, method) and (
+        return getattr(type(self._rows), method) is getattr(QuerySet, method) and (
             isinstance(self._source, QuerySet)
             or getattr(type(self._source), method) is getattr(Manager, method)
         )
@@ -2069,8 +2079,7 @@ def _in_one_table(queryset: Any) -> Any:
             raise ValueError(f"the queryset has more than conditions: {name} is {value!r}")
     if query.count_active_tables() > 1 or not _is_of_row(query.where):
         raise ValueError("a condition reads more than columns of the row itself")
-    # _db, _hints: what using() and related managers say of the database (since Django 1.7).
-    alias = rows._db or router.db_for_write(rows.model, **rows._hints)
+    alias = _alias_of(rows)
     connection = connections[alias]
     if connection.in_atomic_block or not connection.get_autocommit():
         raise transaction.TransactionManagementError(
