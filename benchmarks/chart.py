@@ -33,10 +33,10 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Line:
-    """Rows and mebibytes of one version."""
+    """Rows, and what was measured of one version."""
 
     label: str
-    points: Sequence[tuple[int, float]]
+    points: list[tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Panel:
     lines: Sequence[Line]
 
 
-def chart(title: str, panels: Sequence[Panel]) -> str:
-    """Return the text of an SVG file. Values below the lowest tick are drawn on it."""
+def chart(title: str, panels: Sequence[Panel], measured: str, unit: str) -> str:
+    """Return the text of an SVG file that says what was `measured`. Values below the lowest tick are drawn on it."""
     width = LEFT + len(panels) * (WIDTH + GAP)
     height = TOP + HEIGHT + BOTTOM
     parts = [
@@ -57,10 +57,10 @@ def chart(title: str, panels: Sequence[Panel]) -> str:
         f"<style>{STYLE}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
         _text(LEFT, 28, title, "title"),
-        _text(LEFT, 46, "growth of the client's memory at its peak in MiB, both axes logarithmic"),
+        _text(LEFT, 46, f"{measured} in {unit}, both axes logarithmic"),
     ]
     for tick in TICKS:
-        parts.append(_text(LEFT - 8, _y(tick) + 4, f"{tick:,g} MiB", "end"))
+        parts.append(_text(LEFT - 8, _y(tick) + 4, f"{tick:,g} {unit}", "end"))
     for number, panel in enumerate(panels):
         parts.extend(_panel(panel, LEFT + number * (WIDTH + GAP)))
     parts.append(_text((LEFT + width - GAP) / 2, height - 10, "rows in the table", "middle"))
@@ -85,13 +85,14 @@ def _panel(panel: Panel, left: float) -> Iterator[str]:
         yield f'<polyline class="line line{number}" points="{joined}"/>'
         for (across, down), (_, value) in zip(points, line.points, strict=True):
             yield f'<circle class="of{number}" cx="{across:.1f}" cy="{down:.1f}" r="3.5"/>'
-            yield _text(across, down - 9, _mebibytes(value), "middle")
-        yield _text(points[0][0], points[0][1] + 20, line.label, f"of{number}")
+            yield _text(across, down + (18 if number else -9), _rounded(value), "middle")
+        across, down = points[-1]
+        yield _text(across + 25, down + (-9 if number else 20), line.label, f"of{number} end")
 
 
-def _y(mebibytes: float) -> float:
+def _y(value: float) -> float:
     lowest, highest = TICKS[0], TICKS[-1]
-    share = log10(max(mebibytes, lowest) / lowest) / log10(highest / lowest)
+    share = log10(max(value, lowest) / lowest) / log10(highest / lowest)
     return TOP + HEIGHT * (1 - share)
 
 
@@ -103,5 +104,5 @@ def _count(rows: int) -> str:
     return f"{rows // 10**6}M" if rows % 10**6 == 0 else f"{rows // 1000}k"
 
 
-def _mebibytes(value: float) -> str:
+def _rounded(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"

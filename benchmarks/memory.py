@@ -243,7 +243,8 @@ def _chart(results: Sequence[Result]) -> str:
         ]
         if reads:
             panels.append(Panel(NAMES[name], lines))
-    return chart("Memory of a data migration that reads every row", panels)
+    measured = "growth of the client's memory at its peak"
+    return chart("Memory of a data migration that reads every row", panels, measured, "MiB")
 
 
 if __name__ == "__main__":
