@@ -35,7 +35,8 @@ from migfix.expressions.counting import (
     counting_caveats,
     start_of,
 )
-from migfix.expressions.outer import OuterUpdate, outer_updates
+from migfix.expressions.others.checks import OuterUpdate
+from migfix.expressions.others.updating import outer_updates
 from migfix.expressions.preconditions import failing, gates, sources
 from migfix.expressions.preconditions.loading import loads_again
 from migfix.expressions.preconditions.storing import stored_paths, storing_caveats, with_clocks

@@ -1,0 +1,1 @@
+"""Updates of rows of other tables."""
