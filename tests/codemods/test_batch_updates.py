@@ -284,6 +284,7 @@ def test_left(name):
         (body(UPDATE, "print(post.slug)", over='Post.objects.only("title")'), "query-in-body"),
         (body("print(post.slug)", UPDATE, over='Post.objects.defer("slug")'), "query-in-body"),
         (body(UPDATE, "print(post.get_slug_display())", over='Post.objects.defer("slug")'), "query-in-body"),
+        ("first = Post.objects.only('title').first()\n" + body("print(first.slug)", UPDATE), "query-in-body"),
         # rows that are given to bulk_update() as well
         ("rows = []\n" + body(UPDATE, "post.note = ''", "rows.append(post)") + "\nPost.objects.bulk_update(rows, ['note'])", "query-in-body"),
         # pages and parents
