@@ -145,6 +145,7 @@ class Part(Enum):
     SOURCE = "source"
     WRITES = "writes"
     UPDATES = "updates"
+    LINKS = "links"
     CREATES = "creates"
     COUNTS = "counts"
 

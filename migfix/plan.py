@@ -34,6 +34,7 @@ _LADDER = (
     Part.COLUMNS,
     Part.WRITES,
     Part.UPDATES,
+    Part.LINKS,
     Part.CREATES,
     Part.COUNTS,
 )
@@ -45,6 +46,7 @@ _COMPOSITION = (
     Part.SOURCE,
     Part.WRITES,
     Part.UPDATES,
+    Part.LINKS,
     Part.CREATES,
     Part.COUNTS,
 )
@@ -270,7 +272,8 @@ def _outcome(
         only=next((r.only for r in rewrites if r.only), None),
         defer=next((r.defer for r in rewrites if r.defer), None),
         batched=any(
-            rewrite.part in {Part.WRITES, Part.UPDATES, Part.CREATES} for rewrite in rewrites
+            rewrite.part in {Part.WRITES, Part.UPDATES, Part.LINKS, Part.CREATES}
+            for rewrite in rewrites
         ),
         already_streams=isinstance(loop, Loop) and already_streams(loop),
         offer=_offer(withheld) if not rewrites or outcome not in _GONE else None,

@@ -14,13 +14,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import indent
 
+from tests.checking import MODELS
+
+LINKED = MODELS.removesuffix("    ]\n") + (
+    '        migrations.AddField("Post", "tags", models.ManyToManyField("Tag")),\n    ]\n'
+)
+
 
 @dataclass(frozen=True)
 class Example:
     """A loop over ``Post`` or ``Token`` and what it becomes, both without indentation.
 
     ``drops``: statements beside the loop go or change as well. ``beside``: other codemods without which
-    this one does nothing.
+    this one does nothing. ``models``: the project's, where these need more.
     """
 
     before: str
@@ -28,6 +34,7 @@ class Example:
     databases: tuple[str, ...] = ("postgresql",)
     drops: bool = False
     beside: tuple[str, ...] = ()
+    models: str = MODELS
 
     def file(self, loop: str) -> str:
         return TEMPLATE.replace("    LOOP\n", indent(loop, "    ") + "\n")
@@ -106,6 +113,14 @@ EXAMPLES = {
         '    for post in Post.objects.filter(title="ab"):\n'
         "        tokens.filter(pk=post.pk).update(value=tidy(post.title))",
         drops=True,
+    ),
+    "MF304": Example(
+        'for post in Post.objects.filter(title="ab"):\n    post.tags.add(tidy(post.title))',
+        "with link_in_batches() as links:\n"
+        '    for post in Post.objects.filter(title="ab"):\n'
+        "        links.of(post.tags).add(tidy(post.title))",
+        drops=True,
+        models=LINKED,
     ),
     "MF401": Example(
         'posts = Post.objects.filter(title="ab")\nprint(len(posts))\nfor post in posts:\n    tidy(post.title)',

@@ -15,6 +15,7 @@ _PARTS = (
     frozenset({"update_in_batches"}),
     frozenset({"update_by_key"}),
     frozenset({"create_in_batches"}),
+    frozenset({"link_in_batches"}),
     frozenset({"update_in_windows"}),
     frozenset({"delete_in_windows"}),
 )

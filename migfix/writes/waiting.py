@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from migfix.expressions.context import Refused
 from migfix.expressions.preconditions import gates
@@ -34,6 +36,15 @@ _WITHOUT_LOOKUPS = methods(Does.TAKES_NO_COLUMN)
 _NO_LOOKUPS = frozenset({"defaults", "create_defaults", "flat", "named"})
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Rows that wait to be written: the attributes by which others lead to them, and which queries are of their table."""
+
+    label: str
+    names: frozenset[str]
+    touched_by: Callable[[Effect], bool]
+
+
 def check_nothing_looks(
     loop: Loop, model: ModelState, besides: Collection[ast.AST] = ()
 ) -> Iterator[Refusal]:
@@ -42,6 +53,12 @@ def check_nothing_looks(
     Queries of other tables by their own columns alone see nothing of them. The calls ``besides`` are
     those that wait themselves.
     """
+    waiting = Waiting(model.label, _names_leading_to(loop, model), partial(touches, loop, model))
+    yield from nothing_looks(loop, waiting, besides)
+
+
+def nothing_looks(loop: Loop, waiting: Waiting, besides: Collection[ast.AST]) -> Iterator[Refusal]:
+    """The same of any rows. What is among ``besides`` is no reading of them."""
     unknown: list[Location] = []
     for effect in loop.effects:
         if effect.node in besides or is_own_save(effect, loop):
@@ -53,26 +70,27 @@ def check_nothing_looks(
                     Reason.QUERY_IN_BODY, f"{at} uses the connection before all is saved", at
                 )
             case Kind.READS | Kind.WRITES:
-                yield from _check_query(effect, loop, model)
+                yield from _check_query(effect, loop, waiting)
             case Kind.CALL:
                 unknown.append(at)
     if unknown:
-        yield _may_look_anywhere(unknown, model)
-    names = _names_leading_to(loop, model)
+        yield _may_look_anywhere(unknown, waiting)
     for node, resolver in reached(loop.region, loop.resolver):
-        if (name := _leading(node, names, resolver)) is not None:
+        if node in besides:
+            continue
+        if (name := _leading(node, waiting.names, resolver)) is not None:
             at = loop.at(node)
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"`{name}` on {at} may read rows of {model.label} before they are written",
+                f"`{name}` on {at} may read rows of {waiting.label} before they are written",
                 at,
             )
         if isinstance(node, ast.expr) and _is_lazy_here(node, lazies_of(resolver)):
             at = loop.at(node)
             raise Refused(
                 Reason.QUERY_IN_BODY,
-                f"{at} may run a query that was made before, and read rows of "
-                f"{model.label} before they are written",
+                f"{at} may run a query that was made before, and read rows of {waiting.label} before they "
+                "are written",
                 at,
             )
         if isinstance(node, ast.Name) and _is_unknown(node, resolver, loop):
@@ -85,19 +103,22 @@ def check_nothing_looks(
     _check_nothing_kept(loop)
 
 
-def _may_look_anywhere(places: list[Location], model: ModelState) -> Refusal:
+def _may_look_anywhere(places: list[Location], waiting: Waiting) -> Refusal:
     """Calls that may run any query: one doubt, wherever they stand."""
     first, more = places[0], len({str(at) for at in places}) - 1
     calls = {0: "calls", 1: "and another line call"}.get(more, f"and {more} more lines call")
     return Refusal(
         Reason.UNKNOWN_CALL,
-        f"{first} {calls} code that is not known and may look for {model.label} rows that wait to be written",
+        f"{first} {calls} code that is not known and may look for {waiting.label} rows that wait to be written",
         first,
     )
 
 
-def check_own_saves(loop: Loop, model: ModelState) -> Iterator[Refusal]:
-    """The same of the loop's own rows, which the body saves or deletes at once. Raises ``Refused``."""
+def check_own_saves(loop: Loop, model: ModelState | None) -> Iterator[Refusal]:
+    """What may look for rows of the model as the loop saves its own at once, or deletes them. Raises ``Refused``.
+
+    With None, of what waits in no table that a ``save()`` looks at.
+    """
     for use in loop.used(uses.Kind.DELETE):
         at = loop.at(use.node)
         raise Refused(
@@ -107,12 +128,10 @@ def check_own_saves(loop: Loop, model: ModelState) -> Iterator[Refusal]:
         own = Effect(
             Kind.WRITES, use.node, None if isinstance(loop.model, Unknown) else loop.model.key
         )
-        if own.model is None or touches(loop, model, own):
+        if own.model is None or (model is not None and touches(loop, model, own)):
             at = loop.at(use.node)
             raise Refused(
-                Reason.QUERY_IN_BODY,
-                f"{at} saves rows that may be among those of {model.label}",
-                at,
+                Reason.QUERY_IN_BODY, f"{at} saves rows that may be among those that wait", at
             )
         yield from _caveats_of_query(own, loop)
 
@@ -179,16 +198,16 @@ def _comes_after(node: ast.expr, loop: Loop) -> bool:
     return not again and node.lineno > loop.node.lineno
 
 
-def _check_query(effect: Effect, loop: Loop, model: ModelState) -> Iterator[Refusal]:
+def _check_query(effect: Effect, loop: Loop, waiting: Waiting) -> Iterator[Refusal]:
     at = loop.at(effect.node)
     if effects.is_deletion(effect):
         raise Refused(
             Reason.QUERY_IN_BODY, f"{at} deletes rows that others, not written yet, leave", at
         )
-    if effect.model is None or touches(loop, model, effect):
+    if effect.model is None or waiting.touched_by(effect):
         raise Refused(
             Reason.QUERY_IN_BODY,
-            f"{at} may read or write rows of {model.label} before they are written",
+            f"{at} may read or write rows of {waiting.label} before they are written",
             at,
         )
     if not stays_in_table(effect, loop):

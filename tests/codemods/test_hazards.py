@@ -52,7 +52,9 @@ def test_a_variant_is_rewritten_alike_or_left_alone(name, hazard):
     example, apply = (EXAMPLES | SHAPES)[name], HAZARDS[hazard]
     before = encoded(hazard, apply(example.file(example.before)))
     select = (code, *example.beside)
-    outcome = checking.outcome_of(before, select=select, databases=example.databases)
+    outcome = checking.outcome_of(
+        before, select=select, databases=example.databases, models=example.models
+    )
     if not outcome.changed:
         assert hazard in MAY_REFUSE, outcome.loops
         assert not outcome.edits
@@ -63,7 +65,9 @@ def test_a_variant_is_rewritten_alike_or_left_alone(name, hazard):
     assert example.drops or is_subsequence(lines_outside(before), after.split(b"\n"))
     assert (b"\r\n" in before) == (b"\r\n" in after)
     assert b"\n" not in after.replace(b"\r\n", b"") or b"\r\n" not in before
-    again = checking.outcome_of(after, select=select, databases=example.databases)
+    again = checking.outcome_of(
+        after, select=select, databases=example.databases, models=example.models
+    )
     assert not again.changed
 
 
@@ -75,6 +79,7 @@ def test_variants_are_left_alone_as_they_must_be():
                 encoded(hazard, HAZARDS[hazard](example.file(example.before))),
                 select=(code, *example.beside),
                 databases=example.databases,
+                models=example.models,
             ).changed
             for code, example in EXAMPLES.items()
         ), hazard

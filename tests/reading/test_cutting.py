@@ -23,6 +23,7 @@ PARTS = [
         "update_in_batches",
         "update_by_key",
         "create_in_batches",
+        "link_in_batches",
         "update_in_windows",
         "delete_in_windows",
     )

@@ -168,6 +168,12 @@ def waiting_caveats(loop: Loop, besides: Collection[ast.AST]) -> Iterator[Refusa
         yield from _heard(loop, INIT, _LOOKING)
 
 
+def link_caveats(loop: Loop, besides: Collection[ast.AST]) -> Iterator[Refusal]:
+    """Who hears of each pair that ``add()`` makes; besides, what ``waiting_caveats`` says."""
+    yield from _heard(loop, INIT | {"m2m_changed"}, "it hears of each pair that add() makes")
+    yield from waiting_caveats(loop, besides)
+
+
 def _makes_rows(loop: Loop) -> bool:
     """May a turn make rows: its own, those of a query, one at the other end of a foreign key?"""
     columns = loop.columns_of(loop.model.key) if isinstance(loop.model, ModelState) else None

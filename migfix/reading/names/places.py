@@ -94,6 +94,10 @@ class Names:
         """The helper's ``update_by_key`` function."""
         return self._plain(self.helper, "update_by_key")
 
+    def link_in_batches(self) -> Reference | None:
+        """The helper's ``link_in_batches`` function."""
+        return self._plain(self.helper, "link_in_batches")
+
     def create_in_batches(self) -> Reference | None:
         """The helper's ``create_in_batches`` function."""
         return self._plain(self.helper, "create_in_batches")
