@@ -32,7 +32,7 @@ from migfix.expressions.deletes import taking_along
 from migfix.expressions.own_columns import KEYS, Columns, check_condition, is_constant, reads
 from migfix.expressions.preconditions import gates
 from migfix.facts.statements import Statement
-from migfix.findings import Outcome, Part, Reason, Refusal, ReplaceExpressions, Rewrite
+from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceExpressions, Rewrite
 from migfix.history.state import ModelState, Unknown
 from migfix.project.receivers import DELETE
 from migfix.reading.kinds.values import Rows
@@ -151,6 +151,7 @@ def _built(caveats: tuple[Refusal, ...], statement: Statement) -> Decision:
         edit=ReplaceExpressions(((statement.call, f"{function.text}({arguments})"),)),
         message=f"{'updates' if update else 'deletes'} its rows in windows, with a commit after each",
         outcome=Outcome.UPDATE if update else Outcome.DELETE,
+        gains=(Gain("rows locked until a commit", "all", "a window"),),
         caveats=caveats,
         imports=(function.import_,) if function.import_ else (),
     )

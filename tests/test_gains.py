@@ -68,6 +68,13 @@ from tests import checking
             "rows held: all -> a chunk",
         ),
         (
+            "for post in Post.objects.all():\n"
+            "    Post.objects.filter(pk=post.pk).update(slug=post.title.swapcase())",
+            "postgresql",
+            "columns loaded: 17 -> 2; queries that update: for each row -> for each batch; "
+            "rows held: all -> a chunk",
+        ),
+        (
             "for post in Post.objects.all():\n    Person.objects.create(name=post.title, age=1)",
             "postgresql",
             "columns loaded: 17 -> 2; queries that insert: for each row -> for each batch; "
