@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from migfix.verify.processes import Failed, Popen, Processes, answered, ended, prepared
+from migfix.verify.processes import KEPT_ERRORS, Failed, Popen, Processes, answered, ended, prepared
 from migfix.verify.servers import SQLITE, Entry, database
 from migfix.verify.worker.databases import PREFIX
 from migfix.verify.worker.job import ALONE, NUMBER, READY, Job, Project
@@ -30,7 +30,6 @@ _IS_POSSIBLE = hasattr(os, "fork") and sys.platform != "darwin"
 https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
 """
 _PATIENCE = 10.0  # seconds, for what is answered at once
-_KEPT_ERRORS = 65536  # bytes
 
 
 @dataclass
@@ -197,8 +196,8 @@ class _Server:
                 if left <= 0:
                     raise Failed(self._processes.too_long)
                 found = {key.fileobj for key, _ in selector.select(left)}
-                while errors in found and (more := errors.read(_KEPT_ERRORS)):
-                    last = (last + more)[-_KEPT_ERRORS:]
+                while errors in found and (more := errors.read(KEPT_ERRORS)):
+                    last = (last + more)[-KEPT_ERRORS:]
                 if channel in found:
                     return self._number(channel, _PATIENCE), last.decode(errors="replace")
                 if errors in found and more == b"":  # nobody writes there any more

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Lock, Thread
+from typing import IO, Any
 
+from migfix.verify.answers import check
 from migfix.verify.worker.job import Job
 
 _BOOT = Path(__file__).with_name("boot.py")
@@ -25,6 +26,10 @@ _KEPT = frozenset(
 _OF_DATABASES = ("DATABASE_URL", "PG", "MYSQL", "DB_", "SQL_", "POSTGRES")
 
 Popen = subprocess.Popen[bytes]
+
+
+KEPT_ERRORS = 65536  # bytes of what a process writes to its standard error
+_LARGEST_ANSWER = 2**30
 
 
 class Failed(Exception):
@@ -103,13 +108,17 @@ class Processes:
         process = self._started(
             arguments, folder, urgent=urgent, stdin=source, stderr=subprocess.PIPE
         )
+        said = bytearray()
+        reading = Thread(target=_read_end, args=(process.stderr, said), daemon=True)
+        reading.start()
         try:
-            _, errors = process.communicate(timeout=timeout)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Failed(self.too_long) from None
         finally:
             self.end(process)
-        return process.returncode, errors.decode(errors="replace")
+            reading.join(5)
+        return process.returncode, bytes(said).decode(errors="replace")
 
     def _started(
         self, arguments: Sequence[str], folder: Path | None, *, urgent: bool, **options: Any
@@ -176,14 +185,28 @@ def prepared(job: Job, folder: Path) -> Path:
 def answered(folder: Path, code: int, errors: str) -> dict[str, Any]:
     """The answer in the folder of a job whose process ended with a code. Raises Failed."""
     answer = folder / "answer.json"
-    if not answer.exists():
+    if code or not answer.is_file():
         raise Failed(ended(code, errors))
-    found: dict[str, Any] = json.loads(answer.read_text())
-    return found
+    if answer.stat().st_size > _LARGEST_ANSWER:
+        raise Failed("its tables are too large to be compared; --rows takes less")
+    try:
+        found = json.loads(answer.read_text())
+        check(found)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Failed("the answer of its process is none") from None
+    return dict(found)
 
 
 def ended(code: int, errors: str) -> str:
     return f"its process ended with {code}: {_last_line(errors)}".removesuffix(": ")
+
+
+def _read_end(stream: IO[bytes], said: bytearray) -> None:
+    """Keeps the last of a stream in ``said``, until it ends."""
+    with stream:
+        while more := os.read(stream.fileno(), KEPT_ERRORS):
+            said += more
+            del said[:-KEPT_ERRORS]
 
 
 def _last_line(errors: str) -> str:

@@ -193,6 +193,10 @@ class Prover:
         if [each["start"] for each in rounds] != [each["start"] for each in second["rounds"]]:
             return replace(seen, reason="the versions did not start from equal rows")
         found = difference(rounds, second["rounds"])
+        if found is not None and seen.outside:  # it may come of a refusal
+            return replace(
+                seen, reason=f"the migration {seen.outside[0]}, which verify does not let it do"
+            )
         if found is not None:
             return replace(seen, verdict=Verdict.DIFFERENT, difference=found)
         if (error := raised_in_all(rounds, "forwards")) is not None:

@@ -5,7 +5,6 @@ The job is a JSON file, named by the first argument; the answer is another, whic
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from migfix.verify.worker.job import Job
+from migfix.verify.worker.limits import Output, limit_memory
 from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
 from migfix.verify.worker.projects import CannotRun, SetUp, line_of
@@ -77,6 +77,7 @@ def main(path: str) -> None:
 
 def do(job: Job, project: SetUp) -> None:
     """Does a job in a project that is set up, and writes its answer."""
+    limit_memory()
     try:
         project.for_job(job)
         answer = _Worker(job, project).run()
@@ -297,7 +298,7 @@ class _Worker:
         from migfix.verify.worker.states import single_operation
         from migfix.verify.worker.tables import read_tables
 
-        ran, output = Ran(), io.StringIO()
+        ran, output = Ran(), Output()
         before = self._forget_reached()
         with self.database.opened() as connection, redirect_stdout(output):
             calling = _Calling(ran, connection, self.guard, {*self.job.functions}, self.stand_ins)
@@ -412,6 +413,8 @@ def _refused(attempts: Sequence[str]) -> str:
 def _note(ran: Ran, error: BaseException) -> None:
     if isinstance(error, ImportError):
         raise CannotRun(f"cannot import what it needs: {line_of(error)}") from error
+    if isinstance(error, MemoryError):  # where that comes is no part of what it does
+        raise CannotRun("takes more than half of the memory of this machine") from error
     ran.error = f"{type(error).__module__}.{type(error).__qualname__}"
     ran.message = line_of(error)
     ran.traceback = traceback.format_exc()
