@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
 from migfix.settings import SettingsError
+from migfix.verify.advice import installing
 from migfix.verify.processes import Processes
 from migfix.verify.worker.databases import PREFIX
 
@@ -78,7 +79,8 @@ def database(entry: Entry, processes: Processes, *, shared: bool = False) -> Ite
                 "name a user who may, or run with the rights of this one: --allow-shared-account"
             )
         if code:
-            raise SettingsError(f"--database-url: {problem}")
+            command = installing(problem, processes.python)
+            raise SettingsError(f"--database-url: {problem}{f' ({command})' if command else ''}")
         account = {} if shared else {"USER": name, "PASSWORD": own["ACCOUNT"]}
         yield {key: v for key, v in {**own, **account}.items() if key not in _OF_SERVER}
     finally:

@@ -17,6 +17,7 @@ from migfix.findings import FileOutcome, Verdict
 from migfix.project.discovery import Project
 from migfix.reading.vendored import is_of_migfix
 from migfix.settings import shown
+from migfix.verify.advice import installing
 from migfix.verify.comparing import (
     commonest_error,
     difference,
@@ -219,6 +220,8 @@ class Prover:
             advice.append("--settings takes the project's own models")
         if "cannot be created on sqlite" in problem:
             advice.append("--database-url a server of the kind that the project runs on")
+        if (command := installing(problem, self.processes.python)) is not None:
+            advice.append(command)
         if "No module named" in problem and self.processes.python is None:
             advice.append("--python an interpreter that has its packages")
         return f"{problem} ({'; '.join(advice)})" if advice else problem
