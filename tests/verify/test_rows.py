@@ -421,6 +421,53 @@ def test_documents_have_the_keys_that_the_source_asks_for(database: Database) ->
     assert any(isinstance(each.get("size"), dict) for each in wild)
 
 
+def _switches() -> dict[str, Any]:
+    return {"on": True, "name": "x", "inner": {"n": 1}}
+
+
+def _failing() -> dict[str, Any]:
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("default", "kind"),
+    [
+        (dict, dict),
+        (list, list),
+        (_switches, dict),
+        (_failing, None),
+        (int, None),
+        (models.NOT_PROVIDED, None),
+    ],
+)
+def test_documents_are_of_the_type_of_the_default(
+    default: Any, kind: type | None, database: Database
+) -> None:
+    fields = models.JSONField(default=default)
+    apps = created(database, *(model(("x", fields), name=name) for name in ("Tame", "Wild")))
+    for name in ("Tame", "Wild"):
+        chosen = [apps.get_model("shop", name)]
+        fill(apps, database, chosen, Constants(), seed=1, rows=200, wild=name == "Wild")
+    found = {type(each) for each in values(apps, "Tame", "x")}
+    assert found == {kind} if kind else len(found) > 2
+    assert len({type(each) for each in values(apps, "Wild", "x")}) > 2
+
+
+def test_documents_have_the_keys_of_the_default(database: Database) -> None:
+    constants = Constants(by_name={"kind": ("a", "b")}, keys={"y": (("kind",), ("inner", "m"))})
+    fields = [(name, models.JSONField(default=_switches)) for name in ("x", "y")]
+    apps = filled(database, model(*fields), constants=constants, rows=200, wild=False)
+    plain = values(apps, "Thing", "x")
+    assert _switches() in plain
+    assert {**_switches(), "name": "text"} in plain
+    assert {**_switches(), "on": None} in plain
+    assert {"name": "x", "inner": {"n": 1}} in plain  # without the key
+    asked = [each for each in values(apps, "Thing", "y") if "kind" in each]
+    assert {"a", "b"} <= {each["kind"] for each in asked}
+    assert all(each["on"] is True and {"n", "m"} <= each["inner"].keys() for each in asked)
+    assert _switches() == {"on": True, "name": "x", "inner": {"n": 1}}
+
+
 # --- keys and constraints ------------------------------------------------------------------------
 
 

@@ -9,10 +9,12 @@ which are equal but for case, accents or spaces, ties for rounding, midnights, l
 from __future__ import annotations
 
 import ipaddress
+import json
 import random
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -592,6 +594,9 @@ def _documents(field: Field, setting: Setting) -> list[object]:
     paths = _paths(field, setting)
     if paths and not setting.wild:
         return [{}]  # ordinary code asks for its keys without a look at what it asks
+    default = _default_document(field)
+    if default is not None and not setting.wild:
+        return [each for each in _JSON if type(each) is type(default)]
     wrong = [_nested(path, leaf) for path in paths for leaf in _LEAVES]
     return [*wrong, *_JSON, models.Value(None, models.JSONField())]
 
@@ -601,13 +606,41 @@ def _documents_with_keys(field: Field, setting: Setting) -> list[object]:
     paths = _paths(field, setting)
     leaves = {path: _leaves_of(path, setting) for path in paths}
     drawn = [(path, leaf) for path in paths for leaf in leaves[path]]
-    documents: list[object] = []
+    default = _default_document(field)
+    documents: list[object] = _like(default) if default is not None else []
     for path, leaf in drawn[:_MOST_DOCUMENTS]:
-        document: dict[str, object] = {}
+        document: dict[str, object] = deepcopy(default) if isinstance(default, dict) else {}
         for each in paths:
             _put(document, each, leaf if each == path else setting.random.choice(leaves[each]))
         documents.append(document)
     return documents
+
+
+def _default_document(field: Field) -> dict[str, Any] | list[Any] | None:
+    """What a row has that nobody gave one: code takes for granted that all are like it."""
+    try:
+        found = json.loads(json.dumps(field.get_default()))
+    except Exception:  # of the project's own function, or of what is no JSON
+        return None
+    return found if isinstance(found, (dict, list)) else None
+
+
+def _like(default: dict[str, Any] | list[Any]) -> list[Any]:
+    """A default, and others that differ from it in the value of a key, or lack the key."""
+    if isinstance(default, list):
+        return [default]
+    documents: list[Any] = [default]
+    for key, value in default.items():
+        documents.append({name: each for name, each in default.items() if name != key})
+        documents += [{**default, key: each} for each in _values_like(value)]
+    return documents[:_MOST_DOCUMENTS]
+
+
+def _values_like(value: object) -> list[object]:
+    """Others of its type, and none at all."""
+    return [
+        each for each in _LEAVES if each is None or (type(each) is type(value) and each != value)
+    ]
 
 
 def _put(document: dict[str, Any], path: tuple[object, ...], leaf: object) -> None:
