@@ -309,11 +309,10 @@ class ProjectFacts:
     @cached_property
     def _naming(self) -> Mapping[bytes, tuple[Path, ...]]:
         """The files that may import a module, by its name without those of its packages."""
-        names = set(map(_module_name, self.project.own_code))
+        names = frozenset(map(_module_name, self.project.own_code))
         found: dict[bytes, tuple[Path, ...]] = {}
         for file in self.project.own_code:
-            data = self.files.read_if_there(file)
-            for name in names.intersection(_UNQUOTED.findall(data)) if b"import" in data else ():
+            for name in self.files.once(_may_import_of, file, names):
                 found[name] = (*found.get(name, ()), file)
         return found
 
@@ -376,6 +375,12 @@ def _may_import(files: Files, path: Path, name: bytes) -> bool:
     """May the file import a module of this name?"""
     data = files.read_if_there(path)
     return name in data and b"import" in data and name in _UNQUOTED.findall(data)
+
+
+def _may_import_of(files: Files, path: Path, names: frozenset[bytes]) -> frozenset[bytes]:
+    """Those of the names of which the file may import a module."""
+    data = files.read_if_there(path)
+    return names.intersection(_UNQUOTED.findall(data)) if b"import" in data else frozenset()
 
 
 def _may_call(files: Files, path: Path, helper: str) -> bool:
