@@ -344,6 +344,18 @@ class FileEdit:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What a loop needs as it is written: how many of its rows are in memory at once, in a word or two, and the queries of
+    a turn. These are sent for each row if ``always``, else only in some turns; there may be others if ``more``.
+    """
+
+    rows_held: str
+    queries: int
+    always: bool
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LoopOutcome:
     """One loop over database rows and what became of it. Lines and columns count from 1."""
 
@@ -365,8 +377,9 @@ class LoopOutcome:
     logged: bool = False  # under DEBUG, Django keeps statements of its body
     verified: Verified | None = None
     answers: tuple[Answer, ...] = ()  # of the codemods that have something to say, by their codes
-    # Where each loop is looked at by itself: the columns of its model as of then, such as `title CharField`.
+    # Where each loop is looked at by itself: the columns of its model as of then, such as `title CharField`, and its costs.
     fields: tuple[str, ...] = ()
+    costs: Costs | None = None
     gains: tuple[Gain, ...] = ()  # each of its own kind
 
     @property

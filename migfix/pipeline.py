@@ -236,7 +236,7 @@ class Engine:
             planned, edit = self._written(source, planned, place)
         if self.selection.apart:
             subsets = tuple(self._subsets(source, planned, place, edit.after if edit else None))
-            planned = [each.with_fields() for each in planned]
+            planned = [each.with_details() for each in planned]
         logged = any(p.outcome.logged for p in planned)
         return FileOutcome(
             source.path,

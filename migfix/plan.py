@@ -9,6 +9,7 @@ from itertools import groupby
 
 from migfix.codemod import Codemod, Decision
 from migfix.facts.access import Access
+from migfix.facts.costs import costs_of
 from migfix.facts.loop import Loop
 from migfix.facts.rows.streaming import already_streams, sends_queries
 from migfix.findings import (
@@ -68,11 +69,13 @@ class PlannedLoop:
     outcome: LoopOutcome
     suppressed: frozenset[str] = frozenset()
 
-    def with_fields(self) -> PlannedLoop:
-        """The same, which tells of the columns of its model."""
+    def with_details(self) -> PlannedLoop:
+        """The same, which tells of the columns of its model, and what it costs."""
         columns = () if isinstance(self.loop.columns, Unknown) else self.loop.columns
         fields = tuple(f"{c.name} {c.kind or c.class_path}" for c in columns)
-        return replace(self, outcome=replace(self.outcome, fields=fields))
+        return replace(
+            self, outcome=replace(self.outcome, fields=fields, costs=costs_of(self.loop))
+        )
 
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from lsprotocol.types import Hover, MarkupContent, MarkupKind, Position
 
-from migfix.findings import Answer, LoopOutcome
+from migfix.findings import Answer, Costs, LoopOutcome
 from migfix.reasons import EXPLANATIONS, named
 from migfix.reports.as_explained import verdict, what_it_says
 from migfix.reports.told import databases
@@ -68,14 +68,27 @@ def _of_loop(look: Look, loop: LoopOutcome) -> Iterator[str]:
     if loop.fields:
         yield f"As of this migration: {', '.join(f'`{each}`' for each in loop.fields)}"
         yield ""
-    yield from _columns(loop)
+    if loop.costs is not None:
+        yield f"As written: rows held: {loop.costs.rows_held}; queries: {_queries(loop.costs)}.\n"
+    yield from _rewritten(loop)
     for _, alike in groupby(loop.answers, key=what_it_says):
         yield from _answers([*alike])
     yield from (f"\n{each}" for each in databases([look.outcome]))
 
 
-def _columns(loop: LoopOutcome) -> Iterator[str]:
-    """What the rewritten loop would read and write."""
+def _queries(costs: Costs) -> str:
+    """``1 for each row``"""
+    if costs.more and not costs.queries:
+        return "how many is not certain"
+    often = "for each row" if costs.always else "for each row at most"
+    number = f"{costs.queries} {often}" if costs.queries else "none in the body"
+    return f"{number}, and others that are not certain" if costs.more else number
+
+
+def _rewritten(loop: LoopOutcome) -> Iterator[str]:
+    """What the loop would hold, read and write."""
+    if loop.gains:
+        yield f"Rewritten: {'; '.join(map(str, loop.gains))}.\n"
     if loop.only is not None:
         yield f"Reads only {', '.join(f'`{each}`' for each in loop.only)}.\n"
     if loop.defer is not None:
