@@ -73,9 +73,8 @@ class PlannedLoop:
         """The same, which tells of the columns of its model, and what it costs."""
         columns = () if isinstance(self.loop.columns, Unknown) else self.loop.columns
         fields = tuple(f"{c.name} {c.kind or c.class_path}" for c in columns)
-        return replace(
-            self, outcome=replace(self.outcome, fields=fields, costs=costs_of(self.loop))
-        )
+        costs = costs_of(self.loop) if isinstance(self.loop, Loop) else None
+        return replace(self, outcome=replace(self.outcome, fields=fields, costs=costs))
 
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""
