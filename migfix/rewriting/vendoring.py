@@ -42,6 +42,10 @@ class HelperPlace:
         """What becomes of the helper where the file is to have this text; None where it holds all that this imports."""
         tree = tree_of(text) if os.fsencode(self.path.stem) in text else None
         imported = imported_functions(tree, self.module) if tree else frozenset()
+        return self.change_to_hold(imported, path)
+
+    def change_to_hold(self, imported: frozenset[str], path: Path) -> HelperChange | None:
+        """The same where the file imports these functions."""
         if imported <= self.functions:
             return None
         # As the user would write it who wrote the other path.

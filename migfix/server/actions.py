@@ -14,7 +14,9 @@ from lsprotocol.types import (
     WorkspaceEdit,
 )
 
+from migfix.disk.files import Files
 from migfix.findings import Applicability, FileEdit, LoopOutcome
+from migfix.reading.vendored import functions_in
 from migfix.reports.told import count, quiet_reason
 from migfix.server.desk import Desk, Look
 from migfix.server.diagnostics import SOURCE, header
@@ -129,6 +131,9 @@ class Actions:
 
     def _rest(self, edits: Sequence[FileEdit]) -> Command | None:
         """What is done after the edit by us, where the client cannot."""
-        if not self.writer.left_to_us(edits):
+        left = self.writer.left_to_us(edits)
+        if not left:
             return None
-        return Command("Create the helper", CREATE_HELPER, arguments=[self.document.uri])
+        # Some clients tell of the edited text only after the command: it cannot be read from that.
+        functions = sorted(f for each in left for f in functions_in(each.after, Files()))
+        return Command("Create the helper", CREATE_HELPER, arguments=[self.document.uri, functions])

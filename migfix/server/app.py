@@ -17,7 +17,8 @@ from migfix.server.desk import Look
 from migfix.server.diagnostics import of_verdict
 from migfix.server.hover import hover
 from migfix.server.lenses import lenses
-from migfix.server.session import PAUSE_OF_OTHERS, Progress, Server, Shown, create, path_of
+from migfix.server.progress import Progress
+from migfix.server.session import PAUSE_OF_OTHERS, Server, Shown, create, path_of
 from migfix.server.texts import Places
 from migfix.server.verdicts import NotVerified, verified
 
@@ -178,10 +179,11 @@ async def rewrite_all(ls: Server, uri: str) -> None:
 
 
 @server.command(CREATE_HELPER)
-async def create_helper(ls: Server, uri: str) -> None:
-    """For clients that change texts and create no files. The text imports the helper by now."""
+async def create_helper(ls: Server, uri: str, functions: list[str]) -> None:
+    """For clients that change texts and create no files: make the helper of a file, with these of its functions."""
     look = await ls.current(uri)
-    helper = None if look is None else await ls.run(ls.desk.helper, look.path)
+    wanted = frozenset(functions)
+    helper = None if look is None else await ls.run(ls.desk.helper, look.path, wanted)
     if helper is not None:
         try:
             await ls.run(create, [helper])
@@ -202,7 +204,8 @@ async def verify(ls: Server, uri: str) -> None:
     else:
         ls.running[uri] = asyncio.ensure_future(_verify(ls, uri, look))
         try:
-            await ls.running[uri]
+            async with Progress(ls, f"verify {look.path.name}", ls.running[uri].cancel):
+                await ls.running[uri]
         except asyncio.CancelledError:
             ls.message("verify was cancelled")
         finally:
@@ -210,12 +213,11 @@ async def verify(ls: Server, uri: str) -> None:
 
 
 async def _verify(ls: Server, uri: str, look: Look) -> None:
-    async with Progress(ls, f"verify {look.path.name}"):
-        try:
-            seen = await verified(look.path, _arguments(ls))
-        except NotVerified as error:
-            ls.message(str(error), lsp.MessageType.Error)
-            return
+    try:
+        seen = await verified(look.path, _arguments(ls))
+    except NotVerified as error:
+        ls.message(str(error), lsp.MessageType.Error)
+        return
     shown = ls.shown.get(uri)
     if shown is not None and shown.look is not None and shown.look.text == look.text:
         verdicts = (of_verdict(look, line, each, ls.encoding) for line, each in seen.items())

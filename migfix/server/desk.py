@@ -16,6 +16,7 @@ from pathlib import Path
 from migfix.disk.files import Files
 from migfix.findings import FileEdit, FileOutcome, LoopOutcome
 from migfix.selection import Selection
+from migfix.server.attention import Attention
 from migfix.server.kept import Kept, root_of
 from migfix.server.texts import saved
 from migfix.settings import Overrides, SettingsError
@@ -48,9 +49,13 @@ class _Open:
 
 
 class Desk:
-    """``overrides`` are what the client's configuration says instead of ``pyproject.toml``."""
+    """``overrides`` are what the client's configuration says instead of ``pyproject.toml``.
+
+    Where ``attention`` ends, ``NotWanted`` is raised, and ``begin_again`` is to be called.
+    """
 
     def __init__(self) -> None:
+        self.attention = Attention()
         self.overrides = Overrides()
         self._open: dict[Path, _Open] = {}
         self._kept: dict[Path, Kept] = {}
@@ -97,6 +102,13 @@ class Desk:
         for each in self._kept.values():
             each.followed = 0.0
 
+    def begin_again(self) -> None:
+        """Forget what was read and made of it, but for the open texts."""
+        self._kept.clear()
+        self._roots.clear()
+        for each in self._open.values():
+            each.looks.clear()
+
     def configure(self, overrides: Overrides) -> None:
         self.overrides = overrides
         for each in self._open.values():
@@ -142,9 +154,9 @@ class Desk:
         """What ``apply --no-unsafe-fixes`` would make of the file."""
         return self._look(look.path, self._open[look.path], unsafe=False, only=None).outcome
 
-    def helper(self, path: Path) -> FileEdit | None:
-        """What makes the helper hold what the file imports; None where it does."""
-        return self._kept_of(path).helper(path, self.overrides)
+    def helper(self, path: Path, functions: frozenset[str]) -> FileEdit | None:
+        """What makes the helper of the file hold these functions; None where it does."""
+        return self._kept_of(path).helper(path, self.overrides, functions)
 
     def _look(
         self, path: Path, known: _Open, *, unsafe: bool | None, only: tuple[Path, int] | None
@@ -174,7 +186,7 @@ class Desk:
         root = self._root(path)
         kept = self._kept.get(root)
         if kept is None:
-            kept = self._kept[root] = Kept(path, self._unsaved())
+            kept = self._kept[root] = Kept(path, self._unsaved(), self.attention)
             self._forget_looks(root)
         elif time.monotonic() - kept.followed > _TRUSTED and not kept.follow_disk(self._unsaved()):
             self._forget_looks(root)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lsprotocol.types import (
     CreateFile,
@@ -69,9 +68,9 @@ class Writer:
         identifier = OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
         return WorkspaceEdit(document_changes=[*before, TextDocumentEdit(identifier, texts)])
 
-    def left_to_us(self, edits: Sequence[FileEdit]) -> list[Path]:
+    def left_to_us(self, edits: Sequence[FileEdit]) -> list[FileEdit]:
         """The files that the client cannot create."""
-        return [] if self.creates else [each.path for each in edits if each.before is None]
+        return [] if self.creates else [each for each in edits if each.before is None]
 
 
 def text_edits(edit: FileEdit, places: Places) -> list[TextEdit]:

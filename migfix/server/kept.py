@@ -14,6 +14,7 @@ from migfix.pipeline import Engine, place_of_helper
 from migfix.project.discovery import Project, project_of
 from migfix.rewriting.vendoring import edit_of, with_helpers
 from migfix.selection import Selection
+from migfix.server.attention import Attention
 from migfix.server.overlay import Content, Overlay
 from migfix.settings import Overrides, settings_for
 from migfix.worlds import ProjectFacts
@@ -24,15 +25,16 @@ APART = Selection(apart=True)
 class Kept:
     """One state of a project: what was read of it, with the unsaved texts of the editor.
 
-    Never asked by two threads at once.
+    Never asked by two threads at once, nor once ``NotWanted`` was raised in it: what it was making then is half made.
     """
 
-    def __init__(self, path: Path, unsaved: Mapping[str, bytes]) -> None:
+    def __init__(self, path: Path, unsaved: Mapping[str, bytes], attention: Attention) -> None:
         self.root = root_of(path)
+        self._attention = attention
         self._begin(unsaved)
 
     def _begin(self, unsaved: Mapping[str, bytes]) -> None:
-        self.files = Overlay(unsaved)
+        self.files = Overlay(unsaved, self._attention)
         self.followed = time.monotonic()  # when the disk was last looked at
         self._facts: dict[Project, ProjectFacts] = {}
         self._folders: dict[Path, ProjectFacts] = {}
@@ -55,14 +57,16 @@ class Kept:
         found = next(each for each in engine.data(path, data, True) if each.path == path)
         return with_helpers([found], self.files, rewrite=True)[0]
 
-    def helper(self, path: Path, overrides: Overrides) -> FileEdit | None:
-        """What makes the helper hold what the file imports; None where it does."""
+    def helper(
+        self, path: Path, overrides: Overrides, functions: frozenset[str]
+    ) -> FileEdit | None:
+        """What makes the helper of the file hold these functions; None where it does, or has them not at all."""
         facts = self.facts(path)
         if facts is None:
             return None
         settings = settings_for(path, overrides, self.files)
         place = place_of_helper(path.parent, settings, facts.project)
-        change = place.change_for(path, self.files.read_if_there(path))
+        change = place.change_to_hold(functions, path)
         return edit_of(change, self.files) if change is not None else None
 
     def facts(self, path: Path) -> ProjectFacts | None:

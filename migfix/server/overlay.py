@@ -3,6 +3,8 @@
 Between two requests little changes: most often the text of one file. What was answered of all others stands, and
 so does what the changed file was asked for (``Files.once``) and answers alike. Only a file that somebody read
 without such a question may have been read for anything.
+
+Work that nobody waits for any more ends at its next question, with ``NotWanted``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, TypeVar
 
 from migfix.disk.files import Files, Kind, Listing, Place, Unreadable
 from migfix.disk.stamps import stamp_of
+from migfix.server.attention import Attention
 from migfix.settings import SettingsError
 
 T = TypeVar("T")
@@ -23,8 +26,9 @@ Content = bytes | Unreadable
 class Overlay(Files):
     """A ``Files`` that outlives a run. ``unsaved`` are texts by absolute path that count instead of the disk's."""
 
-    def __init__(self, unsaved: Mapping[str, bytes]) -> None:
+    def __init__(self, unsaved: Mapping[str, bytes], attention: Attention) -> None:
         super().__init__()
+        self._attention = attention
         self._unsaved: dict[str, bytes] = {}
         self._new: dict[str, set[str]] = {}  # names of unsaved files that the disk does not have
         self._asking: list[set[str]] = []  # for each question that is being answered, what it read
@@ -55,6 +59,8 @@ class Overlay(Files):
 
     def read(self, path: Place) -> Content:
         full = self._full(path)
+        self._attention.check()
+        self._attention.files += full not in self._contents
         if self._asking:
             self._asking[-1].add(full)
         else:
@@ -69,6 +75,7 @@ class Overlay(Files):
 
     def once(self, question: Callable[..., T], *about: Hashable) -> T:
         key = (question, about)
+        self._attention.check()
         if key not in self._answers:
             self._asking.append(set())
             try:

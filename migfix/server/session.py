@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -23,9 +22,11 @@ from migfix import __version__
 from migfix.disk.writing import write
 from migfix.findings import FileEdit
 from migfix.server import configuration
+from migfix.server.attention import NotWanted
 from migfix.server.desk import Desk, Look
 from migfix.server.diagnostics import Client, diagnostics
 from migfix.server.edits import Document, Writer
+from migfix.server.progress import Progress
 from migfix.server.texts import Places
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.1  # seconds without a change after which a file is looked at
 PAUSE_OF_OTHERS = 0.6  # and after which others are, for which it may matter
+LONG = 1.0  # seconds after which work is shown, with a way to end it
 
 
 @dataclass
@@ -55,10 +57,47 @@ class Server(LanguageServer):
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="migfix")
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self.running: dict[str, asyncio.Task[None]] = {}  # what verifies, by file
+        self._doing: set[asyncio.Future[Any]] = set()
+        self._showing: asyncio.Task[None] | None = None
 
     async def run(self, work: Callable[..., T], *about: Any) -> T:
-        """Work on files, in the thread for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *about)
+        """Work on files, in the thread for it. Work that is still waiting for that is left out when it is cancelled."""
+        loop = asyncio.get_running_loop()
+        doing = loop.run_in_executor(self._worker, self._work, work, *about)
+        self._doing.add(doing)
+        try:
+            done, _ = await asyncio.wait([doing], timeout=LONG)
+            if not done and (self._showing is None or self._showing.done()):
+                self._showing = asyncio.ensure_future(self._show(doing))
+            return await doing
+        except NotWanted:
+            raise asyncio.CancelledError from None
+        except asyncio.CancelledError:
+            doing.cancel()
+            raise
+        finally:
+            self._doing.discard(doing)
+
+    def _work(self, work: Callable[..., T], *about: Any) -> T:
+        self.desk.attention.begin()
+        try:
+            return work(*about)
+        except NotWanted:
+            self.desk.begin_again()
+            raise
+
+    async def _show(self, doing: asyncio.Future[Any]) -> None:
+        """Tell how far the work is, until it is done."""
+        async with Progress(self, "migfix looks at the project", self._end) as progress:
+            while not doing.done():
+                progress.say(f"{self.desk.attention.files} files read")
+                await asyncio.wait([doing], timeout=LONG)
+
+    def _end(self) -> None:
+        """Leave out what is waiting, and end what runs. The next change or request is another try."""
+        for each in self._doing:
+            each.cancel()
+        self.desk.attention.end()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         log.error("%s: %s", type(error).__name__, error)
@@ -180,31 +219,3 @@ def _look(desk: Desk, path: Path, text: str) -> Look | None:
 
 def create(edits: Sequence[FileEdit]) -> None:
     write(each for each in edits if each.before is None)
-
-
-class Progress:
-    """Shows that something runs, where the client can, and lets the user cancel it."""
-
-    def __init__(self, ls: Server, title: str) -> None:
-        window = ls.client_capabilities.window
-        self._can = bool(window and window.work_done_progress)
-        self._ls = ls
-        self._title = title
-        self._token = str(uuid4())
-
-    async def __aenter__(self) -> None:
-        if not self._can:
-            return
-        progress, task = self._ls.work_done_progress, asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        await progress.create_async(self._token)
-        progress.begin(self._token, lsp.WorkDoneProgressBegin(self._title, cancellable=True))
-        if task is not None:
-            progress.tokens[self._token].add_done_callback(
-                lambda future: loop.call_soon_threadsafe(task.cancel)
-            )
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._can:
-            self._ls.work_done_progress.tokens.pop(self._token, None)
-            self._ls.work_done_progress.end(self._token, lsp.WorkDoneProgressEnd())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union
 
@@ -35,6 +35,8 @@ class Editor:
         self.messages: list[str] = []
         self.registered: list[lsp.Registration] = []
         self.settings: object = {}
+        self.progress: list[lsp.ProgressToken] = []
+        self.progressed: list[object] = []
         self._news = asyncio.Event()
         self._listen()
 
@@ -67,10 +69,11 @@ class Editor:
 
         @client.feature(lsp.WINDOW_WORK_DONE_PROGRESS_CREATE)
         def progress(params: lsp.WorkDoneProgressCreateParams) -> None:
-            self.progress = params.token
+            self.progress.append(params.token)
 
         @client.feature(lsp.PROGRESS)
         def progressed(params: lsp.ProgressParams) -> None:
+            self.progressed.append(params.value)
             self._news.set()
 
         @client.feature(lsp.WORKSPACE_CODE_LENS_REFRESH)
@@ -267,20 +270,62 @@ def path_of(uri: str) -> Path:
     return Path(uri.removeprefix("file://"))
 
 
+class Servers:
+    """Servers that the tests of a module share, one for each kind of client; one that has failed is used no more."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._running: dict[tuple[object, ...], Editor] = {}
+
+    def run(
+        self,
+        session: Callable[[Editor], Coroutine[Any, Any, None]],
+        *roots: Path,
+        kind: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Run a session against a server for this kind of client, which began in some folder."""
+        key = tuple((kind or {}).items())
+        self._loop.run_until_complete(self._run(session, roots, kind or {}, key))
+
+    async def _run(
+        self,
+        session: Callable[[Editor], Coroutine[Any, Any, None]],
+        roots: Sequence[Path],
+        kind: Mapping[str, Any],
+        key: tuple[object, ...],
+    ) -> None:
+        one = self._running.pop(key, None)
+        if one is None:
+            one = Editor(**kind)
+            await one.start(*roots)
+        try:
+            await asyncio.wait_for(session(one), 6 * PATIENCE)
+        except BaseException:
+            await one.stop()
+            raise
+        for uri in [*one.texts]:
+            one.close(uri)
+        self._running[key] = one
+
+    def stop(self) -> None:
+        for each in self._running.values():
+            self._loop.run_until_complete(each.stop())
+        self._loop.close()
+
+
 def with_editor(
     session: Callable[[Editor], Coroutine[Any, Any, None]],
     *roots: Path,
-    editor: Callable[[], Editor] = Editor,
     options: object = None,
     command: Sequence[str] = COMMAND,
 ) -> None:
-    """Run a session against a server that begins in the first of the folders."""
+    """Run a session against a server of its own, that begins in the first of the folders."""
 
     async def run() -> None:
-        one = editor()
+        one = Editor()
         await one.start(*roots, options=options, command=command)
         try:
-            await asyncio.wait_for(session(one), 2 * PATIENCE)
+            await asyncio.wait_for(session(one), 6 * PATIENCE)
         finally:
             await one.stop()
 

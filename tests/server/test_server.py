@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 
 from migfix.commandline.cli import app
 from tests.processes import ran
-from tests.server.editor import Editor, path_of, with_editor
+from tests.server.editor import Editor, Servers, path_of, with_editor
 
 NEWSROOM = Path(__file__).parents[2] / "examples" / "newsroom"
 LOOP = """\
@@ -47,28 +48,31 @@ def migration(project: Path, name: str) -> Path:
     return next((project / "blog" / "migrations").glob(f"{name}_*.py"))
 
 
-def migfix(*arguments: str, cwd: Path) -> str:
-    command = [sys.executable, "-m", "migfix", *arguments]
-    return ran(command, cwd=cwd, capture_output=True, text=True, check=False).stdout
+def migfix(*arguments: str) -> str:
+    return CliRunner().invoke(app, arguments).stdout
 
 
-def test_loops_are_underlined_as_check_tells_them(project: Path) -> None:
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    found = Servers()
+    yield found
+    found.stop()
+
+
+def test_loops_are_underlined_as_check_tells_them(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
+        told = migfix("check", "--no-cache", str(project)).splitlines()
         for path in sorted((project / "blog" / "migrations").glob("0*.py")):
             found = await editor.diagnostics(editor.open(path))
-            told = migfix(
-                "check", "--no-cache", str(path.relative_to(project)), cwd=project
-            ).splitlines()
-            places = [
-                line.split(": ")[0].split(":")[1:] for line in told if line.startswith("blog")
-            ]
+            lines = (line for line in told if f"{path.name}:" in line.split(": ")[0])
+            places = [line.split(": ")[0].split(":")[-2:] for line in lines]
             shown = [[str(d.range.start.line + 1), str(d.range.start.character + 1)] for d in found]
             assert sorted(shown) == sorted(places), path.name
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_what_a_diagnostic_says(project: Path) -> None:
+def test_what_a_diagnostic_says(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0006"))
         first, second, left = await editor.diagnostics(uri)
@@ -88,10 +92,10 @@ def test_what_a_diagnostic_says(project: Path) -> None:
             "for post in posts:"
         )
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_unsaved_neighbours_count(project: Path) -> None:
+def test_unsaved_neighbours_count(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         for name in ("0005", "0006"):
             migration(project, name).unlink()
@@ -114,10 +118,10 @@ def test_unsaved_neighbours_count(project: Path) -> None:
         editor.close(before)
         await editor.until(lambda: None if changed() else True)
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_a_text_that_does_not_parse_keeps_its_findings(project: Path) -> None:
+def test_a_text_that_does_not_parse_keeps_its_findings(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0002"))
         before = await editor.diagnostics(uri)
@@ -128,14 +132,16 @@ def test_a_text_that_does_not_parse_keeps_its_findings(project: Path) -> None:
         editor.type(uri, editor.texts[uri].replace("def (\n", "\n"))
         assert await editor.diagnostics(uri) == before
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
 @pytest.mark.parametrize(
     ("encoding", "names"),
-    [("utf-16", "0002 0003 0004 0006"), ("utf-8", "0006"), ("utf-32", "0003")],
+    [("utf-16", "0003 0006"), ("utf-8", "0002"), ("utf-32", "0004")],
 )
-def test_the_editor_gets_what_apply_writes(tmp_path: Path, encoding: str, names: str) -> None:
+def test_the_editor_gets_what_apply_writes(
+    tmp_path: Path, encoding: str, names: str, servers: Servers
+) -> None:
     """Each loop alone, and all at once; with a helper, in files of any line ends and letters."""
     roots = [Path(shutil.copytree(NEWSROOM, tmp_path / n / "newsroom")) for n in "ab"]
     paths = [migration(root, name) for root in roots for name in names.split()]
@@ -149,7 +155,7 @@ def test_the_editor_gets_what_apply_writes(tmp_path: Path, encoding: str, names:
         for path in paths:
             await _apply_each(path, editor)
 
-    with_editor(session, *roots, editor=lambda: Editor(encoding))
+    servers.run(session, *roots, kind={"encoding": encoding})
 
 
 async def _apply_each(path: Path, editor: Editor) -> None:
@@ -197,7 +203,7 @@ def _compare(
     path.write_bytes(before)
 
 
-def test_unsafe_rewrites_are_offered_with_their_doubt(project: Path) -> None:
+def test_unsafe_rewrites_are_offered_with_their_doubt(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         path = migration(project, "0006")
         uri = editor.open(path)
@@ -208,10 +214,10 @@ def test_unsafe_rewrites_are_offered_with_their_doubt(project: Path) -> None:
         assert not unsafe[0].is_preferred
         _compare(editor, uri, unsafe[0], project, "--unsafe-fixes", "--only", f"{path}:10")
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_a_comment_keeps_migfix_away(project: Path) -> None:
+def test_a_comment_keeps_migfix_away(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0002"))
         before = await editor.diagnostics(uri)
@@ -221,10 +227,10 @@ def test_a_comment_keeps_migfix_away(project: Path) -> None:
         assert "    # migfix: ignore\n    for post" in editor.texts[uri]
         assert len(await editor.diagnostics(uri)) == len(before) - 1
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_verify_shows_its_verdict(project: Path) -> None:
+def test_verify_shows_its_verdict(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0002"))
         before = await editor.diagnostics(uri)
@@ -240,15 +246,17 @@ def test_verify_shows_its_verdict(project: Path) -> None:
         await editor.command(action.command)
         assert "save the file first" in editor.messages[-1]
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_hover_tells_all_of_a_loop_and_its_model(project: Path) -> None:
+def test_hover_tells_all_of_a_loop_and_its_model(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0006"))
         loop = await editor.hover(uri, 10, 6)
         assert "**blog.BlogPost** in `" in loop
         assert "`published BooleanField`" in loop
+        assert "As written: rows held: all; queries: 1 for each row." in loop
+        assert "rows held: all -> a chunk" in loop
         assert "Reads only `published`" in loop
         assert "**MF201 load-only-used-fields**: yes." in loop
         line = (
@@ -262,10 +270,10 @@ def test_hover_tells_all_of_a_loop_and_its_model(project: Path) -> None:
             assert "- `views` " in model
         assert await editor.hover(uri, 1, 3) == ""
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
-def test_a_lens_over_each_run_python(project: Path) -> None:
+def test_a_lens_over_each_run_python(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         path = migration(project, "0006")
         uri = editor.open(path)
@@ -280,14 +288,14 @@ def test_a_lens_over_each_run_python(project: Path) -> None:
         helper = (project / "newsroom" / "_migfix.py").as_uri()
         texts = editor.texts[uri], editor.texts[helper]
         path_of(helper).unlink()
-        migfix("apply", str(path), cwd=project)
+        migfix("apply", str(path))
         assert texts == (path.read_text(), path_of(helper).read_text())
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
 @pytest.mark.parametrize("versioned", [True, False])
-def test_clients_that_create_no_files(project: Path, versioned: bool) -> None:
+def test_clients_that_create_no_files(project: Path, versioned: bool, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0006"))
         await editor.diagnostics(uri)
@@ -299,10 +307,10 @@ def test_clients_that_create_no_files(project: Path, versioned: bool) -> None:
         assert "from newsroom._migfix import" in editor.texts[uri]
         assert (project / "newsroom" / "_migfix.py").exists()
 
-    with_editor(session, project, editor=lambda: Editor(creates=False, versioned=versioned))
+    servers.run(session, project, kind={"creates": False, "versioned": versioned})
 
 
-def test_what_changes_on_the_disk_is_noticed(project: Path) -> None:
+def test_what_changes_on_the_disk_is_noticed(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(migration(project, "0002"))
         assert len(await editor.diagnostics(uri)) == 2
@@ -328,7 +336,7 @@ def test_what_changes_on_the_disk_is_noticed(project: Path) -> None:
 
         await editor.until(told)
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
 def test_the_configuration_of_the_client(project: Path) -> None:
@@ -343,6 +351,49 @@ def test_the_configuration_of_the_client(project: Path) -> None:
         await editor.until(lambda: True if any("nonsense" in m for m in editor.messages) else None)
 
     with_editor(session, project, options={"hints": False})
+
+
+SLOW = """\
+import time
+import migfix.server.app as app, migfix.server.session as session
+from migfix.server.overlay import Overlay
+read, session.LONG = Overlay.read, 0.1
+def slowly(self, path):
+    time.sleep(0.1)
+    return read(self, path)
+Overlay.read = slowly
+app.start()
+"""
+
+
+def test_what_takes_long_is_shown_and_can_be_cancelled(project: Path) -> None:
+    """The first look ends in the middle of a project's files; the next change is looked at as ever."""
+
+    async def session(editor: Editor) -> None:
+        uri = editor.open(migration(project, "0002"))
+        await editor.until(lambda: True if len(editor.progressed) > 1 else None)
+        begin, report = editor.progressed[:2]
+        assert isinstance(begin, dict | lsp.WorkDoneProgressBegin)
+        assert _said(begin, "cancellable") is True
+        assert str(_said(report, "message")).endswith(" files read")
+        cancel = lsp.WorkDoneProgressCancelParams(editor.progress[0])
+        editor.client.window_work_done_progress_cancel(cancel)
+        await editor.until(lambda: True if _is_end(editor.progressed[-1]) else None)
+        await asyncio.sleep(0.5)
+        assert uri not in editor.shown
+        editor.type(uri, editor.texts[uri] + "\n")
+        assert len(await editor.diagnostics(uri)) == 2
+        assert len(editor.progress) == 2
+
+    with_editor(session, project, command=[sys.executable, "-c", SLOW])
+
+
+def _said(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _is_end(value: object) -> bool:
+    return _said(value, "kind") == "end"
 
 
 BROKEN = """\
@@ -372,7 +423,7 @@ def test_a_request_that_fails_does_not_end_the_server(project: Path) -> None:
     with_editor(session, project, command=[sys.executable, "-c", BROKEN])
 
 
-def test_several_roots(tmp_path: Path) -> None:
+def test_several_roots(tmp_path: Path, servers: Servers) -> None:
     one, two = (Path(shutil.copytree(NEWSROOM, tmp_path / n / "newsroom")) for n in "ab")
     (two / "pyproject.toml").write_text("[tool.migfix]\nignore = ['MF101']\n")
 
@@ -381,17 +432,17 @@ def test_several_roots(tmp_path: Path) -> None:
         assert (await editor.diagnostics(here))[0].code == "MF101"
         assert (await editor.diagnostics(there))[0].code != "MF101"
 
-    with_editor(session, one, two)
+    servers.run(session, one, two)
 
 
-def test_files_that_are_none_of_ours(project: Path) -> None:
+def test_files_that_are_none_of_ours(project: Path, servers: Servers) -> None:
     async def session(editor: Editor) -> None:
         uri = editor.open(project / "blog" / "models.py")
         assert await editor.actions(uri, 1) == []
         assert await editor.lenses(uri) == []
         assert uri not in editor.shown
 
-    with_editor(session, project)
+    servers.run(session, project)
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
