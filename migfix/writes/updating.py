@@ -14,7 +14,7 @@ from migfix.expressions.values.constants import UNKNOWN
 from migfix.facts.body import uses
 from migfix.facts.body.changes import shares_table
 from migfix.facts.loop import Loop
-from migfix.facts.rows.deferred import left_out
+from migfix.facts.rows.deferred import left_out, taken_away
 from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
@@ -244,7 +244,7 @@ def _check_loaded(names: Collection[str], columns: Mapping[str, FieldState], loo
     assert isinstance(loop.rows, Rows)
     narrowing = [each for each in loop.rows.steps if each.name in {"only", "defer"}]
     every = {column.name for column in columns.values()}
-    lacking: set[str] = set()
+    lacking = {*taken_away(loop, columns)}
     for step in narrowing:
         lacking |= left_out(step.call, step.name, every, columns) if step.call else every
     for use in loop.used(uses.Kind.READ, uses.Kind.REFRESH, uses.Kind.ESCAPE):

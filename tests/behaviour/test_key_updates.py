@@ -41,6 +41,9 @@ BODIES = {
         "Post.objects.filter(pk=post.pk).update(slug=f'b{post.slug}')\nprint(post.slug)"
     ),
     "break": "Post.objects.filter(pk=post.pk).update(slug='x')\nif post.pk == 4:\n    break",
+    "another column that is loaded again": (
+        "Post.objects.filter(pk=post.pk).update(slug=post.title.lower()[::-1])\ndel post.title\nprint(post.title)"
+    ),
     "no key": "Post.objects.filter(pk=None if post.pk % 2 else post.pk).update(slug='x')",
 }  # fmt: skip
 
@@ -97,6 +100,14 @@ WRONG = {
     "a column that is loaded later": (
         "Post.objects.filter(pk=post.pk + 1).update(slug=f'{post.slug}-{post.pk}')",
         "Post.objects.order_by('pk').only('title')",
+    ),
+    "a column that is taken away": (
+        "Post.objects.filter(pk=post.pk).update(slug='x')\ndel post.slug\nprint(post.slug)",
+        "Post.objects.order_by('pk')",
+    ),
+    "a column that is taken away by name": (
+        "Post.objects.filter(pk=post.pk).update(slug='x')\ndelattr(post, 'slug')\nprint(post.slug)",
+        "Post.objects.order_by('pk')",
     ),
     "a join": (
         "print(Word.objects.filter(post__slug='x').count())\nPost.objects.filter(pk=post.pk).update(slug='x')",

@@ -54,17 +54,30 @@ def _deferred(loop: Loop, model: ModelState, columns: Mapping[str, FieldState]) 
     """The columns that a row of the model may lack which was read outside of the loop's own query."""
     every = {column.name for column in columns.values() if column.primary_key is not True}
     yield from (c.name for c in columns.values() if c.kind == "GeneratedField")  # of a new row
+    yield from taken_away(loop, columns)
     scope = loop.resolver.scope
-    for node in (n for module in _modules(loop.resolver) for n in _leaving_out(module.tree)):
+    for node in _nodes_leaving_out(loop):
         match node:
-            case ast.Attribute(attr=name) if name in columns:
-                yield columns[name].name
             case ast.Call(func=ast.Attribute(attr=method)) if not scope.is_inside(
                 node, loop.node.iter
             ):
                 lacking = left_out(node, method, every, columns)
                 if lacking and _may_be_of_model(node, loop, model):
                     yield from lacking
+
+
+def taken_away(loop: Loop, columns: Mapping[str, FieldState]) -> Iterator[str]:
+    """The columns that code may take away from a row that has them: ``del row.name``, ``delattr(row, name)``."""
+    for node in _nodes_leaving_out(loop):
+        match node:
+            case ast.Attribute(attr=name, ctx=ast.Del()):
+                yield from (columns[name].name,) if name in columns else ()
+            case ast.Attribute() | ast.Name():
+                yield from (c.name for c in columns.values() if c.primary_key is not True)
+
+
+def _nodes_leaving_out(loop: Loop) -> Iterator[ast.AST]:
+    return (node for module in _modules(loop.resolver) for node in _leaving_out(module.tree))
 
 
 def _modules(resolver: Resolver) -> frozenset[Module]:
@@ -78,13 +91,15 @@ def _modules(resolver: Resolver) -> frozenset[Module]:
 
 @lru_cache(maxsize=256)
 def _leaving_out(tree: ast.Module) -> tuple[ast.AST, ...]:
-    """Where rows may get to lack a column: the calls of such methods, and ``del row.name``."""
+    """Where rows may get to lack a column: the calls of such methods, ``del row.name`` and what does the same."""
     return tuple(node for node in walk(tree) if _may_leave_out(node))
 
 
 def _may_leave_out(node: ast.AST) -> bool:
     match node:
-        case ast.Attribute(ctx=ast.Del()):
+        case ast.Attribute(ctx=ast.Del()) | ast.Attribute(attr="__dict__" | "__delattr__"):
+            return True
+        case ast.Name(id="delattr" | "vars", ctx=ast.Load()):
             return True
         case ast.Call(func=ast.Attribute(attr=method)):
             return method in _LEAVING_OUT
