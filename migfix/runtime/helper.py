@@ -1941,7 +1941,9 @@ class _LinkBatch(_Batch):
 def _is_added_plainly(manager: Any) -> bool:
     """Say whether the manager is one of Django's, of pairs that have nothing but two keys and a number."""
     through = getattr(manager, "through", None)
-    if through is None or manager.symmetrical:
+    # What is asked of a manager; those of another Django, or of a package, may lack it.
+    asked = ("_get_add_plan", "_get_target_ids", "_remove_prefetched_objects", "symmetrical")
+    if through is None or not all(hasattr(manager, name) for name in asked) or manager.symmetrical:
         return False
     meta = through._meta
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from migfix.expressions.context import Refused
 from migfix.expressions.preconditions import failing, gates
@@ -75,7 +76,7 @@ def check_group(group: Sequence[Link], loop: Loop) -> tuple[str, list[Refusal]]:
     _check_query_of_loop(loop, label)
     own = frozenset(each.call for each in group)
     names = frozenset({first.field.name, accessor(holder, first.field) or first.field.name})
-    waiting = Waiting(label, names, lambda effect: False)
+    waiting = Waiting(label, names, partial(_may_be_of_pairs, loop))
     caveats += check_own_saves(loop, None)
     caveats += nothing_looks(loop, waiting, own | {each.manager for each in group})
     caveats += gates.link_caveats(loop, own)
@@ -85,6 +86,11 @@ def check_group(group: Sequence[Link], loop: Loop) -> tuple[str, list[Refusal]]:
         greater = "whose pairs have greater numbers if their batch has failed"
         caveats += failing.partly(loop, fails, greater)
     return label, list(dict.fromkeys(caveats))
+
+
+def _may_be_of_pairs(loop: Loop, effect: Effect) -> bool:
+    """May the query be of the table of pairs, whose model no migration writes down?"""
+    return any(key is None or loop.columns_of(key) is None for key in effect.models)
 
 
 def _check_relation(link: Link, loop: Loop) -> tuple[ModelState, list[Refusal]]:

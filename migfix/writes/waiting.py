@@ -128,7 +128,8 @@ def check_own_saves(loop: Loop, model: ModelState | None) -> Iterator[Refusal]:
         own = Effect(
             Kind.WRITES, use.node, None if isinstance(loop.model, Unknown) else loop.model.key
         )
-        if own.model is None or (model is not None and touches(loop, model, own)):
+        known = own.model is not None and loop.columns_of(own.model) is not None
+        if not known or (model is not None and touches(loop, model, own)):
             at = loop.at(use.node)
             raise Refused(
                 Reason.QUERY_IN_BODY, f"{at} saves rows that may be among those that wait", at

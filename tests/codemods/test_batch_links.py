@@ -97,6 +97,8 @@ REFUSED = {
     "set": (["post.tags.set([1])", ADD], "query-in-body"),
     "a join": (["if Post.objects.filter(tags=1).exists():", "    continue", ADD], "query-in-body"),
     "a prefetch": ([ADD, "print(len(Post.objects.prefetch_related('tags')))"], "query-in-body"),
+    "the pairs": ([ADD, "print(apps.get_model('shop', 'Post_tags').objects.count())"], "query-in-body"),
+    "the class's relation": ([ADD, "print(Post.tags.through.objects.count())"], "query-in-body"),
     "a deletion": ([ADD, "Person.objects.filter(pk=1).delete()"], "query-in-body"),
     "the row deleted": ([ADD, "post.delete()"], "query-in-body"),
     "SQL": ([ADD, "schema_editor.execute('select 1')"], "query-in-body"),
