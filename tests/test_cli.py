@@ -30,6 +30,7 @@ from migfix.commandline.options import (
 from migfix.commandline.output import is_colored
 from migfix.commandline.runs import outcomes_for
 from migfix.findings import Applicability, FileEdit, FileOutcome, HelperChange, LoopOutcome, Outcome
+from migfix.settings import all_codes
 from tests.processes import LIMIT, ran, started
 
 if TYPE_CHECKING:
@@ -613,13 +614,13 @@ def test_only_names_a_loop_of_standard_input_too(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("check --select MF1", "MF101 MF102"),
-        ("check . --ignore MF101,MF40", "MF101,MF401"),
-        ("explain keep", "keeps-rows"),
-        ("explain MF30", "MF301 MF302"),
+        ("check --select MF1", [code for code in all_codes() if code.startswith("MF1")]),
+        ("check . --ignore MF101,MF20", [f"MF101,MF20{number}" for number in (1, 2, 3)]),
+        ("explain keep", ["keeps-rows"]),
+        ("explain MF3", [code for code in all_codes() if code.startswith("MF3")]),
     ],
 )
-def test_shells_complete_codes(line: str, expected: str) -> None:
+def test_shells_complete_codes(line: str, expected: list[str]) -> None:
     done = ran(
         [sys.executable, "-c", "from migfix.commandline.cli import app; app(prog_name='migfix')"],
         env={
@@ -631,4 +632,4 @@ def test_shells_complete_codes(line: str, expected: str) -> None:
         stdout=PIPE,
         text=True,
     )
-    assert done.stdout.split() == expected.split()
+    assert done.stdout.split() == expected

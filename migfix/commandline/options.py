@@ -18,7 +18,7 @@ from migfix.disk.files import Files
 from migfix.disk.stamps import CACHE_FOLDER
 from migfix.findings import Reason
 from migfix.project.discovery import project_of
-from migfix.settings import Overrides, known_codes, settings_for
+from migfix.settings import Overrides, all_codes, settings_for
 
 if TYPE_CHECKING:
     from migfix.reports import as_diff
@@ -44,7 +44,7 @@ def completed_codes(incomplete: str) -> list[tuple[str, str]]:
     before, comma, last = incomplete.rpartition(",")
     return [
         (f"{before}{comma}{code}", name)
-        for code, name in known_codes().items()
+        for code, name in all_codes().items()
         if code.startswith(last.upper())
     ]
 

@@ -16,7 +16,7 @@ from migfix.findings import (
     Verified,
 )
 from migfix.quoting import quoted
-from migfix.settings import known_codes
+from migfix.settings import all_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -133,7 +133,7 @@ def summed_up(outcomes: Sequence[FileOutcome]) -> Iterator[str]:
     if len(files) < 2:
         return
     codes = Counter(code for loop in loops for code in loop.codes)
-    names = known_codes()
+    names = all_codes()
     kinds = ", ".join(f"{number} {code} {names[code]}" for code, number in codes.most_common())
     unsafe = sum(loop.applicability is Applicability.UNSAFE for loop in loops)
     risk = f"; {unsafe} unsafe, whose files come first" if unsafe else ""

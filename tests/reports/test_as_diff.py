@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from migfix.findings import (
     Outcome,
 )
 from migfix.reports import as_diff
+from migfix.reports.told import summed_up
+from migfix.settings import all_codes
 from tests.processes import ran
 
 BEFORE = b"".join(b"line %d\n" % number for number in range(20))
@@ -264,3 +267,14 @@ def test_colours_only_add_escapes(tmp_path: Path) -> None:
     for escape in (b"\x1b[0m", b"\x1b[1m", b"\x1b[31m", b"\x1b[32m", b"\x1b[36m"):
         coloured = coloured.replace(escape, b"")
     assert coloured == plain
+
+
+@pytest.mark.parametrize("code", all_codes())
+def test_what_is_alike_is_summed_up_by_any_code(code: str, tmp_path: Path) -> None:
+    """Also by one that is in force only where it is selected."""
+    outcomes = [
+        FileOutcome(tmp_path / name, (replace(changing("why"), codes=(code,)),))
+        for name in ("1.py", "2.py")
+    ]
+    (said,) = summed_up(outcomes)
+    assert said == f"2 loops in 2 files: 2 {code} {all_codes()[code]}."
