@@ -88,6 +88,13 @@ class Loop(Access):
         return (node for statement in self.region for node in walk(statement))
 
     @cached_property
+    def waits(self) -> bool:
+        """May its function yield or wait before the loop has ended?"""
+        waiting = (ast.Yield, ast.YieldFrom, ast.Await)
+        is_async = isinstance(self.resolver.scope.node, ast.AsyncFunctionDef)
+        return is_async or any(isinstance(node, waiting) for node in self.nodes)
+
+    @cached_property
     def uses(self) -> tuple[Use, ...]:
         """Uses of the row in the body, the ``else`` of the loop included."""
         if self.row is None:

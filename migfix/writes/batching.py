@@ -100,7 +100,7 @@ def _check_nothing_around(
 
 def check_surroundings(loop: Loop) -> None:
     """The loop runs by itself, to its end or to an error that nothing catches. Raises ``Refused``."""
-    if loop.having(Kind.YIELDS) or isinstance(loop.resolver.scope.node, ast.AsyncFunctionDef):
+    if loop.waits:
         raise Refused(Reason.LEAVES_FUNCTION, "the function may yield or wait before all is saved")
     if caught := loop.errors.caught:
         raise Refused(

@@ -192,7 +192,7 @@ def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
     """Streaming gains nothing, or goes wrong, when rows outlive their turn or leave the function."""
     if set(loop.wrappers) & {"sorted", "reversed", "set"}:
         return Refusal(Reason.KEEPS_ROWS, f"{loop.wrappers[0]}(...) needs all rows at once")
-    if isinstance(loop.resolver.scope.node, ast.AsyncFunctionDef) or any(map(_waits, loop.nodes)):
+    if loop.waits:
         return Refusal(
             Reason.LEAVES_FUNCTION, "the function may yield or wait while its query is open"
         )
@@ -207,10 +207,6 @@ def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
             at = loop.at(kept)
             return Refusal(Reason.KEEPS_ROWS, f"{at} keeps every row until after the loop", at)
     return None
-
-
-def _waits(node: ast.AST) -> bool:
-    return isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await))
 
 
 def _kept_at(use: uses.Use, loop: Loop) -> ast.AST | None:
