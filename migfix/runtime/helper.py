@@ -2197,7 +2197,7 @@ def _in_one_table(queryset: Any) -> Any:
         raise ValueError("a condition reads more than columns of the row itself")
     alias = _alias_of(rows)
     connection = connections[alias]
-    if connection.in_atomic_block or not connection.get_autocommit():
+    if not connection.get_autocommit():  # nor is it in atomic()
         raise transaction.TransactionManagementError(
             "windows are committed one by one, which a transaction around them prevents: set"
             " `atomic = False` in the migration"

@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models import Case, Exists, F, Q, Value, When
 from django.db.models.functions import Concat, Length, Lower, Now, Random, Upper
+from django.db.models.lookups import Exact
 from django.db.models.signals import post_delete
 from django.test.utils import CaptureQueriesContext
 
@@ -112,6 +113,10 @@ class Some(models.Model):
     class Meta:
         app_label = "windows"
         constraints = (models.UniqueConstraint(fields=["text"], condition=Q(n=1), name="where"),)
+
+
+class OwnLookup(Exact):  # type: ignore[misc]
+    """It may be any SQL."""
 
 
 MODELS = [Depot, Child, Parcel, Stamp, Named, Node]
@@ -230,10 +235,12 @@ def test_rows_that_come_meanwhile_are_left(tables: object) -> None:
     """As many as there are would else keep it going for ever."""
 
     def progress(number: int) -> None:
-        Parcel.objects.create(id=2**41 + number, n=1, code=1000 + number)
+        assert number <= len(KEYS), "it goes on with those that came"
+        for key in range(number * 10, number * 10 + 5):
+            Parcel.objects.create(id=2**41 + key, n=1, code=1000 + key)
 
     assert update_in_windows(Parcel.objects.all(), size=5, progress=progress, n=4) == len(KEYS)
-    assert Parcel.objects.filter(n=1).count() == 3
+    assert Parcel.objects.filter(n=1).count() == 15
 
 
 @pytest.mark.parametrize("condition", ["all", "what is not assigned", "text"])
@@ -276,6 +283,7 @@ SHAPES: dict[str, Callable[[], Any]] = {
     "a subquery of values": lambda: Parcel.objects.filter(n__in=Parcel.objects.values("m")),
     "exists": lambda: Parcel.objects.filter(Exists(Parcel.objects.filter(n=1))),
     "chance": lambda: Parcel.objects.filter(n__lt=Random()),
+    "a lookup of the project": lambda: Parcel.objects.filter(OwnLookup(F("n"), 1)),
     "the clock": lambda: Stamp.objects.filter(n=Now()),
     "a queryset of the project": lambda: Parcel.own.all(),
     "two tables": lambda: Child.objects.all(),
