@@ -1304,11 +1304,20 @@ class _KeyTable(_Table):
 
 
 def _is_of_all_rows(source: Any) -> bool:
-    """Say whether the manager or queryset is Django's own, and leaves out no row."""
+    """Say whether the manager or queryset filters and updates as Django's own, and leaves out no row."""
     rows = source.all()
     query = rows.query
-    return type(rows) is QuerySet and not (
-        query.where or query.is_sliced or query.combinator or query.distinct or query.annotations
+    finds_plainly = type(source).filter in (Manager.filter, QuerySet.filter)
+    return (
+        finds_plainly
+        and type(rows) is QuerySet
+        and not (
+            query.where
+            or query.is_sliced
+            or query.combinator
+            or query.distinct
+            or query.annotations
+        )
     )
 
 

@@ -38,6 +38,13 @@ class Hiding(models.Manager):  # type: ignore[type-arg]
         return super().get_queryset().exclude(pk=3)
 
 
+class Choosing(models.Manager):  # type: ignore[type-arg]
+    use_in_migrations = True
+
+    def filter(self, *args: Any, **lookups: Any) -> Any:
+        return super().filter(*args, **lookups).exclude(pk=3)
+
+
 class Shouting(models.QuerySet):  # type: ignore[type-arg]
     def update(self, **values: Any) -> Any:
         return super().update(**{name: f"{value}!" for name, value in values.items()})
@@ -89,6 +96,7 @@ OPERATIONS = [
     migrations.CreateModel("Code", [("code", models.CharField(max_length=9, primary_key=True)), NAME]),
     migrations.CreateModel("Token", [("id", models.UUIDField(primary_key=True)), NAME]),
     migrations.CreateModel("Hidden", [KEY, NAME], managers=[("objects", Hiding())]),
+    migrations.CreateModel("Chosen", [KEY, NAME], managers=[("objects", Choosing())]),
     migrations.CreateModel("Loud", [KEY, NAME], managers=[("objects", ShoutingManager())]),
 ]  # fmt: skip
 COUNT = 9
@@ -96,7 +104,7 @@ Loop = Callable[[Any, Apps], None]
 START = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
-TABLES = ("Poem", "Book", "Shelf", "Code", "Token", "Hidden", "Loud")
+TABLES = ("Poem", "Book", "Shelf", "Code", "Token", "Hidden", "Chosen", "Loud")
 
 
 @pytest.fixture
@@ -127,6 +135,7 @@ def fill(apps: Apps) -> None:
         "Code": ["ä", "B", "c", "e"],
         "Token": [UUID(int=n) for n in numbers],
         "Hidden": numbers,
+        "Chosen": numbers,
         "Loud": numbers,
     }.items():
         get(name)._base_manager.bulk_create([get(name)(pk=key) for key in keys])
@@ -301,6 +310,7 @@ OTHERS = {
     "Code": ["a", "B", "b", "c ", "", "x" * 50, "ä", "e"],
     "Token": [UUID(int=1), UUID(int=2), f"{UUID(int=3)}", UUID(int=77)],
     "Hidden": [1, 2, 3, 4],
+    "Chosen": [1, 2, 3, 4],
     "Loud": [1, 2, 3, 4],
     "Poem": [1, 2],
     "Alias": [1, 2, 3],
