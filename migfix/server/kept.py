@@ -35,6 +35,7 @@ class Kept:
 
     def _begin(self, unsaved: Mapping[str, bytes]) -> None:
         self.files = Overlay(unsaved, self._attention)
+        self._asked: object = None
         self.followed = time.monotonic()  # when the disk was last looked at
         self._facts: dict[Project, ProjectFacts] = {}
         self._folders: dict[Path, ProjectFacts] = {}
@@ -51,8 +52,10 @@ class Kept:
         if isinstance(data, Unreadable):
             return FileOutcome(path, error=f"cannot be read: {data.why}")
         settings = settings_for(path, overrides, self.files)
-        if any(facts.quiet != settings.quiet_receivers for facts in self._facts.values()):
+        asked = (settings.codes, settings.quiet_receivers)  # facts depend on these
+        if asked != self._asked:
             self._forget_all_facts()
+            self._asked = asked
         engine = Engine(settings, True, self.files, selection, self._facts, self._folders)
         found = next(each for each in engine.data(path, data, True) if each.path == path)
         return with_helpers([found], self.files, rewrite=True)[0]

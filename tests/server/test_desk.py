@@ -149,9 +149,9 @@ def test_a_change_leaves_the_facts_of_the_project(
     made: list[Path] = []
     make = worlds.ProjectFacts.__init__
 
-    def counted(self: worlds.ProjectFacts, path: Path, *about: Any) -> None:
+    def counted(self: worlds.ProjectFacts, path: Path, *about: Any, **more: Any) -> None:
         made.append(path)
-        make(self, path, *about)
+        make(self, path, *about, **more)
 
     monkeypatch.setattr(worlds, "_FEW", 0)
     monkeypatch.setattr(worlds.ProjectFacts, "__init__", counted)
