@@ -73,14 +73,18 @@ class Typist:
         change = self.random.choice(changes)
         return f"{change.__name__}: {change(self)}"
 
-    def compare(self) -> FileOutcome:
-        """Look at one of the migrations, and hold it against ``check``."""
+    def look(self) -> FileOutcome:
+        """Look at one of the migrations."""
         path = self.random.choice(self.migrations)
         self.open(path)
-        found = looked_at(self.desk, path)
+        return looked_at(self.desk, path)
+
+    def compare(self) -> FileOutcome:
+        """The same, and hold it against ``check``."""
+        found = self.look()
         with Saved(self):
-            expected = checked(path)
-        assert found == expected, path
+            expected = checked(found.path)
+        assert found == expected, found.path
         return found
 
 
