@@ -29,7 +29,7 @@ from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
 from migfix.facts.rows.streaming import already_streams, holds_few_rows
-from migfix.findings import InBlock, Outcome, Part, Reason, Refusal, Rewrite
+from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, linking
 
@@ -71,6 +71,7 @@ def decide(loop: Loop) -> Decision:
         edit=InBlock(", ".join(headers), tuple(pairs)),
         message="; ".join(messages),
         outcome=Outcome.STREAM if already_streams(loop) else Outcome.LEFT,
+        gains=(Gain("round trips that add", "for each row", "for each batch"),),
         caveats=tuple(dict.fromkeys(caveats)),
         imports=(in_batches.import_,) if in_batches.import_ else (),
     )

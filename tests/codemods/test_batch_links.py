@@ -76,6 +76,7 @@ def test_two_relations():
         """,
     )
     assert loop.reason == "adds to shop.Post.tags in batches; adds to shop.Post.stamps in batches"
+    assert [*map(str, loop.gains)] == ["round trips that add: for each row -> for each batch"]
 
 
 REFUSED = {
