@@ -152,6 +152,15 @@ def test_a_diff_prints_the_patch_and_writes_nothing(
     assert Path("a.py").read_bytes() == b"loop\r\n"
 
 
+def test_a_diff_goes_to_a_file_as_it_goes_to_a_pipe(pipeline: Pipeline) -> None:
+    printed = invoke("diff", "a.py").stdout_bytes
+    result = invoke("diff", "a.py", "--color", "always", "-o", "it.patch")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert Path("it.patch").read_bytes() == printed
+    nowhere = invoke("diff", "a.py", "-o", "gone/it.patch")
+    assert nowhere.exit_code == 2 and "gone/it.patch: " in nowhere.stderr
+
+
 def test_check_finds_without_rewriting(pipeline: Pipeline) -> None:
     result = invoke("check", "a.py")
     assert result.exit_code == 1

@@ -398,11 +398,12 @@ class Showing:
         bool, typer.Option("--no-pager", help="Print at once, not through $PAGER.")
     ] = False
 
-    def of_helper(self) -> as_diff.Helper:
+    def of_helper(self, *, seen: bool) -> as_diff.Helper:
+        """``seen`` is a patch by a person, at a terminal."""
         from migfix.reports.as_diff import Helper
 
         if self.helper is None:
-            return Helper.NAMED if sys.stdout.isatty() else Helper.WHOLE
+            return Helper.NAMED if seen else Helper.WHOLE
         return Helper.WHOLE if self.helper else Helper.LEFT_OUT
 
 

@@ -7,12 +7,13 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from migfix.commandline.command import command
 from migfix.commandline.options import Applying, Options, Proving, Showing, UsageError
-from migfix.commandline.output import complain, finished, is_colored, say, text_of
+from migfix.commandline.output import complain, finished, is_colored, put, say, text_of
 from migfix.commandline.proving import sql_of, verified
 from migfix.commandline.runs import looked_at, outcomes_for, refuse_stdin, run_source
 from migfix.findings import FileOutcome, LoopOutcome
@@ -58,9 +59,16 @@ def apply(
 
 @app.command()
 @command
-def diff(options: Options, showing: Showing) -> ExitCode:
+def diff(
+    options: Options,
+    showing: Showing,
+    *,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where the patch goes.")
+    ] = None,
+) -> ExitCode:
     """Print what apply would change, and why, as a patch for git apply or patch -p1."""
-    return _print_diff(options, showing)
+    return _print_diff(options, showing, output=output)
 
 
 def _apply(options: Options, proving: Proving | None, *, allow_dirty: bool) -> ExitCode:
@@ -106,7 +114,13 @@ def _written(outcome: FileOutcome) -> FileOutcome:
     return outcome
 
 
-def _print_diff(options: Options, showing: Showing, proving: Proving | None = None) -> ExitCode:
+def _print_diff(
+    options: Options,
+    showing: Showing,
+    proving: Proving | None = None,
+    *,
+    output: str | None = None,
+) -> ExitCode:
     from migfix.commandline.paging import page
     from migfix.reports import as_diff
 
@@ -117,10 +131,12 @@ def _print_diff(options: Options, showing: Showing, proving: Proving | None = No
         outcomes,
         files,
         root=here,
-        color=is_colored(options.color),
-        helper=showing.of_helper(),
+        color=output is None and is_colored(options.color),
+        helper=showing.of_helper(seen=output is None and sys.stdout.isatty()),
     )
-    if showing.no_pager or not page(patch):
+    if output is not None:
+        put(output, patch)
+    elif showing.no_pager or not page(patch):
         say(patch)
     if outside := as_diff.outside(outcomes, files, root=here):
         more = f" (as are {len(outside) - 1} more)" if len(outside) > 1 else ""
