@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migfix.commandline.options import Options, Proving
 from migfix.commandline.output import complain, is_colored
 from migfix.commandline.runs import Progress
-from migfix.disk.stamps import stamp_of
 
 if TYPE_CHECKING:
     from migfix.verify.proofs import Proof
@@ -50,8 +48,10 @@ class Notes:
     """
 
     def __init__(self, options: Options, proving: Proving, python: str | None) -> None:
+        from migfix.verify.unfinished import installed_for
+
         self._options = options
-        self._about = [vars(proving), python, installed := _installed(python)]
+        self._about = [vars(proving), python, installed := installed_for(python)]
         self._may = not options.no_cache and installed != []
         self._made: Unfinished | None = None
 
@@ -69,13 +69,3 @@ class Notes:
         """The run has come to its end."""
         if self._made is not None:
             self._made.forget()
-
-
-def _installed(python: str | None) -> list[object] | None:
-    """The folders of packages of an interpreter, stamped; None where it is ours, whose path is known."""
-    if python is None:
-        return None
-    root = Path(python).parent.parent
-    return [
-        [str(each), stamp_of(str(each))] for each in sorted(root.glob("lib*/python*/*-packages"))
-    ]

@@ -104,3 +104,13 @@ def _read(kind: Any, value: Any) -> Any:
 def _made(kind: Any, value: Any) -> Any:
     hints = get_type_hints(kind)
     return kind(**{each.name: _read(hints[each.name], value[each.name]) for each in fields(kind)})
+
+
+def installed_for(python: str | None) -> list[object] | None:
+    """The folders of packages of an interpreter, stamped; None where it is ours, whose path is known."""
+    if python is None:
+        return None
+    root = Path(python).parent.parent
+    return [
+        [str(each), stamp_of(str(each))] for each in sorted(root.glob("lib*/python*/*-packages"))
+    ]

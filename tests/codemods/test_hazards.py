@@ -14,8 +14,9 @@ from tests import checking
 from tests.hazards import EXAMPLES, HAZARDS, MAY_REFUSE, SHAPES, encoded
 
 
-def test_every_codemod_has_an_example():
-    assert set(EXAMPLES) == {codemod.code for codemod in catalog.load()}
+def test_every_codemod_of_loops_has_an_example():
+    """Those that are only in force where they are selected go over statements."""
+    assert set(EXAMPLES) == {codemod.code for codemod in catalog.load() if not codemod.opt_in}
 
 
 def meaning(data):
