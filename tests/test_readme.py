@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from migfix import catalog
 from migfix.commandline.cli import app
-from migfix.settings import all_codes
+from migfix.settings import all_codes, known_codes
 from tests.processes import ran
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,9 @@ def test_the_table_of_rewrites_is_that_of_the_codemods():
 
 
 def test_the_codes_that_settings_know_are_those_of_the_codemods():
-    assert {codemod.code: codemod.name for codemod in catalog.load()} == dict(all_codes())
+    codemods = catalog.load()
+    assert {each.code: each.name for each in codemods} == dict(all_codes())
+    assert {each.code for each in codemods if not each.opt_in} == {*known_codes()}
 
 
 @pytest.mark.usefixtures("at_the_top")
