@@ -284,6 +284,11 @@ class Figures:
     seconds: float
     memory: int
 
+    @property
+    def memory_says_something(self) -> bool:
+        """Below a mebibyte it is that of Python and Django, not of rows."""
+        return self.memory >= 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

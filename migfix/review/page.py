@@ -199,12 +199,14 @@ def _verified(loop: LoopOutcome) -> str:
 
 
 def _figures(before: Figures, after: Figures) -> str:
-    kib = (before.memory / 1024, after.memory / 1024)
-    return (
-        f"{before.queries} \u2192 {after.queries} queries, "
-        f"{before.seconds:.3f} \u2192 {after.seconds:.3f} s, "
-        f"{kib[0]:,.0f} \u2192 {kib[1]:,.0f} KiB at the peak"
-    )
+    figures = [
+        f"{before.queries} \u2192 {after.queries} queries",
+        f"{before.seconds:.3f} \u2192 {after.seconds:.3f} s",
+    ]
+    if before.memory_says_something or after.memory_says_something:
+        mib = f"{before.memory / 2**20:,.1f} \u2192 {after.memory / 2**20:,.1f}"
+        figures.append(f"{mib} MiB at the peak")
+    return ", ".join(figures)
 
 
 def _code(outcome: FileOutcome, loop: LoopOutcome, review: Review) -> str:

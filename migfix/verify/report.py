@@ -67,9 +67,10 @@ def _is_not_run(proof: Proof) -> bool:
 def _table(proofs: Sequence[Proof], color: bool) -> Iterator[str]:
     head = ("", "queries", "time", "memory", "branches", "")
     rows = [(head, None), *((row, verdict) for p in proofs for row, verdict in _rows(p))]
-    widths = [max(len(row[column]) for row, _ in rows) for column in range(len(head))]
+    told = [column for column in range(len(head)) if any(row[column] for row, _ in rows[1:])]
+    widths = [max(len(row[column]) for row, _ in rows) for column in told]
     for row, verdict in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells = [row[column].ljust(width) for column, width in zip(told, widths, strict=True)]
         if verdict is not None:
             cells[0] = paint(cells[0], _COLORS[verdict], enabled=color)
         yield "  ".join(cells).rstrip()
@@ -104,8 +105,14 @@ def _figures(proof: Proof) -> tuple[str, str, str]:
     return (
         f"{before.queries} -> {after.queries}",
         f"{before.seconds * 1000:.0f} -> {after.seconds * 1000:.0f} ms",
-        f"{before.memory / 2**20:.1f} -> {after.memory / 2**20:.1f} MiB",
+        _memory(before, after),
     )
+
+
+def _memory(before: Figures, after: Figures) -> str:
+    if not (before.memory_says_something or after.memory_says_something):
+        return ""
+    return f"{before.memory / 2**20:.1f} -> {after.memory / 2**20:.1f} MiB"
 
 
 def _remarks(proof: Proof) -> Iterator[str]:

@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from migfix.commandline.cli import app
-from migfix.findings import FileEdit
+from migfix.findings import Figures, FileEdit
 from migfix.review.highlight import lines_of
+from migfix.review.page import _figures
 from migfix.review.sides import table
 from tests import checking
 from tests.processes import ran
@@ -278,10 +279,14 @@ def test_the_code_of_a_loop_that_stays_stands_there_once(project: Path):
 
 def test_it_shows_what_verify_measured(project: Path):
     page = review("--verify")
-    figures = (
-        r"verify: equal; \d+ → \d+ queries, [\d.]+ → [\d.]+ s, [\d,]+ → [\d,]+ KiB at the peak"
-    )
-    assert re.search(figures, page)
+    assert re.search(r"verify: equal; \d+ → \d+ queries, [\d.]+ → [\d.]+ s<", page)
+
+
+def test_memory_is_shown_from_a_mebibyte_on():
+    little, much = Figures(3, 0.5, 2**20 - 1), Figures(1, 0.25, 5 * 2**19)
+    assert _figures(little, little) == "3 → 3 queries, 0.500 → 0.500 s"
+    shown = "3 → 1 queries, 0.500 → 0.250 s, 1.0 → 2.5 MiB at the peak"
+    assert _figures(little, much) == shown
 
 
 @pytest.mark.parametrize(
