@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import django
 import pytest
 from django.apps.registry import Apps
 from django.db import DatabaseError, connection, migrations, models
@@ -234,6 +235,10 @@ def of_two_kinds(rows: Any, apps: Apps) -> None:
         rows.filter(pk=key).update(**({"n": 0} if key % 2 else {"name": "even", "n": key}))
 
 
+# SQLite's driver takes no number of more than 64 bits; Django sends none since 5.0.
+MUCH_TOO_LARGE = -(2**70) if django.VERSION >= (5, 0) else -(2**63)
+
+
 LOOPS: dict[str, Loop] = {
     "texts": update(name=lambda key: f"n{key}"),
     "many columns": update(
@@ -261,7 +266,7 @@ LOOPS: dict[str, Loop] = {
     "a document that changes": with_a_document_that_changes,
     "the objects in memory": with_objects_in_memory,
     "keys that are texts, numbers too large, or none": over(
-        ("1", {"n": 5}), (2**40, {"n": 5}), (-(2**70), {"n": 5}), (None, {"n": 5}), (True, {"name": "x"}), (2, {"name": "y"})
+        ("1", {"n": 5}), (2**40, {"n": 5}), (MUCH_TOO_LARGE, {"n": 5}), (None, {"n": 5}), (True, {"name": "x"}), (2, {"name": "y"})
     ),
     "another column": over(("b1", {"n": 5}), ("b2", {"n": 6}), by="name"),
     "a condition on the key": over((3, {"n": 5}), (7, {"n": 6}), by="pk__lt"),
