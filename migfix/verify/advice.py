@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-# Packages that are called otherwise than what is imported of them, by what https://pypi.org calls them.
+# Packages that are called otherwise than what is imported of them.
 _PACKAGES = {
     "PIL": "Pillow",
     "MySQLdb": "mysqlclient",
@@ -18,7 +18,7 @@ _PACKAGES = {
     "environ": "django-environ",
     "guardian": "django-guardian",
     "mptt": "django-mptt",
-    "pymysql": "mysqlclient",
+    "pymysql": "PyMySQL",
     "rest_framework": "djangorestframework",
     "simple_history": "django-simple-history",
     "taggit": "django-taggit",

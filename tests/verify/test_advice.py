@@ -17,7 +17,7 @@ _SAID = {
     "cannot import what it needs: No module named 'holidays'": "holidays, if its package is called so",
     "ImproperlyConfigured: Error loading psycopg2 or psycopg module": '"psycopg[binary]"',
     "ImproperlyConfigured: Error loading MySQLdb module. Did you install mysqlclient?": "mysqlclient",
-    "ModuleNotFoundError: No module named 'pymysql'": "mysqlclient",
+    "ModuleNotFoundError: No module named 'pymysql'": "PyMySQL",
 }
 
 
