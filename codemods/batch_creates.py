@@ -54,7 +54,7 @@ def decide(loop: Loop) -> Decision:
     rewrites: list[Rewrite] = []
     refusals: list[Refusal] = []
     taken: set[str] = set()
-    for group in creating.by_model(every).values():
+    for group in batching.grouped(every, lambda each: each.model).values():
         try:
             rewrites.append(_rewrite(group, every, loop, in_batches.text, taken))
         except Refused as refused:

@@ -50,7 +50,7 @@ def decide(loop: Loop) -> Decision:
     messages: list[str] = []
     caveats: list[Refusal] = []
     refusals: list[Refusal] = []
-    for (_, field), group in linking.by_relation(every).items():
+    for (_, field), group in batching.grouped(every, lambda each: each.relation).items():
         try:
             label, doubts = linking.check_group(group, loop)
         except Refused as refused:

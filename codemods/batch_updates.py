@@ -52,7 +52,7 @@ def decide(loop: Loop) -> Decision:
     caveats: list[Refusal] = []
     refusals: list[Refusal] = []
     taken: set[str] = set()
-    for group in updating.by_model(every).values():
+    for group in batching.grouped(every, lambda each: each.model).values():
         try:
             model, doubts = updating.check_group(group, loop)
             edits.append(_edit(group, creating.names_for(model), loop, by_key.text, taken))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from migfix.expressions.conditions.compiling import compile_test
 from migfix.expressions.path import Path, branches
-from migfix.reading.names.scopes import walk
+from migfix.reading.names.scopes import COMPREHENSIONS, walk
 from migfix.source import children
 
 Alternative: TypeAlias = tuple[Path, ast.expr]
@@ -34,7 +34,7 @@ def alternatives(node: ast.expr, path: Path) -> list[Alternative]:
 
 def _choices(node: ast.AST) -> Iterator[ast.IfExp]:
     """``a if test else b`` inside of a larger expression that is evaluated at once and whole."""
-    lazy = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.BoolOp)
+    lazy = (ast.Lambda, *COMPREHENSIONS, ast.BoolOp)
     for child in children(node):
         if isinstance(child, ast.IfExp):
             yield child

@@ -11,21 +11,13 @@ from migfix.facts.rows.streaming import rows_held
 from migfix.findings import Costs
 from migfix.history.state import Unknown
 from migfix.reading.kinds.values import Rows
+from migfix.reading.names.scopes import REPEATING
 
 _QUERIES = (uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.REFRESH)
 # What sends queries besides those that are seen, or may: savepoints, and code that is not known.
 _UNSEEN = frozenset({effects.Kind.TRANSACTION, effects.Kind.CALL})
 _COLLECTING = frozenset({"list", "tuple", "set", "sorted", "reversed"})
 _SOMETIMES = (ast.If, ast.IfExp, ast.BoolOp, ast.Try, ast.Match, ast.ExceptHandler)
-_OFTEN = (
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-)
 
 
 def costs_of(loop: Loop) -> Costs:
@@ -43,7 +35,7 @@ def costs_of(loop: Loop) -> Costs:
         always=not any(isinstance(node, _SOMETIMES) for node in around),
         more=_may_send_more(loop)
         or (is_joined and bool(relations))
-        or any(isinstance(node, _OFTEN) for node in around),
+        or any(isinstance(node, REPEATING) for node in around),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from typing import TypeVar
 
 from migfix.columns import needs
 from migfix.columns.narrow_saves import computed, written_back
@@ -26,6 +27,26 @@ from migfix.reading.rows.relations import own_managers
 from migfix.sql.databases import Trait
 
 READ_BEFORE = Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before")
+# What may stand behind a manager that is asked for all rows.
+OF_ALL_ROWS = frozenset({"using", "db_manager", "all"})
+
+_Write = TypeVar("_Write")
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def in_order(read: Callable[[ast.Call, Loop], _Write | None], loop: Loop) -> list[_Write]:
+    """What ``read`` makes of the calls in the body, in the order of the file, where it makes anything of them."""
+    calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    return [found for call in calls if (found := read(call, loop)) is not None]
+
+
+def grouped(found: Iterable[_Write], key: Callable[[_Write], _Key]) -> dict[_Key, list[_Write]]:
+    """The writes that share a batch, by what they share, in the order of the first of each."""
+    groups: dict[_Key, list[_Write]] = {}
+    for each in found:
+        groups.setdefault(key(each), []).append(each)
+    return groups
 
 
 def saving_calls(loop: Loop) -> list[tuple[ast.Call, ast.expr]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 
@@ -23,7 +23,7 @@ from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import Binding, walk
 from migfix.reading.rows.querysets import PLAIN_MANAGERS
 from migfix.writes import new_rows
-from migfix.writes.batching import check_own_table, check_place
+from migfix.writes.batching import OF_ALL_ROWS, check_own_table, check_place, in_order
 from migfix.writes.waiting import check_nothing_looks, stays_in_table
 
 _LOOPS = (ast.For, ast.While)
@@ -51,9 +51,7 @@ class Creation:
 
 def creations(loop: Loop) -> list[Creation]:
     """The calls in the body that create rows, in no function of their own."""
-    calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
-    found = (_creation(call, loop) for call in calls)
-    return sorted(filter(None, found), key=lambda each: (each.call.lineno, each.call.col_offset))
+    return in_order(_creation, loop)
 
 
 def _creation(call: ast.Call, loop: Loop) -> Creation | None:
@@ -88,13 +86,6 @@ def appended(call: ast.Call, row: ast.expr, model: Model, loop: Loop) -> Creatio
         case _:
             found = None
     return found if found is not None and found.model == model else None
-
-
-def by_model(found: Iterable[Creation]) -> dict[Model, list[Creation]]:
-    groups: dict[Model, list[Creation]] = {}
-    for each in found:
-        groups.setdefault(each.model, []).append(each)
-    return groups
 
 
 def check_rows(loop: Loop) -> None:
@@ -197,7 +188,7 @@ def check_manager(node: ast.expr, called: str, model: ModelState, loop: Loop) ->
         raise Refused(
             Reason.CUSTOM_MANAGER, f"`{manager.name}` of {model.label} is a manager of the project"
         )
-    if any(step.name not in {"using", "db_manager", "all"} for step in steps):
+    if any(step.name not in OF_ALL_ROWS for step in steps):
         raise Refused(Reason.QUERYSET_SHAPE, f"{called} is called on a queryset, not on a manager")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,12 +31,14 @@ class Link:
     holder: ModelKey
     field: FieldState
 
+    @property
+    def relation(self) -> tuple[ModelKey, str]:
+        return self.holder, self.field.name
+
 
 def links(loop: Loop) -> list[Link]:
     """The calls in the body that add one row to a many-to-many relation."""
-    calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
-    found = (_link(call, loop) for call in calls)
-    return sorted(filter(None, found), key=lambda each: (each.call.lineno, each.call.col_offset))
+    return batching.in_order(_link, loop)
 
 
 def _link(call: ast.Call, loop: Loop) -> Link | None:
@@ -57,13 +59,6 @@ def _link(call: ast.Call, loop: Loop) -> Link | None:
             is_own = any(each is field for each in all_fields(loop.state, key))
             return Link(call, manager, key if is_own else other, field)
     return None
-
-
-def by_relation(found: Iterable[Link]) -> dict[tuple[ModelKey, str], list[Link]]:
-    groups: dict[tuple[ModelKey, str], list[Link]] = {}
-    for each in found:
-        groups.setdefault((each.holder, each.field.name), []).append(each)
-    return groups
 
 
 def check_group(group: Sequence[Link], loop: Loop) -> tuple[str, list[Refusal]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -26,7 +26,6 @@ from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks, 
 
 # Whose get_placeholder() the helper does not take for that of values alone.
 _WITH_SQL = frozenset({"ArrayField", "BinaryField"})
-_OF_ALL_ROWS = frozenset({"using", "db_manager", "all"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +40,7 @@ class KeyUpdate:
 
 def key_updates(loop: Loop) -> list[KeyUpdate]:
     """The calls in the body that update one row, found by its primary key."""
-    calls = [node for node in loop.nodes if isinstance(node, ast.Call)]
-    found = (_key_update(call, loop) for call in calls)
-    return sorted(filter(None, found), key=lambda each: (each.call.lineno, each.call.col_offset))
+    return batching.in_order(_key_update, loop)
 
 
 def _key_update(call: ast.Call, loop: Loop) -> KeyUpdate | None:
@@ -67,7 +64,7 @@ def _is_of_all_rows(value: object) -> TypeGuard[Manager | Rows]:
         case Manager(related=related):
             return not related
         case Rows(manager=manager, steps=steps):
-            return not manager.related and all(step.name in _OF_ALL_ROWS for step in steps)
+            return not manager.related and all(step.name in batching.OF_ALL_ROWS for step in steps)
     return False
 
 
@@ -75,13 +72,6 @@ def _is_key(name: str, model: Model, loop: Loop) -> bool:
     columns = loop.columns_of(model.key) if model.key else None
     column = (columns or {}).get(name)
     return name == "pk" or (column is not None and column.primary_key is True)
-
-
-def by_model(found: Iterable[KeyUpdate]) -> dict[Model, list[KeyUpdate]]:
-    groups: dict[Model, list[KeyUpdate]] = {}
-    for each in found:
-        groups.setdefault(each.model, []).append(each)
-    return groups
 
 
 def check_group(group: Sequence[KeyUpdate], loop: Loop) -> tuple[ModelState, list[Refusal]]:

@@ -7,7 +7,7 @@ import ast
 from migfix.reading.kinds.values import Rows
 from migfix.reading.names.calls import argument_of, calls_of
 from migfix.reading.names.module import Module
-from migfix.reading.names.scopes import Scope
+from migfix.reading.names.scopes import REPEATING, Scope
 from migfix.reading.rows.methods import Does, methods
 from migfix.source import last_name
 
@@ -62,24 +62,12 @@ def _made_for(given: ast.expr, call: ast.Call, module: Module) -> ast.expr | Non
     return value
 
 
-_REPEATING = (
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-    ast.Lambda,
-)
-
-
 def _is_repeated(call: ast.Call, made: ast.stmt, scope: Scope) -> bool:
     """May the call run again before the statement does?"""
     for ancestor in scope.ancestors(call):
         if scope.is_inside(made, ancestor):
             return False
-        if isinstance(ancestor, _REPEATING):
+        if isinstance(ancestor, (*REPEATING, ast.Lambda)):
             return True
     return False
 

@@ -13,7 +13,7 @@ from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import ModelState, Unknown
 from migfix.reading.kinds.values import Rows, Step
 from migfix.reading.names.module import Module
-from migfix.reading.names.scopes import COMPREHENSIONS, Scope, walk
+from migfix.reading.names.scopes import REPEATING, Scope, walk
 from migfix.reading.rows.methods import Does, methods
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _is_repeated(node: ast.AST, root: ast.AST, parents: Mapping[ast.AST, ast.AST
     """May it run many times each time that ``root`` does, or with its errors caught?"""
     while node is not root:
         node = parents[node]
-        if isinstance(node, (*_LOOPS, *COMPREHENSIONS, ast.Try)):
+        if isinstance(node, (*REPEATING, ast.Try)):
             return True
     return False
 
