@@ -35,7 +35,10 @@ _VARIABLES = "VIRTUAL_ENV HOME USERPROFILE GITHUB_ACTIONS NO_COLOR FORCE_COLOR C
 _LARGEST = 100_000_000
 _KEPT = 50  # reports; each command line has its own
 _HEAD = b"migfix 1 "
-_README = "# What migfix printed for `migfix check`, and of what it was made. Can be deleted.\n*\n"
+_README = (
+    "# What migfix printed for `migfix check`, of what it was made, and what `migfix verify` saw before an"
+    " interrupt. Can be deleted.\n*\n"
+)
 
 
 class Cache:
@@ -77,14 +80,6 @@ class Cache:
                 return kept.code
         return None
 
-    def prepare(self, folder: str) -> None:
-        """Make the folder for reports, before a run sees that it is not there."""
-        with suppress(OSError, ValueError):
-            os.makedirs(folder, exist_ok=True)
-            readme = os.path.join(folder, ".gitignore")
-            if not os.path.lexists(readme):
-                _put(readme, _README.encode())
-
     def keep(
         self, folder: str, seen: Seen, report: tuple[bytes, bytes, int], stdin: bytes | None = None
     ) -> None:
@@ -104,15 +99,9 @@ class Cache:
         about = [
             self._arguments,
             None if stdin is None else digest(stdin),
-            os.getcwd(),
-            os.geteuid() if hasattr(os, "geteuid") else None,  # who may read what
             [os.environ.get(name) for name in _VARIABLES],
             [[s.isatty(), s.encoding, s.errors] for s in (sys.stdout, sys.stderr)],
-            sys.version,
-            # Each installation of a package leaves its mark on the folder that it goes to.
-            [[path, stamp_of(path)] for path in sys.path],
-            __version__,
-            [stamp_of(path) for path in own_sources()],
+            *surroundings(),
         ]
         return digest(json.dumps(about).encode()) + ".json"
 
@@ -236,7 +225,29 @@ def _stands(kind: str, name: str, answer: Answer) -> bool:
     return bool(value == ("file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""))
 
 
-def own_sources() -> Iterator[str]:
+def prepare(folder: str) -> None:
+    """Make the folder for what is kept, which git is to leave alone. For ``check``: before a run sees that it is not there."""
+    with suppress(OSError, ValueError):
+        os.makedirs(folder, exist_ok=True)
+        readme = os.path.join(folder, ".gitignore")
+        if not os.path.lexists(readme):
+            _put(readme, _README.encode())
+
+
+def surroundings() -> list[object]:
+    """What anything that is kept depends on besides files that were asked for and variables of the environment."""
+    return [
+        os.getcwd(),
+        os.geteuid() if hasattr(os, "geteuid") else None,  # who may read what
+        sys.version,
+        # Each installation of a package leaves its mark on the folder that it goes to.
+        [[path, stamp_of(path)] for path in sys.path],
+        __version__,
+        [stamp_of(path) for path in _own_sources()],
+    ]
+
+
+def _own_sources() -> Iterator[str]:
     here = os.path.dirname(os.path.abspath(__file__))
     for package in (here, os.path.join(os.path.dirname(here), "codemods")):
         for folder, folders, names in os.walk(package):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
@@ -17,13 +16,11 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from migfix import __version__
-from migfix.cache import own_sources
+from migfix.cache import prepare, surroundings
 from migfix.disk.stamps import digest, stamp_of
 from migfix.verify.proofs import Proof
 
 _LEFT_OUT = {"__pycache__", "node_modules"}
-_README = "# What migfix keeps. Can be deleted.\n*\n"
 
 
 class Unfinished:
@@ -31,7 +28,7 @@ class Unfinished:
 
     def __init__(self, folder: Path, about: object, projects: Iterable[str]) -> None:
         """``about`` is what the run was asked for, ``projects`` the folders of which it may import something."""
-        said = [about, *_surroundings(), [*_stamps(projects)]]
+        said = [about, *surroundings(), sorted(os.environ.items()), [*_stamps(projects)]]
         self._file = folder / f"verify-{digest(json.dumps(said).encode())}.jsonl"
         self.proofs: dict[str, Proof] = {}
         with suppress(OSError):
@@ -44,10 +41,7 @@ class Unfinished:
         """Where that cannot be done, the next run does the work again."""
         line = json.dumps({"task": task, "proof": asdict(proof)}, default=_text)
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            ignore = self._file.with_name(".gitignore")
-            if not os.path.lexists(ignore):
-                ignore.write_text(_README)
+            prepare(str(self._file.parent))
             with self._file.open("a") as file:
                 file.write(f"\n{line}\n")  # behind one that was cut off
 
@@ -59,18 +53,6 @@ class Unfinished:
 
 def _text(value: Path | Enum) -> str:
     return str(value.value if isinstance(value, Enum) else value)
-
-
-def _surroundings() -> list[object]:
-    return [
-        __version__,
-        [stamp_of(path) for path in own_sources()],
-        os.getcwd(),
-        os.geteuid() if hasattr(os, "geteuid") else None,
-        sorted(os.environ.items()),
-        sys.version,
-        [[path, stamp_of(path)] for path in sys.path],
-    ]
 
 
 def _stamps(projects: Iterable[str]) -> Iterator[tuple[str, list[int] | None]]:

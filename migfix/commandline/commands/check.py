@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from migfix.cache import Cache
+from migfix.cache import Cache, prepare
 from migfix.commandline.command import command
 from migfix.commandline.options import Options, OutputFormat, Proving, Reporting
 from migfix.commandline.output import complaints, encoded, exit_code, put, text_of
@@ -37,7 +37,7 @@ def check(
     if stdin is not None and (code := cache.printed(stdin)) is not None:
         return ExitCode(code)
     if cache.is_on:
-        cache.prepare(str(options.cache_folder))
+        prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
     outcomes = (
         checked(options, proving, Selection(apart=reporting.format in _FIXING))
