@@ -43,13 +43,10 @@ def command(
     ``about`` is the argument, where that is not a path. The one place where errors of a whole run end: a wrong
     setting, an interrupt, a bug of ours.
     """
-    hints = get_type_hints(run, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if hint in _GROUPS}
-    own = [
-        each.replace(annotation=hints[name])
-        for name, each in inspect.signature(run).parameters.items()
-        if name not in groups
-    ]
+    # Not by get_type_hints(), which on Python 3.10 wraps what has None as its default into Optional.
+    asked = inspect.signature(run, eval_str=True).parameters
+    groups = {name: each.annotation for name, each in asked.items() if each.annotation in _GROUPS}
+    own = [each for name, each in asked.items() if name not in groups]
 
     @wraps(run)
     def with_options(**values: Any) -> None:
