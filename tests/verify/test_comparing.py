@@ -80,6 +80,7 @@ def _rounds(*queries: int, rows: int = 3, error: str | None = None) -> list[dict
         ({"MF302"}, 1, 4, 200, None, True),
         ({"MF101", "MF201"}, 1, 5, 0, None, False),
         ({"MF101"}, 1, 6, 0, None, True),
+        ({"MF103"}, 1, 3, 0, None, False),
         (set(), 1, 5, 0, None, False),
         (set(), 1, 6, 0, None, True),
     ],

@@ -178,6 +178,32 @@ def test_a_loop_that_no_row_comes_to_is_not_verified(
     assert f"{path}:6: no data for which the loop has rows" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("statement", "verdict"),
+    [
+        ('Book.objects.filter(title="a").update(n=1)', "equal"),
+        ('written = Book.objects.filter(title="a").update(n=1)', "equal"),
+        ('return Book.objects.filter(title="a").delete()', "equal"),
+        ('Book.objects.filter(title="a", n__gt=5, n__lt=5).update(m=1)', "not-run"),
+    ],
+)
+def test_a_statement_that_is_split_has_run_where_it_wrote_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, verdict: str
+) -> None:
+    data = f"""
+def forwards(apps, schema_editor):
+    Book = apps.get_model("shop", "Book")
+    {statement}
+"""
+    path = project(tmp_path, data, monkeypatch)
+    migration = Path(path)
+    said = migration.read_text().replace("    dependencies", "    atomic = False\n    dependencies")
+    migration.write_text(said)
+    asked = ("--select", "MF103", "--unsafe-fixes", "--output-format", "json")
+    (operation,) = json.loads(invoke("verify", path, *asked).stdout)["operations"]
+    assert [loop["verdict"] for loop in operation["loops"]] == [verdict]
+
+
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = "import nobody_has_this\n\n\n" + one_loop("book.n = 1", "    nobody_has_this.f()\n")
     path = project(tmp_path, data, monkeypatch)

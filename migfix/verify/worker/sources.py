@@ -16,6 +16,7 @@ from uuid import UUID
 ENTERED = "the loop has rows"
 _PROBE = "__migfix_probe__"
 _FAILED = "__migfix_failed__"
+_WROTE = "__migfix_wrote__"
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +55,17 @@ class Probes:
         branch = self.branches[number if outcome else number + 1]
         self.reached.add(branch)
         return outcome
+
+    def wrote(self, file: str, line: int, result: object) -> object:
+        """Notes the rows of a statement as those of a loop, where ``result`` says that it wrote some; returns that.
+
+        ``update()`` returns their number, ``delete()`` a tuple that starts with it. What else is called so is no
+        way of the function, so ``branches`` do not wait for it.
+        """
+        number = result[0] if isinstance(result, tuple) and result else result
+        if isinstance(number, int) and number:
+            self.reached.add(Branch(file, line, ENTERED))
+        return result
 
     def failed(self, *names: str) -> bool:
         """Notes the rows of a turn that raised; whether its loop goes on, without what is left of the turn."""
@@ -119,6 +131,27 @@ class _Instrumenting(ast.NodeTransformer):
             ast.copy_location(each, place)
         node.body = [ast.copy_location(ast.Try(node.body, [handler], [], []), place)]
         return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return self._writing(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        return self._writing(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        return self._writing(node)
+
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        return self._writing(node)
+
+    def _writing(self, node: Any) -> ast.AST:
+        self.generic_visit(node)
+        match node.value:
+            case ast.Call(func=ast.Attribute(attr="update" | "delete")) as call:
+                args = [ast.Constant(self.file), ast.Constant(node.lineno), call]
+                wrote = ast.Call(ast.Name(_WROTE, ast.Load()), args, [])
+                node.value = ast.copy_location(wrote, call)
+        return node  # type: ignore[no-any-return]
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         return self._entered(node, node.lineno, "the error is caught")
@@ -222,6 +255,7 @@ class _Loader(importlib.abc.Loader):
             tree = self.probes.instrumented(tree, self.source.path)
             setattr(module, _PROBE, self.probes.probe)
             setattr(module, _FAILED, self.probes.failed)
+            setattr(module, _WROTE, self.probes.wrote)
         exec(compile(tree, self.source.path, "exec"), module.__dict__)
 
 
