@@ -105,9 +105,9 @@ def check(each: Program, database: str, tally: Tally) -> str | None:
         return _said(each, database, "the second one does not end", before, after)
     tally.changing[label] += first.tables != first.start
     tally.raising[label] += first.error is not None
-    difference = differs(first, second) or (
-        settings.batch_size == FULL and costs_more(first, second)
-    )
+    # A row that fails does so with its batch, after the turns that follow it.
+    counted = settings.batch_size == FULL and first.error is None
+    difference = differs(first, second) or (counted and costs_more(first, second))
     return _said(each, database, difference, before, after) if difference else None
 
 

@@ -943,6 +943,74 @@ def shared(r: Random) -> Ingredients:
     )
 
 
+# --- pairs of a many-to-many relation ------------------------------------------------------------
+
+LINKS = (
+    Work("post.readers.add(post.author_id or 1)", writes="links"),
+    Work("if post.author:\n    post.readers.add(post.author)", writes="links"),
+    Work("post.readers.add(post.votes % 4)", writes="links"),  # there is no author 0
+    Work("post.readers.add(post.author_id)", writes="links"),  # which may be None
+    Work("post.readers.add(post.author)", writes="links"),
+    Work("first.read.add(post)", "first = Author.objects.get(pk=1)", writes="links"),
+    Work("for author in Author.objects.filter(points__lt=3):\n    author.read.add(post)"),
+    Work("post.readers.add(1)\npost.readers.add(post.pk % 3 + 1)", writes="links"),
+    Work("if post.votes:\n    post.readers.add(3)\nelse:\n    post.readers.add(2)", writes="links"),
+    Work("post.slug = VALUE\npost.save()\npost.readers.add(2)", writes="links"),
+    Work("post.readers.add(2)\npost.votes = NUMBER\npost.save(update_fields=['votes'])", writes="links"),
+    Work("Log.objects.create(name=VALUE)\npost.readers.add(1)", writes="links"),
+    Work("made = Author.objects.create(name=VALUE)\npost.readers.add(made)", writes="links"),
+    Work("Author.objects.filter(pk=post.author_id).update(mood=VALUE[:9])\npost.readers.add(1)", writes="links"),
+    Work("post.readers.add(1)\nif post.votes > 1:\n    break", writes="links"),
+)  # fmt: skip
+LOOKS = (
+    "print(post.readers.count())",
+    "print(sorted(a.pk for a in post.readers.all()))",
+    "if post.readers.exists():\n    print('read')",
+    "print(Post.objects.filter(readers__isnull=False).distinct().count())",
+    "print(Author.objects.annotate(n=models.Count('read')).filter(n__gt=1).count())",
+    "print(post.author and post.author.read.count())",
+    "print(Post.readers.through.objects.count())",
+    "print(Post._meta.get_field('readers').remote_field.through.objects.count())",
+    "print(apps.get_model('shop', 'Post_readers').objects.count())",
+    "print([a.name for a in Author.objects.filter(read=post)])",
+    "print(Author.objects.filter(read__votes__gt=0).exists())",
+    "print(Comment.objects.filter(post__readers=1).count())",
+    "print(getattr(post, 'readers').count())",
+    "same = post.readers\nprint(same.count())",
+    "print(len(Author.objects.prefetch_related('read')[0].read.all()))",
+    "post.readers.remove(1)",
+    "post.readers.clear()",
+    "post.readers.set([2])",
+    "post.readers.add(1, 2)",
+    "post.readers.create(name='new')",
+    "Author.objects.filter(pk=post.author_id, points=9).delete()",
+    "Comment.objects.filter(post=post, number=1).delete()",
+    "if post.votes == 7:\n    post.delete()",
+    "connection.cursor().execute('delete from shop_post_readers where author_id = 1')",
+    "print(Author.objects.filter(pk=post.author_id, mood='ok').exists())",
+    "print(post.title)",
+)  # fmt: skip
+READERS = (
+    "Post.objects.filter(readers=None)",
+    "Post.objects.filter(readers=1)",
+    "Post.objects.filter(readers__isnull=True).iterator()",
+    "Post.objects.exclude(readers=2).iterator(chunk_size=1)",
+    "Post.objects.order_by('pk').prefetch_related('readers')",
+    "Post.objects.annotate(n=models.Count('readers')).filter(n=0)",
+    "Post.objects.iterator()",
+)
+
+
+def links(r: Random) -> Ingredients:
+    """Pairs that are added row by row, which the body or the query of the loop may look at."""
+    return Ingredients(
+        source=r.choice([*READERS, *SOURCES, *SOURCES]),
+        inside=r.choice(LOOKS) if r.random() < 0.6 else "",
+        works=LINKS,
+        tables=Tables(r.choice([1, 4, 6, 8, 30]), linked=True),
+    )
+
+
 KINDS: dict[str, Kind] = {
     "imported": imported,
     "libraries": libraries,
@@ -961,6 +1029,7 @@ KINDS: dict[str, Kind] = {
     "asked": asked,
     "searches": searches,
     "left": left,
+    "links": links,
     "defined": defined,
     "shared": shared,
 }

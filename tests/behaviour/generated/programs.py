@@ -32,6 +32,7 @@ class Tables:
     posts: int = 6
     index: bool = False  # over the column with few distinct values
     stamped: bool = False  # columns that a full save() writes though nobody assigned them
+    linked: bool = False  # by a many-to-many relation
     manager: str = ""  # of Post, an expression
 
     @property
@@ -41,6 +42,7 @@ class Tables:
         imported = "import shop.managers\n" if self.manager else ""
         posts = POST.replace("INDEX", str(self.index)).replace("STAMPED", stamped)
         operations = [AUTHOR, posts.replace("MANAGERS", manager), COMMENT, LOG]
+        operations += [READERS] if self.linked else []
         return (
             f"{imported}from django.db import migrations, models\n\n\n"
             "class Migration(migrations.Migration):\n"
@@ -77,6 +79,8 @@ COMMENT = f"""migrations.CreateModel("Comment", [{KEY},
     ("number", models.IntegerField(default=0)),
     ("post", models.ForeignKey("shop.Post", models.CASCADE, related_name="comments")),
 ])"""
+READERS = """migrations.AddField("Post", "readers",
+    models.ManyToManyField("shop.Author", related_name="read"))"""
 LOG = f"""migrations.CreateModel("Log", [{KEY},
     ("name", models.CharField(max_length=200, default="")),
     ("number", models.IntegerField(default=0)),
@@ -104,6 +108,9 @@ class Rows:
             for each in posts[:50]
             for n in range(r.choice([0, 1, 2, 2]))
         )
+        if self.tables.linked:
+            for each in posts[::3]:
+                each.readers.add(*authors[: r.randrange(3)])
         if self.tables.stamped:
             post.filter(pk__gt=0).update(touched=OLD)
             post.filter(grp__lt=2).update(data=Value(None, JSONField()))
@@ -293,6 +300,9 @@ class Program:
             manager = self.work.lines.partition(".filter")[0].split()[-1]
             start = f"with update_by_key({manager}) as batch:"
             body = body.replace(f"{manager}.filter(pk=post.", "batch.filter(pk=post.")
+        elif self.work.writes == "links":
+            start = "with link_in_batches() as batch:"
+            body = re.sub(r"\b(post\.readers|first\.read)\.add\(", r"batch.of(\1).add(", body)
         elif self.work.writes:
             start = f"with update_in_batches({self.work.writes}) as batch:"
             for save in (
@@ -307,7 +317,8 @@ class Program:
         if "bulk" in after:
             after = ""
         text = self.text(f"{start}\n{indent(self.loop(body=body), '    ')}", after=after)
-        yield "from ._migfix import create_in_batches, update_by_key, update_in_batches\n" + text
+        names = ("create_in_batches", "link_in_batches", "update_by_key", "update_in_batches")
+        yield f"from ._migfix import {', '.join(name for name in names if name in text)}\n{text}"
 
 
 def _models() -> str:
