@@ -221,8 +221,13 @@ def _stands(kind: str, name: str, answer: Answer) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return bool(value == "nothing")
     if stat.S_ISLNK(mode):
-        mode = os.stat(name).st_mode
-    return bool(value == ("file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""))
+        try:
+            mode = os.stat(name).st_mode
+        except OSError:  # a link to nowhere, which many a submodule that was not fetched leaves
+            return bool(value == "other")
+    return bool(
+        value == ("file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other")
+    )
 
 
 def prepare(folder: str) -> None:

@@ -253,6 +253,19 @@ def test_new_stamps_are_noted(shop: Path, run: Run, monkeypatch: pytest.MonkeyPa
     assert run().was_kept
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes no links without rights")
+@pytest.mark.usefixtures("age")
+def test_a_link_to_nowhere_holds_until_something_is_there(shop: Path, run: Run) -> None:
+    """As of a submodule that was not fetched."""
+    (shop / "ruff.toml").symlink_to("common/ruff.toml")
+    before = run()
+    assert run().was_kept
+    _new("common/ruff.toml", "line-length = \n")(shop)
+    after = run()
+    assert not after.was_kept
+    assert not the_same(before, after)
+
+
 def test_the_surroundings_count(shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run()
     assert not run("check", ".", "-q").was_kept
