@@ -19,7 +19,6 @@ written by hand: `iterator`, the helper as `stream` and `spool`:
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
 import tempfile
@@ -32,12 +31,14 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.chart import Line, Panel, chart
+from migfix.disk.files import Files
+from migfix.reading.cutting import FUNCTIONS
+from migfix.reading.vendored import helper_text
 from tests import databases
 from tests.blog import (
     ASSIGN,
     DATA_MIGRATION,
     READ,
-    ROOT,
     SAVE,
     WIDE,
     WIDE_ROWS,
@@ -47,7 +48,7 @@ from tests.blog import (
 )
 
 LOOPS = {"read": READ, "assign": ASSIGN, "save": SAVE, "wide": WIDE}
-HELPER = ROOT / "migfix" / "runtime" / "helper.py"
+HELPER = helper_text(FUNCTIONS, Files())
 BY_HAND = {
     "iterator": "{}.iterator()",
     "stream": "stream({})",
@@ -195,7 +196,7 @@ def _project(blog: Blog, database: str, loop: str, version: str) -> Path:
         rows = source[source.index(" in ") + 4 : source.index(".all():") + len(".all()")]
         source = source.replace(rows, BY_HAND[version].format(rows))
         migration.write_text(f"from ._migfix import stream\n{source}")
-        shutil.copy(HELPER, migration.with_name("_migfix.py"))
+        migration.with_name("_migfix.py").write_bytes(HELPER)
     return project
 
 

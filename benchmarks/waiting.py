@@ -25,7 +25,7 @@ from django.db import connection, models
 from django.db.models.functions import Lower
 
 from benchmarks.chart import Line, Panel, chart
-from migfix.runtime.helper import delete_in_windows, update_in_windows
+from migfix.runtime.windows import delete_in_windows, update_in_windows
 from tests import databases
 
 NAMES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}

@@ -42,9 +42,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model, signals
 from django.dispatch import Signal
 
+from migfix.disk.files import Files
+from migfix.reading.cutting import FUNCTIONS
+from migfix.reading.vendored import helper_text
 from tests.databases import opened
 
-HELPER = Path(__file__).parents[1] / "migfix" / "runtime" / "helper.py"
+HELPER = helper_text(FUNCTIONS, Files()).decode()
 DATA = "0002_data"
 SIGNALS = [each for each in vars(signals).values() if isinstance(each, Signal)]
 
@@ -285,7 +288,7 @@ def _imported(
 
 def _module(package: str, name: str, source: str) -> ModuleType:
     if "._migfix" in source and f"{package}._migfix" not in sys.modules:
-        _module(package, "_migfix", HELPER.read_text())
+        _module(package, "_migfix", HELPER)
     module = ModuleType(f"{package}.{name}")
     module.__package__ = package
     module.__file__ = f"<{module.__name__}>"

@@ -24,6 +24,8 @@ import pytest
 from migfix.disk.files import Files
 from migfix.findings import FileOutcome
 from migfix.pipeline import Engine
+from migfix.reading.cutting import FUNCTIONS
+from migfix.reading.vendored import helper_text
 from migfix.settings import Settings, known_codes
 from migfix.source import Source
 from tests.corpus.fetch import CorpusUnavailable, corpus
@@ -32,7 +34,7 @@ from tests.mutants import compiles, mutant
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECTS = (ROOT / "examples" / "newsroom", *sorted((ROOT / "tests" / "projects").iterdir()))
-HELPER = ROOT / "migfix" / "runtime" / "helper.py"
+HELPER = helper_text(FUNCTIONS, Files())
 FEW, MANY = 200, 5000
 SEED = 1
 SECONDS = 20  # of the processor, for one file; the slowest takes a fraction of one
@@ -185,7 +187,7 @@ def _sources(folder: Path, projects: list[Path]) -> list[tuple[Path, str]]:
         for path in sorted(copy.rglob("migrations/*.py")):
             data = path.read_bytes()
             if b"RunPython" in data and _outcome(engine, path, data).loops:
-                shutil.copyfile(HELPER, path.parent / "_migfix.py")
+                (path.parent / "_migfix.py").write_bytes(HELPER)
                 found.append((path, Source.of(path, data).text))
     return [*found, *_examples(folder / "examples")]
 
@@ -200,7 +202,7 @@ def _examples(project: Path) -> list[tuple[Path, str]]:
     (project / "shop" / "__init__.py").touch()
     (migrations / "__init__.py").touch()
     (migrations / "0001_initial.py").write_text(MODELS)
-    shutil.copyfile(HELPER, migrations / "_migfix.py")
+    (migrations / "_migfix.py").write_bytes(HELPER)
     examples = [*EXAMPLES.values(), *SHAPES.values()]
     return [(migrations / "0002_fill.py", each.file(each.before)) for each in examples]
 

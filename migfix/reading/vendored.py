@@ -11,7 +11,12 @@ from migfix.reading.cutting import FUNCTIONS, completed, cut
 from migfix.reading.names.module import Module
 from migfix.source import nodes_in, shape, tree_of
 
-HELPER = Path(__file__).parent.parent / "runtime" / "helper.py"
+_FOLDER = Path(__file__).parent.parent / "runtime"
+# The modules of which the helper is made, in the order in which it holds what they define.
+PARTS = (
+    "head streaming selects cursors blocks saving batches saved_rows tables keys statements joining"
+    " creating linking new_rows windows"
+).split()
 # What keeps a project's own tools from laying it out anew or finding fault with it.
 _LEFT_ALONE = (
     b"# fmt: off\n# isort: skip_file\n# flake8: noqa\n# ruff: noqa\n# mypy: ignore-errors\n"
@@ -21,7 +26,7 @@ _MARK = b"Written by migfix, "
 
 def helper_text(functions: frozenset[str], files: Files) -> bytes:
     """What migfix writes into projects that use these functions."""
-    return _text(functions, _whole(files))
+    return _text(functions, helper_parts(files))
 
 
 def functions_in(data: bytes, files: Files) -> frozenset[str]:
@@ -29,25 +34,30 @@ def functions_in(data: bytes, files: Files) -> frozenset[str]:
 
     Of an edited copy nothing is known.
     """
-    return _functions_in(data, _whole(files)) if is_of_migfix(data) else frozenset()
+    return _functions_in(data, helper_parts(files)) if is_of_migfix(data) else frozenset()
 
 
-def _whole(files: Files) -> bytes:
-    data = files.read(HELPER)
+def helper_parts(files: Files) -> tuple[str, ...]:
+    """The texts of its modules, in the order of `PARTS`."""
+    return tuple(_part(_FOLDER / f"{name}.py", files) for name in PARTS)
+
+
+def _part(path: Path, files: Files) -> str:
+    data = files.read(path)
     assert isinstance(data, bytes), data.why
-    return data
+    return data.decode()
 
 
-def _text(functions: frozenset[str], whole: bytes) -> bytes:
-    return _LEFT_ALONE + cut(whole.decode(), completed(functions)).encode()
+def _text(functions: frozenset[str], parts: tuple[str, ...]) -> bytes:
+    return _LEFT_ALONE + cut(parts, completed(functions)).encode()
 
 
 @lru_cache(maxsize=16)
-def _functions_in(data: bytes, whole: bytes) -> frozenset[str]:
+def _functions_in(data: bytes, parts: tuple[str, ...]) -> frozenset[str]:
     tree = tree_of(data)
     named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} if tree else ()
     functions = FUNCTIONS.intersection(named)
-    ours = _text(functions, whole)
+    ours = _text(functions, parts)
     known = {ours, ours.removeprefix(_LEFT_ALONE)}
     same = data.replace(b"\r\n", b"\n") in known or _shape(data) == _shape(ours)
     return functions if same else frozenset()

@@ -6,16 +6,20 @@ import ast
 import dis
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 from types import CodeType
 
 import black
 import pytest
 
+import migfix.runtime
 from migfix.disk.files import Files
 from migfix.reading.cutting import FUNCTIONS, completed, cut
-from migfix.reading.vendored import HELPER, functions_in, helper_text
+from migfix.reading.vendored import PARTS as MODULES
+from migfix.reading.vendored import functions_in, helper_parts, helper_text
 
-WHOLE = HELPER.read_text()
+SOURCES = helper_parts(Files())
+WHOLE = cut(SOURCES, FUNCTIONS)
 PARTS = [
     completed({name})
     for name in (
@@ -49,6 +53,15 @@ def definitions(text: str) -> dict[str, str]:
     }
 
 
+def single_imports(text: str) -> Iterator[str]:
+    """What a module imports, name by name."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (f"import {ast.unparse(each)}" for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"from {node.module} import {ast.unparse(each)}" for each in node.names)
+
+
 def globals_of(code: CodeType) -> Iterator[str]:
     """The names that a module and what stands in it look up in the module."""
     for each in dis.get_instructions(code):
@@ -65,13 +78,25 @@ def test_the_parts_are_all_functions():
     assert sorted(STREAMS) == ["stream", "stream_sql"]
 
 
-def test_all_functions_are_the_whole_file():
-    assert cut(WHOLE, FUNCTIONS) == WHOLE
+def test_all_functions_are_all_of_every_module():
+    folder = Path(migfix.runtime.__file__).parent
+    assert sorted(MODULES) == sorted(path.stem for path in folder.glob("[!_]*.py"))
+    defined = [name for source in SOURCES for name in definitions(source)]
+    assert defined == [*definitions(WHOLE)]
+    assert len(defined) == len(set(defined))
+    assert cut((WHOLE,), FUNCTIONS) == WHOLE
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_what_the_whole_imports(module):
+    """So that a name means the same in each of them and in what they are put together to."""
+    own = single_imports(SOURCES[MODULES.index(module)])
+    assert {each for each in own if "migfix.runtime" not in each} <= {*single_imports(WHOLE)}
 
 
 @pytest.mark.parametrize("functions", COMBINED, ids=named)
 def test_a_part_holds_what_it_needs_as_it_stands_in_the_whole(functions):
-    text = cut(WHOLE, functions)
+    text = cut(SOURCES, functions)
     found, whole = definitions(text), definitions(WHOLE)
     assert found == {name: whole[name] for name in found}
     assert [name for name in whole if name in found] == [*found]
@@ -86,8 +111,8 @@ def test_a_part_holds_what_it_needs_as_it_stands_in_the_whole(functions):
 
 @pytest.mark.parametrize("functions", COMBINED, ids=named)
 def test_a_part_holds_nothing_that_is_not_needed(functions):
-    text = cut(WHOLE, functions)
-    assert cut(text, functions) == text
+    text = cut(SOURCES, functions)
+    assert cut((text,), functions) == text
     tree = ast.parse(text)
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     imported = [
@@ -104,7 +129,7 @@ def test_a_part_holds_nothing_that_is_not_needed(functions):
 
 @pytest.mark.parametrize("functions", COMBINED, ids=named)
 def test_a_part_is_laid_out_as_the_whole(functions):
-    text = cut(WHOLE, functions)
+    text = cut(SOURCES, functions)
     assert black.format_str(text, mode=black.Mode(line_length=100)) == text
 
 
@@ -134,4 +159,4 @@ def test_a_part_that_lacks_a_definition_is_not_ours():
 
 def test_what_is_not_a_definition_is_no_part_of_the_helper():
     with pytest.raises(ValueError, match="unpack"):
-        cut(f"{WHOLE}\nfor each in ():\n    pass\n", FUNCTIONS)
+        cut((f"{WHOLE}\nfor each in ():\n    pass\n",), FUNCTIONS)

@@ -17,7 +17,8 @@ from migfix.command import command_for
 from migfix.commandline.cli import app
 from migfix.disk.files import Files
 from migfix.project.discovery import project_of
-from migfix.reading.vendored import HELPER, functions_in, helper_text
+from migfix.reading.cutting import FUNCTIONS
+from migfix.reading.vendored import functions_in, helper_text
 from migfix.rewriting.vendoring import helper_place
 from tests.processes import ran
 
@@ -44,8 +45,9 @@ def packages(*names: str) -> dict[str, str]:
     return {f"{name}/__init__.py": "" for name in names}
 
 
+HELPER = helper_text(FUNCTIONS, Files())
 LAID_OUT = black.format_str(
-    HELPER.read_text(), mode=black.Mode(line_length=60, string_normalization=False)
+    HELPER.decode(), mode=black.Mode(line_length=60, string_normalization=False)
 )
 APP = packages("shop", "shop/migrations")
 SITE = {"manage.py": MANAGE, **packages("site1")}
@@ -144,7 +146,7 @@ def hatch(before: str = "", after: str = "") -> dict[str, str]:
             id="of tests",
         ),
         pytest.param(
-            {**APP, **SITE, "shop/migrations/_migfix.py": HELPER.read_text()},
+            {**APP, **SITE, "shop/migrations/_migfix.py": HELPER.decode()},
             BESIDE,
             id="there already",
         ),

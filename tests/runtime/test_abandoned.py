@@ -16,8 +16,8 @@ import pytest
 from django.db import connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migfix.runtime.helper import create_in_batches, stream, update_in_batches
 from tests.databases import ONE_SQLITE
+from tests.runtime.helper import create_in_batches, stream, update_in_batches
 
 ROWS = 6
 pytestmark = pytest.mark.parametrize("database", ONE_SQLITE, indirect=True)

@@ -34,10 +34,10 @@ from django.db.models.lookups import Exact
 from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from migfix.runtime import helper
-from migfix.runtime.helper import stream, update_in_batches
 from tests import databases
 from tests.databases import MODES
+from tests.runtime import helper
+from tests.runtime.helper import stream, update_in_batches
 
 pytestmark = pytest.mark.usefixtures("together")
 

@@ -21,10 +21,10 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 from django.test.utils import CaptureQueriesContext
 
-from migfix.runtime import helper
-from migfix.runtime.helper import update_by_key
 from tests.databases import MODES, ONE_SQLITE
 from tests.running import read_tables
+from tests.runtime import helper
+from tests.runtime.helper import update_by_key
 
 pytestmark = [
     pytest.mark.usefixtures("together"),

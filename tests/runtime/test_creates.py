@@ -32,9 +32,9 @@ from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
-from migfix.runtime.helper import create_in_batches, update_in_batches
 from tests.databases import MODES
 from tests.running import read_tables
+from tests.runtime.helper import create_in_batches, update_in_batches
 
 pytestmark = pytest.mark.usefixtures("database", "together")
 

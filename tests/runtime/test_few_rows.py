@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
-from migfix.runtime.helper import create_in_batches, update_in_batches
+from tests.runtime.helper import create_in_batches, update_in_batches
 
 KEYS = 100_000  # of the rows that are there; PostgreSQL counts the new ones from 1
 SIZES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 20, 50]

@@ -21,8 +21,8 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
-from migfix.runtime.helper import update_in_batches
 from tests.databases import MODES, PARAMETERS, SERVERS
+from tests.runtime.helper import update_in_batches
 
 ON_SERVERS = [parameter for parameter in PARAMETERS if parameter.values[0] in SERVERS]
 ON_POSTGRESQL = [parameter for parameter in ON_SERVERS if parameter.values == ("postgresql",)]

@@ -15,9 +15,9 @@ from django.db.migrations.state import ProjectState
 from django.db.models.signals import m2m_changed
 from django.test.utils import CaptureQueriesContext
 
-from migfix.runtime.helper import link_in_batches
 from tests.databases import MODES, ONE_SQLITE
 from tests.running import read_tables
+from tests.runtime.helper import link_in_batches
 
 pytestmark = [
     pytest.mark.usefixtures("together"),

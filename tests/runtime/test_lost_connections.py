@@ -27,9 +27,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Value
 from django.db.models.functions import Repeat
 
-from migfix.runtime import helper
-from migfix.runtime.helper import create_in_batches, stream, stream_sql, update_in_batches
 from tests import databases
+from tests.runtime import helper
+from tests.runtime.helper import create_in_batches, stream, stream_sql, update_in_batches
 
 pytestmark = pytest.mark.usefixtures("together")
 

@@ -15,10 +15,10 @@ import pytest
 from django.db import DatabaseError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from migfix.runtime import helper
-from migfix.runtime.helper import stream, stream_sql, update_in_batches
 from tests import databases
 from tests.poolers import pooled
+from tests.runtime import helper
+from tests.runtime.helper import stream, stream_sql, update_in_batches
 
 pytestmark = [
     pytest.mark.postgresql,

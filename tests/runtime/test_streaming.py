@@ -33,9 +33,9 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from migfix.runtime import helper as streaming
-from migfix.runtime.helper import stream, stream_sql
 from tests import databases
+from tests.runtime import helper as streaming
+from tests.runtime.helper import stream, stream_sql
 
 BOOKS = 20
 CHUNK = 3  # many chunks, the last one not full

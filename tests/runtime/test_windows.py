@@ -19,7 +19,7 @@ from django.db.models.lookups import Exact
 from django.db.models.signals import post_delete
 from django.test.utils import CaptureQueriesContext
 
-from migfix.runtime.helper import delete_in_windows, update_in_windows
+from tests.runtime.helper import delete_in_windows, update_in_windows
 
 KEYS = [-7, -3, 1, 2, 3, 5, 10, 11, 12, 13, 500, 2**40]
 SIZES = [5, 1, 12, 1000]
@@ -226,7 +226,7 @@ def test_a_window_is_one_statement_of_so_many_rows_and_is_committed(tables: obje
 
 def test_the_pause_is_between_windows(tables: object, monkeypatch: pytest.MonkeyPatch) -> None:
     paused: list[float] = []
-    monkeypatch.setattr("migfix.runtime.helper.sleep", paused.append)
+    monkeypatch.setattr("tests.runtime.helper.sleep", paused.append)
     update_in_windows(Parcel.objects.all(), size=5, pause=0.5, n=4)
     assert paused == [0.5, 0.5]
 
