@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from migfix.disk.files import Files, Unreadable, found_in, holds
 from migfix.history.classes.reading import Classes
 from migfix.history.environment import Environment
-from migfix.history.operations import Place
+from migfix.history.operations.places import Place
 from migfix.history.reading import (
     MigrationSource,
     Scope,

@@ -8,14 +8,14 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from migfix.history.operations import apply_operation
+from migfix.history.operations.applying import apply_operation
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.history.touching import Touch, owners_and_targets, touch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from migfix.history.operations import Place
+    from migfix.history.operations.places import Place
     from migfix.history.reading import Operation
 
 _RECENT_STATES = 100  # how many replayed states are tried as a start for another one

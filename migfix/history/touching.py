@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from migfix.history import reading
-from migfix.history.operations import changes_state, is_harmless_sql, target
+from migfix.history.operations.applying import changes_state
+from migfix.history.operations.places import target
+from migfix.history.operations.sql import is_harmless_sql
 from migfix.history.reading import SIGNATURES
 from migfix.history.state import Call, ModelKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migfix.history.operations import Place
+    from migfix.history.operations.places import Place
     from migfix.history.reading import Operation
 
 

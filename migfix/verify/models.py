@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from migfix.history.operations import field_class
+from migfix.history.operations.written_fields import field_class
 from migfix.history.state import (
     Call,
     FieldState,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migfix.history.operations import Place
+from migfix.history.operations.places import Place
 from migfix.history.reading import Operation
 from migfix.history.state import ModelState, Unknown
 from migfix.history.touching import touch
