@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from migfix.history.files.scope import Scope
 from migfix.history.graph import History
 from migfix.history.historical import HistoricalModels
-from migfix.history.reading import Scope
 from migfix.history.state import ModelState, ProjectState
 from migfix.project.discovery import module_name
 from migfix.project.hearing import IN_ANY_CASE, Descends, HasAttribute, Need, Way

@@ -16,8 +16,8 @@ from migfix.facts.access import Listener
 from migfix.facts.statements import calls_in
 from migfix.guards import Guards
 from migfix.history.engines import Engines
+from migfix.history.files.migration import MigrationSource, RunPythonCall
 from migfix.history.graph import Changed, History
-from migfix.history.reading import MigrationSource, RunPythonCall
 from migfix.history.recorded import Recorded
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.project import databases

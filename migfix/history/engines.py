@@ -18,8 +18,8 @@ from functools import cached_property
 from pathlib import Path
 
 from migfix.disk.files import Files, matches
+from migfix.history.files.migration import MigrationSource, Operation
 from migfix.history.graph import History
-from migfix.history.reading import MigrationSource, Operation
 from migfix.history.state import Call, Unknown
 from migfix.project.discovery import MigrationFile
 from migfix.source import tree_of

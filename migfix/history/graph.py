@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING
 from migfix.disk.files import Files, Unreadable, found_in, holds
 from migfix.history.classes.reading import Classes
 from migfix.history.environment import Environment
+from migfix.history.files.migration import MigrationSource
+from migfix.history.files.reading import read_migration
+from migfix.history.files.scope import Scope, UnreadableMigration, parse
 from migfix.history.operations.places import Place
-from migfix.history.reading import (
-    MigrationSource,
-    Scope,
-    UnreadableMigration,
-    parse,
-    read_migration,
-)
 from migfix.history.replay import ModelsAt, Moment, Replay, Step, Tail
 from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
 from migfix.history.state import (

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from migfix.disk.files import Files, Unreadable, holds, matches
 from migfix.history.classes.reading import Classes
+from migfix.history.files.migration import Operation
 from migfix.history.graph import History
-from migfix.history.reading import Operation
 from migfix.history.state import ModelState, Name, ProjectState, Unknown
 
 # Code beside migrations that may give bases to historical models, or to classes.

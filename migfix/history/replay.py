@@ -15,8 +15,8 @@ from migfix.history.touching import Touch, owners_and_targets, touch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from migfix.history.files.migration import Operation
     from migfix.history.operations.places import Place
-    from migfix.history.reading import Operation
 
 _RECENT_STATES = 100  # how many replayed states are tried as a start for another one
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migfix.disk.files import Unreadable
-from migfix.history.reading import UnreadableMigration, parse
+from migfix.history.files.scope import UnreadableMigration, parse
 from migfix.history.state import ModelKey, Unknown
 from migfix.source import nodes_in
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from migfix.history import reading
+from migfix.history.files import migration
+from migfix.history.files.migration import SIGNATURES
 from migfix.history.operations.applying import changes_state
 from migfix.history.operations.places import target
 from migfix.history.operations.sql import is_harmless_sql
-from migfix.history.reading import SIGNATURES
 from migfix.history.state import Call, ModelKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from migfix.history.files.migration import Operation
     from migfix.history.operations.places import Place
-    from migfix.history.reading import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _of_kind(operation: Operation, place: Place) -> Touch:
             return _of_rename(operation, place)
         case "RenameField":  # foreign keys of any app may name the field in ``to_field``
             return Touch(_named(operation, place), others=True, other_apps=True)
-        case reading.EITHER:
+        case migration.EITHER:
             return _of_several([touch(each, place) for each in operation.nested])
         case "SeparateDatabaseAndState":
             return _of_nested(operation, place)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migfix.history.reading import RunPythonCall
+from migfix.history.files.migration import RunPythonCall
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.project.discovery import module_name, top_folder
 from migfix.reading.names.module import Module

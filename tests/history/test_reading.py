@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from migfix.history.reading import MigrationSource, UnreadableMigration, read_migration
+from migfix.history.files.migration import MigrationSource
+from migfix.history.files.reading import read_migration
+from migfix.history.files.scope import UnreadableMigration
 from migfix.history.state import Unknown
 
 HEADER = "from django.db import migrations, models\nfrom ops import Wrapped, more\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from migfix.history.files.migration import Operation
 from migfix.history.operations.places import Place
-from migfix.history.reading import Operation
 from migfix.history.state import ModelState, Unknown
 from migfix.history.touching import touch
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from migfix.history.classes.names import LOOKED_FOR, OF_DJANGO, SHOWN
-from migfix.history.reading import Scope
+from migfix.history.files.scope import Scope
 
 _DECORATORS = frozenset({"property", "staticmethod", "classmethod"})
 # Functions and methods of texts that leave what they are given as it is.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from migfix.history.classes.names import OF_DJANGO, SHOWN
-from migfix.history.reading import Scope, is_literal
+from migfix.history.files.scope import Scope, is_literal
 from migfix.history.state import Unknown
 
 _MAKING = frozenset("_ gettext_lazy bool dict frozenset int len list max min set str tuple".split())

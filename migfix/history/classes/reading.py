@@ -14,8 +14,8 @@ from functools import cached_property, partial
 from migfix.history.classes.methods import is_display, is_own_business, names_other_end, sets_others
 from migfix.history.classes.options import Options, options_set
 from migfix.history.fields import Is, fields
+from migfix.history.files.scope import Scope
 from migfix.history.operations.written_fields import field_class
-from migfix.history.reading import Scope
 from migfix.history.state import KEYS, RELATIONS, BaseClass, FieldClass, FieldState, Unknown
 from migfix.source import nodes_in
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from migfix.history.files.migration import EITHER, Operation
 from migfix.history.operations.fields import add_field, alter_field, remove_field, rename_field
 from migfix.history.operations.models import create_model, delete_model, rename_model
 from migfix.history.operations.options import (
@@ -21,7 +22,6 @@ from migfix.history.operations.options import (
 )
 from migfix.history.operations.places import Function, Place, changed, key_of, own_key, text_of
 from migfix.history.operations.sql import is_harmless_sql, sql_texts, tables_among, words_of
-from migfix.history.reading import EITHER, Operation
 from migfix.history.state import (
     ModelKey,
     ModelState,

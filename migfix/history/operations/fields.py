@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from migfix.history.files.migration import Operation
 from migfix.history.operations.places import Place, changed, key_of, text_of
 from migfix.history.operations.written_fields import field_state
-from migfix.history.reading import Operation
 from migfix.history.state import (
     Call,
     FieldState,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from migfix.history.files.migration import Operation
 from migfix.history.operations.places import Place, key_of, model_key, whole_app
 from migfix.history.operations.written_fields import field_state
-from migfix.history.reading import Operation
 from migfix.history.state import (
     Call,
     FieldState,

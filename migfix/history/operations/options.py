@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from migfix.history.files.migration import Operation
+from migfix.history.files.scope import is_literal
 from migfix.history.operations.models import managers_of, with_order
 from migfix.history.operations.places import Function, Place, changed
-from migfix.history.reading import Operation, is_literal
 from migfix.history.state import (
     Call,
     ModelState,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from migfix.history.reading import SIGNATURES, Operation
+from migfix.history.files.migration import SIGNATURES, Operation
 from migfix.history.state import (
     ModelKey,
     ModelState,

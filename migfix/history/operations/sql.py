@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from migfix.history.reading import Operation
+from migfix.history.files.migration import Operation
 from migfix.history.state import (
     ModelKey,
     ModelState,

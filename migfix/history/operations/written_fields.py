@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from migfix.history.files.scope import is_literal
 from migfix.history.operations.places import Place, target
-from migfix.history.reading import is_literal
 from migfix.history.state import (
     RELATIONS,
     Call,

@@ -1,0 +1,1 @@
+"""What the text of a migration file says, read with ``ast`` alone."""
