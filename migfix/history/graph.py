@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 import ast
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from migfix.disk.files import Files, Unreadable, found_in, holds
 from migfix.history.classes.reading import Classes
 from migfix.history.environment import Environment
 from migfix.history.files.migration import MigrationSource
-from migfix.history.files.reading import read_migration
-from migfix.history.files.scope import Scope, UnreadableMigration, parse
+from migfix.history.files.scope import Scope
+from migfix.history.matter import asked_for, what_matters
+from migfix.history.naming import Naming
 from migfix.history.operations.places import Place
 from migfix.history.replay import ModelsAt, Moment, Replay, Step, Tail
-from migfix.history.settings_values import MODEL_TEXT, SwappableSettings
+from migfix.history.settings_values import SwappableSettings
+from migfix.history.sources import Sources
+from migfix.history.standing import MigrationKey, Standing
 from migfix.history.state import (
     ModelKey,
-    ModelState,
     ProjectState,
     Unknown,
 )
-from migfix.project.discovery import MigrationFile, MigrationPackage, Project, module_name
+from migfix.project.discovery import MigrationFile, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
-
-MigrationKey = tuple[str, str]
-"""(app label, name of the migration)"""
-
-
-@dataclass(frozen=True, slots=True)
-class _App:
-    """The migration files of an app by name, or why there are none."""
-
-    files: Mapping[str, MigrationFile]
-    problem: str | None = None
 
 
 class Changed(Enum):
@@ -60,12 +49,9 @@ class History:
     def __init__(self, project: Project, environment: Environment | None = None) -> None:
         self.project = project
         self._settings = SwappableSettings(project)
-        self._given_environment = environment
-        self._apps: dict[str, _App] = {}
-        self._data: dict[Path, bytes] = {}  # provided, whatever the disk holds
-        self._tree: tuple[Path | None, ast.Module | None] = (None, None)  # the last one provided
-        self._sources: dict[Path, MigrationSource | Unknown] = {}
-        self._scopes: dict[str, Scope | None] = {}
+        self._sources = Sources(project, environment)
+        self._standing = Standing(self._sources)
+        self._naming = Naming(project, self._sources.texts, self._settings)
         self._numbers: dict[MigrationKey, int] = {}  # those of the replay: parents come first
         self._replay = Replay()
         self._steps: dict[Path, tuple[Step, ...]] = {}
@@ -73,9 +59,9 @@ class History:
         self._problems: dict[MigrationKey, dict[str, str]] = {}
         self._problems_at: dict[int, dict[str, str]] = {}  # the same by number, where there are any
 
-    @cached_property
+    @property
     def environment(self) -> Environment:
-        return self._given_environment or Environment.of(self.project.root, self.project.files)
+        return self._sources.environment
 
     @cached_property
     def project_apps(self) -> frozenset[str]:
@@ -113,7 +99,7 @@ class History:
             why = f"{key[0]}.{key[1]} comes after itself, or after a squash that replaces it"
             return (self._empty.with_unknown_app(key[0], why),)
         for label in wanted:
-            if problem := self._app(label).problem:
+            if problem := self._standing.app(label).problem:
                 problems.setdefault(label, problem)
         keys = None if models is None else frozenset(models)
         tail = self._tail(migration, source, operation_index)
@@ -125,9 +111,9 @@ class History:
                 continue
             state = _with_unknown(self._state(Moment(mask, tail)), problems)
             if keys is not None and not pointing:
-                some = self._relevant(_asked_for(state, keys))
+                some = self._relevant(asked_for(state, keys))
                 relevant.setdefault(some, set()).add(mask & some)
-            matter = _what_matters(state, wanted, keys, pointing)
+            matter = what_matters(state, wanted, keys, pointing)
             if matter not in seen:
                 seen.append(matter)
                 states.append(replace(state, why_open=self._why_open(mask, key, wanted)))
@@ -138,14 +124,15 @@ class History:
 
         Asked for together with the model's own app, they make ``relations_to`` complete.
         """
-        return frozenset(file.app_label for file in self._files_naming(key))
+        return frozenset(file.app_label for file in self._naming.files_naming(key))
 
     def source(self, migration: MigrationFile) -> MigrationSource | Unknown:
         """What the file says, or why it cannot be read."""
-        path = migration.path
-        if path not in self._sources:
-            self._sources[path] = self._read(migration)
-        return self._sources[path]
+        return self._sources.source(migration)
+
+    def scope_of(self, module: str) -> Scope | None:
+        """What the names of a module of the project or of its environment stand for."""
+        return self._sources.scope_of(module)
 
     def model_setting(self, name: str) -> str | None:
         """The ``app.Model`` that a setting such as AUTH_USER_MODEL certainly names."""
@@ -157,18 +144,12 @@ class History:
 
         ``tree`` is what they parse to, where the caller has it already.
         """
-        path = self.project.files.real(path)
-        if not self.project.files.holds_all(path, data):
-            self._data[path] = data
-        self._tree = (path, tree)
+        self._sources.provide(path, data, tree)
 
     def changed_by(self, path: Path) -> Changed:
         """Look anew at a file that has changed: is it another one for other migrations?"""
-        path = self.project.files.real(path)
-        self._data.pop(path, None)
-        self._tree = (None, None)
-        old = self._sources.pop(path, None)
-        new = old and self.source(self.project.migration(path))
+        old = self._sources.forget(path)
+        new = old and self.source(self.project.migration(self.project.files.real(path)))
         if isinstance(old, Unknown) or isinstance(new, Unknown):
             return Changed.NOTHING if old == new else Changed.OPERATIONS
         if old is None or new is None or old.for_others == new.for_others:
@@ -178,178 +159,8 @@ class History:
     def anew(self) -> History:
         """The same history, in which other operations of some files than before are to be replayed."""
         history = History(self.project, self.environment)
-        history._sources = self._sources
-        history._scopes = self._scopes
+        history._sources.take_over(self._sources)
         return history
-
-    # Files
-
-    def _read(self, migration: MigrationFile) -> MigrationSource | Unknown:
-        module = f"{self._package_name(migration.path.parent)}.{migration.path.stem}"
-        path, tree = self._tree
-        known = tree if path == migration.path else None
-        given = self._data.get(migration.path)
-        data = self.project.files.now(migration.path) if given is None else given
-        if isinstance(data, Unreadable):
-            return Unknown(f"{migration.path} cannot be read: {data.why}")
-        try:
-            return read_migration(data, module, self._find_class, known)
-        except UnreadableMigration as error:
-            return Unknown(f"{migration.path} cannot be read: {error}")
-
-    def _package_name(self, folder: Path) -> str:
-        if folder not in self._package_names:
-            self._package_names[folder] = module_name(folder / "__init__.py", self.project.files)
-        return self._package_names[folder].removesuffix(".__init__")
-
-    @cached_property
-    def _package_names(self) -> dict[Path, str]:
-        return {}
-
-    def _holds(self, path: Path, text: bytes) -> bool:
-        if path in self._data:
-            return text in self._data[path]
-        return self.project.files.once(holds, path, text)
-
-    def _find_class(self, path: str) -> tuple[ast.ClassDef, Scope] | None:
-        module, _, name = path.rpartition(".")
-        if not module or module.startswith("."):
-            return None
-        scope = self.scope_of(module)
-        if scope is None:
-            return None
-        classes = [
-            node for node in scope.tree.body if isinstance(node, ast.ClassDef) and node.name == name
-        ]
-        return (classes[0], scope) if len(classes) == 1 else None
-
-    def scope_of(self, module: str) -> Scope | None:
-        """What the names of a module of the project or of its environment stand for."""
-        if module not in self._scopes:
-            self._scopes[module] = self._scope(module)
-        return self._scopes[module]
-
-    def _scope(self, module: str) -> Scope | None:
-        path = self.project.module_file(module) or self.environment.module_file(module)
-        if path is None or isinstance(data := self.project.files.read(path), Unreadable):
-            return None
-        try:
-            return Scope.of(parse(data), module, data, is_package=path.name == "__init__.py")
-        except UnreadableMigration:
-            return None
-
-    def _app(self, label: str) -> _App:
-        if label not in self._apps:
-            self._apps[label] = self._find_app(label)
-        return self._apps[label]
-
-    def _find_app(self, label: str) -> _App:
-        found = self.project.packages_of(label)
-        if len(found) > 1:
-            found = tuple(each for each in found if not _in_tests(each, self.project)) or found
-        if len(found) > 1:
-            return _App({}, f"app {label} has two folders: {found[0].folder} and {found[1].folder}")
-        package = found[0] if found else self.environment.package(label)
-        if isinstance(package, str):
-            return _App({}, package)
-        return _App({file.name: file for file in package.files})
-
-    # Which migrations a name stands for
-
-    def _standing_for(
-        self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()
-    ) -> tuple[MigrationKey, ...] | str:
-        """The migrations that a dependency means, or in words why there are none.
-
-        A squash stands for what it replaces as long as those files are there, so that every
-        migration finds the history of the files that it was written against. When one of them is
-        gone, the squash stands for all of them.
-        """
-        app = self._app(key[0])
-        if app.problem:
-            return app.problem
-        if key[1] in ("__first__", "__latest__"):
-            return self._end_of(key[0], first=key[1] == "__first__")
-        if key[1] in app.files and not self._squashes(key[0]):
-            return (key,)
-        squashes = [squash for squash in self._squashes(key[0]) if squash[0] not in seen]
-        if key[1] not in app.files:
-            replacing = [squash for squash, replaced in squashes if key in replaced]
-            if replacing:
-                return self._standing_for(replacing[0], seen | {replacing[0]})
-            return f"{key[0]}.{key[1]} is a dependency, but there is no such file"
-        for squash, replaced in self._squashes(key[0]):
-            if squash == key:
-                return self._replaced_by(key, replaced)
-            if key in replaced and self._replaced_by(squash, replaced) == (squash,):
-                return (squash,)
-        return (key,)
-
-    def _replaced_by(
-        self, squash: MigrationKey, replaced: tuple[MigrationKey, ...]
-    ) -> tuple[MigrationKey, ...]:
-        present = all(key[1] in self._app(key[0]).files for key in replaced)
-        if not present:
-            return (squash,)
-        nested = dict(self._squashes(squash[0]))
-        parts = [
-            self._replaced_by(key, nested[key]) if key in nested else (key,) for key in replaced
-        ]
-        return tuple(dict.fromkeys(key for part in parts for key in part))
-
-    def _squashes(self, label: str) -> tuple[tuple[MigrationKey, tuple[MigrationKey, ...]], ...]:
-        if label not in self._squashes_of:
-            found = []
-            for name, file in self._app(label).files.items():
-                if self._holds(file.path, b"replaces"):
-                    source = self.source(file)
-                    keys = () if isinstance(source, Unknown) else source.replaces
-                    replaced = tuple(key for key in keys if not isinstance(key, Unknown))
-                    if replaced and (label, name) not in replaced:
-                        found.append(((label, name), replaced))
-            self._squashes_of[label] = tuple(found)
-        return self._squashes_of[label]
-
-    @cached_property
-    def _squashes_of(self) -> dict[str, tuple[tuple[MigrationKey, tuple[MigrationKey, ...]], ...]]:
-        return {}
-
-    def _end_of(self, label: str, first: bool) -> tuple[MigrationKey, ...] | str:
-        """The first migration of an app, or its last one, as ``check_key`` of Django's loader."""
-        keys = self._effective(label)
-        inside: dict[MigrationKey, set[MigrationKey]] = {
-            key: self._own_parents(key) for key in keys
-        }
-        if first:
-            ends = [key for key in keys if not inside[key]]
-        else:
-            depended_on = {parent for parents in inside.values() for parent in parents}
-            ends = [key for key in keys if key not in depended_on]
-        return (ends[0],) if ends else f"app {label} has no migrations"
-
-    def _own_parents(self, key: MigrationKey) -> set[MigrationKey]:
-        source = self.source(self._app(key[0]).files[key[1]])
-        if isinstance(source, Unknown):
-            return set()
-        own = [
-            each
-            for each in source.dependencies
-            if not isinstance(each, Unknown) and each[0] == key[0]
-        ]
-        found = [self._standing_for(each) for each in own if not each[1].startswith("__")]
-        return {each for keys in found if not isinstance(keys, str) for each in keys}
-
-    def _effective(self, label: str) -> tuple[MigrationKey, ...]:
-        """The migrations of an app without the squashes whose replaced files are all there."""
-        if label not in self._effective_of:
-            keys = [(label, name) for name in sorted(self._app(label).files)]
-            found = tuple(key for key in keys if self._standing_for(key) == (key,))
-            self._effective_of[label] = found
-        return self._effective_of[label]
-
-    @cached_property
-    def _effective_of(self) -> dict[str, tuple[MigrationKey, ...]]:
-        return {}
 
     # The graph
 
@@ -358,7 +169,7 @@ class History:
         """Migrations of the project that ask to run before another one, by that other one."""
         found: dict[MigrationKey, tuple[MigrationKey, ...]] = {}
         for file in self.project.migrations:
-            if not self._holds(file.path, b"run_before"):
+            if not self._sources.mentions(file.path, b"run_before"):
                 continue
             source = self.source(file)
             for key in () if isinstance(source, Unknown) else source.run_before:
@@ -384,7 +195,7 @@ class History:
                 wanted.append((model.partition(".")[0], "__first__"))
         parents: list[MigrationKey] = []
         for each in wanted:
-            standing = self._standing_for(each)
+            standing = self._standing.standing_for(each)
             if isinstance(standing, str):
                 problems.setdefault(each[0], standing)
             else:
@@ -415,7 +226,7 @@ class History:
         return self._closures[key]
 
     def _finish(self, key: MigrationKey) -> None:
-        file = self._app(key[0]).files[key[1]]
+        file = self._standing.app(key[0]).files[key[1]]
         number = self._replay.number(self._steps_of(file, self.source(file)))
         self._numbers[key] = number
         if problems := self._problems.get(key):
@@ -432,7 +243,7 @@ class History:
 
     def _known_parents(self, key: MigrationKey) -> tuple[MigrationKey, ...]:
         if key not in self._parents_of:
-            source = self.source(self._app(key[0]).files[key[1]])
+            source = self.source(self._standing.app(key[0]).files[key[1]])
             problems = self._problems.setdefault(key, {})
             if isinstance(source, Unknown):
                 problems[key[0]] = source.why
@@ -447,7 +258,7 @@ class History:
 
     def _itself(self, key: MigrationKey) -> int:
         """The migration itself in the graph; for a squash, all that it stands for."""
-        standing = self._standing_for(key)
+        standing = self._standing.standing_for(key)
         if isinstance(standing, str):
             return 0
         for each in standing:
@@ -460,7 +271,7 @@ class History:
         everything = sure
         for label in labels:
             of_the_app = sure
-            for key in self._effective(label):
+            for key in self._standing.effective(label):
                 closure = self._closure(key)
                 if not closure & itself:
                     masks.add(sure | closure)
@@ -542,7 +353,7 @@ class History:
         """Whether migrations that may have run, and that nobody asked for, name a model."""
 
         def why(model: ModelKey) -> str | None:
-            for file in self._files_naming(model):
+            for file in self._naming.files_naming(model):
                 if file.app_label not in labels and not self._has_run(file, mask, key):
                     return f"{file.app_label}.{file.name} may have run already and names it"
             return None
@@ -551,70 +362,12 @@ class History:
 
     def _has_run(self, file: MigrationFile, mask: int, key: MigrationKey) -> bool:
         """Whether the file is in the set, or is the one that the question is about."""
-        standing = self._standing_for((file.app_label, file.name))
+        standing = self._standing.standing_for((file.app_label, file.name))
         if isinstance(standing, str):
             return False
         return key in standing or all(
             each in self._numbers and mask >> self._numbers[each] & 1 for each in standing
         )
-
-    def _files_naming(self, key: ModelKey) -> tuple[MigrationFile, ...]:
-        """The files of the project that hold ``"app.Model"``, or a setting that names it."""
-        if key not in self._naming:
-            written = ".".join(key).lower().encode()
-            files = self.project.migrations
-            self._naming[key] = tuple(file for file in files if self._names(file, key, written))
-        return self._naming[key]
-
-    @cached_property
-    def _naming(self) -> dict[ModelKey, tuple[MigrationFile, ...]]:
-        return {}
-
-    def _names(self, file: MigrationFile, key: ModelKey, written: bytes) -> bool:
-        if file.path in self._data:
-            named = _names_model(self._data[file.path], key, written)
-        else:
-            named = self.project.files.once(_may_name_model, file.path, key, written)
-        if named:
-            return True
-        models = (self._settings.value(name) for name in self._settings_in(file.path))
-        return any(isinstance(m, str) and m.lower() == ".".join(key) for m in models)
-
-    def _settings_in(self, path: Path) -> frozenset[str]:
-        """The settings that a file names, looked for once."""
-        if path not in self._setting_names:
-            given = self._data.get(path)
-            found = (
-                self.project.files.once(found_in, path, _SETTING_TEXT)
-                if given is None
-                else _SETTING_TEXT.findall(given)
-            )
-            self._setting_names[path] = frozenset(name.decode() for name in found)
-        return self._setting_names[path]
-
-    @cached_property
-    def _setting_names(self) -> dict[Path, frozenset[str]]:
-        return {}
-
-
-_SETTING_TEXT = re.compile(rb"settings\.([A-Z_]+)")
-
-
-def _may_name_model(files: Files, path: Path, key: ModelKey, written: bytes) -> bool:
-    """Does a file hold ``"app.Model"``, for all that is known?"""
-    data = files.read(path)
-    return isinstance(data, Unreadable) or _names_model(data, key, written)
-
-
-def _names_model(data: bytes, key: ModelKey, written: bytes) -> bool:
-    if written not in data.lower():
-        return False
-    return key in ((a.decode().lower(), b.decode().lower()) for a, b in MODEL_TEXT.findall(data))
-
-
-def _in_tests(package: MigrationPackage, project: Project) -> bool:
-    inner = package.folder.relative_to(project.root).parts
-    return bool({"tests", "test", "testing", "test_project", "testapp"} & set(inner))
 
 
 def _with_unknown(state: ProjectState, problems: Mapping[str, str]) -> ProjectState:
@@ -624,56 +377,3 @@ def _with_unknown(state: ProjectState, problems: Mapping[str, str]) -> ProjectSt
         else:
             state = replace(state, everything_unknown=state.everything_unknown or why)
     return state
-
-
-def _what_matters(
-    state: ProjectState,
-    labels: frozenset[str],
-    keys: frozenset[ModelKey] | None,
-    pointing: bool,
-) -> tuple[object, ...]:
-    """What two states must share to be one to a loop over the models ``keys`` of the apps ``labels``."""
-    if keys is None:
-        return _of_apps(state, labels)
-    matter = _of_models(state, labels, keys)
-    if not pointing:
-        return matter
-    relations = [state.relations_to(each) for each in sorted(keys)]
-    return (*matter, [(each.found, each.incomplete) for each in relations])
-
-
-def _of_apps(state: ProjectState, labels: frozenset[str]) -> tuple[object, ...]:
-    models = {key: model for key, model in state.models.items() if key[0] in labels}
-    return models, {label: why for label, why in state.unknown_apps.items() if label in labels}
-
-
-def _of_models(
-    state: ProjectState, labels: frozenset[str], keys: frozenset[ModelKey]
-) -> tuple[object, ...]:
-    """The models ``keys`` with their bases, and the primary keys of what their fields point to."""
-    models = [(key, state.models.get(key)) for key in sorted(keys)]
-    bases: list[object] = []
-    keys_pointed_to: list[object] = []
-    for _, model in models:
-        if isinstance(model, ModelState):
-            bases += [state.models.get(base) for base in model.bases if isinstance(base, tuple)]
-            targets = [field.target for field in model.fields if isinstance(field.target, tuple)]
-            keys_pointed_to += [_primary_key(state.models.get(target)) for target in targets]
-    unknown = {label: why for label, why in state.unknown_apps.items() if label in labels}
-    return models, bases, keys_pointed_to, unknown
-
-
-def _primary_key(model: object) -> object:
-    if not isinstance(model, ModelState):
-        return model
-    return [field for field in model.fields if field.primary_key is not False]
-
-
-def _asked_for(state: ProjectState, keys: frozenset[ModelKey]) -> set[ModelKey]:
-    """Every model that ``_of_models`` looks at."""
-    found = set(keys)
-    for model in map(state.models.get, keys):
-        if isinstance(model, ModelState):
-            found.update(base for base in model.bases if isinstance(base, tuple))
-            found.update(each.target for each in model.fields if isinstance(each.target, tuple))
-    return found
