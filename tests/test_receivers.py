@@ -449,9 +449,9 @@ LOOPS = {
     "columns of saved rows": (
         "post.slug = post.title\npost.save()", "MF201", {"pre_init", "post_init", "pre_save", "post_save"},
     ),
-    "columns beside other rows": ("print(post.title)\nTag.objects.create(name='x')", "MF201", ALL),
+    "columns beside other rows": ("print(post.title)\nTag.objects.create(name='x')", "MF201", {"pre_init", "post_init", "pre_save", "post_save"}),
     "columns beside unknown code": ("print(post.title)\nnotify()", "MF201", ALL),
-    "columns of rows that others know": ("print(post.title)\nAttachment(post=post)", "MF201", ALL),
+    "columns of rows that others know": ("print(post.title)\nAttachment(post=post)", "MF201", {"pre_init", "post_init"}),
     "stream": ("print(post.name)", "MF202", {"pre_init", "post_init"}),
     "helper": ("post.slug = post.title.title()\npost.save()", "MF203", {"pre_init", "post_init"}),
     "batch": ("post.slug = post.title.title()\npost.save()", "MF301", {"pre_init", "post_init", "pre_save", "post_save"}),

@@ -32,7 +32,9 @@ _UNUSUAL = re.compile(rb"CreateModel\((?!\s*name\s*=)|CreateModel\s+as\b|\*\*|\(
 # Attributes that every model has, or gets by the names of its fields.
 # https://docs.djangoproject.com/en/stable/ref/models/class/
 _OF_EVERY_MODEL = re.compile(
-    r"_|(get|set)_|(objects|pk|id|DoesNotExist|MultipleObjectsReturned|NotUpdated|save|save_base|delete|"
+    r"_|get_(next|previous)_(by|in)_|"
+    r"(get_\w+_display|[gs]et_\w+_order|get_absolute_url|get_constraints|get_deferred_fields|"
+    r"objects|pk|id|DoesNotExist|MultipleObjectsReturned|NotUpdated|save|save_base|delete|"
     r"full_clean|clean|clean_fields|refresh_from_db|validate_unique|validate_constraints|"
     r"serializable_value|from_db|check|prepare_database_save|date_error_message|"
     r"unique_error_message|asave|adelete|arefresh_from_db|mro|add_to_class)$"

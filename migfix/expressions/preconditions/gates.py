@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from migfix.expressions.context import Refused, SqlValue
 from migfix.expressions.preconditions import sources
+from migfix.expressions.preconditions.signalling import sent
 from migfix.facts.access import Access, by_name
 from migfix.facts.body import uses
 from migfix.facts.body.effects import Effect
@@ -203,11 +204,11 @@ def _may_unlink(effect: Effect, loop: Loop) -> bool:
 
 def check_unheard(loop: Loop) -> None:
     """Nobody is handed the row who may read all of it. Raises ``Refused``."""
-    model, signals = _only_sender(loop), ALL
-    if model is not None:
-        signals = INIT | SAVE if loop.used(uses.Kind.SAVE) else INIT
-    for heard in _heard(loop, signals, "it may read any column", model):
-        raise Refused.by(heard)
+    model = _only_sender(loop)
+    own = INIT | SAVE if loop.used(uses.Kind.SAVE) else INIT
+    for signals, sender in sent(loop) if model is None else [(own, model)]:
+        for heard in _heard(loop, signals, "it may read any column", sender):
+            raise Refused.by(heard)
 
 
 def _heard(
