@@ -22,6 +22,13 @@ def main() -> None:
         sys.exit(code)
     # What is read lives until the end: looking for garbage in it is a tenth of a run.
     gc.disable()
+    from migfix.commandline.plain import plainly
+
+    if (said := plainly(sys.argv[1:])) is not None:
+        from migfix.commandline.commands.check import checked
+        from migfix.commandline.ending import guarded
+
+        sys.exit(guarded(said[0], lambda: checked(*said, cache)))
     from migfix.commandline.cli import app
 
     app(obj=cache)

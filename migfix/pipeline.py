@@ -29,6 +29,7 @@ from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
+from migfix.screening import STDIN
 from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, known_codes, style_of
 from migfix.source import TOO_DEEP, Source, UnreadableSource
@@ -111,7 +112,7 @@ def run_source(
     selection: Selection = EVERY,
 ) -> FileOutcome:
     """The outcome for ``source``, taken for the contents of ``path``."""
-    place = path or Path("stdin.py")
+    place = path or STDIN
     files = files or Files()
     engine = Engine(settings, rewrite, files, selection)
     own = next(o for o in engine.data(place, source, True) if o.path == place)

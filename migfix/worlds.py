@@ -30,11 +30,11 @@ from migfix.reading.names.library import Library, relative_file
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import walk
 from migfix.reading.rows.querysets import Resolver
+from migfix.screening import MENTION as MENTION
 from migfix.settings import matches
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases
 
-MENTION = b"RunPython"  # which no file does without whose loops matter
 _FEW = 8  # modules whose importers are looked for one by one
 # A dependency names a migration in quotes, an import without or after a dot: ".0001_initial".
 _UNQUOTED = re.compile(rb"(?<![\"'\w])\w+")

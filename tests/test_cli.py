@@ -115,6 +115,9 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
     vars(module).update(run=stand_in.run, run_source=stand_in.run_source)
     monkeypatch.setitem(sys.modules, "migfix.pipeline", module)
     monkeypatch.setattr(migfix, "pipeline", module, raising=False)
+    # which its loops would not get past
+    monkeypatch.setattr("migfix.commandline.runs.outcomes_without_a_look", lambda *_: None)
+    monkeypatch.setattr("migfix.commandline.runs.outcome_without_a_look", lambda *_: None)
     (tmp_path / ".git").mkdir()
     (tmp_path / "a.py").write_bytes(b"loop\r\n")
     (tmp_path / "b.py").write_bytes(b"nothing\n")
@@ -466,7 +469,8 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path, unbuffered: str) -> None:
     script = (
         "import sys, types\n"
         "from pathlib import Path\n"
-        "import migfix\n"
+        "import migfix, migfix.screening\n"
+        "migfix.screening.outcomes_without_a_look = lambda *_: None\n"
         "from migfix.findings import FileOutcome, LoopOutcome, Outcome\n"
         "loop = LoopOutcome(1, 1, 2, 'f', None, Outcome.LEFT, None, (), 'why', None)\n"
         "run = lambda *a, **k: [FileOutcome(Path('a.py'), (loop,) * 100_000)]\n"

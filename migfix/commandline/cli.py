@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from migfix import __version__
+from migfix.commandline.command import command
 from migfix.commandline.commands import apply, check, explain, review, server, verify
 
 app = typer.Typer(
@@ -22,8 +23,11 @@ app = typer.Typer(
 )
 
 
-for each in (apply, check, verify, review, explain, server):
-    app.add_typer(each.app)
+_checking = typer.Typer()
+_checking.command()(command(check.check))  # which does without Typer where it is asked plainly
+
+for each in (apply.app, _checking, verify.app, review.app, explain.app, server.app):
+    app.add_typer(each)
 
 
 def _show_version(wanted: bool) -> None:

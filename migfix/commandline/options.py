@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from migfix.cache import VARIABLE
 from migfix.disk.files import Files
 from migfix.disk.stamps import CACHE_FOLDER
@@ -21,6 +19,8 @@ from migfix.project.discovery import project_of
 from migfix.settings import Overrides, all_codes, settings_for
 
 if TYPE_CHECKING:
+    import typer  # for those who ask for the types: a plain check does without
+
     from migfix.reports import as_diff
     from migfix.selection import Place
 

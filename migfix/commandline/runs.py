@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from migfix.commandline.options import Options, UsageError
 from migfix.findings import FileOutcome
+from migfix.screening import STDIN, outcome_without_a_look, outcomes_without_a_look
 from migfix.selection import EVERY, Selection, loop_at
 from migfix.settings import grouped_by_settings, settings_for, shown
 
@@ -27,9 +28,6 @@ def outcomes_for(
     options: Options, *, rewrite: bool, selection: Selection = EVERY
 ) -> list[FileOutcome]:
     """The outcomes ordered by path, each file once; ``selection`` as for the pipeline, ``--only`` is added to it."""
-    from migfix import pipeline
-    from migfix.rewriting.vendoring import with_helpers
-
     if options.reads_stdin:
         return [run_source(options.stdin, options, rewrite=rewrite)]
     selection = replace(selection, only=options.chosen)
@@ -40,18 +38,28 @@ def outcomes_for(
         for settings, group in grouped_by_settings(
             paths, lambda path: settings_for(path, overrides, options.files)
         ):
-            for outcome in pipeline.run(
-                group,
-                settings,
-                options.files,
-                rewrite=rewrite,
-                selection=replace(selection, files=_changed(group, settings, options)),
-                on_progress=progress,
-            ):
+            some = replace(selection, files=_changed(group, settings, options))
+            outcomes = outcomes_without_a_look(group, settings, options.files, some)
+            if outcomes is None:
+                from migfix import pipeline
+
+                outcomes = pipeline.run(
+                    group,
+                    settings,
+                    options.files,
+                    rewrite=rewrite,
+                    selection=some,
+                    on_progress=progress,
+                )
+            for outcome in outcomes:
                 found.setdefault(os.path.abspath(outcome.path), outcome)
     _refuse_unknown(options, found)
-    # Files under other settings may share a helper.
-    together = with_helpers([*found.values()], options.files, rewrite=rewrite)
+    together = [*found.values()]
+    if any(each.helper for each in together):
+        from migfix.rewriting.vendoring import with_helpers
+
+        # Files under other settings may share a helper.
+        together = with_helpers(together, options.files, rewrite=rewrite)
     return sorted(together, key=lambda outcome: outcome.path)
 
 
@@ -86,14 +94,16 @@ def _refuse_unknown(options: Options, found: Mapping[str, FileOutcome]) -> None:
 def run_source(
     source: bytes, options: Options, *, rewrite: bool, apart: bool = False
 ) -> FileOutcome:
-    from migfix import pipeline
-
     path = Path(options.stdin_filename) if options.stdin_filename else None
     settings = settings_for(path or Path(), options.overrides(), options.files)
     selection = Selection(only=options.chosen, apart=apart)
-    outcome = pipeline.run_source(
-        source, path, settings, options.files, rewrite=rewrite, selection=selection
-    )
+    outcome = outcome_without_a_look(path or STDIN, source, settings)
+    if outcome is None:
+        from migfix import pipeline
+
+        outcome = pipeline.run_source(
+            source, path, settings, options.files, rewrite=rewrite, selection=selection
+        )
     _refuse_unknown(options, {os.path.abspath(outcome.path): outcome})
     return outcome
 

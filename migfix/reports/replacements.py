@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,9 @@ def together(edit: FileEdit) -> Replacement | None:
 
 
 def _between(before: Sequence[str], after: Sequence[str]) -> Iterator[Replacement]:
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    from difflib import SequenceMatcher  # here: most reports hold no edit
+
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
     for kind, first, last, start, end in matcher.get_opcodes():
         if kind != "equal":
             yield Replacement(first + 1, last + 1, "".join(after[start:end]))

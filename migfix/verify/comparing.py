@@ -18,7 +18,11 @@ _ROWS_OF_STATEMENT = 100
 _FEW_STATEMENTS = 4
 _FEW_ROWS = 50
 _LONG = 700
-_OF_STATEMENTS = {"MF101", "MF102", "MF103"}  # they stand for themselves: no loop whose rows need them
+_OF_STATEMENTS = {
+    "MF101",
+    "MF102",
+    "MF103",
+}  # they stand for themselves: no loop whose rows need them
 WAYS = ("forwards", "reverse")
 
 Round = Mapping[str, Any]

@@ -7,32 +7,32 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-
-import typer
+from typing import TYPE_CHECKING
 
 from migfix.cache import Cache, prepare
-from migfix.commandline.command import command
 from migfix.commandline.options import Options, OutputFormat, Proving, Reporting
 from migfix.commandline.output import complaints, encoded, exit_code, put, text_of
-from migfix.commandline.proving import checked
 from migfix.commandline.runs import looked_at
 from migfix.findings import FileOutcome
 from migfix.printing import write
 from migfix.selection import Selection
 from migfix.settings import ExitCode
 
-app = typer.Typer()
+if TYPE_CHECKING:
+    import typer
 
 
-@app.command()
-@command
 def check(
     options: Options, proving: Proving, reporting: Reporting, *, context: typer.Context
 ) -> ExitCode:
     """Print what apply would rewrite, what it would leave alone, and why."""
+    return checked(options, proving, reporting, context.obj or Cache())
+
+
+def checked(options: Options, proving: Proving, reporting: Reporting, cache: Cache) -> ExitCode:
+    """The same, with or without Typer. Raises ``UsageError``."""
     if not reporting.verify:
         proving.refuse_without_verify()
-    cache: Cache = context.obj or Cache()
     stdin = options.stdin if options.reads_stdin else None
     if stdin is not None and (code := cache.printed(stdin)) is not None:
         return ExitCode(code)
@@ -40,7 +40,7 @@ def check(
         prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
     outcomes = (
-        checked(options, proving, Selection(apart=reporting.format in _FIXING))
+        _verified(options, proving, reporting)
         if reporting.verify
         else looked_at(options, each=reporting.format in _FIXING)
     )
@@ -56,6 +56,12 @@ def check(
     if cache.is_on and not any(outcome.traceback for outcome in outcomes):
         cache.keep(str(options.cache_folder), options.files.seen(), (*report, end), stdin)
     return end
+
+
+def _verified(options: Options, proving: Proving, reporting: Reporting) -> list[FileOutcome]:
+    from migfix.commandline import proving as running
+
+    return running.checked(options, proving, Selection(apart=reporting.format in _FIXING))
 
 
 # Formats that say how to rewrite each loop by itself.
