@@ -9,6 +9,7 @@ import pytest
 from migfix.disk.files import Files
 from migfix.history import History
 from migfix.history.environment import Environment
+from migfix.history.sources import Sources
 from migfix.history.state import ModelState, Unknown
 from migfix.project.discovery import project_of
 
@@ -254,9 +255,9 @@ def test_files_of_an_app_that_nobody_asks_for_are_not_parsed(written, monkeypatc
     written.migration("blog.0001_initial", create("Post"))
     history = written.history()
     read: list[Path] = []
-    plain = History._read
+    plain = Sources._read
     monkeypatch.setattr(
-        History, "_read", lambda self, file: read.append(file.path) or plain(self, file)
+        Sources, "_read", lambda self, file: read.append(file.path) or plain(self, file)
     )
     migration = history.project.migration(written.root / "shop/migrations/0001_initial.py")
     for _ in range(2):

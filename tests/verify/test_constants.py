@@ -10,8 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from migfix.verify.worker.asked import asked_of
-from migfix.verify.worker.constants import Asked, Constants, constants_of, examples
+from migfix.verify.worker.values.asked import asked_of
+from migfix.verify.worker.values.constants import Asked, Constants
+from migfix.verify.worker.values.examples import examples
+from migfix.verify.worker.values.reading import constants_of
 
 
 def read(body: str, before: str = "") -> Constants:

@@ -21,8 +21,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.state import ProjectState
 from django.test import override_settings
 
-from migfix.verify.worker.constants import Asked, Constants
-from migfix.verify.worker.rows import fill
+from migfix.verify.worker.rows.filling import fill
+from migfix.verify.worker.values.constants import Asked, Constants
 from tests.databases import opened
 from tests.processes import ran
 

@@ -11,25 +11,21 @@ import random
 import shutil
 import sys
 import threading
-import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from migfix.verify.worker.calling import Calling, Ran, note_error
 from migfix.verify.worker.job import Job
 from migfix.verify.worker.limits import Output, limit_memory
-from migfix.verify.worker.memory import MemoryPeak
 from migfix.verify.worker.outside import Guard
 from migfix.verify.worker.projects import CannotRun, SetUp, line_of
 from migfix.verify.worker.sources import ENTERED, Branch, Finder, Key, Probes, Source
 from migfix.verify.worker.standins import StandIns, name_apps
 
 Answer = dict[str, Any]
-_KEPT_STATEMENTS = 400
-_STATEMENT_LENGTH = 1000
 _ENOUGH_ROUNDS = 6  # with all branches reached; one has no rows
 _ENOUGH_WITHOUT_ERRORS = 2
 _MOST_ROUNDS = 12
@@ -43,23 +39,6 @@ _OF_ROWS = (
     "sparse",
 )  # what rows are made of, but for those that are left out
 _SIZES = (3, 200, 200, 1)  # after the second round; code with get() needs tables of one row
-
-
-@dataclass
-class Ran:
-    """What a function did to the data of one round. Times are seconds, ``memory`` is bytes."""
-
-    error: str | None = None  # the class of what it raised
-    message: str = ""
-    traceback: str = ""
-    line: tuple[str, int] | None = None  # of the functions asked for, in which that was
-    tables: Mapping[str, Any] = field(default_factory=dict)
-    queries: int = 0  # that read or write rows
-    sent: int = 0  # with all other statements
-    sql: list[str] = field(default_factory=list)
-    output: str = ""
-    seconds: float = 0.0
-    memory: int = 0
 
 
 def main(path: str) -> None:
@@ -165,9 +144,9 @@ class _Worker:
         self.operation = found[self.job.number]
 
     def _prepare(self) -> None:
-        from migfix.verify.worker.asked import asked_of
-        from migfix.verify.worker.constants import constants_of
         from migfix.verify.worker.states import historical_state, make_creatable
+        from migfix.verify.worker.values.asked import asked_of
+        from migfix.verify.worker.values.reading import constants_of
 
         try:
             with self.guard.watched():
@@ -235,7 +214,7 @@ class _Worker:
 
     def _start(self, spec: Mapping[str, Any]) -> None:
         """The database as the round finds it."""
-        from migfix.verify.worker.rows import leave_out
+        from migfix.verify.worker.rows.filling import leave_out
 
         self.world.restart(spec["seed"])
         _forget_rows(self.state.apps)
@@ -272,7 +251,7 @@ class _Worker:
             raise CannotRun(why) from error
 
     def _fill(self, connection: Any, spec: Mapping[str, Any]) -> None:
-        from migfix.verify.worker.rows import fill
+        from migfix.verify.worker.rows.filling import fill
 
         wanted = _with_targets(self.job.models, self.state.apps) if self.job.models else None
         models = [
@@ -301,7 +280,7 @@ class _Worker:
         ran, output = Ran(), Output()
         before = self._forget_reached()
         with self.database.opened() as connection, redirect_stdout(output):
-            calling = _Calling(ran, connection, self.guard, {*self.job.functions}, self.stand_ins)
+            calling = Calling(ran, connection, self.guard, {*self.job.functions}, self.stand_ins)
             migration = single_operation(self.original, self.operation, calling)
             self.world.restart(seed)
             try:
@@ -311,7 +290,7 @@ class _Worker:
                 raise
             except (Exception, SystemExit) as error:
                 if ran.error is None:  # what ends the transaction may hide what the function raised
-                    _note(ran, error)
+                    note_error(ran, error)
         if self.probes:
             self.finished |= self.probes.reached if ran.error is None else set()
             self.probes.reached |= before
@@ -319,66 +298,6 @@ class _Worker:
         with self.database.opened() as connection:
             ran.tables = read_tables(connection)
         return ran
-
-
-@dataclass
-class _Calling:
-    """Calls a function of the migration, and measures that call alone."""
-
-    ran: Ran
-    connection: Any
-    guard: Guard
-    files: set[str]
-    stand_ins: StandIns
-
-    def __call__(self, code: Callable[..., object], apps: Any, editor: Any) -> None:
-        recording = self.connection.execute_wrapper(_Recording(self.ran))
-        self.guard.authorize(self.connection.connection)
-        forbidden = self.stand_ins.forbidden()
-        with forbidden, recording, MemoryPeak() as peak, self.guard.watched() as attempts:
-            start = time.perf_counter()
-            try:
-                code(apps, editor)
-            except (Exception, SystemExit) as error:
-                _note(self.ran, error)
-                lines = [
-                    (f.filename, f.lineno or 0) for f in traceback.extract_tb(error.__traceback__)
-                ]
-                self.ran.line = next((e for e in reversed(lines) if e[0] in self.files), None)
-                raise
-            finally:
-                self.ran.seconds = time.perf_counter() - start
-                if attempts:  # what comes of a refusal that is caught is not what would have come
-                    raise CannotRun(_refused(attempts))
-        self.ran.memory = peak.bytes
-
-
-@dataclass
-class _Recording:
-    """Counts the statements of a function and keeps the first of them."""
-
-    ran: Ran
-
-    def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-        self.ran.sent += 1
-        self.ran.queries += _is_query(sql)
-        if len(self.ran.sql) < _KEPT_STATEMENTS:
-            values = f"  -- {len(params)} times" if many and hasattr(params, "__len__") else ""
-            values = values or (f"  -- {_shortened(repr(params))}" if params else "")
-            self.ran.sql.append(_shortened(str(sql)) + values)
-        return execute(sql, params, many, context)
-
-
-_QUERIES = frozenset("select insert replace update delete merge with values execute call".split())
-_PACKET = "begin not atomic"  # in which the helper sends many UPDATEs to MariaDB
-
-
-def _is_query(sql: Any) -> bool:
-    """Does a statement read or write rows? Others begin and end transactions, prepare, set, or fetch what
-    a cursor of the server keeps: they cost little, and the writer of a loop asked for none of them.
-    """
-    text = str(sql)[:200].lstrip("( \n\t").lower()
-    return text.startswith(_PACKET) or text.partition(" ")[0].strip("(;") in _QUERIES
 
 
 def _thinned(models: list[Any], numbers: random.Random) -> list[Any]:
@@ -400,24 +319,6 @@ def _fewer(constants: Any, numbers: random.Random) -> Any:
     }
     asked = tuple(each for each in constants.asked if numbers.random() < 0.5)
     return replace(constants, by_name=by_name, texts=(), numbers=(), others=(), asked=asked)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _STATEMENT_LENGTH else f"{text[:_STATEMENT_LENGTH]}..."
-
-
-def _refused(attempts: Sequence[str]) -> str:
-    return f"the migration {attempts[0]}, which verify does not let it do"
-
-
-def _note(ran: Ran, error: BaseException) -> None:
-    if isinstance(error, ImportError):
-        raise CannotRun(f"cannot import what it needs: {line_of(error)}") from error
-    if isinstance(error, MemoryError):  # where that comes is no part of what it does
-        raise CannotRun("takes more than half of the memory of this machine") from error
-    ran.error = f"{type(error).__module__}.{type(error).__qualname__}"
-    ran.message = line_of(error)
-    ran.traceback = traceback.format_exc()
 
 
 def _operations(operations: list[Any]) -> Iterator[Any]:

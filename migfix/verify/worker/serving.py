@@ -59,10 +59,11 @@ def _load() -> None:
     """What every job needs, so that it need not load it itself; and no connection that a fork would share."""
     from django.db import connections
 
-    import migfix.verify.worker.asked
-    import migfix.verify.worker.rows
+    import migfix.verify.worker.rows.filling
     import migfix.verify.worker.states
-    import migfix.verify.worker.tables  # noqa: F401
+    import migfix.verify.worker.tables
+    import migfix.verify.worker.values.asked
+    import migfix.verify.worker.values.reading  # noqa: F401
 
     connections.close_all()
     gc.collect()

@@ -11,7 +11,9 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
-from migfix.verify.worker.constants import Asked, Assigned, called, literal, parsed
+from migfix.verify.worker.values.assigned import Assigned, called, parsed
+from migfix.verify.worker.values.constants import Asked
+from migfix.verify.worker.values.literals import literal
 
 _ASKING = frozenset({"get", "filter"})
 _OF_NATURAL_KEY = {"get_by_natural_key": ("app_label", "model")}
