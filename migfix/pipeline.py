@@ -344,7 +344,8 @@ class Engine:
         self, source: Source, planned: Sequence[PlannedLoop], place: HelperPlace
     ) -> tuple[bytes | None, str]:
         """The file's new bytes; None, and why, where they cannot be trusted."""
-        from migfix.rewriting.apply import LoopEdits, rewritten
+        from migfix.rewriting.apply import rewritten
+        from migfix.rewriting.edits import LoopEdits
         from migfix.rewriting.lines import RewriteError
 
         loops = {

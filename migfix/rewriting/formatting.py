@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-import black
-from black.mode import Mode, TargetVersion
-from black.parsing import InvalidInput
+from migfix.rewriting.plain import is_laid_out
 
-from migfix.settings import Style
+if TYPE_CHECKING:
+    from black.mode import Mode
+
+    from migfix.settings import Style
 
 
 @lru_cache(maxsize=256)  # many files get the same import
@@ -18,23 +20,32 @@ def formatted(statement: str, style: Style, indent: int) -> str:
     Only the new statement goes through black, so no other line of the file can move. Text that
     black cannot handle comes back as it is.
     """
+    ended = statement if statement.endswith("\n") else f"{statement}\n"
+    if not style.preview and is_laid_out(ended, _width(style, indent)):
+        return ended
+    import black
+    from black.parsing import InvalidInput
+
     try:
         return black.format_str(statement, mode=_mode(style, indent))
     except (InvalidInput, AssertionError):
-        return statement if statement.endswith("\n") else f"{statement}\n"
+        return ended
+
+
+def _width(style: Style, indent: int) -> int:
+    return max(style.line_length - indent, 20)
 
 
 @cache
 def _mode(style: Style, indent: int) -> Mode:
-    versions = {TargetVersion[name.upper()] for name in style.target_versions if _known(name)}
+    from black.mode import Mode, TargetVersion
+
+    known = TargetVersion.__members__
+    names = {name.upper() for name in style.target_versions}
     return Mode(
-        target_versions=versions,
-        line_length=max(style.line_length - indent, 20),
+        target_versions={TargetVersion[name] for name in names if name in known},
+        line_length=_width(style, indent),
         string_normalization=style.string_normalization,
         magic_trailing_comma=style.magic_trailing_comma,
         preview=style.preview,
     )
-
-
-def _known(name: str) -> bool:
-    return name.upper() in TargetVersion.__members__

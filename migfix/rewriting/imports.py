@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from migfix.rewriting.formatting import formatted
+from migfix.rewriting.lines import line_range
 from migfix.settings import Style
-from migfix.source import comments_in, logical_lines, parsed, split_lines
+from migfix.source import Source, comments_in, logical_lines, parsed, split_lines
 
 
 def with_imports(
@@ -17,14 +18,33 @@ def with_imports(
     needed: Iterable[tuple[str, str]],
     style: Style,
     own: Collection[str] = (),
+    head: str = "",
 ) -> str:
     """``text`` with ``from module import name`` for every ``(module, name)`` that it lacks.
 
-    ``own`` are the top packages of the project, whose imports stand below those of others.
+    ``own`` are the top packages of the project, whose imports stand below those of others. ``head`` is what the text
+    begins with, above its first statement that is no import, where that is known: no more is read of it.
     """
+    if not head or not text.startswith(head):
+        for module, name in needed:
+            text = _with_import(text, module, name, style, own)
+        return text
+    below = text.removeprefix(head)
+    text = f"{head}{_STATEMENT}"
     for module, name in needed:
         text = _with_import(text, module, name, style, own)
-    return text
+    return text.removesuffix(_STATEMENT) + below
+
+
+_STATEMENT = "pass\n"  # in place of all that stands below the imports
+
+
+def head_of(source: Source) -> str:
+    """What stands above the first statement of the file that is no import; empty where they share a line."""
+    above = _header(source.tree, source.rows).statements
+    first, _ = line_range(source.tree.body[above], source.rows)
+    apart = any(row[0] == first for row in source.rows)
+    return "".join(split_lines(source.plain)[:first]) if apart else ""
 
 
 def _with_import(text: str, module: str, name: str, style: Style, own: Collection[str]) -> str:
@@ -52,6 +72,7 @@ class _Header:
     docstring: ast.stmt | None
     imports: tuple[ast.Import | ast.ImportFrom, ...]
     rows: Sequence[tuple[int, int]]
+    statements: int  # how many, texts that are no docstring included
 
     @property
     def hiding(self) -> int:
@@ -71,6 +92,7 @@ class _Header:
 def _header(tree: ast.Module, rows: Sequence[tuple[int, int]]) -> _Header:
     docstring: ast.stmt | None = None
     imports: list[ast.Import | ast.ImportFrom] = []
+    statements = 0
     for statement in tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             imports.append(statement)
@@ -78,7 +100,8 @@ def _header(tree: ast.Module, rows: Sequence[tuple[int, int]]) -> _Header:
             docstring = docstring or statement
         else:
             break
-    return _Header(docstring, tuple(imports), rows)
+        statements += 1
+    return _Header(docstring, tuple(imports), rows, statements)
 
 
 def _joins(statement: ast.stmt, module: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import tokenize
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeAlias
@@ -25,15 +25,22 @@ def line_range(statement: ast.stmt, rows: Sequence[tuple[int, int]]) -> tuple[in
     decorators = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
     last = statement.end_lineno or statement.lineno
-    return first, max(last, _row_of(last - 1, rows)[1])
+    return first, max(last, row_of(last - 1, rows)[1])
 
 
-def _row_of(line: int, rows: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def row_of(line: int, rows: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """The logical line that holds the line."""
     at = bisect_right(rows, (line, len(rows) and rows[-1][1])) - 1
     if at < 0:
         raise RewriteError("a line belongs to no statement")
     return rows[at]
+
+
+def end_with_comments(statement: ast.stmt, rows: Sequence[tuple[int, int]], last: int) -> int:
+    """Where the lines end behind the statement that hold nothing but comments; before ``last`` at any rate."""
+    end = line_range(statement, rows)[1]
+    following = bisect_left(rows, (end, end))
+    return min(rows[following][0], last) if following < len(rows) else last
 
 
 _Said: TypeAlias = Mapping[int, Sequence[str]]
@@ -55,7 +62,7 @@ def replace(
             text = _argument(node, lines)
         elif top != bottom:
             inside = _comments_between(lines, (top, left), (bottom, right))
-            said.insert(0, (_row_of(top, rows)[0], inside))
+            said.insert(0, (row_of(top, rows)[0], inside))
         rest = lines[bottom][right:]
         lines[top : bottom + 1] = [lines[top][:left] + text + rest, *[""] * (bottom - top)]
     by_line = groupby(said, key=lambda each: each[0])
@@ -65,11 +72,11 @@ def replace(
 def put_above(lines: list[str], said: _Said) -> None:
     """Let the comments stand on lines of their own above these, as deep as they are."""
     for first, comments in said.items():
-        indent = _indent_of(lines[first])
+        indent = indent_of(lines[first])
         lines[first] = "".join(f"{indent}{comment}\n" for comment in comments) + lines[first]
 
 
-def _indent_of(line: str) -> str:
+def indent_of(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t\f"))]
 
 
@@ -127,7 +134,7 @@ _DIRECTIVE = re.compile(r"#+\s*(\w+:|noqa\b|(end)?region\b)")
 def comments_above(lines: list[str], statement: ast.stmt, source: Source) -> list[str]:
     """Take out the comments that stand right above the statement; none where one speaks to a tool."""
     first, _ = line_range(statement, source.rows)
-    indent = _indent_of(lines[first])
+    indent = indent_of(lines[first])
     top = first
     while lines[top - 1].startswith(f"{indent}#") and top - 1 not in source.lines_in_strings:
         top -= 1
@@ -152,7 +159,7 @@ def _close_gap(lines: list[str], first: int, last: int, depth: int) -> None:
 def _comments_of(lines: Sequence[str]) -> list[str]:
     """``# why`` of ``rows = []  # why``, as deep as the statement; raises where it shares its lines."""
     comments = [""] * len(lines)
-    depth = _indent_of(lines[0])
+    depth = indent_of(lines[0])
     ended = False
     for token in tokens_of("".join(lines).lstrip()):  # a backslash needs the line behind it
         if token.type == tokenize.COMMENT:
@@ -169,8 +176,8 @@ def put_in_blocks(
     """Put each loop below its header, one step deeper; comments above the loop stay above."""
     for loop, header in headers.items():
         first, last = line_range(loop, source.rows)
-        indent = _indent_of(lines[first])
-        step = _step(loop, indent, source)
+        indent = indent_of(lines[first])
+        step = step_of(loop, indent, source)
         last = _end_of_comments(source.lines, last, indent)
         for number in range(first, last):
             if number not in source.lines_in_strings:
@@ -191,7 +198,7 @@ def _end_of_comments(lines: Sequence[str], last: int, indent: str) -> int:
     return last
 
 
-def _step(loop: ast.For | ast.AsyncFor, indent: str, source: Source) -> str:
+def step_of(loop: ast.For | ast.AsyncFor, indent: str, source: Source) -> str:
     """By what the file indents the body of the loop."""
     statement = loop.body[0]
     line = source.lines[statement.lineno - 1]
