@@ -266,6 +266,24 @@ def test_a_link_to_nowhere_holds_until_something_is_there(shop: Path, run: Run) 
     assert not the_same(before, after)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes no links without rights")
+def test_links_come_in_the_same_order_in_each_process(tmp_path: Path) -> None:
+    for name in "abcdefgh":
+        (tmp_path / name).symlink_to("nowhere")
+    command = "from migfix.disk.files import Files; print(Files().answer('listings', {!r}))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", command.format(str(tmp_path))],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            timeout=120,
+        ).stdout
+        for seed in "12"
+    }
+    assert len(said) == 1
+    assert said != {b""}
+
+
 def test_the_surroundings_count(shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run()
     assert not run("check", ".", "-q").was_kept

@@ -187,7 +187,11 @@ class Files:
                 short = data.why if isinstance(data, Unreadable) else digest(data)
                 return [self._stamps.get(path), short]
             case "listings":
-                names = repr(self.listing(path))
+                found = self.listing(path)
+                # A set comes in another order in each process.
+                names = repr(
+                    (found.files, found.folders, sorted(found.links), found.others, found.problem)
+                )
                 return [self._stamps.get(path), digest(names.encode(errors="surrogateescape"))]
             case "kinds":
                 return [None, self._kind(path).value]
