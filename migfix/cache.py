@@ -34,6 +34,8 @@ VARIABLE = "MIGFIX_CACHE_DIR"
 _VARIABLES = "VIRTUAL_ENV HOME USERPROFILE GITHUB_ACTIONS NO_COLOR FORCE_COLOR CLICOLOR_FORCE TERM PYTHONIOENCODING".split()
 _LARGEST = 100_000_000
 _KEPT = 50  # reports; each command line has its own
+_KEPT_FOUND = 5  # of the outcomes of whole projects, one for each of their settings
+_FOUND = ".found"
 _HEAD = b"migfix 1 "
 _README = (
     "# What migfix printed for `migfix check`, of what it was made, and what `migfix verify` saw before an"
@@ -89,7 +91,26 @@ class Cache:
         """
         with suppress(OSError, ValueError):
             _Report(seen, *report).write(os.path.join(folder, self._name(stdin)))
-            _forget_oldest(folder)
+            _forget_oldest(folder, (".json", ".tmp"), _KEPT)
+
+    def found(self, folder: str, about: str) -> bytes | None:
+        """What a run in the same surroundings kept ``about`` something, if the disk says all that it said."""
+        with suppress(OSError, ValueError):
+            path = os.path.join(folder, self._name_of(about))
+            kept = _Report.read(path)
+            if kept is not None and kept.still_holds(path):
+                return kept.stdout
+        return None
+
+    def keep_found(self, folder: str, seen: Seen, about: str, content: bytes) -> None:
+        """Keep what was made of all that a run has seen."""
+        with suppress(OSError, ValueError):
+            _Report(seen, content, b"", 0).write(os.path.join(folder, self._name_of(about)))
+            _forget_oldest(folder, (_FOUND,), _KEPT_FOUND)
+
+    def _name_of(self, about: str) -> str:
+        variables = [os.environ.get(name) for name in _VARIABLES]
+        return digest(json.dumps([about, variables, *surroundings()]).encode()) + _FOUND
 
     def _is_glob(self) -> bool:
         """Would the command line be another one tomorrow? On Windows, it takes patterns for files."""
@@ -288,10 +309,10 @@ def _put(path: str, content: bytes) -> None:
         raise
 
 
-def _forget_oldest(folder: str) -> None:
-    """Leave no more than the reports that were made last, and no file that a broken run left behind."""
+def _forget_oldest(folder: str, endings: tuple[str, ...], number: int) -> None:
+    """Leave no more than the files that were made last, and none that a broken run left behind."""
     with os.scandir(folder) as entries:
-        kept = [each for each in entries if each.name.endswith((".json", ".tmp"))]
+        kept = [each for each in entries if each.name.endswith(endings)]
     kept.sort(key=lambda entry: entry.stat().st_mtime_ns)
-    for each in kept[:-_KEPT]:
+    for each in kept[:-number]:
         os.unlink(each.path)

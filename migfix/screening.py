@@ -68,14 +68,21 @@ def has_nothing(path: Path, data: bytes) -> bool:
         tree = Source.of(path, data).tree
     except UnreadableSource:
         return False
-    return not any(map(_is_worth_a_look, nodes_in(tree)))
+    return not any(isinstance(n, ast.For) or _leads_to_migrations(n) for n in nodes_in(tree))
 
 
-def _is_worth_a_look(node: ast.AST) -> bool:
-    """A loop, or a part of what a function of a migrations package may be called by."""
+def calls_no_module(path: Path, data: bytes) -> bool:
+    """Does the file surely call nothing of a module beside it, or of another package of migrations?"""
+    try:
+        tree = Source.of(path, data).tree
+    except UnreadableSource:
+        return False
+    return not any(map(_leads_to_migrations, nodes_in(tree)))
+
+
+def _leads_to_migrations(node: ast.AST) -> bool:
+    """A part of what a function of a migrations package may be called by."""
     match node:
-        case ast.For():
-            return True
         case ast.ImportFrom(module="django.db", level=0):
             return False
         case ast.ImportFrom(module=module, level=level, names=names):

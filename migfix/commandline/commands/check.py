@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migfix.cache import Cache, prepare
+from migfix.commandline.alone import remember, remembered
 from migfix.commandline.options import Options, OutputFormat, Proving, Reporting
 from migfix.commandline.output import complaints, encoded, exit_code, put, text_of
 from migfix.commandline.runs import looked_at
@@ -39,11 +40,12 @@ def checked(options: Options, proving: Proving, reporting: Reporting, cache: Cac
     if cache.is_on:
         prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
-    outcomes = (
-        _verified(options, proving, reporting)
-        if reporting.verify
-        else looked_at(options, each=reporting.format in _FIXING)
-    )
+    apart = reporting.format in _FIXING
+    known = remembered(options, cache, apart=apart)
+    if reporting.verify:
+        outcomes = _verified(options, proving, reporting)
+    else:
+        outcomes = known or looked_at(options, each=apart)
     text = _rendered(outcomes, options, reporting)
     if reporting.format is OutputFormat.GITHUB:
         _add_to_summary(outcomes)
@@ -53,8 +55,10 @@ def checked(options: Options, proving: Proving, reporting: Reporting, cache: Cac
     write(sys.stderr, report[1])
     end = exit_code(outcomes, wanted=not reporting.exit_zero)
     # A bug, or a stack that was too small, is worth another look.
-    if cache.is_on and not any(outcome.traceback for outcome in outcomes):
-        cache.keep(str(options.cache_folder), options.files.seen(), (*report, end), stdin)
+    if cache.is_on and known is None and not any(outcome.traceback for outcome in outcomes):
+        seen = options.files.seen()
+        cache.keep(str(options.cache_folder), seen, (*report, end), stdin)
+        remember(options, cache, outcomes, seen, apart=apart)
     return end
 
 
