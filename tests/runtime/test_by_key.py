@@ -16,7 +16,6 @@ import pytest
 from django.apps.registry import Apps
 from django.db import DatabaseError, connection, migrations, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.state import ProjectState
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +24,7 @@ from tests.databases import MODES, ONE_SQLITE
 from tests.running import read_tables
 from tests.runtime import helper
 from tests.runtime.helper import update_by_key
+from tests.runtime.historical import made
 
 pytestmark = [
     pytest.mark.usefixtures("together"),
@@ -111,14 +111,9 @@ TABLES = ("Poem", "Book", "Shelf", "Code", "Token", "Hidden", "Chosen", "Loud")
 @pytest.fixture
 def shop(database: BaseDatabaseWrapper) -> Apps:
     """A historical registry whose tables are there."""
-    state = ProjectState()
-    for operation in OPERATIONS:
-        before = state.clone()
-        operation.state_forwards("shop", state)
-        with database.schema_editor() as editor:
-            operation.database_forwards("shop", editor, before, state)
-    fill(state.apps)
-    return state.apps
+    apps = made(OPERATIONS, database)
+    fill(apps)
+    return apps
 
 
 def fill(apps: Apps) -> None:

@@ -25,7 +25,6 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.state import ProjectState
 from django.db.models import F, Value
 from django.db.models.functions import Upper
 from django.db.models.signals import post_save
@@ -35,6 +34,7 @@ from django.utils import timezone
 from tests.databases import MODES
 from tests.running import read_tables
 from tests.runtime.helper import create_in_batches, update_in_batches
+from tests.runtime.historical import made
 
 pytestmark = pytest.mark.usefixtures("database", "together")
 
@@ -106,16 +106,11 @@ OPERATIONS = [
 @pytest.fixture
 def shop(database: BaseDatabaseWrapper) -> Iterator[Apps]:
     """A historical registry whose tables are there and empty, and a clock that moves at each look."""
-    state = ProjectState()
-    for operation in OPERATIONS:
-        before = state.clone()
-        operation.state_forwards("shop", state)
-        with database.schema_editor() as editor:
-            operation.database_forwards("shop", editor, before, state)
+    apps = made(OPERATIONS, database)
     start = timezone.now().replace(microsecond=0)
     ticks = (start + timedelta(seconds=n) for n in itertools.count())
     with mock.patch("django.utils.timezone.now", side_effect=ticks):
-        yield state.apps
+        yield apps
 
 
 def stored(table: str) -> list[str]:

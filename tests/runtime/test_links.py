@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from django.apps.registry import Apps
 from django.db import DatabaseError, connection, migrations, models
-from django.db.migrations.state import ProjectState
 from django.db.models.signals import m2m_changed
 from django.test.utils import CaptureQueriesContext
 
 from tests.databases import MODES, ONE_SQLITE
 from tests.running import read_tables
 from tests.runtime.helper import link_in_batches
+from tests.runtime.historical import made
 
 pytestmark = [
     pytest.mark.usefixtures("together"),
@@ -57,17 +57,12 @@ Loop = Callable[[Any, Apps], None]
 
 def shop() -> Apps:
     """A historical registry whose tables are there, and hold rows."""
-    state = ProjectState()
-    for operation in OPERATIONS:
-        before = state.clone()
-        operation.state_forwards("shop", state)
-        with connection.schema_editor() as editor:
-            operation.database_forwards("shop", editor, before, state)
-    get = partial(state.apps.get_model, "shop")
+    apps = made(OPERATIONS, connection)
+    get = partial(apps.get_model, "shop")
     for name in ("Tag", "Post"):
         get(name).objects.bulk_create([get(name)(id=n) for n in range(1, COUNT + 1)])
     get("Word").objects.bulk_create([get("Word")(code=code) for code in "abc"])
-    return state.apps
+    return apps
 
 
 def drop(apps: Apps) -> None:

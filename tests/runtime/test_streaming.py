@@ -26,7 +26,6 @@ from django.apps.registry import Apps
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import IntegrityError, connection, connections, migrations, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.state import ProjectState
 from django.db.models import Count, F, Func, Model, Prefetch, Q, Window
 from django.db.models.functions import Lower, RowNumber
 from django.db.models.query import ModelIterable
@@ -36,6 +35,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from tests import databases
 from tests.runtime import helper as streaming
 from tests.runtime.helper import stream, stream_sql
+from tests.runtime.historical import made
 
 BOOKS = 20
 CHUNK = 3  # many chunks, the last one not full
@@ -111,13 +111,7 @@ class Endless(Exception):
 @pytest.fixture
 def shop(database: BaseDatabaseWrapper) -> Apps:
     """A historical registry whose tables are there and empty."""
-    state = ProjectState()
-    for operation in OPERATIONS:
-        before = state.clone()
-        operation.state_forwards("shop", state)
-        with database.schema_editor() as editor:
-            operation.database_forwards("shop", editor, before, state)
-    return state.apps
+    return made(OPERATIONS, database)
 
 
 def fill(apps: Apps) -> None:
