@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from migfix.facts.failure.errors import Importers
 from migfix.findings import Location, Refused
 from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.project.discovery import top_folder
 from migfix.reading.kinds.values import RawRows, Rows
+from migfix.reading.names.functions import Function, Reach
 from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.reading.rows.querysets import Resolver
@@ -21,6 +22,7 @@ from migfix.reading.rows.relations import possible_columns
 from migfix.source import Source
 from migfix.sql.databases import Databases
 
+Self = TypeVar("Self", bound="Access")
 Listener: TypeAlias = "Callable[[frozenset[str], ModelState | None, ProjectState], str | None]"
 
 
@@ -40,6 +42,16 @@ class Surroundings:
     batch_size: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A function as one state reaches it, and what is around it."""
+
+    function: Function
+    reach: Reach
+    names: Names
+    surroundings: Surroundings
+
+
 @dataclass(frozen=True, eq=False)
 class Access:
     """Rows that ``node`` meets, as one migration state sees it."""
@@ -55,6 +67,31 @@ class Access:
     databases: Databases
     listener: Listener
     importers: Importers
+
+    @classmethod
+    def met(
+        cls: type[Self],
+        visit: Visit,
+        node: ast.stmt,
+        resolver: Resolver,
+        rows: Rows | RawRows,
+        **own: object,
+    ) -> Self:
+        """The rows that ``node`` meets; ``own`` is what this kind of access holds besides."""
+        return cls(
+            source=visit.reach.module.source,
+            module=visit.reach.module,
+            names=visit.names,
+            function=visit.function.name,
+            resolver=resolver,
+            node=node,
+            rows=rows,
+            state=visit.reach.state,
+            databases=visit.surroundings.databases,
+            listener=visit.surroundings.listener,
+            importers=visit.surroundings.importers,
+            **own,
+        )
 
     @cached_property
     def model(self) -> ModelState | Unknown:

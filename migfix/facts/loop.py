@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from migfix.facts.access import Access, Surroundings, by_name
+from migfix.facts.access import Access, Surroundings, Visit, by_name
 from migfix.facts.body.counters import counters_in
 from migfix.facts.body.effects import Effect, effects_of
 from migfix.facts.body.effects import Kind as EffectKind
@@ -444,22 +444,9 @@ def loops_at(
     One that goes over the rows of different models by turns, or in different calls of the function,
     comes once for each of these ways.
     """
+    visit = Visit(function, reach, names, surroundings)
     return [
-        Loop(
-            source=reach.module.source,
-            module=reach.module,
-            names=names,
-            function=function.name,
-            resolver=resolver,
-            node=node,
-            rows=rows,
-            wrappers=wrappers,
-            state=reach.state,
-            databases=surroundings.databases,
-            listener=surroundings.listener,
-            importers=surroundings.importers,
-            batch_size=surroundings.batch_size,
-        )
+        Loop.met(visit, node, resolver, rows, wrappers=wrappers, batch_size=surroundings.batch_size)
         for resolver, rows, wrappers in _ways_of(node, function, reach)
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from migfix.facts.access import Access, Surroundings
+from migfix.facts.access import Access, Surroundings, Visit
 from migfix.facts.failure.commits import transaction_around
 from migfix.reading.kinds.values import Manager, Rows
 from migfix.reading.names.functions import Function, Reach
@@ -64,26 +64,12 @@ def statements_at(
 ) -> list[Statement]:
     """The statement in each way in which it may run; none where it is not known to be of rows in all of them."""
     found = []
+    visit = Visit(function, reach, names, surroundings)
     assert isinstance(call.func, ast.Attribute)
     resolvers = reach.resolvers(function, node)
     for resolver in resolvers:
         value = resolver.value(call.func.value, node)
         rows = Rows(value) if isinstance(value, Manager) else value
         if isinstance(rows, Rows):
-            found.append(
-                Statement(
-                    source=reach.module.source,
-                    module=reach.module,
-                    names=names,
-                    function=function.name,
-                    resolver=resolver,
-                    node=node,
-                    rows=rows,
-                    state=reach.state,
-                    databases=surroundings.databases,
-                    listener=surroundings.listener,
-                    importers=surroundings.importers,
-                    call=call,
-                )
-            )
+            found.append(Statement.met(visit, node, resolver, rows, call=call))
     return found if len(found) == len(resolvers) else []
