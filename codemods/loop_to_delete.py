@@ -34,8 +34,8 @@ from migfix.expressions.path import Path
 from migfix.expressions.preconditions import failing, gates, sources
 from migfix.expressions.values.related import renderer
 from migfix.facts.body import uses
+from migfix.facts.costs import rows_held
 from migfix.facts.loop import Loop
-from migfix.facts.rows.streaming import rows_held
 from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.sql import filters

@@ -44,8 +44,8 @@ from migfix.expressions.shapes import Update, statement_of, updates_of
 from migfix.expressions.values import tables
 from migfix.expressions.values.real import real_update
 from migfix.facts.body import uses
+from migfix.facts.costs import rows_held
 from migfix.facts.loop import Loop
-from migfix.facts.rows.streaming import rows_held
 from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceLoop, Rewrite
 
 

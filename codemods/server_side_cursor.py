@@ -36,6 +36,7 @@ from migfix.columns.ordering import cursor_refusal
 from migfix.columns.widths import too_wide
 from migfix.expressions.preconditions import gates
 from migfix.facts.body import effects
+from migfix.facts.costs import rows_held
 from migfix.facts.failure.surviving import outlives_errors
 from migfix.facts.loop import Loop
 from migfix.facts.rows.cursors import CursorQuery, superfluous, superfluous_with
@@ -44,7 +45,6 @@ from migfix.facts.rows.streaming import (
     cannot_stream,
     needs_batches,
     plain_iterator_falls_short,
-    rows_held,
     streams_already,
 )
 from migfix.findings import (

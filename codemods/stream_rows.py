@@ -24,6 +24,7 @@ from migfix.codemod import Codemod, Decision
 from migfix.columns.ordering import cursor_refusal
 from migfix.columns.widths import too_wide
 from migfix.expressions.preconditions import gates
+from migfix.facts.costs import rows_held
 from migfix.facts.loop import Loop
 from migfix.facts.rows.counts import needs_counts
 from migfix.facts.rows.streaming import (
@@ -31,7 +32,6 @@ from migfix.facts.rows.streaming import (
     cannot_stream,
     needs_batches,
     plain_iterator_falls_short,
-    rows_held,
     streams_already,
 )
 from migfix.findings import ChainCall, Gain, Outcome, Part, Reason, Refusal, Rewrite

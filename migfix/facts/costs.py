@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from migfix.facts.body import effects, uses
 from migfix.facts.loop import Loop
-from migfix.facts.rows.streaming import rows_held
+from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Costs
 from migfix.history.state import Unknown
 from migfix.reading.kinds.values import Rows
 from migfix.reading.names.scopes import REPEATING
+from migfix.sql.databases import Trait
 
 _QUERIES = (uses.Kind.SAVE, uses.Kind.DELETE, uses.Kind.REFRESH)
 # What sends queries besides those that are seen, or may: savepoints, and code that is not known.
@@ -30,13 +31,21 @@ def costs_of(loop: Loop) -> Costs:
         sent += relations
     around = [node for each in sent for node in _around(each, loop)]
     return Costs(
-        rows_held="all" if _is_collected(loop) else rows_held(loop),
+        rows_held=rows_held(loop),
         queries=len(sent),
         always=not any(isinstance(node, _SOMETIMES) for node in around),
         more=_may_send_more(loop)
         or (is_joined and bool(relations))
         or any(isinstance(node, REPEATING) for node in around),
     )
+
+
+def rows_held(loop: Loop) -> str:
+    """How many of its rows the loop as it is holds at once, in a word or two."""
+    if _is_collected(loop) or not already_streams(loop):
+        return "all"
+    streams = loop.databases.certain and loop.databases.have(Trait.STREAMS_ITERATOR)
+    return "a chunk" if streams else "all in the driver"
 
 
 def _is_collected(loop: Loop) -> bool:

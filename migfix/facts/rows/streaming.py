@@ -452,11 +452,3 @@ def streams_already(loop: Loop) -> Refusal:
 
 def already_streams(loop: Loop) -> bool:
     return isinstance(loop.rows, Rows) and loop.rows.has("iterator")
-
-
-def rows_held(loop: Loop) -> str:
-    """How many of its rows the loop as it is holds at once, in a word or two."""
-    if not already_streams(loop):
-        return "all"
-    streams = loop.databases.certain and loop.databases.have(Trait.STREAMS_ITERATOR)
-    return "a chunk" if streams else "all in the driver"
