@@ -53,6 +53,23 @@ def run(
 ) -> list[FileOutcome]:
     """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits."""
     files = files or Files()
+    found = looked_at(
+        paths, settings, files, rewrite=rewrite, selection=selection, on_progress=on_progress
+    )
+    merged = with_helpers(found, files, rewrite=rewrite)
+    return sorted(merged, key=lambda outcome: outcome.path)
+
+
+def looked_at(
+    paths: Sequence[Path],
+    settings: Settings,
+    files: Files,
+    *,
+    rewrite: bool,
+    selection: Selection = EVERY,
+    on_progress: Progress | None = None,
+) -> list[FileOutcome]:
+    """The same in any order, with helpers that each file needs by itself: others may share them."""
     found = discover(paths, files, settings.exclude)
     named = {path for path in paths if not files.has_folder(path)}
     if selection.files is not None:
@@ -64,8 +81,7 @@ def run(
         outcomes += some
         if on_progress:
             on_progress(done, len(found.files))
-    merged = with_helpers(_merged(outcomes), files, rewrite=rewrite)
-    return sorted(merged, key=lambda outcome: outcome.path)
+    return _merged(outcomes)
 
 
 def _processes_for(files: int) -> int:

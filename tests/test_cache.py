@@ -120,13 +120,13 @@ def run(
     """What the command ``migfix`` does in this process."""
     threshold = gc.get_threshold()
     looked: list[object] = []
-    running = pipeline.run
+    looking = pipeline.looked_at
 
     def noted(*arguments: object, **options: object) -> object:
         looked.append(arguments)
-        return running(*arguments, **options)  # type: ignore[arg-type]
+        return looking(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "run", noted)
+    monkeypatch.setattr(pipeline, "looked_at", noted)
 
     def run(*arguments: str) -> Report:
         looked.clear()

@@ -43,7 +43,7 @@ def outcomes_for(
             if outcomes is None:
                 from migfix import pipeline
 
-                outcomes = pipeline.run(
+                outcomes = pipeline.looked_at(
                     group,
                     settings,
                     options.files,
