@@ -16,8 +16,9 @@ from subprocess import PIPE
 import pytest
 
 import migfix
-from migfix import __main__, pipeline
+from migfix import __main__
 from migfix.cache import Cache
+from migfix.commandline import runs
 from migfix.disk import files
 from migfix.disk.files import Files
 from migfix.disk.stamps import CACHE_FOLDER
@@ -120,13 +121,13 @@ def run(
     """What the command ``migfix`` does in this process."""
     threshold = gc.get_threshold()
     looked: list[object] = []
-    looking = pipeline.looked_at
+    looking = runs.outcomes_without_a_look
 
     def noted(*arguments: object, **options: object) -> object:
         looked.append(arguments)
         return looking(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "looked_at", noted)
+    monkeypatch.setattr(runs, "outcomes_without_a_look", noted)
 
     def run(*arguments: str) -> Report:
         looked.clear()
