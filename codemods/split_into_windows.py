@@ -34,7 +34,7 @@ from migfix.expressions.preconditions import gates
 from migfix.facts.statements import Statement
 from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceExpressions, Rewrite
 from migfix.history.state import ModelState, Unknown
-from migfix.project.receivers import DELETE
+from migfix.project.signals import DELETE
 from migfix.reading.kinds.values import Rows
 
 _STEPS = frozenset({"all", "filter", "exclude", "using"})

@@ -13,7 +13,8 @@ from migfix.disk.files import Files
 from migfix.pipeline import run_source
 from migfix.project.discovery import Project
 from migfix.project.hearing import hearing
-from migfix.project.receivers import ALL, changes_here, receivers
+from migfix.project.receivers import changes_here, receivers
+from migfix.project.signals import ALL
 from migfix.settings import Settings
 from tests import checking
 from tests.rewritten import rewritten

@@ -8,7 +8,7 @@ import pytest
 
 from migfix.disk.files import Files
 from migfix.history.state import ModelState
-from migfix.project.receivers import ALL
+from migfix.project.signals import ALL
 from migfix.reading.names.module import Module
 from migfix.source import Source
 from migfix.worlds import ProjectFacts

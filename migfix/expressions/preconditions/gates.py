@@ -16,7 +16,7 @@ from migfix.facts.loop import Loop
 from migfix.facts.rows.bases import base_caveats, imported, lineage, reading_caveats
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.project.receivers import ALL, DELETE, INIT, SAVE
+from migfix.project.signals import ALL, DELETE, INIT, SAVE
 from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import walk
 from migfix.reading.rows.querysets import PLAIN_MANAGERS, row_of

@@ -15,7 +15,7 @@ from migfix.facts.body.effects import Effect
 from migfix.facts.body.effects import Kind as EffectKind
 from migfix.facts.loop import Loop
 from migfix.history.state import ModelKey, ModelState, Unknown
-from migfix.project.receivers import ALL, DELETE, INIT, SAVE
+from migfix.project.signals import ALL, DELETE, INIT, SAVE
 from migfix.reading.kinds.inferring import kind_of
 from migfix.reading.kinds.values import Manager, Model, Row, Rows
 from migfix.reading.names.scopes import FunctionNode, walk
