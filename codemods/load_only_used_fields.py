@@ -23,10 +23,10 @@ for its key, give them to ``bulk_update()`` (whose fields are in the list, too) 
 
 Refuses when the row is handed to code that is not in the file; when every column is needed, or all
 but one or two small ones; when a full ``save()`` follows and the body may change the same rows in
-other ways; and when what the loop leaves depends on the order of its rows (the last one wins, they
+other ways. Unsafe when what the loop leaves depends on the order of its rows (the last one wins, they
 are numbered, printed or make new rows), these are not sorted by something unique, and loading less may
 bring ties in another order: after any sort, and where an index holds all that is left to load. A slice
-then takes other rows, and a window function numbers others, whatever the loop does.
+then takes other rows, and a window function numbers others, whatever the loop does: it refuses these.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def decide(loop: Loop) -> Decision:
         message=f"{'loads only' if only else 'does not load'} {listing(found.names, found.back)}",
         outcome=Outcome.STREAM,
         gains=_gains(found, loop),
+        caveats=found.doubts,
         only=found.names if only else None,
         defer=None if only else found.names,
         beside=beside,

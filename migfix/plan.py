@@ -361,7 +361,9 @@ def _why_left(refusals: Sequence[Refusal]) -> str:
 
 
 def _offer(withheld: Sequence[Rewrite]) -> str | None:
-    return _with_doubts(withheld[0]) if withheld else None
+    """What is worth most of them: fewer columns are worth the least."""
+    ordered = sorted(withheld, key=lambda rewrite: rewrite.part is Part.COLUMNS)
+    return _with_doubts(ordered[0]) if ordered else None
 
 
 def _with_doubts(rewrite: Rewrite) -> str:

@@ -16,7 +16,7 @@ from migfix.columns.narrow_saves import (
 )
 from migfix.columns.needs import check_plain, is_full_save, needed_fields, with_dimensions
 from migfix.columns.order import dependence, is_total
-from migfix.columns.ordering import columns_refusal
+from migfix.columns.ordering import columns_doubt, columns_refusal
 from migfix.columns.shared import Shared, shared
 from migfix.expressions.context import Refused
 from migfix.expressions.preconditions import gates, saves, sources
@@ -24,7 +24,7 @@ from migfix.facts.body import uses
 from migfix.facts.loop import Loop
 from migfix.facts.rows.counts import filling
 from migfix.facts.rows.streaming import cannot_stream
-from migfix.findings import Reason
+from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
 from migfix.reading.kinds.values import Rows, Step
 from migfix.sql.kinds import INERT, TEXTS, WIDE
@@ -40,13 +40,15 @@ _FIXED_SIZE = INERT - TEXTS - {"BinaryField", "GeneratedField"}
 class Narrowing:
     """``.only(*names)`` or ``.defer(*names)``; ``back`` are those that only a ``save()`` brings along.
 
-    ``place`` is where it joins the chain, where that is made before the loop and has other uses.
+    ``place`` is where it joins the chain, where that is made before the loop and has other uses; ``doubts`` are those
+    about what the loop leaves then.
     """
 
     method: str
     names: tuple[str, ...]
     back: tuple[str, ...] = ()
     place: ast.expr | None = None
+    doubts: tuple[Refusal, ...] = ()
 
 
 def narrowing(loop: Loop, *, batched: bool = True) -> Narrowing:
@@ -80,20 +82,26 @@ def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:
     joined = {name: column for link in links for name, column in link.spared.items()}
     _check_worth(spared | joined)
     names = [name for name in every if name in needed]
-    if (refusal := columns_refusal(loop, model, columns, names)) is not None:
-        spared = {name: column for name, column in spared.items() if column.kind in WIDE}
-        kept = [name for name in every if name not in spared]
-        if not spared or columns_refusal(loop, model, columns, kept) is not None:
-            raise Refused.by(refusal)
-        return Narrowing("defer", (*spared, *joined))
+    refusal = columns_refusal(loop, model, columns, names)
+    doubt = refusal or columns_doubt(loop, model, columns, names)
+    if doubt is not None:
+        wide = {name: column for name, column in spared.items() if column.kind in WIDE}
+        kept = [name for name in every if name not in wide]
+        if wide and not (
+            columns_refusal(loop, model, columns, kept) or columns_doubt(loop, model, columns, kept)
+        ):
+            return Narrowing("defer", (*wide, *joined))
+    if refusal is not None:
+        raise Refused.by(refusal)
+    doubts = (doubt,) if doubt else ()
     listed = [name for name in needed if name in names] or [_key(model, distinct)]
     listed += [name for link in links for name in link.names]
     if 2 * len(spared | joined) < len(
         listed
     ):  # nearly all are needed: the rest is the shorter list
-        return Narrowing("defer", (*spared, *joined))
+        return Narrowing("defer", (*spared, *joined), doubts=doubts)
     back = written_back([name for name in listed if name in needed], touched, columns)
-    return Narrowing("only", tuple(listed), back)
+    return Narrowing("only", tuple(listed), back, doubts=doubts)
 
 
 def _touched(

@@ -32,7 +32,38 @@ _MAX_DEPTH = 5
 def columns_refusal(
     loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
 ) -> Refusal | None:
-    """Why it matters that only ``loaded`` is asked for: ties may come in another order.
+    """Why only ``loaded`` cannot be asked for: other rows would come, with other values, or some again."""
+    assert isinstance(loop.rows, Rows)
+    if (computed := _computed_of_order(loop)) is not None:
+        return computed
+    if (walked := _walks_what_moves(loop, model, columns, loaded)) is not None:
+        return walked
+    if (taken := _taken(loop)) is None or is_total(loop):
+        return None
+    return _of_ties(loop, model, columns, loaded, taken)
+
+
+def columns_doubt(
+    loop: Loop, model: ModelState, columns: Mapping[str, FieldState], loaded: Iterable[str]
+) -> Refusal | None:
+    """By what it may show that only ``loaded`` is asked for: rows whose order is the database's choice come in another.
+
+    A database may bring these in another order each time that it is asked, so that a migration which minds it leaves
+    what it leaves by chance. https://www.postgresql.org/docs/current/queries-order.html
+    """
+    if is_total(loop) or (shown := _shown(loop)) is None:
+        return None
+    return _of_ties(loop, model, columns, loaded, shown)
+
+
+def _of_ties(
+    loop: Loop,
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    loaded: Iterable[str],
+    shown: tuple[str, Location],
+) -> Refusal | None:
+    """The same of rows whose order is not settled, where it is known by what it shows.
 
     A sort carries the loaded columns along, or the keys alone where they are many, and an index that
     holds all of them is read in place of the table. Duplicates and groups are found by sorting or
@@ -40,12 +71,6 @@ def columns_refusal(
     https://mariadb.com/kb/en/order-by/, https://www.sqlite.org/queryplanner.html (section 1.7)
     """
     assert isinstance(loop.rows, Rows)
-    if (computed := _computed_of_order(loop)) is not None:
-        return computed
-    if (walked := _walks_what_moves(loop, model, columns, loaded)) is not None:
-        return walked
-    if is_total(loop) or (shown := _what_shows(loop)) is None:
-        return None
     why, at = shown
     steps = loop.rows.steps
     grouped = any(_is_computed_of(AGGREGATES, step, loop.resolver) for step in steps)
@@ -148,11 +173,21 @@ def _sorted(loop: Loop, model: ModelState) -> str:
 
 def _what_shows(loop: Loop) -> tuple[str, Location] | None:
     """What of the order shows, and where; None where nothing does."""
+    return _taken(loop) or _shown(loop)
+
+
+def _taken(loop: Loop) -> tuple[str, Location] | None:
+    """Where the order decides which rows there are."""
     assert isinstance(loop.rows, Rows)
     for step in loop.rows.steps:
         if step.name == "[]" or (step.name == "distinct" and step.call and step.call.args):
             why = "which of several rows that are equal in order the queryset takes matters"
             return why, loop.at(step.node)
+    return None
+
+
+def _shown(loop: Loop) -> tuple[str, Location] | None:
+    """By what the body shows the order."""
     found = dependence(loop)
     return None if found is None else (str(found), found.at)
 

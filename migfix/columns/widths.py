@@ -54,4 +54,6 @@ def _loaded(loop: Loop, wide: list[str]) -> frozenset[str]:
         found = narrowing(loop)
     except Refused:
         return frozenset(wide)
+    if found.doubts:  # it may not be applied
+        return frozenset(wide)
     return frozenset(found.names) if found.method == "only" else frozenset(wide) - {*found.names}

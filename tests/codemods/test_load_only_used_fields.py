@@ -6,6 +6,7 @@ from textwrap import dedent, indent
 
 import pytest
 
+from migfix.findings import Applicability
 from migfix.pipeline import run_source
 from migfix.settings import Settings
 from tests import checking
@@ -1901,6 +1902,73 @@ def test_a_field_that_hears_of_its_own_model_may_read_any_column(tmp_path):
         settings = Settings(select=frozenset({"MF201"}))
         found = run_source(source.encode(), folder / "0002_fill.py", settings, rewrite=True)
         assert found.loops[0].blocked_by == blocked, found.loops
+
+
+@pytest.mark.parametrize("body", DEPENDENT)
+def test_ties_whose_order_shows_are_in_doubt(body):
+    """A database may bring them in any order as it is, so that fewer columns are offered with the doubt."""
+    loop = doubted(body, 'Post.objects.order_by("editor")')
+    assert loop.codes == ("MF201",) and loop.applicability is Applicability.UNSAFE, loop
+    assert "they may come in another order" in loop.reason
+
+
+def doubted(body, rows, models=MODELS):
+    given = checking.whole(f"{ABOVE}\nfor post in {rows}:\n    {body}\n")
+    return checking.outcome_of(given, models=models, unsafe=True, select=SELECT).loops[0]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # other rows come, or other values with them
+        "Post.objects.order_by('editor')[:9]",
+        "Post.objects.order_by('editor').distinct('editor')",
+        "Post.objects.annotate(x=models.Window(models.functions.RowNumber())).order_by('editor')",
+        "Post.objects.annotate(**codes).order_by('editor')",
+    ],
+)
+def test_ties_that_decide_which_rows_come_are_in_no_doubt(rows):
+    loop = doubted("print(post.title)", rows)
+    assert not loop.changed and loop.blocked_by == "row-order", loop
+
+
+def test_rows_that_would_come_again_are_in_no_doubt():
+    body = (
+        "print(post.slug)\n    post.slug = post.slug.title()\n    post.save(update_fields=['slug'])"
+    )
+    given = checking.whole(f"for post in Post.objects.order_by('editor').iterator():\n    {body}")
+    found = checking.outcome_of(
+        given, models=INDEXED, databases=checking.EVERYWHERE, unsafe=True, select=SELECT
+    ).loops[0]
+    assert found.blocked_by == "row-order" and "rows would come again" in found.reason, found
+
+
+def test_what_is_in_doubt_does_not_make_rows_short():
+    """``.iterator()`` holds 2,000 rows: with long texts, where these may be loaded after all."""
+    given = checking.whole(
+        "for post in Post.objects.order_by('editor', 'code'):\n    print(post.title)"
+    )
+    ties = given.replace("'editor', 'code'", "'editor'")
+    select = ("MF201", "MF202", "MF203")
+    for source, unsafe, codes in (
+        (given, False, ("MF201", "MF202")),
+        (ties, False, ("MF203",)),
+        (ties, True, ("MF201", "MF203")),
+    ):
+        found = checking.outcome_of(source, unsafe=unsafe, select=select).loops[0]
+        assert found.codes == codes, found
+
+
+def test_more_than_columns_is_offered_first():
+    body = (
+        "for post in Post.objects.order_by('editor'):\n    Tag.objects.create(name=post.title)\n"
+        "    print(Token.objects.count())"
+    )
+    receiver = "from django.db.models.signals import post_save\n\npost_save.connect(print)\n"
+    models = MODELS + "\n# offers\n"
+    (checking.project(models).parent / "apps.py").write_text(receiver)
+    found = checking.outcome_of(checking.whole(body), models=models).loops[0]
+    assert found.offer and "in batches" in found.offer, found
 
 
 # --- rows that move in the index that is walked ----------------------------------------------------------
