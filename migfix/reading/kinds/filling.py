@@ -15,13 +15,10 @@ from migfix.reading.kinds.plain import (
     Known,
     Type,
 )
-from migfix.reading.kinds.puts import FILLING, Put, Puts, Taker, puts_of
+from migfix.reading.kinds.puts import Put, Puts, Taker, puts_of
+from migfix.reading.kinds.spoiling import is_spoiled
 from migfix.reading.kinds.values import Manager, Model, Rows
-from migfix.reading.names.scopes import (
-    Binding,
-    Scope,
-    walk,
-)
+from migfix.reading.names.scopes import Scope, walk
 from migfix.reading.rows.methods import Does, methods
 
 if TYPE_CHECKING:
@@ -44,9 +41,9 @@ class Filling:
             return kind
         if kind.parts is not None and plain.is_deep(kind):
             return kind
-        return self._with(kind, puts_of(name, scope, self._taker))
+        return self._with(kind, puts_of(name, scope, self.taker))
 
-    def _taker(self, call: ast.Call) -> Taker:
+    def taker(self, call: ast.Call) -> Taker:
         """Who the call gives its arguments to."""
         path = self.resolver.module.path_of(call.func)
         if path is not None:
@@ -131,53 +128,7 @@ class Filling:
         key = ("documents", self.resolver.module)
         if key not in facts:
             facts[key] = DATA  # for what is asked in between
-            if any(map(self._spoils, walk(self.resolver.module.tree))):
+            if is_spoiled(walk(self.resolver.module.tree), self.kinds):
                 self.kinds.forget()
                 facts[key] = OWN
         return facts[key]  # type: ignore[no-any-return]
-
-    def _spoils(self, node: ast.AST) -> bool:
-        """Does the node put something that is no data into a collection that may be a document's?"""
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                owners = [each.value for each in targets if isinstance(each, ast.Subscript)]
-                given = [value]
-            case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in FILLING:
-                owners, given = [owner], [*node.args, *(k.value for k in node.keywords)]
-            case _:
-                return False
-        resolver = self.kinds.names.at_call(node) if owners else None
-        if resolver is None:
-            return bool(owners)
-        kinds = self.kinds.elsewhere(resolver)
-        if all(plain.is_deep(kinds.of(value)) for value in given):
-            return False
-        return not all(map(kinds.filling.is_alone, owners))
-
-    def is_alone(self, collection: ast.expr) -> bool:
-        """Is the collection one that only a name of this function, and its items, lead to?"""
-        depth = 0
-        while isinstance(collection, ast.Subscript):
-            collection, depth = collection.value, depth + 1
-        if (
-            not isinstance(collection, ast.Name)
-            or self.kinds.names.inner_owner(collection) is not None
-        ):
-            return False
-        bindings = self.resolver.scope.bindings.get(collection.id, [])
-        if not bindings or not all(self._makes_anew(each) for each in bindings):
-            return False
-        puts = puts_of(collection.id, self.resolver.scope, self._taker)
-        ends = [end for end in (puts.shared, puts.given_away) if end is not None]
-        return all(depth < end for end in ends)
-
-    def _makes_anew(self, binding: Binding) -> bool:
-        """Does the binding give the name a collection that nothing else has?"""
-        displays = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-        value = binding.value if binding.position is None else None
-        if isinstance(value, ast.Call):
-            path = self.resolver.module.path_of(value.func) or ""
-            name = value.func.id if isinstance(value.func, ast.Name) else ""
-            builtin = name in plain.TYPES | {"sorted"} and self.resolver.module.is_builtin(name)
-            return builtin or plain.constructor_of(path) is not None
-        return isinstance(value, displays)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
-from migfix.reading.names.scopes import Scope
+from migfix.reading.names.scopes import FUNCTIONS, Scope
 
 # Methods that only look at the collection, take out of it, or order it.
-_LEAVING = frozenset(
+LEAVING = frozenset(
     "clear copy count difference difference_update discard elements endswith get index intersection "
     "intersection_update isdisjoint issubset issuperset items join keys lower most_common move_to_end "
     "pop popitem popleft remove reverse rotate sort split startswith strip subtract total upper values".split()
@@ -89,9 +89,13 @@ class _Search:
                 call = self.scope.parents[parent]
                 assert isinstance(call, ast.Call)
                 self._method(parent.attr, call, depth)
+            case ast.Attribute():  # ``rows.append`` by another name, ``counts.default_factory``
+                self.found.give(depth)
             case ast.Compare() | ast.If() | ast.While() | ast.UnaryOp() | ast.FormattedValue():
                 return
-            case ast.Assert() | ast.Expr() | ast.Delete() | ast.Return():
+            case ast.Assert() | ast.Expr() | ast.Delete():
+                return
+            case ast.Return() if not self._is_of_inner(node):
                 return
             case ast.For() | ast.comprehension() | ast.BinOp() | ast.Starred() | ast.AugAssign():
                 self.found.share(depth + 1)
@@ -103,6 +107,11 @@ class _Search:
                 self._argument(called, depth)
             case _:
                 self.found.share(depth)
+
+    def _is_of_inner(self, node: ast.expr) -> bool:
+        """Does a function inside of this one give it back, to whoever calls it?"""
+        around = (each for each in self.scope.ancestors(node) if isinstance(each, FUNCTIONS))
+        return next(around, self.scope.node) is not self.scope.node
 
     def _argument(self, call: ast.Call | ast.ClassDef, depth: int) -> None:
         match call:
@@ -123,7 +132,7 @@ class _Search:
 
     def _item(self, node: ast.Subscript, depth: int) -> None:
         if isinstance(node.ctx, ast.Store):
-            self.found.put += list(_stored(node, depth, self.scope))
+            self.found.put += list(stored_by(node, depth, self.scope))
         elif isinstance(node.slice, ast.Slice):
             self.found.share(depth + 1)
         elif isinstance(node.ctx, ast.Load):
@@ -132,7 +141,7 @@ class _Search:
     def _method(self, method: str, call: ast.Call, depth: int) -> None:
         puts = list(_put_by(method, call, depth))
         self.found.put += puts
-        if not puts and method not in _LEAVING:
+        if not puts and method not in LEAVING:
             self.found.give(depth)
         if method in _TAKING_OUT:
             self.look_at(call, depth + 1)
@@ -145,7 +154,8 @@ def _is_called(node: ast.Attribute, scope: Scope) -> bool:
     return isinstance(call, ast.Call) and call.func is node
 
 
-def _stored(node: ast.Subscript, depth: int, scope: Scope) -> Iterator[Put]:
+def stored_by(node: ast.Subscript, depth: int, scope: Scope) -> Iterator[Put]:
+    """What an assignment to an item or a slice puts into the collection."""
     statement = scope.parents.get(node)
     sliced = isinstance(node.slice, ast.Slice)
     match statement:

@@ -383,9 +383,11 @@ def _end(node: ast.AST) -> _Place:
 
 
 def comprehension_names(node: ast.AST) -> set[str]:
+    """The names that only mean something inside of the comprehension."""
     assert isinstance(node, COMPREHENSIONS)
     targets = [generator.target for generator in node.generators]
-    return {n.id for target in targets for n in walk(target) if isinstance(n, ast.Name)}
+    names = (n for target in targets for n in walk(target) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}  # no ``rows`` of ``rows[0]``
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,150 @@
+"""Whether a file may put anything but data into a collection that it knows by several names, such as a document.
+
+Where it may, what such a collection holds is not known. All ways to change one of Python's own collections count:
+https://docs.python.org/3/library/stdtypes.html and https://docs.python.org/3/library/collections.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from migfix.reading.kinds import plain
+from migfix.reading.kinds.puts import LEAVING, puts_of, stored_by
+from migfix.reading.kinds.values import Manager, Rows, Value
+from migfix.reading.names.module import Module
+from migfix.reading.names.scopes import Binding
+
+if TYPE_CHECKING:
+    from migfix.reading.kinds.inferring import Kinds
+
+_CLASSES = (list, dict, set, deque, defaultdict, OrderedDict, Counter)
+_UNCHANGED = {*dir(tuple), *dir(frozenset)} - {"__init__", "__setattr__"}
+# Every method of a collection that may put something into it.
+_CHANGING = frozenset(name for each in _CLASSES for name in dir(each)) - _UNCHANGED - LEAVING
+# Attributes that say what a collection holds.
+_HOLDING = frozenset({"default_factory", "__dict__", "__class__"})
+_BY_NAME = frozenset({"getattr", "setattr"})
+
+
+def is_spoiled(nodes: Iterable[ast.AST], kinds: Kinds) -> bool:
+    """Does any of the nodes, those of the file, put something that is no data into such a collection?"""
+    return any(_spoils(node, kinds) for node in nodes)
+
+
+def _spoils(node: ast.AST, kinds: Kinds) -> bool:
+    module = kinds.resolver.module
+    match node:
+        case ast.Subscript(value=owner, ctx=ast.Store()):
+            puts = list(stored_by(node, 0, module.scope))
+            return _puts(owner, [each.value for each in puts], node, kinds)
+        case ast.AugAssign(target=ast.Name() | ast.Attribute() as owner, value=value):
+            return _puts(owner, [value], node, kinds)
+        case ast.Attribute(attr=name, ctx=ast.Store()):
+            return name in _HOLDING
+        case ast.Attribute(value=owner, attr=method) if method in _CHANGING:
+            call = module.scope.parents.get(node)
+            if isinstance(call, ast.Call) and call.func is node:
+                given = [*call.args, *(keyword.value for keyword in call.keywords)]
+                return _puts(owner, given, node, kinds)
+            return module.path_of(node) is None and _puts(owner, [None], node, kinds)
+        case ast.Call(func=ast.Name(id=name), args=[owner, given, *_]) if name in _BY_NAME:
+            text = given.value if isinstance(given, ast.Constant) else None
+            changes = not isinstance(text, str) or text in _CHANGING | _HOLDING
+            return changes and _puts(owner, [None], node, kinds)
+    return False
+
+
+def _puts(owner: ast.expr, given: Sequence[ast.expr | None], at: ast.AST, kinds: Kinds) -> bool:
+    """May it be no data that is put into a collection which others may have, too? None is anything."""
+    resolver = kinds.names.at_call(at)
+    if resolver is None:
+        return True
+    here = kinds.elsewhere(resolver)
+    if all(value is not None and plain.is_deep(here.of(value)) for value in given):
+        return False
+    return not _is_query(resolver.value(owner, at)) and not is_alone(owner, here)
+
+
+def _is_query(owner: Value) -> bool:
+    return isinstance(owner, Manager) or (isinstance(owner, Rows) and not owner.has("list()"))
+
+
+def is_alone(collection: ast.expr, kinds: Kinds) -> bool:
+    """Is the collection one that only a name of this function, and its items, lead to?"""
+    depth = 0
+    while isinstance(collection, ast.Subscript):
+        collection, depth = collection.value, depth + 1
+    if not isinstance(collection, ast.Name) or kinds.names.inner_owner(collection) is not None:
+        return False
+    scope = kinds.resolver.scope
+    bindings = scope.bindings.get(collection.id, [])
+    if not bindings or not all(_binds_new(each, depth, kinds) for each in bindings):
+        return False
+    puts = puts_of(collection.id, scope, kinds.filling.taker)
+    ends = [end for end in (puts.shared, puts.given_away) if end is not None]
+    outside = [each for each in puts.put if each.depth < depth]
+    return all(depth < end for end in ends) and all(
+        each.value is not None
+        and not each.goes_over
+        and _is_new(each.value, depth - each.depth - 1, kinds)
+        for each in outside
+    )
+
+
+def _binds_new(binding: Binding, depth: int, kinds: Kinds) -> bool:
+    """Does the binding give the name a collection that nothing else has, nor what is in there to that depth?"""
+    if isinstance(binding.statement, ast.AugAssign):  # the same one still
+        return True
+    value = binding.value if binding.position is None else None
+    return value is not None and _is_new(value, depth, kinds)
+
+
+def _is_new(value: ast.expr, depth: int, kinds: Kinds) -> bool:
+    if isinstance(value, ast.Call):
+        return _makes_new(value, depth, kinds)
+    inside = _inside(value)
+    if inside is None:
+        return False
+    return depth == 0 or all(_is_new_item(each, depth - 1, kinds) for each in inside)
+
+
+def _is_new_item(value: ast.expr, depth: int, kinds: Kinds) -> bool:
+    return isinstance(value, (ast.Constant, ast.JoinedStr)) or _is_new(value, depth, kinds)
+
+
+def _inside(value: ast.expr) -> list[ast.expr] | None:
+    """What a display holds."""
+    match value:
+        case ast.List(elts=elements) | ast.Set(elts=elements) | ast.Tuple(elts=elements):
+            return elements
+        case ast.Dict(values=elements):
+            return elements
+        case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.DictComp(value=element):
+            return [element]
+    return None
+
+
+def _makes_new(call: ast.Call, depth: int, kinds: Kinds) -> bool:
+    module = kinds.resolver.module
+    path = module.path_of(call.func) or ""
+    if not (_is_class(call.func, module) or plain.constructor_of(path) is not None):
+        return False
+    if depth == 0 or not (call.args or call.keywords):
+        return True
+    made = plain.constructor_of(path) == "defaultdict" and len(call.args) == 1 and not call.keywords
+    return made and _makes_values_new(call.args[0], depth - 1, kinds)
+
+
+def _is_class(function: ast.expr, module: Module) -> bool:
+    name = function.id if isinstance(function, ast.Name) else ""
+    return name in plain.TYPES | {"sorted"} and module.is_builtin(name)
+
+
+def _makes_values_new(factory: ast.expr, depth: int, kinds: Kinds) -> bool:
+    """Does the factory of a ``defaultdict`` make each of its values anew?"""
+    if isinstance(factory, ast.Lambda):
+        return _is_new_item(factory.body, depth, kinds)
+    return _is_class(factory, kinds.resolver.module)

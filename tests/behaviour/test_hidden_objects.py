@@ -1,0 +1,111 @@
+"""Objects whose text is a query, put by any way of Python's where a loop reads texts: its saves wait for nothing then.
+
+``c`` counts the rows that were saved already whenever it is formatted. Each case puts it into what held
+texts alone, and the loop saves what it reads there.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.databases import ONE_SQLITE
+from tests.rewritten import rewritten
+from tests.running import run_both
+
+pytestmark = pytest.mark.behaviour
+
+MODELS = """
+migrations.CreateModel("Post", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("title", models.CharField(max_length=50, default="")),
+    ("slug", models.CharField(max_length=50, default="")),
+    ("data", models.JSONField(default=dict)),
+]),
+"""
+ROWS = {"Post": [{"title": f"title {n}", "slug": f"s{n}", "data": {"a": "x"}} for n in range(4)]}
+FUNCTION = """
+import bisect
+import contextlib
+import functools
+import heapq
+import itertools
+import operator
+from collections import defaultdict
+
+
+def give_back(value):
+    return value
+
+
+def forwards(apps, schema_editor):
+    Post = apps.get_model("shop", "Post")
+
+    class Count(str):
+        def __format__(self, how):
+            return str(Post.objects.filter(slug__contains="-").count())
+
+    c = Count()
+    BEFORE
+    for post in Post.objects.order_by("pk"):
+        post.slug = f"{post.pk}-READ"
+        post.save()
+"""
+LIST = "l = ['a']\n"
+DICT = "d = {'a': 'x'}\n"
+
+
+def function(before: str, read: str) -> str:
+    return FUNCTION.replace("BEFORE", before.replace("\n", "\n    ")).replace("READ", read)
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_without_any_the_saves_wait(database):
+    before = function(LIST + DICT, "{l[-1]}{d['a']}")
+    after, outcome = rewritten(MODELS, before)
+    assert "MF301" in outcome.loops[0].codes
+    run_both(MODELS, before, after, ROWS, database=database)
+
+
+def check(before: str, read: str) -> None:
+    """The texts that are stored show that it ran; migfix leaves each save where it is."""
+    text = function(before, read)
+    after, outcome = rewritten(MODELS, text)
+    assert all("MF301" not in loop.codes for loop in outcome.loops)
+    run_both(MODELS, text, after, ROWS)
+
+
+PUTS = [
+    "add = l.append\nadd(c)",
+    "list(map(l.append, [c]))",
+    "functools.partial(l.append, c)()",
+    "sorted([c], key=l.append)",
+    "[0 for l[0] in [c]]",
+    "z = [l]\nz[0].append(c)",
+    "z = {1: l}\nz[1].append(c)",
+    "z = defaultdict(lambda: l)\nz[1].append(c)",
+    "def f():\n    return l\nf().append(c)",
+    "m = l\nm[0], y = c, 1",
+    "m = l\nfor m[0] in [c]:\n    pass",
+    "m = l\nm += [c]",
+    "m = l\nadd = m.append\nadd(c)",
+    "m = l\nm.__iadd__([c])",
+    "m = l\ngetattr(m, 'append')(c)",
+    "m = list(Post.objects.all())\nm.append(c)\nl = m",
+]
+
+
+@pytest.mark.parametrize("put", PUTS)
+def test_into_a_list(put):
+    check(LIST + put, "{l[-1]}")
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        "z = {'d': d}\nz['d']['a'] = c",
+        "class C: pass\no = C()\no.__dict__ = d\no.a = c",
+        "d = defaultdict(str)\nd.default_factory = lambda: c",
+    ],
+)
+def test_into_a_dict(put):
+    check(DICT + put, "{d['a']}")
