@@ -75,7 +75,6 @@ def _walk(
     rules: Rules | None,
     *,
     is_left_out: Callable[[str, str], bool] | None = None,
-    skipped: frozenset[str] = SKIPPED_FOLDERS,
     packages: bool = False,
 ) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Each folder at and below ``top`` with the names of its files, in order.
@@ -96,7 +95,7 @@ def _walk(
         rules = rules and rules.inside(real, files)
         inner = []
         for name in listing.folders:
-            if name[0] == "." or name in skipped or name in listing.links:
+            if name[0] == "." or name in SKIPPED_FOLDERS or name in listing.links:
                 continue
             path = os.path.join(real, name)
             ignored = rules is not None and rules.ignore(path)
@@ -166,13 +165,21 @@ class Project:
     def walk(
         self, skipped: frozenset[str] = SKIPPED_FOLDERS
     ) -> Iterator[tuple[Path, tuple[str, ...]]]:
-        """The folders of the project with the names of their files.
+        """The folders of the project with the names of their files, without what is in a folder of a name that is skipped.
 
         A folder that git ignores is none of it, unless it is a package: that may be tracked all the
         same, or be made on each machine, and receivers and settings in there count.
         """
+        more = skipped - SKIPPED_FOLDERS
+        above = len(self.root.parts)
+        for folder, names in self._walked:
+            if not more.intersection(folder.parts[above:]):
+                yield folder, names
+
+    @cached_property
+    def _walked(self) -> tuple[tuple[Path, tuple[str, ...]], ...]:
         rules = None if self.whole else rules_above(self.root, self.files)
-        return _walk(self.root, self.files, rules, skipped=skipped, packages=True)
+        return tuple(_walk(self.root, self.files, rules, packages=True))
 
     @cached_property
     def settings_of_manage(self) -> tuple[str, ...]:
