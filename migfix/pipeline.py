@@ -6,11 +6,9 @@ Reads files and writes none: the outcomes carry what would be written.
 from __future__ import annotations
 
 import ast
-import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, combinations, groupby
@@ -97,6 +95,9 @@ def _looked_at(
     if jobs == 1 or len(folders) == 1:
         yield from (engine.file(path, path in named) for path in files)
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
     # Neighbours share their history, so each process gets a stretch of folders.
     stretch = -(-len(folders) // jobs)
     stretches = [
