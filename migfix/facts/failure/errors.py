@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,71 +23,39 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from migfix.facts.failure.aftermath import is_dropped_quietly, is_known_object, looks_back
 from migfix.facts.rows.aliases import ALIASING, MIGRATED, alias_named, database_of
-from migfix.reading.kinds import plain
 from migfix.reading.kinds.values import Rows, SchemaEditor
-from migfix.reading.names.scopes import FUNCTIONS, TRIES, walk, walk_scope
+from migfix.reading.names.scopes import FUNCTIONS, TRIES, walk_scope
 from migfix.settings import shown
 from migfix.sql.databases import Trait
 
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
     from migfix.reading.names.module import Module
+from migfix.facts.failure.atomic import (
+    SEPARATE,
+    atomic_of,
+    is_plain_migration,
+    operations_around,
+    where_atomic_is_set,
+)
+from migfix.facts.failure.mentions import imported_as, is_name, mentions_of
+from migfix.facts.failure.passing import (
+    OPEN_DECORATORS,
+    OPEN_MANAGERS,
+    leaves,
+    looks_for_error,
+    only_raises,
+    raises_again,
+)
 
 Importers: TypeAlias = Callable[[Path], Sequence["Module"]]
 """The modules of the project that import the module in a file."""
-
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _EVERYTHING = frozenset({"Exception", "BaseException"})
 _ATOMIC = "django.db.transaction.atomic"
 _CLOSING = "contextlib.closing"
 RUN_PYTHON = frozenset(
     f"django.db.migrations.{path}RunPython" for path in ("", "operations.", "operations.special.")
 )
-_SEPARATE = frozenset(
-    f"django.db.migrations.{path}SeparateDatabaseAndState"
-    for path in ("", "operations.", "operations.special.")
-)
-_MIGRATION = frozenset(
-    {"django.db.migrations.Migration", "django.db.migrations.migration.Migration"}
-)
-# Context managers, and decorators, that let every error through.
-OPEN_MANAGERS = frozenset(
-    {
-        "contextlib.nullcontext",
-        "contextlib.redirect_stderr",
-        "contextlib.redirect_stdout",
-        "decimal.localcontext",
-        "django.utils.timezone.override",
-        "django.utils.translation.override",
-        "tempfile.NamedTemporaryFile",
-        "tempfile.TemporaryDirectory",
-        "tempfile.TemporaryFile",
-        "tqdm.auto.tqdm",
-        "tqdm.tqdm",
-        "warnings.catch_warnings",
-    }
-)
-_OPEN_DECORATORS = frozenset(
-    {
-        "django.db.transaction.non_atomic_requests",
-        "functools.cache",
-        "functools.lru_cache",
-        "functools.wraps",
-    }
-)
-# What the body of a migration may be made of, so that all that it sets can be read there.
-_PLAIN_STATEMENTS = (
-    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Pass, ast.If, ast.For),
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
-)
-_PLAIN_BUILTINS = (
-    plain.NAMES_OF_TYPES
-    | plain.EXCEPTIONS
-    | frozenset("classmethod enumerate filter getattr hasattr map open print property".split())
-    | frozenset("reversed staticmethod zip".split())
-)
-_LOOKING_AROUND = frozenset({"builtins", "inspect", "sys"})
-_RUNNING = frozenset({"apply", "unapply", "__init__", "__new__", "__getattribute__", "atomic"})
 
 
 @dataclass(frozen=True)
@@ -109,25 +77,6 @@ def errors_of(loop: Loop, importers: Importers) -> Errors:
     out = _WayOut(loop, importers)
     out.leave(loop.node, loop.module, _Way())
     return Errors(*(next(iter(e), None) for e in (out.caught, out.told_apart, out.kept, out.open)))
-
-
-def leaves(statements: Sequence[ast.stmt]) -> bool:
-    """Does one of the statements of a ``finally`` leave it, so that an error on its way is dropped?"""
-    return any(_leaves(statement) for statement in statements)
-
-
-def _leaves(node: ast.AST, in_loop: bool = False) -> bool:
-    match node:
-        case ast.Return():
-            return True
-        case ast.Break() | ast.Continue():
-            return not in_loop
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() | ast.ClassDef():
-            return False
-    if isinstance(node, _LOOPS):  # whose own `else` is no part of it
-        within = any(_leaves(child, True) for child in node.body)
-        return within or any(_leaves(child, in_loop) for child in node.orelse)
-    return any(_leaves(child, in_loop) for child in ast.iter_child_nodes(node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +144,8 @@ class _WayOut:
             alike = self._takes_all(handlers[0], module)
             line = self._line(outer, module)
             self._catch(f"the try on {line} catches errors", way, alike)
-        for handler in itertools.filterfalse(_only_raises, handlers):
-            if not self._takes_all(handler, module) or _looks_for_error(handler):
+        for handler in itertools.filterfalse(only_raises, handlers):
+            if not self._takes_all(handler, module) or looks_for_error(handler):
                 line = self._line(handler, module)
                 self.told_apart.append(f"the handler on {line} may tell which error it is")
         if step not in outer.finalbody:
@@ -339,7 +288,7 @@ class _WayOut:
             none = ast.Call(target, [], [])
             return self._through_atomic(call or none, module, way)
         plain = isinstance(target, ast.Name) and target.id in {"staticmethod", "classmethod"}
-        if path not in _OPEN_DECORATORS and not plain:
+        if path not in OPEN_DECORATORS and not plain:
             line = self._line(decorator, module)
             self._catch(f"the decorator on {line} may catch errors", way, alike=False)
         return way
@@ -351,15 +300,15 @@ class _WayOut:
         if (name, module) in seen:
             return
         is_method = name in module.methods
-        for node in _named(name, module):
+        for node in mentions_of(name, module):
             if is_method or seen or not isinstance(node, ast.Attribute):
                 yield node, module
         for importer in self.importers(module.source.path):
-            by_import = {*_imported_as(name, importer)}
+            by_import = {*imported_as(name, importer)}
             for local in by_import:
                 yield from self._uses_of(local, importer, seen | {(name, module)})
             if not by_import:
-                yield from ((n, importer) for n in _named(name, importer) if not _is_name(n))
+                yield from ((n, importer) for n in mentions_of(name, importer) if not is_name(n))
 
     def _used(self, node: ast.expr, module: Module, way: _Way) -> None:
         """The function is what ``node`` stands for: follow where it is called."""
@@ -375,7 +324,7 @@ class _WayOut:
             case ast.Call(func=function):
                 self._handed_over(node, parent, module.path_of(function), module, way)
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                for use in _named(name, module):
+                for use in mentions_of(name, module):
                     self._used(use, module, way)
             case ast.Return():
                 self._returned(parent, module, way)
@@ -424,10 +373,10 @@ class _WayOut:
 
     def _autocommit(self, call: ast.Call, module: Module) -> str | None:
         """Why the RunPython may run outside of a transaction; None where it certainly does not."""
-        atomic = _atomic_of(call)
+        atomic = atomic_of(call)
         line = self._line(call, module)
-        within = _operations_around(call, module)
-        if within is None or (within and module.path_of(within[0].func) not in _SEPARATE):
+        within = operations_around(call, module)
+        if within is None or (within and module.path_of(within[0].func) not in SEPARATE):
             return f"what runs the RunPython on {line} is not known"
         if atomic is True and not within:
             return None
@@ -447,9 +396,9 @@ class _WayOut:
         found = [
             s for s in module.tree.body if isinstance(s, ast.ClassDef) and s.name == "Migration"
         ]
-        if len(found) != 1 or not _is_plain_migration(found[0], module):
+        if len(found) != 1 or not is_plain_migration(found[0], module):
             return f"{self._file(module)} has no plain class Migration that says how it runs"
-        setting = _where_atomic_is_set(module.tree)
+        setting = where_atomic_is_set(module.tree)
         return f"atomic is set on {self._line(setting, module)}" if setting else None
 
     # Notes
@@ -483,185 +432,3 @@ def _is_run_by(step: ast.AST, function: ast.AST) -> bool:
 @lru_cache(maxsize=4096)
 def _is_generator(function: ast.FunctionDef, module: Module) -> bool:
     return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in module.nodes_of(function))
-
-
-def raises_again(handler: ast.ExceptHandler) -> bool:
-    """``except ...: print(...); raise``"""
-    return isinstance(handler.body[-1], ast.Raise) and not leaves(handler.body)
-
-
-def _looks_for_error(handler: ast.ExceptHandler) -> bool:
-    """Does it get at the error without a name: ``logger.exception(...)``, ``exc_info=True``?"""
-    nodes = [node for statement in handler.body for node in walk(statement)]
-    named = {getattr(node, "attr", None) or getattr(node, "arg", None) for node in nodes}
-    return not named.isdisjoint({"exception", "exc_info", "print_exc", "format_exc"})
-
-
-def _only_raises(handler: ast.ExceptHandler) -> bool:
-    return getattr(handler.body[0], "exc", ...) is None
-
-
-def _named(name: str, module: Module) -> Sequence[ast.expr]:
-    """Every expression of the file that stands, or may stand, for what has the name."""
-    return _by_name(module).get(name, ())
-
-
-@lru_cache(maxsize=256)
-def _by_name(module: Module) -> Mapping[str, Sequence[ast.expr]]:
-    found: dict[str, list[ast.expr]] = {}
-    for node in walk(module.tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
-                found.setdefault(name, []).append(node)
-            case ast.Constant(value=str(text)) if _gets_by_text(node, module):
-                found.setdefault(text, []).append(node)
-    return found
-
-
-def _gets_by_text(node: ast.AST, module: Module) -> bool:
-    """``getattr(module, "name")``, ``globals()["name"]``"""
-    parent = module.scope.parents.get(node)
-    match parent:
-        case ast.Call(
-            func=ast.Name(id="getattr") | ast.Attribute(attr="attrgetter" | "methodcaller")
-        ):
-            return True
-    return isinstance(parent, ast.Subscript) and isinstance(parent.value, ast.Call)
-
-
-def _is_name(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name)
-
-
-def _imported_as(name: str, importer: Module) -> Iterator[str]:
-    imported = _imports_by_name(importer)
-    yield from imported.get(name, ())
-    if "*" in imported:
-        yield name
-
-
-@lru_cache(maxsize=256)
-def _imports_by_name(importer: Module) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = {}
-    for node in walk(importer.tree):
-        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            found.setdefault(alias.name, []).append(alias.asname or alias.name)
-    return found
-
-
-def _atomic_of(call: ast.Call) -> bool | None:
-    """``RunPython(code, reverse_code, atomic)``; False where it is not certain."""
-    named = [k.value for k in call.keywords if k.arg in {"atomic", None}]
-    if any(isinstance(a, ast.Starred) for a in call.args):
-        return False
-    match [*call.args[2:3], *named]:
-        case []:
-            return None
-        case [ast.Constant(value=None | True as value)]:
-            return value
-    return False
-
-
-def _operations_around(call: ast.Call, module: Module) -> list[ast.Call] | None:
-    """The calls that the RunPython is an argument of, the outermost last; None where it goes elsewhere."""
-    around: list[ast.Call] = []
-    for ancestor in module.scope.ancestors(call):
-        match ancestor:
-            case ast.Call():
-                around.append(ancestor)
-            case (
-                ast.Assign(targets=[ast.Name(id="operations")])
-                | ast.AnnAssign(target=ast.Name(id="operations"))
-                | ast.AugAssign(target=ast.Name(id="operations"))
-            ):
-                return around if len(around) < 2 else None
-            case ast.Assign(targets=[ast.Name(id=name)]) if _goes_into_operations(
-                name, ancestor, module
-            ):
-                return around if len(around) < 2 else None
-            case ast.List() | ast.Tuple() | ast.keyword() | ast.Starred() | ast.BinOp():
-                continue
-            case _:
-                return None
-    return None
-
-
-def _goes_into_operations(name: str, statement: ast.Assign, module: Module) -> bool:
-    """``op = RunPython(f)`` in the class, and then ``operations = [op]``, where nothing else knows the name."""
-    owner = module.scope.parents.get(statement)
-    if not isinstance(owner, ast.ClassDef):
-        return False
-    named = [n for n in walk(module.tree) if isinstance(n, ast.Name) and n.id == name]
-    loads = [n for n in named if isinstance(n.ctx, ast.Load)]
-    lists = [
-        s.value.elts
-        for s in owner.body
-        if isinstance(s, ast.Assign)
-        and isinstance(s.value, ast.List)
-        and [t.id for t in s.targets if isinstance(t, ast.Name)] == ["operations"]
-    ]
-    return len(named) == 2 and len(lists) == 1 and any(each in loads for each in lists[0])
-
-
-@lru_cache(maxsize=256)
-def _is_plain_migration(owner: ast.ClassDef, module: Module) -> bool:
-    """Django's own class, run as Django does."""
-    bases = [module.path_of(base) in _MIGRATION for base in owner.bases]
-    named = {name for s in owner.body for name in _defined(s)}
-    is_own = bases == [True] and not owner.keywords and not owner.decorator_list
-    parts = (n for s in owner.body for n in walk_scope(s))
-    written_out = all(_is_plain_part(n, module) for n in parts)
-    return is_own and named.isdisjoint(_RUNNING) and written_out
-
-
-def _is_plain_part(node: ast.AST, module: Module) -> bool:
-    """Does this part of the class set no other names than those that it writes out?"""
-    match node:
-        case ast.stmt():
-            return isinstance(node, _PLAIN_STATEMENTS)
-        case ast.Name(id=name) if module.is_builtin(name):
-            return name in _PLAIN_BUILTINS
-        case ast.Name() | ast.Attribute():
-            outside = (module.path_of(node) or "").partition(".")[0] in _LOOKING_AROUND
-            return not outside and getattr(node, "id", "") not in {"__builtins__", "__loader__"}
-    return True
-
-
-def _defined(statement: ast.stmt) -> Iterator[str]:
-    """What a statement of the class defines, other than the value of ``atomic``."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield statement.name
-    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-        yield from (alias.asname or alias.name for alias in statement.names)
-    else:
-        stored = (n for n in walk(statement) if isinstance(n, ast.Name))
-        yield from (n.id for n in stored if isinstance(n.ctx, ast.Store) and n.id != "atomic")
-
-
-@lru_cache(maxsize=256)
-def _where_atomic_is_set(tree: ast.Module) -> ast.AST | None:
-    return next(filter(_sets_atomic, walk(tree)), None)
-
-
-def _sets_atomic(node: ast.AST) -> bool:
-    """Is it what gives anything called ``atomic`` another value than True?"""
-    match node:
-        case ast.Assign(targets=[ast.Name(id="atomic")], value=ast.Constant(value=True)):
-            return False
-        case ast.AnnAssign(target=ast.Name(id="atomic"), value=ast.Constant(value=True)):
-            return False
-        case ast.Assign(targets=targets):
-            return any(_names_atomic(n) for target in targets for n in walk(target))
-        case ast.AnnAssign(target=target) | ast.AugAssign(target=target) | ast.For(target=target):
-            return any(map(_names_atomic, walk(target)))
-        case ast.NamedExpr(target=target) | ast.withitem(optional_vars=ast.expr() as target):
-            return any(map(_names_atomic, walk(target)))
-        case ast.Call(
-            func=ast.Name(id="setattr" | "delattr"), args=[_, ast.Constant("atomic"), *_]
-        ):
-            return True
-    return False
-
-
-def _names_atomic(node: ast.AST) -> bool:
-    return getattr(node, "id", getattr(node, "attr", None)) == "atomic"

@@ -12,7 +12,7 @@ from typing import Any
 
 from migfix.facts.body.effects import Kind, effects_of
 from migfix.facts.body.reached import reached
-from migfix.facts.failure.errors import OPEN_MANAGERS, leaves, raises_again
+from migfix.facts.failure.passing import OPEN_MANAGERS, leaves, raises_again
 from migfix.facts.loop import Loop
 from migfix.reading.kinds import plain
 from migfix.reading.kinds.inferring import kind_of
