@@ -21,6 +21,7 @@ from migfix.history.graph import Changed, History
 from migfix.history.recorded import Recorded
 from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.project import databases
+from migfix.project.database_names import ALL_BUT_ORACLE
 from migfix.project.discovery import Project, project_of
 from migfix.project.hearing import HasAttribute, Need, Receiver, Way, hearing
 from migfix.project.query_log import debug_setting
@@ -125,7 +126,7 @@ class ProjectFacts:
     @cached_property
     def databases(self) -> Databases:
         found = databases.detect(self.project)
-        certain = found.unknown is None and not found.names >= databases.ALL_BUT_ORACLE
+        certain = found.unknown is None and not found.names >= ALL_BUT_ORACLE
         return Databases(found.names, certain, found.unknown, found.why)
 
     def databases_of(self, path: Path) -> Databases:

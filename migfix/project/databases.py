@@ -2,7 +2,7 @@
 
 A rewrite must be right on each of them, so a database is left out only on good evidence:
 
-An engine or URL that they name, and that is not on the lists below, is none of those: what is exact on them
+An engine or URL that they name, and that is not on the lists of ``database_names``, is none of those: what is exact on them
 may not be on it (``Databases.unknown`` of ``migfix.facts.loop``).
 
 1. The project has a ``manage.py`` outside of its tests and is not published for other projects to
@@ -35,53 +35,17 @@ from migfix.source import nodes_in, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-Databases = frozenset[str]
-
-NONE: Databases = frozenset()
-POSTGRESQL = frozenset({"postgresql"})
-MYSQL = frozenset({"mysql", "mariadb"})
-SQLITE = frozenset({"sqlite"})
-ORACLE = frozenset({"oracle"})
-ALL_BUT_ORACLE = POSTGRESQL | MYSQL | SQLITE
-IN_DOUBT = frozenset({"any"})
-
-ENGINE_PACKAGES = (
-    "django.db.backends",
-    "django.contrib.gis.db.backends",
-    "django_prometheus.db.backends",
-    "django_db_geventpool.backends",
-    "dj_db_conn_pool.backends",
-    "timescale.db.backends",
+from migfix.project.database_names import (
+    ALL_BUT_ORACLE,
+    IN_DOUBT,
+    NONE,
+    ORACLE,
+    Databases,
+    begins_engine,
+    drivers_in,
+    named_by_text,
 )
-ENGINES = {
-    "postgresql": POSTGRESQL,
-    "postgresql_psycopg2": POSTGRESQL,
-    "postgresql_psycopg3": POSTGRESQL,
-    "postgis": POSTGRESQL,
-    "mysql": MYSQL,
-    "sqlite3": SQLITE,
-    "spatialite": SQLITE,
-    "oracle": ORACLE,
-}
-OTHER_ENGINES = {
-    "psqlextra.backend": POSTGRESQL,
-    "django_tenants.postgresql_backend": POSTGRESQL,
-    "tenant_schemas.postgresql_backend": POSTGRESQL,
-    "mysql.connector.django": MYSQL,
-    "django.db.backends.dummy": NONE,
-}
-URL_SCHEMES = {
-    **dict.fromkeys(("postgres", "postgresql", "pgsql", "psql", "postgis"), POSTGRESQL),
-    **dict.fromkeys(("mysql", "mysql2", "mysqlgis", "mysql-connector", "mariadb"), MYSQL),
-    **dict.fromkeys(("sqlite", "sqlite3", "spatialite"), SQLITE),
-    **dict.fromkeys(("oracle", "oraclegis"), ORACLE),
-}
-DRIVERS = {
-    rb"psycopg[23]?(-binary|-c)?": POSTGRESQL,
-    rb"mysqlclient|pymysql|mysql-connector(-python)?": MYSQL,
-    rb"cx[-_]oracle|oracledb": ORACLE,
-}
+
 DEPENDENCY_FILES = re.compile(
     r"pyproject\.toml|setup\.(py|cfg)|Pipfile|[\w.-]*requirements[\w.-]*\.(txt|in)"
 )
@@ -171,7 +135,7 @@ class _Files:
 
     def drivers(self) -> Databases:
         listings = [file for file in self.files if self._lists_dependencies(file)]
-        return NONE.union(*(_drivers_in(self.disk.read(file)) for file in listings))
+        return NONE.union(*(drivers_in(self.disk.read(file)) for file in listings))
 
     def _may_hold(self, file: Path, text: bytes) -> bool:
         return self.disk.once(_may_hold, file, text)
@@ -193,17 +157,6 @@ class _Files:
 def _may_hold(files: Files, file: Path, text: bytes) -> bool:
     data = files.read(file)
     return isinstance(data, Unreadable) or text in data
-
-
-def _drivers_in(content: bytes | Unreadable) -> Databases:
-    if isinstance(content, Unreadable):
-        return NONE.union(*DRIVERS.values())
-    found = (
-        databases
-        for driver, databases in DRIVERS.items()
-        if re.search(rb"(?i)(?<![\w-])(" + driver + rb")(?![\w-])", content)
-    )
-    return NONE.union(*found)
 
 
 # -- one settings file
@@ -345,7 +298,7 @@ class _Settings:
 
     def _named(self, text: str, node: ast.expr) -> Databases:
         """The databases of an engine, or of the URL of a database, which the settings surely name."""
-        found = _of_text(text)
+        found = named_by_text(text)
         if found == IN_DOUBT and text:
             named = "a URL of" if "://" in text else "the engine"
             what = text.partition("://")[0]
@@ -369,9 +322,9 @@ class _Settings:
             case ast.Call():
                 for default, text in _defaults(node):
                     names_one = "://" in text or (read == self._engine and text.islower())
-                    if names_one and not _begins_engine(text):
+                    if names_one and not begins_engine(text):
                         self._named(text, default)
-        return IN_DOUBT.union(*(_of_text(text) for text in _texts(node)))
+        return IN_DOUBT.union(*(named_by_text(text) for text in _texts(node)))
 
 
 def _lines_that_settle(tree: ast.Module) -> Iterator[int]:
@@ -442,25 +395,3 @@ def _defaults(call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
     for each in given:
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield each, each.value
-
-
-def _of_text(text: str) -> Databases:
-    return _of_url(text) if "://" in text else _of_engine(text)
-
-
-def _of_url(url: str) -> Databases:
-    return URL_SCHEMES.get(url.partition("://")[0].lower(), IN_DOUBT)
-
-
-def _begins_engine(text: str) -> bool:
-    """``engine.replace("django.", "django_prometheus.")`` is what the engine was."""
-    return text.endswith(".") and any(
-        known.startswith(text) for known in (*ENGINE_PACKAGES, *OTHER_ENGINES)
-    )
-
-
-def _of_engine(engine: str) -> Databases:
-    package, _, name = engine.rpartition(".")
-    if package in ENGINE_PACKAGES:
-        return ENGINES.get(name, OTHER_ENGINES.get(engine, IN_DOUBT))
-    return OTHER_ENGINES.get(engine, IN_DOUBT)

@@ -818,8 +818,8 @@ def test_a_mixin_that_may_have_a_part_in_a_save(base, source):
 
 def test_sources_are_read_for_a_model_that_is_asked_for_and_once(written, monkeypatch):
     read = []
-    known = classes._field_class
-    monkeypatch.setattr(classes, "_field_class", lambda found: read.append(1) or known(found))
+    known = classes.field_class_of
+    monkeypatch.setattr(classes, "field_class_of", lambda found: read.append(1) or known(found))
     written.file("shop/fields.py", HEADER + body("pass"))
     fields = '[("id", models.AutoField(primary_key=True)), ("x", fields.Custom()), ("y", fields.Custom())]'
     operations = f'migrations.CreateModel("A", {fields}), migrations.CreateModel("B", {fields}),'
