@@ -26,10 +26,11 @@ from migfix.project.discovery import Project, discover
 from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
+from migfix.rewriting.style import style_of
 from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
 from migfix.screening import STDIN
 from migfix.selection import EVERY, Selection
-from migfix.settings import BATCH_SIZE, Settings, SettingsError, known_codes, style_of
+from migfix.settings import BATCH_SIZE, Settings, SettingsError, known_codes
 from migfix.source import TOO_DEEP, Source, UnreadableSource
 from migfix.sql.databases import Databases
 from migfix.suppression import ignores_in, ignores_of

@@ -1,4 +1,4 @@
-"""What a run may do: the command line and [tool.migfix]; how a project formats its code; exit codes."""
+"""What a run may do: the command line and [tool.migfix]; exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 DATABASES = ("postgresql", "mysql", "mariadb", "sqlite", "oracle")
 BATCH_SIZE = 1000  # that of the helper, which is not written out
-LONGEST_FLAKE8_LINE = 120  # a longer limit says "do not complain", not "write lines like this"
 
 
 class ExitCode(IntEnum):
@@ -127,7 +126,7 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
     wanted now; an ``--ignore`` adds to what the file ignores. Raises SettingsError.
     """
     if overrides.config is None:
-        config, said = files.once(_nearest_config, _folder_of(path, files))
+        config, said = files.once(_nearest_config, folder_of(path, files))
     else:
         config, said = files.once(_named_config, overrides.config)
     reading = _Reading(config, said)
@@ -333,12 +332,12 @@ def shown(path: Path) -> str:
 # -- files of settings
 
 
-def _folder_of(path: Path, files: Files) -> Path:
+def folder_of(path: Path, files: Files) -> Path:
     path = path.absolute()
     return path if files.has_folder(path) else path.parent
 
 
-def _folders_up(folder: Path, files: Files) -> Iterator[Path]:
+def folders_up(folder: Path, files: Files) -> Iterator[Path]:
     """``folder`` and its parents, to the root of the repository or else of the disk."""
     for each in (folder, *folder.parents):
         yield each
@@ -347,9 +346,9 @@ def _folders_up(folder: Path, files: Files) -> Iterator[Path]:
 
 
 def _nearest_config(files: Files, folder: Path) -> tuple[Path | None, Mapping[str, Any]]:
-    for each in _folders_up(folder, files):
+    for each in folders_up(folder, files):
         file = each / "pyproject.toml"
-        table = _table(read_toml(file, "migfix", files), "tool", "migfix")
+        table = table_in(read_toml(file, "migfix", files), "tool", "migfix")
         if table is not None:
             return file, table
     return None, {}
@@ -361,7 +360,7 @@ def _named_config(files: Files, file: Path) -> tuple[Path, Mapping[str, Any]]:
     if isinstance(content, Unreadable):
         raise SettingsError(f"--config: {shown(file)} cannot be read: {content.why}")
     found = _parse_toml(file, content)
-    table = _table(found, "tool", "migfix")
+    table = table_in(found, "tool", "migfix")
     return file.absolute(), found if table is None and "tool" not in found else table or {}
 
 
@@ -395,119 +394,17 @@ def cache_folder_in(data: bytes, folder: str) -> str | None:
     """The ``cache-dir`` that a ``pyproject.toml`` in ``folder`` names, if it makes sense."""
     file = Path(folder, "pyproject.toml")
     try:
-        table = _table(_parse_toml(file, data), "tool", "migfix")
+        table = table_in(_parse_toml(file, data), "tool", "migfix")
         named = _Reading(file, table or {}).folder("cache-dir")
     except SettingsError:
         return None
     return None if named is None else str(named)
 
 
-def _table(content: Any, *keys: str) -> Mapping[str, Any] | None:
+def table_in(content: Any, *keys: str) -> Mapping[str, Any] | None:
     for key in keys:
         content = content.get(key) if isinstance(content, Mapping) else None
     return content if isinstance(content, Mapping) else None
-
-
-# -- how a project formats its code
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a project formats its code, in black's words.
-
-    ``black`` says that the project configures black. ``string_normalization`` is True only where
-    black or ruff is configured to format: elsewhere nobody agreed to double quotes.
-    ``target_versions`` are names like ``py310``, as they were written.
-    """
-
-    line_length: int = 88
-    string_normalization: bool = False
-    magic_trailing_comma: bool = True
-    black: bool = False
-    target_versions: tuple[str, ...] = ()
-    preview: bool = False
-
-
-def style_of(path: Path, files: Files) -> Style:
-    """The style of the project that ``path`` belongs to: of black, else ruff, else flake8.
-
-    The nearest folder that configures black or ruff counts, and black before ruff there. Values
-    that make no sense count as absent. Raises SettingsError for a file that is not TOML.
-    """
-    return files.once(_style_in, _folder_of(path, files))
-
-
-def _style_in(files: Files, folder: Path) -> Style:
-    for each in _folders_up(folder, files):
-        if style := _black_style(each, files) or _ruff_style(each, files):
-            return style
-    for each in _folders_up(folder, files):
-        if length := _flake8_line_length(each, files):
-            return Style(line_length=length)
-    return Style()
-
-
-def _black_style(folder: Path, files: Files) -> Style | None:
-    table = _table(read_toml(folder / "pyproject.toml", "black", files), "tool", "black")
-    if table is None:
-        return None
-    return Style(
-        line_length=_line_length(table),
-        string_normalization=table.get("skip-string-normalization") is not True,
-        magic_trailing_comma=table.get("skip-magic-trailing-comma") is not True,
-        black=True,
-        target_versions=_words(table.get("target-version")),
-        preview=table.get("preview") is True,
-    )
-
-
-def _ruff_style(folder: Path, files: Files) -> Style | None:
-    table = _ruff_table(folder, files)
-    if table is None:
-        return None
-    formatting = _table(table, "format")
-    quotes = None if formatting is None else formatting.get("quote-style", "double")
-    return Style(
-        line_length=_line_length(table),
-        string_normalization=quotes == "double",
-        magic_trailing_comma=(formatting or {}).get("skip-magic-trailing-comma") is not True,
-        target_versions=_words(table.get("target-version")),
-    )
-
-
-def _ruff_table(folder: Path, files: Files) -> Mapping[str, Any] | None:
-    for name in (".ruff.toml", "ruff.toml"):
-        if files.has_file(folder / name):
-            return read_toml(folder / name, "", files)
-    return _table(read_toml(folder / "pyproject.toml", "ruff", files), "tool", "ruff")
-
-
-def _line_length(table: Mapping[str, Any]) -> int:
-    length = table.get("line-length")
-    return length if isinstance(length, int) and length > 1 else Style().line_length
-
-
-def _words(value: object) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value
-    return tuple(map(str, words)) if isinstance(words, list) else ()
-
-
-def _flake8_line_length(folder: Path, files: Files) -> int | None:
-    from configparser import ConfigParser, Error
-
-    for name in ("setup.cfg", "tox.ini", ".flake8"):
-        content = files.read(folder / name)
-        if isinstance(content, Unreadable):
-            continue
-        parser = ConfigParser(interpolation=None)
-        try:
-            parser.read_string(content.decode())
-            length = parser.getint("flake8", "max-line-length", fallback=0)
-        except (Error, ValueError):
-            continue
-        if 0 < length <= LONGEST_FLAKE8_LINE:
-            return length
-    return None
 
 
 def grouped_by_settings(

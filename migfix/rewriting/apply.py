@@ -25,7 +25,7 @@ from migfix.rewriting.lines import (
     row_of,
     step_of,
 )
-from migfix.settings import Style
+from migfix.rewriting.style import Style
 from migfix.source import Source, nodes_in, split_lines
 
 

@@ -10,7 +10,7 @@ from migfix.rewriting.plain import is_laid_out
 if TYPE_CHECKING:
     from black.mode import Mode
 
-    from migfix.settings import Style
+    from migfix.rewriting.style import Style
 
 
 @lru_cache(maxsize=256)  # many files get the same import

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from migfix.findings import ChainCall, Edit, ReplaceRows, WrapRows
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.plain import NotPlainError, name_of, statement_of, target_of, text_of
-from migfix.settings import Style
+from migfix.rewriting.style import Style
 
 
 def header_of(

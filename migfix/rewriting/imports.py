@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.lines import line_range
-from migfix.settings import Style
+from migfix.rewriting.style import Style
 from migfix.source import Source, comments_in, logical_lines, parsed, split_lines
 
 

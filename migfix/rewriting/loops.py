@@ -12,7 +12,7 @@ from migfix.rewriting.edits import LoopEdits
 from migfix.rewriting.formatting import formatted
 from migfix.rewriting.headers import streams
 from migfix.rewriting.lines import RewriteError, indent_of
-from migfix.settings import Style
+from migfix.rewriting.style import Style
 
 
 def edited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from migfix.rewriting.imports import with_imports
-from migfix.settings import Style
+from migfix.rewriting.style import Style
 
 DJANGO = "from django.db import migrations\n"
 
