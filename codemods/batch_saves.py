@@ -55,7 +55,7 @@ from dataclasses import dataclass
 
 from migfix.codemod import Codemod, Decision
 from migfix.columns import needs
-from migfix.columns.narrow_saves import listing
+from migfix.columns.narrow_saves import listing, save_doubts
 from migfix.expressions.context import Refused
 from migfix.expressions.preconditions import failing, gates, saves
 from migfix.expressions.preconditions.loading import loads_again
@@ -120,6 +120,7 @@ def _saves(loop: Loop) -> Writes:
     caveats += loads_again(loop, columns)
     full = any(map(needs.is_full_save, loop.used(uses.Kind.SAVE)))
     caveats += [*gates.save_caveats(loop, full=full), *saves.connected(columns)]
+    caveats += save_doubts({c.name: c for c in columns.values()}.values()) if full else ()
     fails = failing.of_assignments(loop, model, columns, fields)
     caveats += failing.later_turns(loop, loop.own_saves, fails)
     back = batching.written_back_fields(loop, fields, columns)

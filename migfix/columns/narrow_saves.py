@@ -12,8 +12,8 @@ from migfix.facts.body import effects, uses
 from migfix.facts.body.changes import touches
 from migfix.facts.body.handed import is_own_save
 from migfix.facts.loop import Loop
-from migfix.findings import Reason
-from migfix.history.state import FieldState, ModelState
+from migfix.findings import Reason, Refusal
+from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.kinds.values import Rows
 from migfix.sql.databases import Databases, Trait
 from migfix.sql.kinds import INERT, is_settled_file
@@ -79,10 +79,12 @@ def _stays(node: ast.expr, loop: Loop) -> bool:
 def computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[str]:
     """Columns that ``save()`` gives a value of their own: deferred ones would silently keep the old.
 
-    SQLite stores decimals of any length, and ``save()`` writes them back rounded.
+    SQLite stores decimals of any length, and ``save()`` writes them back rounded. Those of ``save_doubts`` are left out.
     """
     inert = INERT if databases.have(Trait.KEEPS_DECIMALS) else INERT - {"DecimalField"}
     for column in columns:
+        if _is_unread(column):
+            continue
         if column.has_column is not True:
             raise Refused(
                 Reason.SAVE_SIDE_EFFECT, f"what save() does with `{column.name}` is not known"
@@ -90,6 +92,22 @@ def computed(columns: Iterable[FieldState], databases: Databases) -> Iterator[st
         kept = column.saved_as in inert or is_settled_file(column)
         if _is_stamped(column) or not kept:
             yield column.name
+
+
+def save_doubts(columns: Iterable[FieldState]) -> Iterator[Refusal]:
+    """What a full ``save()`` may do besides, by fields of classes that cannot be read, which nobody asks for."""
+    for column in filter(_is_unread, columns):
+        because = f": {column.behind.doubt}" if column.behind and column.behind.doubt else ""
+        yield Refusal(
+            Reason.SAVE_SIDE_EFFECT,
+            f"what save() does with `{column.name}`, a {column.class_path or 'field of unknown class'}, is not "
+            f"known{because}",
+        )
+
+
+def _is_unread(column: FieldState) -> bool:
+    """Is it not even known to be a column, or one that is computed?"""
+    return isinstance(column.has_column, Unknown)
 
 
 def _is_stamped(column: FieldState) -> bool:

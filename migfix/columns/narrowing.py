@@ -12,6 +12,7 @@ from migfix.columns.narrow_saves import (
     check_save,
     check_writes_something,
     computed,
+    save_doubts,
     written_back,
 )
 from migfix.columns.needs import check_plain, is_full_save, needed_fields, with_dimensions
@@ -90,10 +91,10 @@ def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:
         if wide and not (
             columns_refusal(loop, model, columns, kept) or columns_doubt(loop, model, columns, kept)
         ):
-            return Narrowing("defer", (*wide, *joined))
+            return Narrowing("defer", (*wide, *joined), doubts=_of_saves(loop, distinct))
     if refusal is not None:
         raise Refused.by(refusal)
-    doubts = (doubt,) if doubt else ()
+    doubts = (*((doubt,) if doubt else ()), *_of_saves(loop, distinct))
     listed = [name for name in needed if name in names] or [_key(model, distinct)]
     listed += [name for link in links for name in link.names]
     if 2 * len(spared | joined) < len(
@@ -128,11 +129,19 @@ def _with_saved(
 ) -> dict[str, None]:
     """The names of the columns to load, with those that a full ``save()`` adds. Raises ``Refused``."""
     needed = dict(touched)
-    if any(map(is_full_save, loop.used(uses.Kind.SAVE))):
+    if _is_saved_in_full(loop):
         check_save(loop, model)
         needed |= dict.fromkeys(computed(distinct, loop.databases))
         check_writes_something(needed, columns)
     return dict.fromkeys(with_dimensions(needed, columns))
+
+
+def _is_saved_in_full(loop: Loop) -> bool:
+    return any(map(is_full_save, loop.used(uses.Kind.SAVE)))
+
+
+def _of_saves(loop: Loop, columns: Iterable[FieldState]) -> tuple[Refusal, ...]:
+    return tuple(save_doubts(columns)) if _is_saved_in_full(loop) else ()
 
 
 def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> Refused:

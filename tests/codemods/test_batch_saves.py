@@ -596,8 +596,10 @@ def test_a_column_whose_class_may_look_at_other_rows():
         GET.format("Slugged")
         + "for x in X.objects.all():\n    x.name = x.name.lower()\n    x.save()\n"
     )
-    found = outcome_of(whole(before), models=PARENT, select=SELECT, unsafe=True).loops[0]
-    assert found.blocked_by == "save-side-effect"
+    for unsafe in (False, True):
+        found = outcome_of(whole(before), models=PARENT, select=SELECT, unsafe=unsafe).loops[0]
+        assert found.changed is unsafe
+        assert "what save() does with `slug`, a autoslug.AutoSlugField" in str(found)
 
 
 OWN_CLASSES = """
@@ -656,7 +658,17 @@ def test_columns_of_other_classes_that_save_writes_back_as_they_were():
     ],
 )
 def test_columns_of_other_classes_of_which_save_may_make_something_else(field):
-    refuse(loop(SAVED), "save-side-effect", models=with_own(field))
+    for unsafe in (False, True):
+        found = outcome_of(
+            whole(loop(SAVED)), models=with_own(field), select=SELECT, unsafe=unsafe
+        ).loops[0]
+        assert found.changed is unsafe, found
+        assert "what save() does with `x`" in str(found)
+    for body in ("post.x = 1\npost.save()", "print(post.x)\npost.slug = post.title\npost.save()"):
+        found = outcome_of(
+            whole(loop(body)), models=with_own(field), select=SELECT, unsafe=True
+        ).loops[0]
+        assert not found.changed, found
 
 
 # --- what else the body does ----------------------------------------------------------------------

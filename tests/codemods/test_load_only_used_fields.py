@@ -1959,6 +1959,32 @@ def test_what_is_in_doubt_does_not_make_rows_short():
         assert found.codes == codes, found
 
 
+def test_a_full_save_beside_a_field_whose_class_cannot_be_read():
+    """It may do anything in pre_save(), which a save() of fewer columns does not run."""
+    models = MODELS.replace(
+        "from django.db import migrations, models",
+        "import fsm\nfrom django.db import migrations, models",
+    ).replace(
+        '("other", models', '("state", fsm.State(max_length=9)),\n                ("other", models'
+    )
+    body = "for post in Stamped.objects.all():\n    post.name = 'x' + post.name\n    {}"
+    for save, unsafe, changed in (
+        ("post.save()", False, False),
+        ("post.save()", True, True),
+        ("post.save(update_fields=['name'])", False, True),
+    ):
+        given = checking.whole(body.format(save))
+        found = checking.outcome_of(given, models=models, unsafe=unsafe, select=SELECT).loops[0]
+        assert found.changed is changed, found
+        assert ("what save() does with `state`, a fsm.State, is not known" in str(found)) is (
+            save == "post.save()"
+        )
+    asked = body.format("print(post.state)\n    post.save()")
+    given = checking.whole(asked)
+    found = checking.outcome_of(given, models=models, unsafe=True, select=SELECT).loops[0]
+    assert found.blocked_by == "field-unknown", found
+
+
 def test_more_than_columns_is_offered_first():
     body = (
         "for post in Post.objects.order_by('editor'):\n    Tag.objects.create(name=post.title)\n"
