@@ -52,7 +52,7 @@ OPTIONS = {
 }
 EMPTYING = {
     "postgresql": ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"],
-    "mariadb": ["DROP DATABASE {}", "CREATE DATABASE {}"],
+    "mysql": ["DROP DATABASE {0}", "CREATE DATABASE {0}", "USE {0}"],
 }
 NAMES = ("sqlite", "sqlite-memory", "postgresql", "mariadb")
 # A run may be told to take some of them: others take the rest.
@@ -84,15 +84,20 @@ MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
+# What lies in the databases of this process on servers, as those say who take them by `kept`. Others find them empty.
+holds: dict[str, object] = {}
+
+
 @contextmanager
-def opened(name: str, folder: Path) -> Iterator[BaseDatabaseWrapper]:
+def opened(name: str, folder: Path, *, kept: bool = False) -> Iterator[BaseDatabaseWrapper]:
     """
     Yield a connection to an empty database that is `connections["default"]` until the exit.
 
     `name` is one of NAMES; a SQLite file is put into `folder`. On a server the database is created once per process
-    and emptied after each use. Skips the test if the server does not answer (see `unavailable`).
+    and emptied after each use; but `kept`, it is as the last user left it, who said so in `holds`, and stays as it is.
+    Skips the test if the server does not answer (see `unavailable`).
     """
-    connection = connected(configuration(name, folder))
+    connection = (kept and _idle.pop(name, None)) or connected(configuration(name, folder, kept))
     usual = connections["default"]
     connections["default"] = connection
     if connection.vendor == "sqlite":
@@ -102,17 +107,41 @@ def opened(name: str, folder: Path) -> Iterator[BaseDatabaseWrapper]:
         yield connection
     finally:
         connections["default"] = usual
-        if connection.connection is not None:  # Django's close() keeps a database in memory open
+        if kept and _is_as_new(connection):
+            _idle[name] = connection
+        elif connection.connection is not None:  # Django's close() keeps a database in memory open
             connection.connection.close()
-        if name in SERVERS:
+        if name in SERVERS and not kept:
             _empty(name)
 
 
-def configuration(name: str, folder: Path) -> Configuration:
-    """Return the entry of Django's DATABASES for an empty database. Skips the test like `opened`."""
+_idle: dict[str, BaseDatabaseWrapper] = {}
+
+
+def _is_as_new(connection: BaseDatabaseWrapper) -> bool:
+    """Bring a session back to what it was like at first, where a server can: a new process of PostgreSQL takes long."""
+    if (
+        connection.vendor != "postgresql"
+        or not connection.is_usable()
+        or connection.in_atomic_block
+        or not connection.get_autocommit()
+        or connection.execute_wrappers
+        or connection.run_on_commit
+    ):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD ALL")
+    connection.init_connection_state()
+    return True
+
+
+def configuration(name: str, folder: Path, kept: bool = False) -> Configuration:
+    """Return the entry of Django's DATABASES for an empty database, or as `opened`. Skips the test like that."""
     if name in SERVERS:
         if reason := unavailable(name):
             (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        if not kept and name in holds:
+            _empty(name)
         return {**server(name), "NAME": _created(name)}
     file = ":memory:" if name == "sqlite-memory" else str(folder / f"{uuid.uuid4().hex}.sqlite3")
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": file}
@@ -160,13 +189,27 @@ def _created(name: str) -> str:
     """Create a database for this process, dropped when the process ends, and return what it is called."""
     database = f"migfix_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     _execute(server(name), f"CREATE DATABASE {database}")
-    atexit.register(_execute, server(name), f"DROP DATABASE {database}")
+    atexit.register(_drop, name, database)
     return database
 
 
+def _drop(name: str, database: str) -> None:
+    if idle := _idle.pop(name, None):
+        idle.close()
+    _execute(server(name), f"DROP DATABASE {database}")
+
+
+def empty(connection: BaseDatabaseWrapper) -> None:
+    """Drop all that is in the database of a server."""
+    with connection.cursor() as cursor:
+        for statement in EMPTYING[connection.vendor]:
+            cursor.execute(statement.format(connection.settings_dict["NAME"]))
+
+
 def _empty(name: str) -> None:
-    statements = [statement.format(_created(name)) for statement in EMPTYING[name]]
-    _execute({**server(name), "NAME": _created(name)}, *statements)
+    with closing(connected({**server(name), "NAME": _created(name)})) as connection:
+        empty(connection)
+    holds.pop(name, None)
 
 
 def _execute(entry: Configuration, *statements: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from textwrap import indent
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migfix.settings import Settings
 from tests.rewritten import rewritten
-from tests.running import Case, Run, run
+from tests.running import Case, Run, original, run
 
 EVERYWHERE = frozenset({"sqlite", "postgresql", "mariadb"})
 NUMBER = "IntegerField(null=True)"
@@ -159,7 +160,7 @@ def _check(database: str, loops: Sequence[Given], databases: frozenset[str]) -> 
     assert not left
     assert len(outcome.loops) == len(loops)
     case = Case(models, rows_of(database), database)
-    first, second = run(case, before), run(case, after)
+    first, second = original(case, before), run(case, after)
     assert not first.error, first.error
     assert not second.error, second.error
     assert first.tables != first.start
@@ -232,6 +233,7 @@ IDS = [UUID(int=0), UUID(int=1), UUID(int=0xABCD)]
 ROWS = 36
 
 
+@cache
 def rows_of(database: str) -> Callable[[Apps, BaseDatabaseWrapper], None]:
     """Rows that mix values of every kind, the same ones on each run."""
     texts, floats = TEXTS, FLOATS

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError
 
 from tests.databases import PARAMETERS
-from tests.running import BadCase, Different, run_both
+from tests.running import BadCase, Case, Different, run, run_both
 
 pytestmark = pytest.mark.behaviour
 
@@ -450,12 +450,68 @@ def test_a_case_that_fails_by_accident_is_no_proof():
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
-def test_versions_that_start_from_different_rows_prove_nothing():
-    codes = iter(range(9))
+@pytest.mark.parametrize("database", [each for each in PARAMETERS if each.marks])
+def test_versions_that_start_from_different_rows_prove_nothing(database):
+    """Rows are sent once more for the second version; these are sent past those who listen."""
+
+    def rows(apps, connection):
+        with connection.connection.cursor() as cursor:
+            cursor.execute("INSERT INTO shop_shelf (name) VALUES ('x')")
+
+    assign = "\n    Shelf.objects.update(name='y')\n"
     with pytest.raises(BadCase, match="equal rows"):
-        compare(
-            ASSIGN, ASSIGN, lambda apps, _: apps.get_model("shop", "Book")(code=next(codes)).save()
-        )
+        compare(assign, assign, rows, database=database)
+
+
+LEFT_BY_A_VERSION = {
+    "rows go": "Book.objects.all().delete()",
+    "rows come": "Note.objects.create(); Shelf.objects.create(name='s')",
+    "rows come and go": "Note.objects.create().delete()",
+    "rows come in vain": "Note.objects.create(); 1 / 0",
+    "a row is refused": "Note.objects.create(text=None)",
+    "a key is given": "Book.objects.create(id=1000).delete()",
+    "a column goes": "execute('ALTER TABLE shop_book DROP COLUMN m')",
+    "an index comes": "execute('CREATE UNIQUE INDEX some ON shop_note (text)')",
+    "a table comes": "execute('CREATE TABLE other (id integer)')",
+    "a table goes": "execute('DROP TABLE shop_note')",
+    "the class of a model changes": "Book.save = None; Note._meta.get_field('changed').auto_now = False",
+    "random numbers and moments are used": "random.random(); timezone.now(); uuid.uuid4()",
+}
+
+
+@pytest.mark.parametrize("database", PARAMETERS)
+@pytest.mark.parametrize("left", LEFT_BY_A_VERSION.values(), ids=LEFT_BY_A_VERSION)
+def test_what_a_version_leaves_does_not_reach_the_next(left, database):
+    case = Case(MODELS, NUMBERS, database)
+    creates = function(
+        "    for title in (str(uuid.uuid4()), str(random.random()), str(timezone.now())):\n"
+        "        Book(title=title).save()\n        Note.objects.create()\n"
+        "    Shelf.objects.create(name='new')\n"
+    )
+    first = run(case, creates)
+    assert first.error is None
+    run(case, function(f"    execute = schema_editor.connection.cursor().execute\n    {left}\n"))
+    second = run(case, creates)
+    assert (second.start, second.tables, second.error) == (first.start, first.tables, None)
+
+
+@pytest.mark.parametrize("database", PARAMETERS)
+def test_tables_are_those_of_the_case(database):
+    """Whatever cases took the database in between."""
+    for models, rows in [
+        (MODELS, NUMBERS),
+        (MODELS, {"Note": [{}]}),
+        (FEWER, {}),
+        (MODELS, NUMBERS),
+    ]:
+        ran = run(Case(models, rows, database), "def forwards(apps, schema_editor): pass")
+        assert len(ran.start) == (1 if models is FEWER else 3)
+        assert sum(map(len, ran.start.values())) == sum(map(len, rows.values()))
+
+
+FEWER = """
+migrations.CreateModel("Shelf", [("id", models.BigAutoField(primary_key=True))]),
+"""
 
 
 def test_another_error_than_the_expected_one_is_reported():
