@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Generator, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,31 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.freeze()
         gc.set_threshold(5000, 10, 10)
         gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Some tests of one function run in one process: they share tables and what migfix wrote for them."""
+    if config.option.dist != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class SomeOfAFunction(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return self._scopes[nodeid]
+
+        @cached_property
+        def _scopes(self) -> dict[str, str]:
+            met: Counter[str] = Counter()
+            scopes = {}
+            for nodeid in next(iter(self.registered_collections.values())):
+                group = super()._split_scope(nodeid)
+                function = nodeid.partition("[")[0]
+                scopes[nodeid] = f"{function} {met[function] // 8}" if group == nodeid else group
+                met[function] += 1
+            return scopes
+
+    return SomeOfAFunction(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Literal
 from unittest import mock
 
@@ -368,8 +368,13 @@ def _module(package: str, name: str, source: str) -> ModuleType:
     sys.modules.setdefault(package, ModuleType(package)).__path__ = []
     sys.modules[module.__name__] = module
     linecache.cache[module.__file__] = (len(source), None, source.splitlines(True), module.__file__)
-    exec(compile(source, module.__file__, "exec"), module.__dict__)
+    exec(_code(source, module.__file__), module.__dict__)
     return module
+
+
+@lru_cache(64)
+def _code(source: str, file: str) -> CodeType:
+    return compile(source, file, "exec", dont_inherit=True)
 
 
 # --- running -------------------------------------------------------------------------------------
