@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests import checking, databases, golden
+from tests import checking, databases, golden, turns
 
 
 @pytest.fixture(params=databases.PARAMETERS)
@@ -35,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-snapshots", action="store_true", help="Write what differs to snapshots/."
     )
+    parser.addoption(
+        "--by-turns", action="store_true", help="Where a test has many cases, each on one database."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,12 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Nightly tests run only where they are asked for by their mark."""
-    if "nightly" in config.option.markexpr:
-        return
-    nightly = [item for item in items if item.get_closest_marker("nightly")]
-    if nightly:
-        config.hook.pytest_deselected(items=nightly)
-        items[:] = [item for item in items if item not in nightly]
+    chosen = items
+    if "nightly" not in config.option.markexpr:
+        chosen = [item for item in items if not item.get_closest_marker("nightly")]
+    if config.option.by_turns:
+        chosen = turns.by_turns(chosen)
+    if len(chosen) < len(items):
+        known = set(chosen)
+        config.hook.pytest_deselected(items=[item for item in items if item not in known])
+        items[:] = chosen
 
 
 @pytest.hookimpl(wrapper=True)
