@@ -27,7 +27,13 @@ from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
 from migfix.rewriting.style import style_of
-from migfix.rewriting.vendoring import HelperPlace, helper_of_project, helper_place, with_helpers
+from migfix.rewriting.vendoring import (
+    NAME,
+    HelperPlace,
+    helper_of_project,
+    helper_place,
+    with_helpers,
+)
 from migfix.screening import STDIN
 from migfix.selection import EVERY, Selection
 from migfix.settings import BATCH_SIZE, Settings, SettingsError, known_codes
@@ -158,6 +164,7 @@ class Engine:
     projects: dict[Project, ProjectFacts] = field(default_factory=dict)
     folders: dict[Path, ProjectFacts] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
+    places: dict[Path, HelperPlace] = field(default_factory=dict)
 
     @cached_property
     def of_loops(self) -> tuple[Codemod, ...]:
@@ -245,7 +252,9 @@ class Engine:
 
     def _outcome(self, module: Module, worlds: Sequence[World], facts: ProjectFacts) -> FileOutcome:
         source = module.source
-        place = place_of_helper(source.path.parent, self.settings, facts.project)
+        if not self._may_change(source, worlds):
+            return FileOutcome(source.path, remarks=self._remarks(source, []))
+        place = self._place(source.path.parent, facts.project)
         found = self._planned(module, worlds, Names(module, place.module), facts)
         meant = self.selection.meant(source.path, [each.outcome for each in found])
         planned = [self._kept(each, source.path, meant) for each in found]
@@ -267,6 +276,20 @@ class Engine:
             assumed=self._assumed(source.path, facts) if planned else None,
             helper=place.change_for(source.path, edit.after if edit else source.data),
         )
+
+    def _may_change(self, source: Source, worlds: Sequence[World]) -> bool:
+        """Is there anything to decide on, or a helper that the file may import?"""
+        return (
+            bool(_loops_in(worlds))
+            or any(each.code in self.settings.codes for each in self.opt_in)
+            or self.settings.helper is not None
+            or NAME.encode() in source.data
+        )
+
+    def _place(self, folder: Path, project: Project) -> HelperPlace:
+        if folder not in self.places:
+            self.places[folder] = place_of_helper(folder, self.settings, project)
+        return self.places[folder]
 
     def _kept(self, planned: PlannedLoop, path: Path, meant: Collection[int]) -> PlannedLoop:
         refused = self.selection.why_not(path, planned.outcome.line, meant)

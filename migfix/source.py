@@ -114,24 +114,31 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for name in _PARTS[type(node)]:
         value = getattr(node, name, None)
-        if isinstance(value, list):
-            found += [each for each in value if isinstance(each, ast.AST)]
+        if value.__class__ is list:
+            found += value
         elif isinstance(value, ast.AST):
             found.append(value)
+    if isinstance(node, _WITH_GAPS):
+        return [*filter(None, found)]
     return found
+
+
+# In whose lists None stands for what is left out, and text for a name.
+_WITH_GAPS = (ast.Dict, ast.arguments)
 
 
 class _Parts(dict[type[ast.AST], tuple[str, ...]]):
     """The fields of each class of nodes that may hold other nodes."""
 
     def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
-        self[kind] = tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
+        named = () if kind in (ast.Global, ast.Nonlocal) else kind._fields
+        self[kind] = tuple(name for name in named if name not in _WITHOUT_NODES)
         return self[kind]
 
 
 # https://docs.python.org/3/library/ast.html#abstract-grammar
 _WITHOUT_NODES = frozenset(
-    "arg attr asname conversion ctx id is_async kind level module rest simple type_comment".split()
+    "arg attr asname conversion ctx id is_async kind kwd_attrs level module rest simple type_comment".split()
 )
 _PARTS = _Parts()
 

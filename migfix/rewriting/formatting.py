@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from migfix.rewriting.plain import is_laid_out
+from migfix.rewriting.plain import laid_out
 
 if TYPE_CHECKING:
     from black.mode import Mode
@@ -21,8 +21,9 @@ def formatted(statement: str, style: Style, indent: int) -> str:
     black cannot handle comes back as it is.
     """
     ended = statement if statement.endswith("\n") else f"{statement}\n"
-    if not style.preview and is_laid_out(ended, _width(style, indent)):
-        return ended
+    plain = laid_out(ended, _width(style, indent), quotes=style.string_normalization)
+    if plain is not None and not style.preview:
+        return plain
     import black
     from black.parsing import InvalidInput
 

@@ -6,78 +6,98 @@ Either of them takes longer to import than most projects take to be looked at.
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
+
+from migfix.source import parsed
 
 
 class NotPlainError(Exception):
     """There may be more ways to write it."""
 
 
-def is_laid_out(statement: str, width: int) -> bool:
-    """Is it surely what black makes of it? It fits, and has no parts that black would write in another way.
+def laid_out(statement: str, width: int, *, quotes: bool) -> str | None:
+    """What black makes of a statement that fits and has no parts that it would write in another way; None of others.
 
+    ``quotes``: single ones become double ones.
     https://black.readthedocs.io/en/stable/the_black_code_style/current_style.html
     """
-    if max(map(len, statement.splitlines()), default=0) > width:
-        return False
+    if not statement.isascii() or max(map(len, statement.splitlines()), default=0) > width:
+        return None
     try:
-        match ast.parse(statement).body:
-            case [found]:
-                return statement_of(found) == statement.removesuffix("\n")
+        match parsed(statement).body:
+            case [found] if Writer(statement).statement(found) == statement:
+                return Writer(statement, quotes=quotes).statement(found)
     except (SyntaxError, ValueError, NotPlainError):
         pass
-    return False
-
-
-def statement_of(node: ast.stmt) -> str:
-    match node:
-        case ast.Expr(value=ast.Call() as value):
-            return text_of(value)
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return f"{name} = {text_of(value)}"
-        case ast.ImportFrom(module=str(module), names=names, level=level):
-            if any(each.asname or each.name == "*" for each in names):
-                raise NotPlainError
-            return f"from {'.' * level}{module} import {', '.join(each.name for each in names)}"
-        case ast.For(target=target, iter=rows, body=[ast.Pass()], orelse=[]):
-            return f"for {target_of(target)} in {text_of(rows)}:\n    pass"
-        case ast.With(items=[ast.withitem(context, ast.Name(id=name))], body=[ast.Pass()]):
-            return f"with {text_of(context)} as {name}:\n    pass"
-    raise NotPlainError
-
-
-def target_of(node: ast.expr) -> str:
-    match node:
-        case ast.Tuple(elts=[_, _, *_] as elements):
-            return ", ".join(map(text_of, elements))
-    return text_of(node)
+    return None
 
 
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 
 
-def text_of(node: ast.expr) -> str:
-    """The expression on one line. Raises where that may be written in more ways than one."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=(ast.Name() | ast.Attribute() | ast.Call()) as owner, attr=name):
-            return f"{text_of(owner)}.{name}"
-        case ast.Call(func=(ast.Name() | ast.Attribute()) as function):
-            named = [f"{name_of(each)}={text_of(each.value)}" for each in node.keywords]
-            return f"{text_of(function)}({', '.join([*map(text_of, node.args), *named])})"
-        case ast.List(elts=elements):
-            return f"[{', '.join(map(text_of, elements))}]"
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return f"{text_of(left)} {_OPERATORS[type(op)]} {text_of(right)}"
-        case ast.Constant(value=None | bool() | int() as value):
-            return str(value)
-        case ast.Constant(value=str(value)) if value.isascii() and value.isprintable():
-            if '"' not in value and "\\" not in value:
-                return f'"{value}"'
-    raise NotPlainError
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes what was read of ``text``, whose first line holds all strings; ``quotes`` makes theirs double.
 
+    All of it raises ``NotPlainError`` where there is more than one way to write it.
+    """
 
-def name_of(keyword: ast.keyword) -> str:
-    if keyword.arg is None:
+    text: str
+    quotes: bool = False
+
+    def statement(self, node: ast.stmt) -> str:
+        match node:
+            case ast.Expr(value=ast.Call() as value):
+                return f"{self.of(value)}\n"
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                return f"{name} = {self.of(value)}\n"
+            case ast.ImportFrom(module=str(module), names=names, level=level):
+                if any(each.asname or each.name == "*" for each in names):
+                    raise NotPlainError
+                imported = ", ".join(each.name for each in names)
+                return f"from {'.' * level}{module} import {imported}\n"
+            case ast.For(target=target, iter=rows, body=[ast.Pass()], orelse=[]):
+                return f"for {self.target(target)} in {self.of(rows)}:\n    pass\n"
+            case ast.With(items=[ast.withitem(context, ast.Name(id=name))], body=[ast.Pass()]):
+                return f"with {self.of(context)} as {name}:\n    pass\n"
         raise NotPlainError
-    return keyword.arg
+
+    def target(self, node: ast.expr) -> str:
+        match node:
+            case ast.Tuple(elts=[_, _, *_] as elements):
+                return ", ".join(map(self.of, elements))
+        return self.of(node)
+
+    def of(self, node: ast.expr) -> str:
+        """An expression on one line."""
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.Attribute(value=(ast.Name() | ast.Attribute() | ast.Call()) as owner):
+                return f"{self.of(owner)}.{node.attr}"
+            case ast.Call(func=(ast.Name() | ast.Attribute()) as function, args=given):
+                arguments = [*map(self.of, given), *map(self.keyword, node.keywords)]
+                return f"{self.of(function)}({', '.join(arguments)})"
+            case ast.List(elts=elements):
+                return f"[{', '.join(map(self.of, elements))}]"
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return f"{self.of(left)} {_OPERATORS[type(op)]} {self.of(right)}"
+            case ast.Constant(value=None | bool() | int() as value):
+                return str(value)
+            case ast.Constant(value=str(value)):
+                return self._string(node, value)
+        raise NotPlainError
+
+    def keyword(self, node: ast.keyword) -> str:
+        if node.arg is None:
+            raise NotPlainError
+        return f"{node.arg}={self.of(node.value)}"
+
+    def _string(self, node: ast.expr, value: str) -> str:
+        quote = self.text[node.col_offset]
+        if node.lineno > 1 or quote not in "\"'" or quote in value or "\\" in value:
+            raise NotPlainError
+        if not value.isprintable():
+            raise NotPlainError
+        quote = '"' if self.quotes and '"' not in value else quote
+        return f"{quote}{value}{quote}"

@@ -25,6 +25,9 @@ from migfix.rewriting.distributing import may_come_apart
 from migfix.settings import SettingsError
 from migfix.source import tree_of
 
+NAME = "_migfix"
+"""What its module is called, where the settings say nothing else; a number follows where that is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class HelperPlace:
@@ -63,13 +66,13 @@ def helper_place(folder: Path, project: Project) -> HelperPlace:
 
     Django's loader skips modules whose name starts with an underscore.
     """
-    beside = _free_place(folder, "._migfix", "_migfix", project.files)
+    beside = _free_place(folder, f".{NAME}", NAME, project.files)
     if beside.functions:
         return beside
     package = _package_for_all(folder, project) or _package_of_app(folder, project)
     if package is None:
         return beside
-    found = _free_place(package, f"{package.name}._migfix", "_migfix", project.files)
+    found = _free_place(package, f"{package.name}.{NAME}", NAME, project.files)
     beside_it = project.files.listing(package.parent)
     modules = (name.removesuffix(".py") for name in beside_it.files if name.endswith(".py"))
     return replace(found, own=frozenset({*beside_it.folders, *modules}))
@@ -97,7 +100,7 @@ def _package_for_all(folder: Path, project: Project) -> Path | None:
         return None
     if package in folder.parents:
         return package
-    apart = _OF_TESTS.search(package.name) or may_come_apart(package, folder, "_migfix.py", project)
+    apart = _OF_TESTS.search(package.name) or may_come_apart(package, folder, f"{NAME}.py", project)
     return None if apart else package
 
 

@@ -353,8 +353,7 @@ def _sharing_table(loop: Loop, model: ModelState) -> list[ModelState]:
 
 
 def _sharing_with(state: ProjectState, key: ModelKey) -> tuple[ModelState, ...]:
-    known = (each for each in state.models.values() if isinstance(each, ModelState))
-    return tuple(each for each in known if lookups.share_table(each.key, key, state))
+    return lookups.sharing_table(key, state)
 
 
 def _leading(node: ast.AST, names: frozenset[str], resolver: Resolver) -> str | None:

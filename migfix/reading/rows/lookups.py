@@ -38,11 +38,27 @@ def tables_of(model: ModelState | Unknown, state: ProjectState) -> frozenset[str
     return unclear or frozenset(table for table in named if isinstance(table, str))
 
 
+def sharing_table(key: ModelKey, state: ProjectState) -> tuple[ModelState, ...]:
+    """The known models of the state whose rows may be rows of this one, as ``share_table`` tells."""
+    own = tables_of(state.model(*key), state)
+    known = (each for each in state.models.values() if isinstance(each, ModelState))
+    unknown = state.everything_unknown is not None
+    return tuple(
+        each
+        for each in known
+        if unknown or each.app_label in state.unknown_apps or _meet(tables_of(each, state), own)
+    )
+
+
 def share_table(first: ModelKey | None, second: ModelKey | None, state: ProjectState) -> bool:
     """May a row of one model be a row of the other, be it as parent, child, proxy or by name?"""
     if first is None or second is None:
         return True
     one, other = (tables_of(state.model(*key), state) for key in (first, second))
+    return _meet(one, other)
+
+
+def _meet(one: frozenset[str] | Unknown, other: frozenset[str] | Unknown) -> bool:
     return isinstance(one, Unknown) or isinstance(other, Unknown) or bool(one & other)
 
 
