@@ -10,7 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain, combinations, groupby
 from pathlib import Path
 
@@ -304,7 +304,7 @@ class Engine:
         surroundings = Surroundings(
             running_on,
             facts.listener(module),
-            facts.modules_importing,
+            cache(facts.modules_importing),  # which each loop of the file asks
             None if size == BATCH_SIZE else size,
         )
         policy = Policy(self.settings.codes_for(path), self.settings.unsafe_fixes)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from migfix.expressions.context import Refused
 from migfix.facts.body import effects, uses
 from migfix.facts.body.reached import is_data, named_by_text
 from migfix.facts.loop import Loop
-from migfix.findings import Location, Reason
+from migfix.findings import Reason
 from migfix.reading.kinds import plain
 from migfix.reading.kinds.inferring import kind_of
 from migfix.reading.kinds.values import Manager, Rows
@@ -29,30 +30,33 @@ def check_not_read_again(use: uses.Use, names: frozenset[str], loop: Loop) -> No
     The function, its file and the functions of the project that it calls may; other code that is
     given such rows may, too. The helper looks at no row by a name that is written in it.
     """
+    if reading := _reading_again(names, loop):
+        node, what = reading
+        at = loop.at(node)
+        raise Refused(Reason.ROW_ESCAPES, f"{at} may read any column through {what}", at)
+    _check_not_handed_on(use, loop)
+
+
+@lru_cache(maxsize=16)  # a row has several uses
+def _reading_again(names: frozenset[str], loop: Loop) -> tuple[ast.AST, str] | None:
+    """The first place that may read by one of the names, and by what."""
     in_file = ((node, loop.resolver) for node in walk(loop.module.tree))
     helpers = set(filter(holds_helper, {inner.module for _, inner in loop.reached}))
     called = [(node, inner) for node, inner in loop.reached if inner.module not in helpers]
     for node, resolver in (*in_file, *called):
-        if _reads_again(node, names, resolver):
-            assert isinstance(node, ast.Attribute)
-            _refuse_reading(f"`{node.attr}`", loop.at(node))
+        if isinstance(node, ast.Attribute) and _reads_again(node, names, resolver):
+            return node, f"`{node.attr}`"
     for node, resolver in called:
         for name in named_by_text(node, resolver):
             if name is None or name in names:
-                what = f"the text for `{name}`" if name else "a name in a text"
-                _refuse_reading(what, loop.at(node))
-    _check_not_handed_on(use, loop)
+                return node, f"the text for `{name}`" if name else "a name in a text"
+    return None
 
 
-def _refuse_reading(what: str, at: Location) -> None:
-    raise Refused(Reason.ROW_ESCAPES, f"{at} may read any column through {what}", at)
-
-
-def _reads_again(node: ast.AST, names: frozenset[str], resolver: Resolver) -> bool:
-    if not isinstance(node, ast.Attribute) or node.attr not in names:
+def _reads_again(node: ast.Attribute, names: frozenset[str], resolver: Resolver) -> bool:
+    if node.attr not in names or not isinstance(node.ctx, ast.Load):
         return False
-    read = isinstance(node.ctx, ast.Load)
-    return read and not _needs_only_key(node, resolver.module.scope.parents)
+    return not _needs_only_key(node, resolver.module.scope.parents)
 
 
 def _needs_only_key(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> bool:

@@ -24,15 +24,16 @@ def output_caveat(statement: ast.stmt, context: Context) -> Refusal | None:
 
 def local_caveat(statement: ast.stmt, name: str, context: Context) -> Refusal | None:
     """The same for a local name that nothing but output reads."""
+    scope = context.resolver.scope
+    loads = [load for load in scope.loads(name) if not scope.is_inside(load, statement)]
+    if not loads or not all(_may_be_told(load, context) for load in loads):
+        return None  # asked first, as it asks of no effects
     found = _effects(statement, context)
     if {effect.kind for effect in found} - {effects.Kind.READS} or _writes_row(statement, context):
         return None
     if _gives_row_away(statement, found, context):
         return None
-    scope = context.resolver.scope
-    loads = [load for load in scope.loads(name) if not scope.is_inside(load, statement)]
-    told = all(_is_told(load, context) for load in loads)
-    return _lost(statement, context) if loads and told else None
+    return _lost(statement, context) if all(_is_told(load, context) for load in loads) else None
 
 
 def _lost(statement: ast.stmt, context: Context) -> Refusal:
@@ -40,11 +41,16 @@ def _lost(statement: ast.stmt, context: Context) -> Refusal:
     return Refusal(Reason.OUTPUT, f"what {at} prints or logs of each row is lost", at)
 
 
-def _is_told(load: ast.AST, context: Context) -> bool:
+def _may_be_told(load: ast.AST, context: Context) -> bool:
     scope = context.resolver.scope
     statement = scope.statement_of(load)
-    inside = scope.is_inside(statement, context.loop.node)
-    return inside and isinstance(statement, ast.Expr) and bool(output_caveat(statement, context))
+    return isinstance(statement, ast.Expr) and scope.is_inside(statement, context.loop.node)
+
+
+def _is_told(load: ast.AST, context: Context) -> bool:
+    statement = context.resolver.scope.statement_of(load)
+    assert isinstance(statement, ast.Expr)
+    return output_caveat(statement, context) is not None
 
 
 def _effects(statement: ast.stmt, context: Context) -> list[effects.Effect]:

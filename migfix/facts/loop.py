@@ -120,10 +120,13 @@ class Loop(Access):
         """The calls of ``save()``, of the body and of these functions, that save the row of the turn alone."""
         return own_saves(self)
 
-    @cached_property
+    @property
     def reached(self) -> tuple[tuple[ast.AST, Resolver], ...]:
         """Every node of the loop's function and of those of the project that it calls."""
-        return tuple(reached(statements_of_scope(self.resolver.scope), self.resolver))
+        own = self.resolver.own
+        if "reached" not in own:
+            own["reached"] = tuple(reached(statements_of_scope(self.resolver.scope), self.resolver))
+        return own["reached"]  # type: ignore[no-any-return]
 
     def having(self, *kinds: EffectKind) -> tuple[Effect, ...]:
         return tuple(effect for effect in self.effects if effect.kind in kinds)

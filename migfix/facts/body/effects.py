@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import TypeAlias
 
 from migfix.facts.body.touching import is_given, is_quiet_builtin, is_quiet_method, touched
 from migfix.history.state import ModelKey, ModelState, Unknown
@@ -133,21 +134,35 @@ def _of_function(called: _Called) -> tuple[list[tuple[Effect, Resolver]], list[_
 def _own_effects(
     region: Sequence[ast.stmt], row: str | None, resolver: Resolver
 ) -> Iterator[Effect | _Called]:
+    known: dict[ast.AST, _OfNode] = resolver.own.setdefault("effects of nodes", {})
     for statement in region:
         for node in walk(statement):
-            match node:
-                case ast.Call() if not _is_method_of(node, row):
-                    yield from _call(node, resolver)
-                    yield from _handed_over(node, resolver)
-                case ast.Break() | ast.Return() | ast.Raise():
-                    yield Effect(Kind.LEAVES, node)
-                case ast.Yield() | ast.YieldFrom() | ast.Await():
-                    yield Effect(Kind.YIELDS, node)
-                case ast.withitem(context_expr=context) if not _is_known_manager(context, resolver):
-                    yield Effect(Kind.CALL, context)
-            if not isinstance(node, ast.Call):
-                yield from (Effect(Kind.CALL, part) for part in touched(node, resolver))
-            yield from _evaluations(node, resolver)
+            if node not in known:
+                known[node] = _of_node(node, resolver)
+            of_call, besides = known[node]
+            if of_call and not (isinstance(node, ast.Call) and _is_method_of(node, row)):
+                yield from of_call
+            yield from besides
+
+
+_OfNode: TypeAlias = "tuple[Sequence[Effect | _Called], Sequence[Effect]]"
+"""What a node does by being called, and besides, without the nodes in it."""
+
+
+def _of_node(node: ast.AST, resolver: Resolver) -> _OfNode:
+    if isinstance(node, ast.Call):
+        of_call = (*_call(node, resolver), *_handed_over(node, resolver))
+        return of_call, (*_evaluations(node, resolver),)
+    found: list[Effect] = []
+    match node:
+        case ast.Break() | ast.Return() | ast.Raise():
+            found.append(Effect(Kind.LEAVES, node))
+        case ast.Yield() | ast.YieldFrom() | ast.Await():
+            found.append(Effect(Kind.YIELDS, node))
+        case ast.withitem(context_expr=context) if not _is_known_manager(context, resolver):
+            found.append(Effect(Kind.CALL, context))
+    found += [Effect(Kind.CALL, part) for part in touched(node, resolver)]
+    return (), (*found, *_evaluations(node, resolver))
 
 
 def _is_known_manager(context: ast.expr, resolver: Resolver) -> bool:
