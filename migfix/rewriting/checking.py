@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
-from migfix.rewriting.binding import Unbound, unbound_names
+from migfix.rewriting.binding import unbound_names
 from migfix.rewriting.importable import is_importable
 from migfix.rewriting.lines import RewriteError
-from migfix.source import Source, comments_in, nodes_in, parsed, shape
+from migfix.source import Source, comments_in, nodes_in, parsed, shape, split_lines
 
 
 def check(
@@ -33,9 +33,9 @@ def check(
     _compiled(source.tree, "the file does not compile as it is")
     after = _parsed(text)
     _compiled(after, "the new text does not compile")
-    _check_others(source, after, loops)
+    _check_others(source, text, after, loops)
     _check_comments(source, text)
-    _check_names(unbound_names(source.plain, source.tree), unbound_names(text, after))
+    _check_names(source, text, after)
 
 
 def loops_of(statement: ast.stmt) -> list[ast.For | ast.AsyncFor]:
@@ -60,18 +60,35 @@ def _compiled(tree: ast.Module, otherwise: str) -> None:
         raise RewriteError(f"{otherwise}: {error}") from error
 
 
-def _check_others(source: Source, after: ast.Module, loops: Set[ast.stmt]) -> None:
-    remaining = iter([shape(statement) for statement in after.body])
+def _check_others(source: Source, text: str, after: ast.Module, loops: Set[ast.stmt]) -> None:
+    before_lines, after_lines = split_lines(source.plain), split_lines(text)
+    remaining = iter(after.body)
     for statement in source.tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             continue
-        if loops.isdisjoint(ast.walk(statement)) and shape(statement) not in remaining:
-            raise RewriteError("a statement without a rewritten loop would change")
+        if loops.isdisjoint(nodes_in(statement)):
+            written = _written(statement, before_lines)
+            if not any(
+                written == _written(other, after_lines) or _are_alike(statement, other)
+                for other in remaining
+            ):
+                raise RewriteError("a statement without a rewritten loop would change")
+
+
+def _written(statement: ast.stmt, lines: Sequence[str]) -> tuple[object, ...]:
+    """The text of a statement, and where it begins and ends in its lines, which are its meaning."""
+    first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))])
+    place = statement.col_offset, statement.end_col_offset
+    return *place, *lines[first - 1 : statement.end_lineno]
+
+
+def _are_alike(one: ast.stmt, other: ast.stmt) -> bool:
+    return type(one) is type(other) and shape(one) == shape(other)
 
 
 def _check_comments(source: Source, text: str) -> None:
-    before, after = (Counter(map(_words, comments_in(each))) for each in (source.plain, text))
-    if lost := before - after:
+    before = Counter(map(_words, comments_in(source.plain)))
+    if before and (lost := before - Counter(map(_words, comments_in(text)))):
         raise RewriteError(f"the comment `{next(iter(lost))}` would be lost")
 
 
@@ -80,7 +97,10 @@ def _words(comment: str) -> str:
     return comment.lstrip("#!:").strip()
 
 
-def _check_names(before: Set[Unbound], after: Set[Unbound]) -> None:
-    for name, _, where in sorted(after - before):
+def _check_names(source: Source, text: str, tree: ast.Module) -> None:
+    unbound = unbound_names(text, tree)
+    if unbound:
+        unbound -= unbound_names(source.plain, source.tree)
+    for name, _, where in sorted(unbound):
         place = f" in {where}()" if where else ""
         raise RewriteError(f"the name `{name}` is not certain to mean anything there{place}")
