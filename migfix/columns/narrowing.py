@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from migfix.columns.joined import links_of
 from migfix.columns.narrow_saves import (
@@ -58,8 +59,20 @@ def narrowing(loop: Loop, *, batched: bool = True) -> Narrowing:
     Batches take the place of a ``bulk_update()`` of the looped rows where the loop is ``batched``.
     """
     others = shared(loop, batched=batched)
-    found = _narrowing(loop, others)
-    return found if others is None else replace(found, place=others.place)
+    if others is not None:
+        return replace(_narrowing(loop, others), place=others.place)
+    found = _unshared(loop)
+    if isinstance(found, Refusal):
+        raise Refused.by(found)
+    return found
+
+
+@lru_cache(maxsize=16)  # whether rows are wide, and what streams them, is asked several times
+def _unshared(loop: Loop) -> Narrowing | Refusal:
+    try:
+        return _narrowing(loop, None)
+    except Refused as refused:
+        return refused.refusal
 
 
 def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:

@@ -52,6 +52,7 @@ def dependence(loop: Loop) -> Dependence | None:
     return next(_dependences(loop), None)
 
 
+@lru_cache(maxsize=16)  # each column that is read may ask
 def is_total(loop: Loop) -> bool:
     """Does the queryset leave no two rows in an order of the database's choice?"""
     if not isinstance(loop.rows, Rows) or isinstance(loop.model, Unknown):

@@ -21,12 +21,13 @@ def too_wide(loop: Loop) -> Refusal | None:
     wide = {column.name: column for column in _columns(loop) if _is_wide(column)}
     if not wide or not isinstance(loop.rows, Rows):
         return None
-    loaded = [name for name in wide if name in _loaded(loop, list(wide))]
-    if not loaded:
+    loaded = _loaded(loop, list(wide))
+    first = next((name for name in wide if name in loaded), None)
+    if first is None:
         return None
     return Refusal(
         Reason.DOES_NOT_STREAM,
-        f".iterator() holds 2,000 rows at a time, and `{loaded[0]}` may be long",
+        f".iterator() holds 2,000 rows at a time, and `{first}` may be long",
     )
 
 
