@@ -41,12 +41,21 @@ def check_save(loop: Loop, model: ModelState) -> None:
                 f"{at} may change rows of {model.label} that save() then writes back",
                 at,
             )
-        if effect.kind in {effects.Kind.CALL, effects.Kind.SQL}:
-            raise Refused(
+        if effect.kind is effects.Kind.SQL:
+            raise Refused(Reason.UNKNOWN_CALL, f"{at} runs SQL that may change the same rows", at)
+
+
+def call_doubts(loop: Loop) -> Iterator[Refusal]:
+    """What may be kept of changes that other code makes to the same rows, which a full ``save()`` writes over."""
+    for effect in loop.having(effects.Kind.CALL):
+        if not is_own_save(effect, loop):
+            at = loop.at(effect.node)
+            yield Refusal(
                 Reason.UNKNOWN_CALL,
                 f"{at} calls code that is not in this file and may change the same rows",
                 at,
             )
+            return
 
 
 def _is_plain_save(use: uses.Use, loop: Loop) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from migfix.columns.joined import links_of
 from migfix.columns.narrow_saves import (
+    call_doubts,
     check_save,
     check_writes_something,
     computed,
@@ -80,7 +81,7 @@ def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:
     model, columns, _ = gates.check_model(loop)
     check_plain(loop, model, columns)
     gates.check_manager(loop, model)
-    gates.check_unheard(loop)
+    unheard = [*dict.fromkeys(gates.unheard_doubts(loop))]
     for heard in saves.connected(columns) if loop.used(uses.Kind.SAVE) else ():
         raise Refused.by(heard)
     distinct = list({column.name: column for column in columns.values()}.values())
@@ -104,10 +105,11 @@ def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:
         if wide and not (
             columns_refusal(loop, model, columns, kept) or columns_doubt(loop, model, columns, kept)
         ):
-            return Narrowing("defer", (*wide, *joined), doubts=_of_saves(loop, distinct))
+            kept_back = (*_of_saves(loop, distinct), *unheard)
+            return Narrowing("defer", (*wide, *joined), doubts=kept_back)
     if refusal is not None:
         raise Refused.by(refusal)
-    doubts = (*((doubt,) if doubt else ()), *_of_saves(loop, distinct))
+    doubts = (*((doubt,) if doubt else ()), *_of_saves(loop, distinct), *unheard)
     listed = [name for name in needed if name in names] or [_key(model, distinct)]
     listed += [name for link in links for name in link.names]
     if 2 * len(spared | joined) < len(
@@ -154,7 +156,7 @@ def _is_saved_in_full(loop: Loop) -> bool:
 
 
 def _of_saves(loop: Loop, columns: Iterable[FieldState]) -> tuple[Refusal, ...]:
-    return tuple(save_doubts(columns)) if _is_saved_in_full(loop) else ()
+    return (*save_doubts(columns), *call_doubts(loop)) if _is_saved_in_full(loop) else ()
 
 
 def _with_hint(refused: Refused, loop: Loop, columns: Iterable[FieldState]) -> Refused:

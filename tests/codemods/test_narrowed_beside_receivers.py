@@ -86,12 +86,12 @@ TOLD = [
 ]
 
 
-def outcome(signal, receiver, body, ahead=""):
+def outcome(signal, receiver, body, ahead="", unsafe=False):
     models = LINKED + f"\n# for {signal}, {receiver is KEEN}\n"
     (checking.project(models).parent / "apps.py").write_text(receiver.format(signal))
     lines = body.replace("\n", "\n    ")
     source = checking.whole(f"{ahead}for post in Post.objects.order_by('pk'):\n    {lines}")
-    return checking.outcome_of(source, models=models, select=("MF201",)).loops[0]
+    return checking.outcome_of(source, models=models, select=("MF201",), unsafe=unsafe).loops[0]
 
 
 @pytest.mark.parametrize("case", SILENT, ids=str)
@@ -101,7 +101,54 @@ def test_nobody_hears(case):
 
 @pytest.mark.parametrize("case", TOLD, ids=str)
 def test_somebody_may_hear(case):
+    """Who reads a column that is not loaded gets it, by a query; but as rows are made, that would make another row."""
     assert outcome(*case).blocked_by == "signals", outcome(*case)
+    found = outcome(*case, unsafe=True)
+    if case[0] in {"post_init", "class_prepared"}:
+        assert found.blocked_by == "signals", found
+    else:
+        assert found.changed and "it may read any column, by a query for each row" in found.reason
+
+
+def test_who_changes_a_class_of_djangos_is_in_no_doubt():
+    models = checking.MODELS + "\n# patched\n"
+    (checking.project(models).parent / "apps.py").write_text(
+        "from django.db import models\n\nmodels.Model.save = print\n"
+    )
+    source = checking.whole("for post in Post.objects.order_by('pk'):\n    post.title")
+    found = checking.outcome_of(source, models=models, select=("MF201",), unsafe=True).loops[0]
+    assert found.blocked_by == "signals", found
+
+
+CALLED = """
+for post in Post.objects.order_by('pk'):
+    post.title = {}
+    post.save({})
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "safe", "unsafe"),
+    [
+        ("unknown(post.title)", "", False, True),
+        ("unknown(post.title)", "update_fields=['title']", True, True),
+        ("post.title.lower()", "", True, True),
+        # the row itself, SQL, and writes of the same table
+        ("unknown(post)", "", False, False),
+        ("schema_editor.execute(post.title)", "", False, False),
+        ("Post.objects.filter(title=post.title).update(body='')", "", False, False),
+        ("Post.objects.filter(title=post.title).delete()", "", False, False),
+    ],
+)
+def test_a_full_save_beside_code_that_may_change_the_same_rows(value, fields, safe, unsafe):
+    source = checking.whole(CALLED.format(value, fields)).replace(
+        "\n\n\ndef forwards", "\nfrom elsewhere import unknown\n\n\ndef forwards"
+    )
+    for allowed, changed in ((False, safe), (True, unsafe)):
+        found = checking.outcome_of(source, select=("MF201",), unsafe=allowed).loops[0]
+        assert found.changed is changed, found
+        if allowed and not safe and changed:
+            assert "and may change the same rows" in found.reason
 
 
 def test_an_attribute_that_is_set_before_the_loop():

@@ -116,6 +116,7 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
 _SAVING = frozenset("create update bulk_create bulk_update get_or_create update_or_create".split())
 # What a body does besides of which nobody hears by a signal, but where rows are made.
 _SENDING_NOTHING = frozenset({EffectKind.OUTPUT, EffectKind.READS, EffectKind.LEAVES})
+_READING = "it may read any column, by a query for each row, or set one that save() writes no more"
 _LOOKING = "it may look for rows that wait to be written"
 MADE_LATER = "rows are then made in turns of the loop, not all before it"
 
@@ -202,13 +203,20 @@ def _may_unlink(effect: Effect, loop: Loop) -> bool:
     return effect.kind is EffectKind.WRITES
 
 
-def check_unheard(loop: Loop) -> None:
-    """Nobody is handed the row who may read all of it. Raises ``Refused``."""
+def unheard_doubts(loop: Loop) -> Iterator[Refusal]:
+    """Who is handed the row by a signal and may read all of it, or set what a save() of fewer columns leaves out.
+
+    Raises ``Refused`` where they hear of each row that is made: to read a column that is not loaded makes another.
+    """
     model = _only_sender(loop)
     own = INIT | SAVE if loop.used(uses.Kind.SAVE) else INIT
-    for signals, sender in sent(loop) if model is None else [(own, model)]:
-        for heard in _heard(loop, signals, "it may read any column", sender):
-            raise Refused.by(heard)
+    every = [*sent(loop)] if model is None else [(own, model)]
+    if any([*_heard(loop, signals & INIT, "", sender)] for signals, sender in every):
+        for signals, sender in every:
+            for heard in _heard(loop, signals, "it may read any column", sender):
+                raise Refused.by(heard)
+    for signals, sender in every:
+        yield from _heard(loop, signals - INIT, _READING, sender)
 
 
 def _heard(
