@@ -33,8 +33,8 @@ import operator
 from collections import defaultdict
 
 
-def give_back(value):
-    return value
+def set_title(row, value):
+    row.title = value
 
 
 def forwards(apps, schema_editor):
@@ -109,3 +109,28 @@ def test_into_a_list(put):
 )
 def test_into_a_dict(put):
     check(DICT + put, "{d['a']}")
+
+
+SETS = [
+    "set_title(p, c)",
+    "[0 for p.title in [c]]",
+    "p.__setattr__('title', c)",
+    "object.__setattr__(p, 'title', c)",
+    "functools.partial(setattr, p, 'title')(c)",
+    "put = setattr\nput(p, 'title', c)",
+    "list(map(setattr, [p], ['title'], [c]))",
+    "for name in ('title',):\n    setattr(p, name, c)",
+    "class Adds:\n    def __radd__(self, other):\n        return c\np.title += Adds()",
+    "with contextlib.nullcontext((c, 1)) as (p.title, y):\n    pass",
+    "for y, p.title in [(1, c)]:\n    pass",
+    "p = Post(title=c)",
+    "p = Post(**{'title': c})",
+    "d = {'title': c}\np = Post(**d)",
+    "p = Post(None, c)",
+    "p = Post.objects.create(title=c, slug='x')\nPost.objects.filter(slug='x').delete()",
+]
+
+
+@pytest.mark.parametrize("put", SETS)
+def test_as_an_attribute_of_a_row(put):
+    check(f"p = Post.objects.first()\n{put}", "{p.title}")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from migfix.history.fields import FIELDS
 from migfix.history.state import FieldState, ModelState, Unknown
 from migfix.reading.kinds import plain
+from migfix.reading.kinds.attributes import ANY, attributes_set
 from migfix.reading.kinds.constants import UNKNOWN, constant_at, constant_in
 from migfix.reading.kinds.plain import (
     DATA,
-    EXPRESSION,
     FUNCTION,
     OWN,
     Known,
@@ -171,41 +170,15 @@ class RowKinds:
         """Does the file give an attribute of the name a value that is not known to be data, or a row?"""
         own = self.resolver.own  # another call of the function may be given other things
         if "attributes" not in own:
-            own["attributes"] = frozenset()  # for what is asked in between
-            found = frozenset(self._names_of_unknown())
-            if found:
-                self.kinds.forget()
+            own["attributes"], own["asked"] = frozenset(), set()  # for what is asked in between
+            found = frozenset(attributes_set(self.kinds))
             own["attributes"] = found
-        return name in own["attributes"]
-
-    def _names_of_unknown(self) -> Iterator[str]:
-        for node in walk(self.resolver.scope.node):
-            match node:
-                case ast.Assign(targets=targets, value=value):
-                    for target in targets:
-                        if isinstance(target, ast.Attribute) and not self._is_storable(value):
-                            yield target.attr
-                        elif isinstance(target, (ast.Tuple, ast.List)):
-                            inside = [n for n in walk(target) if isinstance(n, ast.Attribute)]
-                            yield from (
-                                n.attr for n in inside if not plain.is_deep(self.kinds.of(value))
-                            )
-                case ast.AnnAssign(target=ast.Attribute(attr=name), value=ast.expr() as value):
-                    if not self._is_storable(value):
-                        yield name
-                case ast.Call(
-                    func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), value]
-                ):
-                    if not self._is_storable(value):
-                        yield name
-                case ast.For(target=ast.Attribute(attr=name)) | ast.withitem(
-                    optional_vars=ast.Attribute(attr=name)
-                ):
-                    yield name
-
-    def _is_storable(self, value: ast.expr) -> bool:
-        found = self.kinds.of(value)
-        return isinstance(found, Row) or found == EXPRESSION or plain.is_deep(found)
+            asked = own.pop("asked")
+            if asked and (ANY in found or not asked.isdisjoint(found)):
+                self.kinds.forget()
+        if "asked" in own:
+            own["asked"].add(name)
+        return not own["attributes"].isdisjoint({name, ANY})
 
     @property
     def _annotations(self) -> frozenset[str]:
