@@ -90,6 +90,10 @@ PUTS = [
     "m = l\nadd = m.append\nadd(c)",
     "m = l\nm.__iadd__([c])",
     "m = l\ngetattr(m, 'append')(c)",
+    "eval('l.append(c)')",
+    "import builtins\nbuiltins.eval('l.append(c)')",
+    "import sys\nsys._getframe().f_locals['l'].append(c)",
+    "def f():\n    return l[0]\nf.__closure__[0].cell_contents.append(c)",
     "m = list(Post.objects.all())\nm.append(c)\nl = m",
 ]
 

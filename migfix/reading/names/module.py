@@ -146,7 +146,11 @@ class Module:
         """May the file bind names that it does not spell: ``globals()[name] = ...``?"""
         for node in walk(self.tree):
             match node:
-                case ast.Name(id="globals" | "exec"):
+                case ast.Name(id=name) if name in _BY_TEXT:
+                    return True
+                case ast.Attribute(attr=name) if name in _REACHING:
+                    return True
+                case ast.alias(name=name) if name in _BY_TEXT | {"builtins"}:
                     return True
                 case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
                     return True
@@ -337,6 +341,11 @@ class Module:
 # Decorators that call the function once with its own arguments, and only once for equal ones.
 _TRANSPARENT_DECORATORS = frozenset(
     {"django.db.transaction.atomic", "functools.cache", "functools.lru_cache"}
+)
+# What runs code that is a text, or gives all names of a place: https://docs.python.org/3/reference/datamodel.html
+_BY_TEXT = frozenset({"globals", "exec", "eval", "__builtins__"})
+_REACHING = frozenset(
+    "f_locals f_globals f_builtins __globals__ __closure__ __builtins__ cell_contents".split()
 )
 _BUILTINS = frozenset(dir(sys.modules["builtins"]))
 
