@@ -12,7 +12,7 @@ from migfix.verify.processes import Processes
 from migfix.verify.proofs import Proof
 from migfix.verify.servers import entry_of
 from migfix.verify.verifying import Prover, tasks_for
-from tests.databases import SERVERS, unavailable
+from tests.databases import OPTIONS, SERVERS, unavailable
 from tests.running import write_project
 from tests.verify.planted import MODELS
 
@@ -48,8 +48,11 @@ def proof_of(
 
 
 def prover_of(database: str = "sqlite", settings: str | None = None) -> Prover:
+    entry = entry_of(url_of(database))
+    if database in SERVERS:
+        entry = {**entry, "OPTIONS": {**OPTIONS[database], **entry["OPTIONS"]}}
     return Prover(
         Processes(with_environment=bool(settings)),
-        entry_of(url_of(database)),
+        entry,
         Setting(seed=1, rows=30, settings=settings),
     )
