@@ -205,10 +205,13 @@ def _opened(
 ) -> Iterator[tuple[BaseDatabaseWrapper, dict[tuple[str, str], migrations.Migration]]]:
     """The database of a case as somebody left it, and the migrations, in a process that is as new."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()))
+        needs_folder = case.files or case.database == "sqlite"
+        folder = Path(stack.enter_context(TemporaryDirectory()) if needs_folder else "")
         connection = stack.enter_context(opened(case.database, folder, kept=True))
         stack.enter_context(_repeatable(numbers))
-        stack.enter_context(_installed(folder / "project", case.files))
+        stack.enter_context(_receivers_stay())
+        if case.files:
+            stack.enter_context(_installed(folder / "project", case.files))
         yield connection, stack.enter_context(_imported(case.modules(data)))
 
 
@@ -317,7 +320,6 @@ def _write_files(folder: Path, files: Mapping[str, str]) -> None:
 def _installed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
     """The project's own modules can be imported, and its apps are ready, until the exit."""
     labels = sorted({name.partition("/")[0] for name in files})
-    receivers = {signal: list(signal.receivers) for signal in SIGNALS}
     _write_files(folder, files)
     sys.path.insert(0, str(folder))
     try:
@@ -332,9 +334,19 @@ def _installed(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
         for label in labels:
             global_apps.all_models.pop(label, None)
         global_apps.clear_cache()
+
+
+@contextmanager
+def _receivers_stay() -> Iterator[None]:
+    """Whoever is connected to a signal by a project or a migration is not at the exit."""
+    receivers = {signal: list(signal.receivers) for signal in SIGNALS}
+    try:
+        yield
+    finally:
         for signal, known in receivers.items():
-            signal.receivers[:] = known
-            signal.sender_receivers_cache.clear()
+            if signal.receivers != known:
+                signal.receivers[:] = known
+                signal.sender_receivers_cache.clear()
 
 
 def _make_ready(label: str, files: Mapping[str, str]) -> None:
