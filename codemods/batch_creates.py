@@ -31,10 +31,11 @@ from collections.abc import Sequence
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
-from migfix.facts.rows.streaming import already_streams, holds_few_rows
+from migfix.facts.rows.few import holds_few_rows
+from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
-from migfix.writes import batching, collecting, creating
+from migfix.writes import batching, collecting, creating, wording
 from migfix.writes.collecting import Collected
 from migfix.writes.creating import Creation
 
@@ -75,12 +76,12 @@ def _rewrite(
 ) -> Rewrite:
     """Let the rows of one model wait, in a batch whose name is not ``taken``. Raises ``Refused``."""
     model, caveats = creating.check_group(group, every, loop)
-    batch = loop.names.free(*(n for n in creating.names_for(model) if n not in taken))
+    batch = loop.names.free(*(n for n in wording.names_for(model) if n not in taken))
     if batch is None:
         raise Refused(Reason.NAME_CLASH, "the names of a batch mean something else in this file")
     taken.add(batch)
-    arguments = [creating.source_text(group, loop), *_sized(loop.batch_size)]
-    pairs = tuple(pair for each in group for pair in creating.replaced(each, batch, loop))
+    arguments = [wording.source_text(group, loop), *_sized(loop.batch_size)]
+    pairs = tuple(pair for each in group for pair in wording.replaced(each, batch, loop))
     return Rewrite(
         part=Part.CREATES,
         edit=InBlock(f"{in_batches}({', '.join(arguments)}) as {batch}", pairs),
@@ -95,7 +96,7 @@ def _of_list(collected: Collected, loop: Loop, in_batches: str) -> Rewrite:
     """Insert the rows of a list as the loop makes them. Raises ``Refused``."""
     model, caveats = collecting.check_collected(collected, loop)
     size = collecting.batch_size(collected, loop)
-    arguments = [creating.manager_text(collected.manager, loop), *_sized(size or loop.batch_size)]
+    arguments = [wording.manager_text(collected.manager, loop), *_sized(size or loop.batch_size)]
     return Rewrite(
         part=Part.CREATES,
         edit=InBlock(

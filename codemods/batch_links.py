@@ -28,7 +28,8 @@ import ast
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
-from migfix.facts.rows.streaming import already_streams, holds_few_rows
+from migfix.facts.rows.few import holds_few_rows
+from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, linking

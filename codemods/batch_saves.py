@@ -62,8 +62,9 @@ from migfix.expressions.preconditions.loading import loads_again
 from migfix.facts.body import uses
 from migfix.facts.loop import Loop
 from migfix.facts.rows.bulk import BulkUpdate
+from migfix.facts.rows.few import holds_few_rows
 from migfix.facts.rows.pages import unwritten_rows
-from migfix.facts.rows.streaming import already_streams, holds_few_rows
+from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
 from migfix.writes import batching, bulk_updates

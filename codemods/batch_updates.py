@@ -30,10 +30,11 @@ from collections.abc import Sequence
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.facts.loop import Loop
-from migfix.facts.rows.streaming import already_streams, holds_few_rows
+from migfix.facts.rows.few import holds_few_rows
+from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Gain, InBlock, Outcome, Part, Reason, Refusal, Rewrite
 from migfix.reading.kinds.values import Rows
-from migfix.writes import batching, creating, updating
+from migfix.writes import batching, updating, wording
 from migfix.writes.updating import KeyUpdate
 
 
@@ -55,7 +56,7 @@ def decide(loop: Loop) -> Decision:
     for group in batching.grouped(every, lambda each: each.model).values():
         try:
             model, doubts = updating.check_group(group, loop)
-            edits.append(_edit(group, creating.names_for(model), loop, by_key.text, taken))
+            edits.append(_edit(group, wording.names_for(model), loop, by_key.text, taken))
         except Refused as refused:
             refusals.append(refused.refusal)
         else:
@@ -81,7 +82,7 @@ def _edit(
     group: Sequence[KeyUpdate], names: Sequence[str], loop: Loop, by_key: str, taken: set[str]
 ) -> InBlock:
     """Let the updates of one model wait, in a batch whose name is not ``taken``. Raises ``Refused``."""
-    managers = list(dict.fromkeys(creating.manager_text(each.manager, loop) for each in group))
+    managers = list(dict.fromkeys(wording.manager_text(each.manager, loop) for each in group))
     if len(managers) > 1:
         raise Refused(Reason.LOOP_SHAPE, "the loop updates rows of one model by several managers")
     batch = loop.names.free(*(name for name in names if name not in taken))

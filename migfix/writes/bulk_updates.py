@@ -18,7 +18,7 @@ from migfix.facts.body.subqueries import is_given_sql, queries_in
 from migfix.facts.loop import Loop
 from migfix.facts.rows.aliases import is_of_rows
 from migfix.facts.rows.bulk import BulkUpdate
-from migfix.facts.rows.streaming import holds_few_rows
+from migfix.facts.rows.few import holds_few_rows
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
 from migfix.reading.kinds import known

@@ -10,7 +10,7 @@ import pytest
 from migfix.history.state import ModelState
 from migfix.pipeline import run_source
 from migfix.settings import Settings
-from migfix.writes.creating import names_for
+from migfix.writes.wording import names_for
 from tests import checking
 from tests.checking import EVERYWHERE
 

@@ -19,24 +19,19 @@ from migfix.facts.rows.cursors import (
     rows_used_again,
     uses_other_rows,
 )
-from migfix.facts.rows.pages import fault_of, page_of
+from migfix.facts.rows.few import few_rows_of_sql, holds_few_rows
 from migfix.findings import Beside, Part, Reason, Refusal
 from migfix.history.state import Unknown
 from migfix.reading.kinds import plain
 from migfix.reading.kinds.inferring import kind_of
 from migfix.reading.kinds.values import RawRows, Row, Rows, Step
-from migfix.reading.names.scopes import Binding, walk
+from migfix.reading.names.scopes import walk
 from migfix.reading.rows import relations
 from migfix.reading.rows.methods import Does, methods
 from migfix.reading.rows.querysets import Resolver
 from migfix.reading.rows.relations import own_managers
-from migfix.reading.rows.sql import is_one_select, small_result, sql_text
+from migfix.reading.rows.sql import is_one_select, sql_text
 from migfix.sql.databases import Trait
-
-# Tables of Django that hold one row for each model, host or role.
-_SMALL_TABLES = frozenset(
-    {("contenttypes", "contenttype"), ("auth", "permission"), ("auth", "group"), ("sites", "site")}
-)
 
 
 @lru_cache(maxsize=256)  # several codemods ask, each for all states of a loop
@@ -57,7 +52,7 @@ def cannot_stream(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
     if reuse := loop.reuse_besides_batches if in_batches else loop.reuse:
         return reuse
     if isinstance(loop.rows, RawRows):
-        few = _few_rows_of_sql(_sql_of(loop.rows, loop), loop)
+        few = few_rows_of_sql(_sql_of(loop.rows, loop), loop)
         return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
     if loop.is_over_list_besides_batches if in_batches else loop.is_over_list:
         return Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before the loop")
@@ -99,7 +94,7 @@ def _cannot_stream_cursor(query: CursorQuery, loop: Loop) -> Refusal | None:
         return Refusal(
             Reason.CUSTOM_CURSOR, f"by {at} the cursor's rows may be something else than tuples", at
         )
-    few = _few_rows_of_sql(text, loop)
+    few = few_rows_of_sql(text, loop)
     return few or _live_elsewhere(loop) or _kept(loop) or _progress(loop)
 
 
@@ -107,11 +102,6 @@ def _sql_of(rows: RawRows, loop: Loop) -> str | None:
     """The SQL of ``Model.objects.raw(sql)``, where it is written out."""
     call = rows.call
     return sql_text(call.args[0], loop.resolver) if call and call.args else None
-
-
-def _few_rows_of_sql(text: str | None, loop: Loop) -> Refusal | None:
-    small = small_result(text) if text is not None else None
-    return _per_parent(loop) or (Refusal(Reason.FEW_ROWS, small) if small else None)
 
 
 def _live_elsewhere(loop: Loop) -> Refusal | None:
@@ -127,65 +117,6 @@ def _live_elsewhere(loop: Loop) -> Refusal | None:
             Reason.QUERY_IN_BODY, f"on SQLite the loop may meet rows that it has written: {why}"
         )
     return None
-
-
-def _per_parent(loop: Loop) -> Refusal | None:
-    if loop.outer_row_loop is None:
-        return None
-    at = loop.at(loop.outer_row_loop)
-    return Refusal(
-        Reason.PER_PARENT,
-        f"each turn of the loop on {at} reads a few rows of its own: streaming gains nothing",
-        at,
-    )
-
-
-def holds_few_rows(loop: Loop, *, of_page: bool = False) -> Refusal | None:
-    """Why there is little to gain: the rows are few. Those of a large page are few only to be read, not ``of_page``
-    to be written.
-    """
-    page = page_of(loop)
-    if page is not None:
-        few = Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
-        return fault_of(page, loop) or (None if of_page and page.holds_many else few)
-    if refusal := _per_parent(loop):
-        return refusal
-    assert isinstance(loop.rows, Rows)
-    if loop.rows.manager.related and not _hangs_on_one_row(loop):
-        return Refusal(Reason.PER_PARENT, "the rows are the few that belong to one other row")
-    if loop.rows.has("[]"):
-        return Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
-    small = loop.rows.model.key in _SMALL_TABLES
-    if small or loop.rows.has("dates", "datetimes", "none") or any(map(_by_key, loop.rows.steps)):
-        return Refusal(
-            Reason.FEW_ROWS, "the queryset holds few rows by its nature: streaming gains nothing"
-        )
-    return None
-
-
-def _hangs_on_one_row(loop: Loop) -> bool:
-    """Was the row whose manager this is fetched by itself, and with nothing prefetched?"""
-    binding = _binding_at_root(loop.queryset, loop.node, loop)
-    while binding and binding.value and isinstance(loop.resolver.value(binding.value), Rows):
-        binding = _binding_at_root(binding.value, binding.statement, loop)
-    match binding.value if binding else None:
-        case ast.Call(func=ast.Attribute(value=source)):
-            rows = loop.resolver.value(source)
-            return not (isinstance(rows, Rows) and rows.has("prefetch_related"))
-    return False
-
-
-def _binding_at_root(node: ast.expr, at: ast.AST, loop: Loop) -> Binding | None:
-    """What bound the name that a chain such as ``name.rows.all()`` begins with."""
-    while isinstance(node, (ast.Call, ast.Attribute)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return loop.resolver.scope.binding(node.id, at) if isinstance(node, ast.Name) else None
-
-
-def _by_key(step: Step) -> bool:
-    """``.filter(pk=...)``: one row."""
-    keywords = step.call.keywords if step.call and step.name in {"filter", "get"} else []
-    return any(keyword.arg in {"pk", "id"} for keyword in keywords)
 
 
 def _kept(loop: Loop, *, in_batches: bool = False) -> Refusal | None:
