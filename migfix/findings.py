@@ -1,4 +1,6 @@
-"""The vocabulary of a run: what is found in a file and what becomes of it. Imports nothing of migfix."""
+"""The vocabulary of a run: what is found in a file and what becomes of it. One module, as its words are
+made of one another. Imports nothing of migfix.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``Loop``: every fact about one loop over database rows that a codemod may ask for."""
+"""``Loop``: every fact about one loop over database rows that a codemod may ask for. The class fills it: a fact is a line
+that names the module which finds it.
+"""
 
 from __future__ import annotations
 

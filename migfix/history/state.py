@@ -1,4 +1,5 @@
-"""The models as a migration saw them: plain frozen values, no Django and no user code.
+"""The models as a migration saw them: plain frozen values, no Django and no user code. One module, as each
+of them is made of the others.
 
 The names are those of ``django.db.migrations.state``. A fact that cannot be read from the source
 is ``Unknown``, never a default.

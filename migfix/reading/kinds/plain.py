@@ -1,4 +1,5 @@
-"""Python's own values, which run no code of others: what their methods, operators and functions give.
+"""Python's own values, which run no code of others: what their methods, operators and functions give. Tables
+fill it.
 
 Each table is a list of what is trusted. A type, method, attribute or function that is not in it is not
 known, and what is not known may do anything.

@@ -1,4 +1,6 @@
-"""Which assignment a name has at a given place of a function, decided without running it."""
+"""Which assignment a name has at a given place of a function, decided without running it. One class fills it, ``Scope``, with the
+walks that it is made of.
+"""
 
 from __future__ import annotations
 

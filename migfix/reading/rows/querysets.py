@@ -1,4 +1,7 @@
-"""Where rows come from: ``apps.get_model(...)``, managers, querysets and the names that hold them."""
+"""Where rows come from: ``apps.get_model(...)``, managers, querysets and the names that hold them.
+
+One class fills it, ``Resolver``, which goes from an expression to the values of its parts.
+"""
 
 from __future__ import annotations
 
