@@ -441,7 +441,7 @@ class FileOutcome:
     helper does not hold yet. ``assumed`` is None where the user said which databases. ``remarks`` are
     about its comments. ``subsets`` are there where each loop is looked at by itself: each one alone, all
     together and, of few loops, every other choice. ``debug_setting`` says where the settings switch
-    DEBUG on, where that matters to one of the loops.
+    DEBUG on, where that matters to one of the loops. ``is_reached``: a RunPython reaches functions of the file.
     """
 
     path: Path
@@ -455,6 +455,7 @@ class FileOutcome:
     assumed: Assumed | None = None
     remarks: tuple[Remark, ...] = ()
     subsets: tuple[Subset, ...] = ()
+    is_reached: bool = field(default=False, compare=False)
 
     def alone(self, loop: LoopOutcome) -> Subset | None:
         """The file with this loop alone rewritten, where each is looked at by itself."""

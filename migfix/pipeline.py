@@ -274,6 +274,7 @@ class Engine:
             subsets=subsets,
             remarks=self._remarks(source, planned),
             assumed=self._assumed(source.path, facts) if planned else None,
+            is_reached=bool(worlds),
             helper=place.change_for(source.path, edit.after if edit else source.data),
         )
 

@@ -56,7 +56,10 @@ def remembered(options: Options, cache: Cache, *, apart: bool) -> list[FileOutco
 def remember(
     options: Options, cache: Cache, outcomes: list[FileOutcome], seen: Seen, *, apart: bool
 ) -> None:
-    """Keep what a run over folders found in each file."""
+    """Keep what a run over folders found in each file.
+
+    Where no RunPython reaches it, more is looked for in a file that is named.
+    """
     if not _is_alike_for_all(options, cache) or options.reads_stdin:
         return
     paths = [Path(each) for each in options.paths]
@@ -64,7 +67,7 @@ def remember(
         return
     under = {settings_for(path, options.overrides(), options.files) for path in paths}
     if len(under) == 1:
-        found = {str(each.path): written(each) for each in outcomes if each.loops}
+        found = {str(each.path): written(each) for each in outcomes if each.is_reached}
         about = _about(under.pop(), apart=apart)
         cache.keep_found(str(options.cache_folder), seen, about, json.dumps(found).encode())
 
