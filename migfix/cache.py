@@ -93,13 +93,15 @@ class Cache:
             _Report(seen, *report).write(os.path.join(folder, self._name(stdin)))
             _forget_oldest(folder, (".json", ".tmp"), _KEPT)
 
-    def found(self, folder: str, about: str) -> bytes | None:
+    def found(self, about: str) -> bytes | None:
         """What a run in the same surroundings kept ``about`` something, if the disk says all that it said."""
         with suppress(OSError, ValueError):
-            path = os.path.join(folder, self._name_of(about))
-            kept = _Report.read(path)
-            if kept is not None and kept.still_holds(path):
-                return kept.stdout
+            name = self._name_of(about)
+            for folder in self._folders():  # a run over more may have kept it further up
+                path = os.path.join(folder, name)
+                kept = _Report.read(path)
+                if kept is not None and kept.still_holds(path):
+                    return kept.stdout
         return None
 
     def keep_found(self, folder: str, seen: Seen, about: str, content: bytes) -> None:

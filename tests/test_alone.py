@@ -148,6 +148,16 @@ def test_the_surroundings_count(
     monkeypatch.undo()
 
 
+def test_it_is_kept_further_up(plain: Path, run: Run, is_remembered: Callable[[], bool]) -> None:
+    shutil.copytree(plain, plain / "inner", ignore=shutil.ignore_patterns(".git", CACHE_FOLDER))
+    (plain / "manage.py").unlink()
+    run()
+    without_reports(plain)
+    found = run("check", f"inner/{PLAIN}")
+    assert is_remembered()
+    assert the_same(found, run("check", f"inner/{PLAIN}", "--no-cache"))
+
+
 def test_a_nearer_configuration_counts(
     plain: Path, run: Run, is_remembered: Callable[[], bool]
 ) -> None:

@@ -45,7 +45,7 @@ def remembered(options: Options, cache: Cache, *, apart: bool) -> list[FileOutco
         if outcome is None and MENTION in data and _is_by_itself(path, data):
             about = _about(settings, apart=apart)
             if about not in known:
-                known[about] = _kept(cache, str(options.cache_folder), about)
+                known[about] = _kept(cache, about)
             outcome = known[about].get(str(path))
         if outcome is None:
             return None
@@ -85,8 +85,8 @@ def _is_by_itself(path: Path, data: bytes) -> bool:
     return not path.stem.isidentifier() and calls_no_module(path, data)
 
 
-def _kept(cache: Cache, folder: str, about: str) -> dict[str, FileOutcome]:
-    content = cache.found(folder, about)
+def _kept(cache: Cache, about: str) -> dict[str, FileOutcome]:
+    content = cache.found(about)
     try:
         kept = json.loads(content or b"{}")
         outcomes = {path: read(outcome) for path, outcome in kept.items()}
