@@ -10,7 +10,7 @@ from migfix.rewriting.edits import LoopEdits
 from migfix.rewriting.headers import header_of, in_place_of
 from migfix.rewriting.loops import edited_inside
 from migfix.rewriting.plain import laid_out
-from migfix.settings import Style
+from migfix.rewriting.style import Style
 
 PLAIN = [
     'Post.objects.filter(kind=1, name="a").update(kind=F("kind") + 1, done=None)\n',
