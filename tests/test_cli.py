@@ -54,7 +54,7 @@ class Pipeline:
     crash: bool = False
     clock: float = 0.0
 
-    def run(
+    def looked_at(
         self,
         paths: Sequence[Path],
         settings: Settings,
@@ -112,7 +112,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
     """The stand-in, in a working folder that holds ``a.py`` with a loop and ``b.py`` without."""
     stand_in = Pipeline()
     module = types.ModuleType("migfix.pipeline")
-    vars(module).update(run=stand_in.run, run_source=stand_in.run_source)
+    vars(module).update(looked_at=stand_in.looked_at, run_source=stand_in.run_source)
     monkeypatch.setitem(sys.modules, "migfix.pipeline", module)
     monkeypatch.setattr(migfix, "pipeline", module, raising=False)
     # which its loops would not get past
