@@ -455,7 +455,7 @@ def test_a_bug_is_one_line_and_with_debug_a_traceback(pipeline: Pipeline) -> Non
     )
     result = invoke("check", "--debug", "a.py")
     assert result.exit_code == 2
-    assert "in run\n" in result.stderr
+    assert "in looked_at\n" in result.stderr
 
 
 def test_debug_shows_the_traceback_of_a_file(pipeline: Pipeline) -> None:
@@ -473,8 +473,8 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path, unbuffered: str) -> None:
         "migfix.screening.outcomes_without_a_look = lambda *_: None\n"
         "from migfix.findings import FileOutcome, LoopOutcome, Outcome\n"
         "loop = LoopOutcome(1, 1, 2, 'f', None, Outcome.LEFT, None, (), 'why', None)\n"
-        "run = lambda *a, **k: [FileOutcome(Path('a.py'), (loop,) * 100_000)]\n"
-        "migfix.pipeline = sys.modules['migfix.pipeline'] = types.SimpleNamespace(run=run)\n"
+        "looked_at = lambda *a, **k: [FileOutcome(Path('a.py'), (loop,) * 100_000)]\n"
+        "migfix.pipeline = sys.modules['migfix.pipeline'] = types.SimpleNamespace(looked_at=looked_at)\n"
         "sys.argv = ['migfix', 'check', '.']\n"
         "from migfix.__main__ import main\n"
         "main()\n"
