@@ -205,7 +205,7 @@ def _opened(
 ) -> Iterator[tuple[BaseDatabaseWrapper, dict[tuple[str, str], migrations.Migration]]]:
     """The database of a case as somebody left it, and the migrations, in a process that is as new."""
     with ExitStack() as stack:
-        needs_folder = case.files or case.database == "sqlite"
+        needs_folder = case.files or case.database not in {*SERVERS, "sqlite-memory"}
         folder = Path(stack.enter_context(TemporaryDirectory()) if needs_folder else "")
         connection = stack.enter_context(opened(case.database, folder, kept=True))
         stack.enter_context(_repeatable(numbers))
