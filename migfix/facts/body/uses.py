@@ -17,7 +17,7 @@ from migfix.reading.names.scopes import (
     walk_scope,
 )
 from migfix.reading.rows.querysets import Resolver
-from migfix.source import children
+from migfix.source import children, last_name
 
 
 class Kind(Enum):
@@ -87,7 +87,7 @@ def _uses_of(row: str, place: Place) -> Iterator[Use]:
                     yield from _uses_at(node, place)
                 else:
                     yield Use(Kind.ESCAPE, node, place=place)
-            elif _binds(node, row) or _reflects(node, place.resolver):
+            elif _binds(node, row) or _reflects(node):
                 yield Use(Kind.ESCAPE, node, place=place)
 
 
@@ -125,12 +125,9 @@ def _binds(node: ast.AST, row: str) -> bool:
     return row in names_bound(node) or (isinstance(node, ast.arg) and node.arg == row)
 
 
-def _reflects(node: ast.AST, resolver: Resolver) -> bool:
-    """``"{post.title}".format(**locals())`` names no row."""
-    match node:
-        case ast.Call(func=ast.Name(id=name)) if name in _REFLECTION:
-            return resolver.module.is_builtin(name)
-    return False
+def _reflects(node: ast.AST) -> bool:
+    """``"{post.title}".format(**locals())`` names no row. Where names are bound by text, this may be Python's own."""
+    return isinstance(node, ast.Call) and last_name(node.func) in _REFLECTION
 
 
 def _use(node: ast.expr, place: Place) -> Iterator[Use]:
