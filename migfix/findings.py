@@ -442,6 +442,8 @@ class FileOutcome:
     about its comments. ``subsets`` are there where each loop is looked at by itself: each one alone, all
     together and, of few loops, every other choice. ``debug_setting`` says where the settings switch
     DEBUG on, where that matters to one of the loops. ``is_reached``: a RunPython reaches functions of the file.
+    DEBUG on, where that matters to one of the loops. ``settings`` names those by which the project's own Django was
+    asked.
     """
 
     path: Path
@@ -456,6 +458,7 @@ class FileOutcome:
     remarks: tuple[Remark, ...] = ()
     subsets: tuple[Subset, ...] = ()
     is_reached: bool = field(default=False, compare=False)
+    settings: str | None = None
 
     def alone(self, loop: LoopOutcome) -> Subset | None:
         """The file with this loop alone rewritten, where each is looked at by itself."""

@@ -77,6 +77,19 @@ class Guards:
             if found is None:
                 return IN_ANY_CASE
             function, scope = found
+        return self._ways_of(function, scope)
+
+    def ways_of_function(self, path: str, line: int) -> Sequence[Way]:
+        """The same of a function, by its dotted path and the first line of its definition with its decorators."""
+        scope = self._module(path.rpartition(".")[0])
+        for each in scope.tree.body if scope else ():
+            if isinstance(each, ast.FunctionDef) and scope:
+                first = min([each.lineno, *(d.lineno for d in each.decorator_list)])
+                if first == line and each.name == path.rpartition(".")[2]:
+                    return self._ways_of(each, scope)
+        return IN_ANY_CASE
+
+    def _ways_of(self, function: ast.FunctionDef, scope: Scope) -> Sequence[Way]:
         names = _Names(scope.tree)
         if not names.are_plain or not _is_plain(function, scope, names):
             return IN_ANY_CASE

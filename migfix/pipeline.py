@@ -23,6 +23,7 @@ from migfix.facts.statements import Statement, calls_in, statements_at
 from migfix.findings import Assumed, FileEdit, FileOutcome, Reason, Remark, Subset
 from migfix.plan import PlannedLoop, Policy, plan
 from migfix.project.discovery import Project, discover
+from migfix.project.loaded import Loaded
 from migfix.reading.names.module import Module
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
@@ -47,31 +48,39 @@ _FILES_FOR_PROCESSES = 5000
 _FEW = 4  # loops of a file of which every choice is written
 
 
-def run(
+def run(  # noqa: PLR0913 - each is a thing of its own
     paths: Sequence[Path],
     settings: Settings,
     files: Files | None = None,
     *,
     rewrite: bool,
     selection: Selection = EVERY,
+    loaded: Loaded | None = None,
     on_progress: Progress | None = None,
 ) -> list[FileOutcome]:
     """One outcome for every file looked at, ordered by path. ``rewrite=False`` leaves out the edits."""
     files = files or Files()
     found = looked_at(
-        paths, settings, files, rewrite=rewrite, selection=selection, on_progress=on_progress
+        paths,
+        settings,
+        files,
+        rewrite=rewrite,
+        selection=selection,
+        loaded=loaded,
+        on_progress=on_progress,
     )
     merged = with_helpers(found, files, rewrite=rewrite)
     return sorted(merged, key=lambda outcome: outcome.path)
 
 
-def looked_at(
+def looked_at(  # noqa: PLR0913 - each is a thing of its own
     paths: Sequence[Path],
     settings: Settings,
     files: Files,
     *,
     rewrite: bool,
     selection: Selection = EVERY,
+    loaded: Loaded | None = None,
     on_progress: Progress | None = None,
 ) -> list[FileOutcome]:
     """The same in any order, with helpers that each file needs by itself: others may share them."""
@@ -81,7 +90,7 @@ def looked_at(
         found = replace(found, files=tuple(f for f in found.files if f in selection.files))
     outcomes = [FileOutcome(path, error=problem) for path, problem in found.problems]
     jobs = settings.jobs or _processes_for(len(found.files))
-    engine = Engine(settings, rewrite, files, selection)
+    engine = Engine(settings, rewrite, files, selection, loaded)
     for done, some in enumerate(_looked_at(found.files, named, engine, jobs), 1):
         outcomes += some
         if on_progress:
@@ -126,7 +135,7 @@ def _run_stretch(
     return [engine.file(path, path in named) for path in files], engine.files.seen()
 
 
-def run_source(
+def run_source(  # noqa: PLR0913 - each is a thing of its own
     source: bytes,
     path: Path | None,
     settings: Settings,
@@ -134,11 +143,12 @@ def run_source(
     *,
     rewrite: bool,
     selection: Selection = EVERY,
+    loaded: Loaded | None = None,
 ) -> FileOutcome:
     """The outcome for ``source``, taken for the contents of ``path``."""
     place = path or STDIN
     files = files or Files()
-    engine = Engine(settings, rewrite, files, selection)
+    engine = Engine(settings, rewrite, files, selection, loaded)
     own = next(o for o in engine.data(place, source, True) if o.path == place)
     return with_helpers([own], files, rewrite=rewrite)[0]
 
@@ -161,6 +171,7 @@ class Engine:
     rewrite: bool
     files: Files
     selection: Selection = EVERY
+    loaded: Loaded | None = None
     projects: dict[Project, ProjectFacts] = field(default_factory=dict)
     folders: dict[Path, ProjectFacts] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
@@ -244,6 +255,7 @@ class Engine:
                 self.files,
                 self.settings.quiet_receivers,
                 statements=any(each.code in self.settings.codes for each in self.opt_in),
+                loaded=self.loaded,
             )
             self.folders[folder] = self.projects.setdefault(facts.project, facts)
         return self.folders[folder]
@@ -275,6 +287,7 @@ class Engine:
             remarks=self._remarks(source, planned),
             assumed=self._assumed(source.path, facts) if planned else None,
             is_reached=bool(worlds),
+            settings=facts.loaded.told if planned and facts.loaded else None,
             helper=place.change_for(source.path, edit.after if edit else source.data),
         )
 

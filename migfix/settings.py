@@ -79,6 +79,7 @@ class Overrides:
     batch_size: int | None = None
     jobs: int = 0
     config: Path | None = None
+    settings: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Settings:
     migrations folder has its own. ``cache`` is the folder for kept reports, where the
     file names one. ``batch_size`` is the number of rows that a rewritten loop writes in
     one go. ``quiet_receivers`` are globs of files whose receivers, as the project says, do nothing for
-    historical models.
+    historical models. ``settings`` is the settings module by which the project's own Django is asked for facts.
     """
 
     select: frozenset[str]
@@ -107,6 +108,7 @@ class Settings:
     cache: Path | None = None
     per_file_ignores: tuple[tuple[str, frozenset[str]], ...] = ()
     quiet_receivers: tuple[str, ...] = ()
+    settings: str | None = None
 
     @property
     def codes(self) -> frozenset[str]:
@@ -136,11 +138,16 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
     batch_size = reading.number("batch-size")
     helper = reading.module("helper")
     cache = reading.folder("cache-dir")
+    own_django = reading.module("settings", like="shop.settings")
     per_file = reading.codes_by_glob("per-file-ignores")
     quiet = _from_here(reading.strings("quiet-receivers"), config)
     reading.reject_unknown_keys()
     if overrides.select is not None:
         select, ignore = codes_of(overrides.select, "--select"), None
+    if overrides.settings is not None and not _is_module(overrides.settings):
+        raise SettingsError(
+            f"--settings: {overrides.settings!r} is not the dotted name of a module, like shop.settings"
+        )
     ignored_now = codes_of(overrides.ignore or (), "--ignore")
     if overrides.databases is not None:
         databases = databases_of(overrides.databases, "--database")
@@ -159,6 +166,7 @@ def settings_for(path: Path, overrides: Overrides, files: Files) -> Settings:
             ((_from_here((glob,), config) or (glob,))[0], codes) for glob, codes in per_file
         ),
         quiet_receivers=quiet or (),
+        settings=overrides.settings or own_django,
     )
 
 
@@ -233,6 +241,10 @@ def _first(*values: T | None) -> T:
     return next(value for value in values if value is not None)
 
 
+def _is_module(name: str) -> bool:
+    return all(part.isidentifier() and not iskeyword(part) for part in name.split("."))
+
+
 class _Reading:
     """The keys of one [tool.migfix] table, checked as they are asked for."""
 
@@ -270,14 +282,11 @@ class _Reading:
             )
         return [(glob, codes_of(names, self._place(key))) for glob, names in value.items()]
 
-    def module(self, key: str) -> str | None:
+    def module(self, key: str, like: str = "common.migfix") -> str | None:
         value = self._value(key)
-        if value is not None and not (
-            isinstance(value, str)
-            and all(part.isidentifier() and not iskeyword(part) for part in value.split("."))
-        ):
+        if value is not None and not (isinstance(value, str) and _is_module(value)):
             raise SettingsError(
-                f'{self._place(key)} must be the dotted name of a module, like "common.migfix"'
+                f'{self._place(key)} must be the dotted name of a module, like "{like}"'
             )
         return value
 

@@ -23,7 +23,9 @@ from migfix.history.state import ModelKey, ModelState, ProjectState, Unknown
 from migfix.project import databases
 from migfix.project.database_names import ALL_BUT_ORACLE
 from migfix.project.discovery import Project, project_of
+from migfix.project.heard import HeardReceivers
 from migfix.project.hearing import HasAttribute, Need, Receiver, Way, hearing
+from migfix.project.loaded import Heard, Loaded
 from migfix.project.query_log import debug_setting
 from migfix.project.receivers import changes_here, receivers
 from migfix.reading.names.functions import Entry, ImportedCall, Reach, runpython_like
@@ -86,17 +88,27 @@ class ProjectFacts:
     """What is read once for all files of one project.
 
     ``quiet`` are globs of files whose receivers do nothing for historical models. ``statements``: not only loops are
-    looked at, but every ``update()`` and ``delete()``.
+    looked at, but every ``update()`` and ``delete()``. ``loaded`` is what a project said by its own settings, which
+    is taken for this one if it is that one.
     """
 
     def __init__(
-        self, path: Path, files: Files, quiet: Sequence[str] = (), *, statements: bool = False
+        self,
+        path: Path,
+        files: Files,
+        quiet: Sequence[str] = (),
+        *,
+        statements: bool = False,
+        loaded: Loaded | None = None,
     ) -> None:
         self.files = files
         self.quiet = quiet
         self.statements = statements
         self.project: Project = project_of(path, files)
-        self.history = History(self.project)
+        is_its_own = loaded is not None and loaded.root == self.project.root
+        self.loaded = loaded if is_its_own else None
+        self._heard = HeardReceivers(self.loaded, files)
+        self.history = History(self.project, loaded=self.loaded)
         self._looked_for = 0
         self._guarded: list[tuple[tuple[Path, ast.Module, ast.expr], Sequence[Way]]] = []
 
@@ -165,12 +177,21 @@ class ProjectFacts:
             self._guarded.append(((path, tree, connection), told))
             return told
 
-        return receivers(self.project, ways_to_act)
+        heard = self._heard = HeardReceivers(self.loaded, self.files)
+        found = receivers(self.project, ways_to_act)
+        return [*found, *heard.others(self._ways_of_heard)]
+
+    def _ways_of_heard(self, heard: Heard) -> Sequence[Way]:
+        if any(matches(Path(heard.file), glob) for glob in self.quiet):
+            return ()
+        return self.guards.ways_of_function(heard.name, heard.line)
 
     def _ways_to_act(
         self, guards: Guards, path: Path, tree: ast.Module, connection: ast.expr
     ) -> Sequence[Way]:
         if any(matches(path, glob) for glob in self.quiet):
+            return ()
+        if self._heard.settles(path, tree, connection):
             return ()
         return guards.ways_to_act(path, tree, connection)
 

@@ -54,7 +54,7 @@ class Pipeline:
     crash: bool = False
     clock: float = 0.0
 
-    def looked_at(
+    def looked_at(  # noqa: PLR0913 - as the one it stands for
         self,
         paths: Sequence[Path],
         settings: Settings,
@@ -63,6 +63,7 @@ class Pipeline:
         rewrite: bool,
         on_progress: Callable[[int, int], None] | None = None,
         selection: object = None,
+        loaded: object = None,
     ) -> list[FileOutcome]:
         self.runs.append((list(paths), settings, rewrite))
         for done in range(1, 4):
@@ -91,7 +92,7 @@ class Pipeline:
         helper = self.helper and HelperChange(self.helper, self.there, frozenset({"stream"}))
         return FileOutcome(file, (loop,), edits if rewrite else (), helper=helper)
 
-    def run_source(
+    def run_source(  # noqa: PLR0913 - as the one it stands for
         self,
         source: bytes,
         path: Path | None,
@@ -100,6 +101,7 @@ class Pipeline:
         *,
         rewrite: bool,
         selection: object = None,
+        loaded: object = None,
     ) -> FileOutcome:
         self.runs.append(([path or Path("-")], settings, rewrite))
         if b"broken" in source:
@@ -573,13 +575,24 @@ def test_the_flag_colours_text_and_patch(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("command", ["apply", "check"])
-@pytest.mark.parametrize("option", [("--settings", "x"), ("--rows", "9"), ("--database-url", "x")])
+@pytest.mark.parametrize("option", [("--rows", "9"), ("--database-url", "x")])
 def test_an_option_that_would_do_nothing(
     pipeline: Pipeline, command: str, option: tuple[str, ...]
 ) -> None:
     result = invoke(command, *option, "a.py")
     assert (result.exit_code, pipeline.runs) == (2, [])
     assert result.stderr == f"migfix: {option[0]} does nothing without --verify\n"
+
+
+@pytest.mark.parametrize("command", ["apply", "check", "diff", "review", "explain"])
+@pytest.mark.parametrize("option", [("--python", "python3"), ("--timeout", "9")])
+def test_an_option_that_would_do_nothing_without_settings(
+    pipeline: Pipeline, command: str, option: tuple[str, ...]
+) -> None:
+    result = invoke(command, *option, "a.py")
+    assert (result.exit_code, pipeline.runs) == (2, [])
+    said = f"migfix: {option[0]} does nothing without --settings or --verify\n"
+    assert result.stderr == said
 
 
 def test_a_report_goes_to_a_file(pipeline: Pipeline) -> None:

@@ -51,7 +51,13 @@ class Notes:
         from migfix.verify.unfinished import installed_for
 
         self._options = options
-        self._about = [vars(proving), python, installed := installed_for(python)]
+        self._about = [
+            vars(proving),
+            options.of_project(),
+            options.timeout,
+            python,
+            installed := installed_for(python),
+        ]
         self._may = not options.no_cache and installed != []
         self._made: Unfinished | None = None
 

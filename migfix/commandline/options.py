@@ -21,6 +21,7 @@ from migfix.settings import Overrides, all_codes, settings_for
 if TYPE_CHECKING:
     import typer  # for those who ask for the types: a plain check does without
 
+    from migfix.project.loaded import Loaded
     from migfix.reports import as_diff
     from migfix.selection import Place
 
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 PANELS = {
     "Which loops": "only since select ignore unsafe_fixes exclude stdin_filename",
     "What it is run on": "database config batch_size",
-    "Verifying": "verify against database_url allow_shared_account settings python rows seed timeout",
+    "The project's own Django": "settings python timeout",
+    "Verifying": "verify against database_url allow_shared_account rows seed",
     "Output": "output output_format statistics exit_zero helper no_pager color verbose quiet debug",
     "Speed": "jobs no_cache cache_dir",
 }
+
+
+TIMEOUT = 60.0
 
 
 class UsageError(Exception):
@@ -147,6 +152,24 @@ class Options:
             show_default=False,
         ),
     ] = None
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE",
+            help="Ask the project's own Django, set up by this settings module, for what its source leaves open. "
+            "Runs code of the project.",
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The interpreter that has the project's packages."),
+    ] = None
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=1, help="For each process that runs code of the project."
+        ),
+    ] = TIMEOUT
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -187,6 +210,11 @@ class Options:
         """What the run sees of the disk."""
         return Files()
 
+    @cached_property
+    def loaded(self) -> dict[tuple[str, Path], Loaded]:
+        """What projects said by their own settings, by settings and project, as far as they were asked."""
+        return {}
+
     @property
     def reads_stdin(self) -> bool:
         return self.paths == ["-"]
@@ -226,6 +254,7 @@ class Options:
             batch_size=self.batch_size,
             jobs=number_of_jobs(self.jobs),
             config=Path(self.config) if self.config else None,
+            settings=self.settings,
         )
 
     def repeated(self) -> list[str]:
@@ -246,7 +275,41 @@ class Options:
             found += ["--config", self.config]
         if self.batch_size is not None:
             found += ["--batch-size", str(self.batch_size)]
-        return [*self.paths, *found]
+        return [*self.paths, *found, *self.of_project()]
+
+    def of_project(self) -> list[str]:
+        """The arguments by which its own Django is had."""
+        given = {"--settings": self.settings, "--python": self.python}
+        return [part for name, value in given.items() if value for part in (name, value)]
+
+    @cached_property
+    def asks_project(self) -> bool:
+        """Is the project's own Django asked, as the command line or a configuration says?"""
+        overrides = self.overrides()
+        paths = [self.stdin_filename or "."] if self.reads_stdin else self.paths
+        return any(settings_for(Path(p), overrides, self.files).settings for p in paths)
+
+    def refuse_unused(self) -> None:
+        """Raises ``UsageError`` for what only a process that runs code of the project would heed."""
+        used = [self.python is not None, self.timeout != TIMEOUT]
+        if any(used) and not self.asks_project:
+            name = "--python" if used[0] else "--timeout"
+            raise UsageError(f"{name} does nothing without --settings or --verify")
+
+    @cached_property
+    def interpreter(self) -> str | None:
+        """Its place, whatever folder it is started in; a link stays one, as virtual environments are known by it.
+
+        Raises ``UsageError``.
+        """
+        if self.python is None:
+            return None
+        import shutil
+
+        found = shutil.which(self.python)
+        if found is None:
+            raise UsageError(f"--python: there is no program {self.python}")
+        return os.path.abspath(found)
 
     def refuse_contradictions(self) -> None:
         if self.since and self.reads_stdin:
@@ -279,21 +342,8 @@ class Proving:
             "alone: SQL of a migration may then do what that account may.",
         ),
     ] = False
-    settings: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE", help="Run with the project's own models, by its settings module."
-        ),
-    ] = None
-    python: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The interpreter that has the project's packages."),
-    ] = None
     rows: Annotated[int, typer.Option(metavar="N", min=1, help="Rows for each table.")] = 30
     seed: Annotated[int, typer.Option(metavar="N", help="Where the data begins.")] = 1
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="For each version of a migration.")
-    ] = 60.0
 
     def refuse_without_verify(self) -> None:
         """Raises ``UsageError`` for what only ``--verify`` would heed."""
@@ -305,8 +355,6 @@ class Proving:
         """The arguments that matter for doing it once more."""
         given = {
             "--database-url": self.database_url,
-            "--settings": self.settings,
-            "--python": self.python,
             "--rows": self.rows,
             "--seed": self.seed,
         }

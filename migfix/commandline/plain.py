@@ -30,6 +30,8 @@ _TEXTS = {
     "--config": "config",
     "--stdin-filename": "stdin_filename",
     "--cache-dir": "cache_dir",
+    "--settings": "settings",
+    "--python": "python",
     "--output": "output",
     "-o": "output",
     "--output-format": "output_format",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migfix.commandline.coming import Coming, Notes
-from migfix.commandline.options import Options, Proving, UsageError, number_of_jobs
+from migfix.commandline.options import Options, Proving, number_of_jobs
 from migfix.commandline.output import complain, encoded, is_colored
 from migfix.commandline.runs import outcomes_for
 from migfix.findings import FileOutcome, LoopOutcome
@@ -49,7 +48,8 @@ def verified(options: Options, proving: Proving) -> list[FileOutcome]:
             coming,
         )
     if found.different:
-        text = report.as_text(found.different, proving.repeated(), color=is_colored(options.color))
+        repeated = [*options.of_project(), *proving.repeated()]
+        text = report.as_text(found.different, repeated, color=is_colored(options.color))
         write(sys.stderr, encoded(text, sys.stderr))
     return found.outcomes
 
@@ -94,15 +94,15 @@ def proving_with(proving: Proving, options: Options, *, keeping: bool = False) -
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    python = _interpreter(proving.python)
-    processes = Processes(python, proving.timeout, with_environment=bool(proving.settings))
+    python = options.interpreter
+    processes = Processes(python, options.timeout, with_environment=bool(options.settings))
     notes = Notes(options, proving, python)
     usual = {number: signal.signal(number, end) for number in _ENDINGS}
     try:
         yield Prover(
             processes,
             entry_of(proving.database_url),
-            Setting(proving.seed, proving.rows, proving.settings),
+            Setting(proving.seed, proving.rows, options.settings),
             parallel=number_of_jobs(options.jobs) or os.cpu_count() or 1,
             shared=proving.allow_shared_account,
             notes=notes if keeping else None,
@@ -120,13 +120,3 @@ _ENDINGS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
     if hasattr(signal, name)
 )
-
-
-def _interpreter(name: str | None) -> str | None:
-    """Its place, whatever folder it is started in; a link stays one, as virtual environments are known by it."""
-    if name is None:
-        return None
-    found = shutil.which(name)
-    if found is None:
-        raise UsageError(f"--python: there is no program {name}")
-    return os.path.abspath(found)

@@ -18,6 +18,7 @@ from migfix.settings import grouped_by_settings, settings_for, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from migfix.project.loaded import Loaded
     from migfix.settings import Settings
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -39,6 +40,7 @@ def outcomes_for(
             paths, lambda path: settings_for(path, overrides, options.files)
         ):
             some = replace(selection, files=_changed(group, settings, options))
+            loaded = loaded_for(group, settings, options)
             outcomes = outcomes_without_a_look(group, settings, options.files, some)
             if outcomes is None:
                 from migfix import pipeline
@@ -49,6 +51,7 @@ def outcomes_for(
                     options.files,
                     rewrite=rewrite,
                     selection=some,
+                    loaded=loaded,
                     on_progress=progress,
                 )
             for outcome in outcomes:
@@ -61,6 +64,41 @@ def outcomes_for(
         # Files under other settings may share a helper.
         together = with_helpers(together, options.files, rewrite=rewrite)
     return sorted(together, key=lambda outcome: outcome.path)
+
+
+def loaded_for(paths: Sequence[Path], settings: Settings, options: Options) -> Loaded | None:
+    """What the project of the paths says by its own settings; None where it is not to be asked.
+
+    It is asked once for a run. Raises ``UsageError``.
+    """
+    module = settings.settings
+    if module is None:
+        return None
+    from migfix.project.discovery import project_of, top_folder
+    from migfix.verify.loading import Asking, CannotLoad
+
+    projects = {project.root: project for p in paths for project in [project_of(p, options.files)]}
+    if len(projects) > 1:
+        first, second, *_ = map(shown, projects)
+        raise UsageError(f"--settings is of one project, but {first} and {second} are two")
+    for root, project in projects.items():
+        if (module, root) not in options.loaded:
+            folders = [root, *(package.folder for package in project.packages)]
+            tops = dict.fromkeys(str(top_folder(folder, options.files)) for folder in folders)
+            asking = Asking(
+                module,
+                root,
+                [*tops],
+                options.interpreter,
+                options.timeout,
+                None if options.no_cache else options.cache_folder,
+            )
+            try:
+                options.loaded[module, root] = asking.loaded()
+            except CannotLoad as error:
+                raise UsageError(f"{error}. Nothing was written") from None
+        return options.loaded[module, root]
+    return None
 
 
 def _changed(paths: Sequence[Path], settings: Settings, options: Options) -> frozenset[Path] | None:
@@ -97,12 +135,21 @@ def run_source(
     path = Path(options.stdin_filename) if options.stdin_filename else None
     settings = settings_for(path or Path(), options.overrides(), options.files)
     selection = Selection(only=options.chosen, apart=apart)
+    if settings.settings and path is None:
+        raise UsageError("--settings is for files of a project: name this one by --stdin-filename")
+    loaded = loaded_for([path] if path else [], settings, options)
     outcome = outcome_without_a_look(path or STDIN, source, settings)
     if outcome is None:
         from migfix import pipeline
 
         outcome = pipeline.run_source(
-            source, path, settings, options.files, rewrite=rewrite, selection=selection
+            source,
+            path,
+            settings,
+            options.files,
+            rewrite=rewrite,
+            selection=selection,
+            loaded=loaded,
         )
     _refuse_unknown(options, {os.path.abspath(outcome.path): outcome})
     return outcome

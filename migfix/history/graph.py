@@ -12,6 +12,7 @@ from migfix.history.classes.reading import Classes
 from migfix.history.environment import Environment
 from migfix.history.files.migration import MigrationSource
 from migfix.history.files.scope import Scope
+from migfix.history.loaded import LoadedHistory
 from migfix.history.matter import asked_for, what_matters
 from migfix.history.naming import Naming
 from migfix.history.operations.places import Place
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from migfix.project.loaded import Loaded
+
 
 class Changed(Enum):
     """What of a migration's file is another than before, for others: nothing, only where it stands, or what it does."""
@@ -43,13 +46,19 @@ class History:
     """The migrations of a project and of the packages it uses, read as far as they are asked for.
 
     A file is read and parsed at most once. ``project`` says where to look first, ``environment``
-    where installed packages are (the project's own by default).
+    where installed packages are (the project's own by default), ``loaded`` what its own Django says.
     """
 
-    def __init__(self, project: Project, environment: Environment | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        environment: Environment | None = None,
+        loaded: Loaded | None = None,
+    ) -> None:
         self.project = project
-        self._settings = SwappableSettings(project)
-        self._sources = Sources(project, environment)
+        self._loaded = LoadedHistory(loaded, project.files)
+        self._settings = SwappableSettings(project, self._loaded.model_setting)
+        self._sources = Sources(project, environment, self._loaded)
         self._standing = Standing(self._sources)
         self._naming = Naming(project, self._sources.texts, self._settings)
         self._numbers: dict[MigrationKey, int] = {}  # those of the replay: parents come first
@@ -158,7 +167,7 @@ class History:
 
     def anew(self) -> History:
         """The same history, in which other operations of some files than before are to be replayed."""
-        history = History(self.project, self.environment)
+        history = History(self.project, self.environment, self._loaded.said)
         history._sources.take_over(self._sources)
         return history
 
@@ -286,7 +295,7 @@ class History:
     @cached_property
     def classes(self) -> Classes:
         """The classes of the project and of its environment by their dotted paths."""
-        return Classes(self.scope_of)
+        return Classes(self.scope_of, self._loaded.field_ancestry)
 
     @cached_property
     def _empty(self) -> ProjectState:

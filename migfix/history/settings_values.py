@@ -15,14 +15,20 @@ from migfix.source import nodes_in
 MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from migfix.project.discovery import Project
 
 
 @dataclass(frozen=True, slots=True)
 class SwappableSettings:
-    """Settings such as AUTH_USER_MODEL that name a model as ``app.Model``."""
+    """Settings such as AUTH_USER_MODEL that name a model as ``app.Model``.
+
+    ``told`` says of one, and of what the source makes of it, what it is.
+    """
 
     project: Project
+    told: Callable[[str, str | Unknown], str | Unknown] = lambda _, read: read
     _known: dict[str, str | Unknown] = field(default_factory=dict)
 
     def value(self, name: str) -> str | Unknown:
@@ -32,7 +38,7 @@ class SwappableSettings:
         as in ``django.conf.global_settings``.
         """
         if name not in self._known:
-            self._known[name] = self._find(name)
+            self._known[name] = self.told(name, self._find(name))
         return self._known[name]
 
     def named_models(self) -> frozenset[ModelKey]:

@@ -11,6 +11,7 @@ from migfix.history.environment import Environment
 from migfix.history.files.migration import MigrationSource
 from migfix.history.files.reading import read_migration
 from migfix.history.files.scope import Scope, UnreadableMigration, parse
+from migfix.history.loaded import LoadedHistory
 from migfix.history.state import Unknown
 from migfix.history.texts import Texts
 from migfix.project.discovery import MigrationFile, Project, module_name
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    """The files of a project and of the packages it uses, read as far as they are asked for."""
+    """The files of a project and of the packages it uses, read as far as they are asked for; ``loaded`` is what its own
+    Django says of them.
+    """
 
-    def __init__(self, project: Project, environment: Environment | None) -> None:
+    def __init__(
+        self, project: Project, environment: Environment | None, loaded: LoadedHistory
+    ) -> None:
         self.project = project
+        self.loaded = loaded
         self.texts = Texts(project.files)
         self._given_environment = environment
         self._tree: tuple[Path | None, ast.Module | None] = (None, None)  # the last one provided
@@ -67,7 +73,8 @@ class Sources:
         if isinstance(data, Unreadable):
             return Unknown(f"{migration.path} cannot be read: {data.why}")
         try:
-            return read_migration(data, module, self._find_class, known)
+            read = read_migration(data, module, self._find_class, known)
+            return self.loaded.completed(read, migration, module, self._find_class)
         except UnreadableMigration as error:
             return Unknown(f"{migration.path} cannot be read: {error}")
 
@@ -103,7 +110,11 @@ class Sources:
         return self._scopes[module]
 
     def _scope(self, module: str) -> Scope | None:
-        path = self.project.module_file(module) or self.environment.module_file(module)
+        path = (
+            self.loaded.module_file(module)
+            or self.project.module_file(module)
+            or self.environment.module_file(module)
+        )
         if path is None or isinstance(data := self.project.files.read(path), Unreadable):
             return None
         try:

@@ -25,6 +25,13 @@ class App:
     problem: str | None = None
 
 
+def _app_of(package: MigrationPackage | str) -> App:
+    """The migrations of a package, or why there are none."""
+    if isinstance(package, str):
+        return App({}, package)
+    return App({file.name: file for file in package.files})
+
+
 class Standing:
     """The migrations of apps, and what dependencies on them mean."""
 
@@ -40,14 +47,14 @@ class Standing:
 
     def _find_app(self, label: str) -> App:
         found = self._project.packages_of(label)
+        if (told := self._sources.loaded.package(label, found)) is not None:
+            return _app_of(told)
         if len(found) > 1:
             found = tuple(each for each in found if not _in_tests(each, self._project)) or found
         if len(found) > 1:
             return App({}, f"app {label} has two folders: {found[0].folder} and {found[1].folder}")
         package = found[0] if found else self._sources.environment.package(label)
-        if isinstance(package, str):
-            return App({}, package)
-        return App({file.name: file for file in package.files})
+        return _app_of(package)
 
     def standing_for(
         self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()

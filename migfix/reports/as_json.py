@@ -26,6 +26,7 @@ def render(outcomes: Sequence[FileOutcome]) -> str:
         "schema": SCHEMA,
         "migfix": __version__,
         "summary": _summary(outcomes),
+        "settings": sorted({each.settings for each in outcomes if each.settings}),
         "databases": _databases(outcomes),
         "files": files,
     }

@@ -171,8 +171,14 @@ def _reasons(loops: Iterable[LoopOutcome]) -> str:
     return f" ({', '.join(f'{number} {name}' for name, number in ranked)})" if ranked else ""
 
 
-def databases(outcomes: Iterable[FileOutcome]) -> Iterator[str]:
-    """A line for each set of databases that the run took for granted; none for what the user said."""
+def databases(outcomes: Sequence[FileOutcome]) -> Iterator[str]:
+    """A line for each project's Django that was asked, and for each set of databases that the run took for granted; none
+    for what the user said.
+    """
+    for name in dict.fromkeys(each.settings for each in outcomes if each.settings):
+        yield quoted(
+            f"Settings: {name} set up the project's own Django, which said what its source leaves open."
+        )
     found = Counter(each.assumed for each in outcomes if each.assumed is not None)
     for assumed, number in found.items():
         where = "" if len(found) == 1 else f" in {count(number, 'file')}"

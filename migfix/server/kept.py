@@ -56,7 +56,9 @@ class Kept:
         if asked != self._asked:
             self._forget_all_facts()
             self._asked = asked
-        engine = Engine(settings, True, self.files, selection, self._facts, self._folders)
+        engine = Engine(
+            settings, True, self.files, selection, projects=self._facts, folders=self._folders
+        )
         found = next(each for each in engine.data(path, data, True) if each.path == path)
         return with_helpers([found], self.files, rewrite=True)[0]
 

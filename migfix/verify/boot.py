@@ -1,4 +1,4 @@
-"""Starts the worker in any Python: ``python boot.py run JOB.json``, ``serve PROJECT.json SOCKET``, or ``create`` or
+"""Starts the worker in any Python: ``python boot.py run JOB.json``, ``serve PROJECT.json SOCKET``, ``load QUESTION.json``, or ``create`` or
 ``drop``, which read the entry of a database from standard input, as it may hold a password.
 
 That Python needs Django, and not migfix: of this package it finds what is in this folder alone.
@@ -24,6 +24,10 @@ if __name__ == "__main__":
         from migfix.verify.worker.main import main
 
         main(sys.argv[2])
+    elif command == "load":
+        from migfix.verify.worker.loading import load
+
+        load(sys.argv[2])
     else:
         from migfix.verify.worker import servers
 

@@ -57,6 +57,10 @@ class Processes:
         file = prepared(job, folder)
         return answered(folder, *self._run(["run", str(file)], folder, self.timeout))
 
+    def run(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+        """What a process ends with and the last of its errors; it works in the folder. Raises Failed."""
+        return self._run([*arguments], folder, self.timeout)
+
     def start(self, arguments: Sequence[str], folder: Path | None, **options: Any) -> Popen:
         """A process that ``end()`` ends, but for an interrupt, after which none is started. Raises Failed."""
         return self._started(arguments, folder, urgent=False, **options)

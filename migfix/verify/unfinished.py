@@ -28,7 +28,7 @@ class Unfinished:
 
     def __init__(self, folder: Path, about: object, projects: Iterable[str]) -> None:
         """``about`` is what the run was asked for, ``projects`` the folders of which it may import something."""
-        said = [about, *surroundings(), sorted(os.environ.items()), [*_stamps(projects)]]
+        said = [about, *surroundings(), sorted(os.environ.items()), [*stamps(projects)]]
         self._file = folder / f"verify-{digest(json.dumps(said).encode())}.jsonl"
         self.proofs: dict[str, Proof] = {}
         with suppress(OSError):
@@ -55,8 +55,8 @@ def _text(value: Path | Enum) -> str:
     return str(value.value if isinstance(value, Enum) else value)
 
 
-def _stamps(projects: Iterable[str]) -> Iterator[tuple[str, list[int] | None]]:
-    """Of every file, but for what is hidden away in folders: tools keep things there."""
+def stamps(projects: Iterable[str]) -> Iterator[tuple[str, list[int] | None]]:
+    """Of every file of these folders, but for what is hidden away in folders: tools keep things there."""
     for project in sorted(set(projects)):
         for folder, folders, names in os.walk(project):
             folders[:] = sorted(

@@ -39,6 +39,7 @@ def apply(
         refuse_stdin(options, "--verify")
     elif not applying.interactive:  # which may run migrations when it is asked for the SQL
         proving.refuse_without_verify()
+        options.refuse_unused()
     if applying.add_ignore is not None:
         return _add_ignores(options, applying)
     if applying.dry_run and applying.interactive:
@@ -68,6 +69,7 @@ def diff(
     ] = None,
 ) -> ExitCode:
     """Print what apply would change, and why, as a patch for git apply or patch -p1."""
+    options.refuse_unused()
     return _print_diff(options, showing, output=output)
 
 

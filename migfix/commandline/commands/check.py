@@ -34,14 +34,16 @@ def checked(options: Options, proving: Proving, reporting: Reporting, cache: Cac
     """The same, with or without Typer. Raises ``UsageError``."""
     if not reporting.verify:
         proving.refuse_without_verify()
+        options.refuse_unused()
     stdin = options.stdin if options.reads_stdin else None
     if stdin is not None and (code := cache.printed(stdin)) is not None:
         return ExitCode(code)
-    if cache.is_on:
+    keeping = cache.is_on and not options.asks_project  # which keeps its own answer
+    if keeping:
         prepare(str(options.cache_folder))
         options.files.leave_out(options.cache_folder)
     apart = reporting.format in _FIXING
-    known = remembered(options, cache, apart=apart)
+    known = None if options.asks_project else remembered(options, cache, apart=apart)
     if reporting.verify:
         outcomes = _verified(options, proving, reporting)
     else:
@@ -55,7 +57,7 @@ def checked(options: Options, proving: Proving, reporting: Reporting, cache: Cac
     write(sys.stderr, report[1])
     end = exit_code(outcomes, wanted=not reporting.exit_zero)
     # A bug, or a stack that was too small, is worth another look.
-    if cache.is_on and known is None and not any(outcome.traceback for outcome in outcomes):
+    if keeping and known is None and not any(outcome.traceback for outcome in outcomes):
         seen = options.files.seen()
         cache.keep(str(options.cache_folder), seen, (*report, end), stdin)
         remember(options, cache, outcomes, seen, apart=apart)

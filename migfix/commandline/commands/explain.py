@@ -36,6 +36,7 @@ app = typer.Typer()
 )
 def explain(options: Options) -> ExitCode:
     """Explain a codemod (MF203), a reason (keeps-rows) or all that is known of one loop (PATH:LINE)."""
+    options.refuse_unused()
     say("\n".join(_explanation(what, options) for what in options.paths))
     return ExitCode.OK
 

@@ -36,6 +36,7 @@ def review(
     refuse_stdin(options, "review")
     if not verify:
         proving.refuse_without_verify()
+        options.refuse_unused()
     from migfix.review.page import Review, render
 
     every = Selection(apart=True, choices=True)

@@ -65,7 +65,7 @@ def verify(
     if output_format is ProofFormat.JSON:
         say(report.as_json(proofs))
     else:
-        repeated = proving.repeated()
+        repeated = [*options.of_project(), *proving.repeated()]
         say(report.as_text(proofs, repeated, color=is_colored(options.color)))
     code = finished(outcomes, options, wanted=False)
     return max(code, _exit_code(proofs), key=_SEVERITY.index)
@@ -79,7 +79,8 @@ def _tell_interrupted(
 
     if coming.proofs and output_format is ProofFormat.TEXT:
         color = is_colored(options.color)
-        say(report.as_text(coming.proofs, proving.repeated(), color=color))
+        repeated = [*options.of_project(), *proving.repeated()]
+        say(report.as_text(coming.proofs, repeated, color=color))
     if coming.total and not options.no_cache:
         complain(
             f"{len(coming.proofs)} of {coming.total} migrations are verified; the same command goes on from there"

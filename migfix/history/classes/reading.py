@@ -43,10 +43,15 @@ _WITHOUT_COLUMN = frozenset(
 
 
 class Classes:
-    """Reads each class once, when it is asked for. ``modules`` finds their sources."""
+    """Reads each class once, when it is asked for. ``modules`` finds their sources, ``told`` says of a field class what
+    it and all above it are, where that is known without.
+    """
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(
+        self, modules: Modules, told: Callable[[str], tuple[str, ...]] = lambda _: ()
+    ) -> None:
         self._find_scope = modules
+        self._told = told
         self._modules: dict[str, ReadModule | None] = {}
         self._fields: dict[str, FieldClass] = {}
         self._bases: dict[str, BaseClass] = {}
@@ -56,7 +61,7 @@ class Classes:
         if path in _WITHOUT_COLUMN:
             return FieldClass(saved_as="ManyToManyField", doubt="its manager is not Django's")
         if path not in self._fields:
-            self._fields[path] = field_class_of(tuple(self._ancestry(path)))
+            self._fields[path] = field_class_of(tuple(self._field_ancestry(path)))
         return self._fields[path]
 
     def base_class(self, path: str) -> BaseClass:
@@ -88,6 +93,37 @@ class Classes:
                 yield "", None
             else:
                 yield from self.lineage(above, depth + 1)
+
+    def _field_ancestry(self, path: str) -> Iterator[ReadClass | Root | Unknown]:
+        """What the source says a field class descends from, or where that is not to be found, what is told."""
+        read = [*self._ancestry(path)]
+        told = self._told(path)
+        if not told:
+            yield from read
+        elif any(isinstance(each, Unknown) for each in read):
+            yield from self._as_told(told)
+        else:
+            yield from read
+            own = [e.path for e in read if isinstance(e, ReadClass)]
+            others = [each for each in told if not each.startswith("django.")]
+            if path not in _KNOWN and own != others[: len(own)]:
+                yield Unknown(f"the source of {path} and its loaded class descend from others")
+
+    def _as_told(self, told: tuple[str, ...]) -> Iterator[ReadClass | Root | Unknown]:
+        """The sources of these classes, the nearest first, up to Django's own; mixins of Django's stand behind it."""
+        is_reached = False
+        for path in told:
+            kind = FieldState("", field_class(path)).kind if path.startswith("django.") else None
+            if path in _KNOWN or (kind and not is_reached):
+                yield _KNOWN.get(path) or Root(str(kind))
+                is_reached = True
+            elif not path.startswith("django.") or not is_reached:
+                found = self._find(path)
+                yield (
+                    found
+                    if isinstance(found, ReadClass)
+                    else Unknown(f"the source of {path} was not found")
+                )
 
     def _resolved(self, path: str) -> ReadClass | str:
         """The class, or the last path of it where the source was not found."""

@@ -27,6 +27,7 @@ _PROCESSES = {
     "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty",
     "os.startfile", "pty.spawn",
 }  # fmt: skip
+STARTS = "starts another program"
 _SIGNALS = {"os.kill", "os.killpg"}
 _CHANGES = {
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.chflags", "os.link",
@@ -112,7 +113,7 @@ class Guard:
         if event in _NAMES:
             return None if args[0] in (None, self._host) else f"connects to {_address(args)}"
         if event in _PROCESSES:
-            return f"starts another program ({args[0] if args else event!r})"
+            return f"{STARTS} ({args[0] if args else event!r})"
         if event in _SIGNALS:
             return f"sends a signal to process {args[0]}"
         if event == "open":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,18 +39,22 @@ class SetUp:
         if project.settings:
             _add_to_path(project.path)
 
-    def done(self) -> None:
-        """Sets it up, in a world whose clock is ours: the project may import its functions by name.
+    def done(self, before: Callable[[], None] | None = None) -> None:
+        """Sets it up, in a world whose clock is ours, as the project may import its functions by name; or in its own
+        world, where something is to be done ``before`` that, once the settings are there.
 
         Raises CannotRun.
         """
-        with self._setting_up():
+        with self.setting_up():
             self._configure()
-            from migfix.verify.worker.repeatable import Repeatable
+            if before is not None:
+                before()
+            else:
+                from migfix.verify.worker.repeatable import Repeatable
 
-            self.world = Repeatable()
-            self.world.start()
-            self.world.restart(0)
+                self.world = Repeatable()
+                self.world.start()
+                self.world.restart(0)
             import django
 
             django.setup()
@@ -67,7 +71,7 @@ class SetUp:
         self.world.restart(0)  # a fork begins with random numbers of its own
         if not self.project.settings:
             _add_to_path(job.path)
-        with self._setting_up():
+        with self.setting_up():
             for name, value in job.model_settings.items():  # of an app that is not installed here
                 setattr(settings, name, value)
 
@@ -79,7 +83,7 @@ class SetUp:
         os.chdir(job.folder)
         self.database = Database(job.database, job.folder)
         self.guard.turn_to(self.database.entry, Path(tempfile.tempdir))
-        with self._setting_up():
+        with self.setting_up():
             entry = settings.DATABASES["default"]  # which the project may have asked for
             entry.clear()
             entry.update(self.database.entry)
@@ -111,7 +115,8 @@ class SetUp:
         _forget_connections(entries)
 
     @contextmanager
-    def _setting_up(self) -> Iterator[None]:
+    def setting_up(self) -> Iterator[None]:
+        """Raises CannotRun for what is raised inside."""
         try:
             yield
         except Exception as error:
