@@ -95,6 +95,15 @@ PUTS = [
     "import sys\nsys._getframe().f_locals['l'].append(c)",
     "def f():\n    return l[0]\nf.__closure__[0].cell_contents.append(c)",
     "m = list(Post.objects.all())\nm.append(c)\nl = m",
+    "locals()['l'].append(c)",
+    "vars()['l'].append(c)",
+    "m = l\noperator.setitem(m, 0, c)",
+    "m = l\noperator.iadd(m, [c])",
+    "m = l\nheapq.heappush(m, c)\nm[-1], m[0] = m[0], m[-1]",
+    "m = l\nbisect.insort(m, c)\nm.reverse()",
+    "m = l\noperator.methodcaller('append', c)(m)",
+    "m = l\nput = operator.setitem\nput(m, 0, c)",
+    "p = Post.objects.first()\nl = p.data\noperator.setitem(l, 'a', c)\nl = [l['a']]",
 ]
 
 

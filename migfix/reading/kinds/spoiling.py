@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from migfix.reading.kinds import plain
-from migfix.reading.kinds.puts import LEAVING, puts_of, stored_by
+from migfix.reading.kinds.puts import LEAVING, Taker, puts_of, stored_by
 from migfix.reading.kinds.values import Manager, Rows, Value
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import Binding
@@ -54,7 +54,45 @@ def _spoils(node: ast.AST, kinds: Kinds) -> bool:
             text = given.value if isinstance(given, ast.Constant) else None
             changes = not isinstance(text, str) or text in _CHANGING | _HOLDING
             return changes and _puts(owner, [None], node, kinds)
+        case ast.Call():
+            return _hands_on(node, kinds)
     return False
+
+
+def _hands_on(call: ast.Call, kinds: Kinds) -> bool:
+    """Does a function that is not known get a collection, and something that is no data to put into it?
+
+    ``operator.setitem(rows, 0, value)``, ``methodcaller("append", value)(rows)``
+    """
+    module = kinds.resolver.module
+    by_path = module.path_of(call.func) is not None
+    if not by_path and (
+        isinstance(call.func, ast.Attribute)
+        or (isinstance(call.func, ast.Name) and module.is_builtin(call.func.id))
+    ):
+        return False  # what Python's own put in is met where that is asked for
+    given = [each.value if isinstance(each, ast.Starred) else each for each in call.args]
+    given += [keyword.value for keyword in call.keywords]
+    holders = [each for each in given if isinstance(each, (ast.Name, ast.Attribute, ast.Subscript))]
+    if not holders:
+        return False
+    resolver = kinds.names.at_call(call)
+    if resolver is None:
+        return True
+    here = kinds.elsewhere(resolver)
+    return here.filling.taker(call) is Taker.OTHERS and any(
+        _is_collection(here.of(holder))
+        and not is_alone(holder, here)
+        and not (by_path and all(plain.is_deep(here.of(e)) for e in given if e is not holder))
+        for holder in holders
+    )
+
+
+def _is_collection(kind: object) -> bool:
+    """Of what is asked for just now, nothing is known yet: that is one of which it matters."""
+    return isinstance(kind, plain.Type) and (
+        kind.name in plain.COLLECTIONS or kind in (plain.DATA, plain.NOTHING)
+    )
 
 
 def _puts(owner: ast.expr, given: Sequence[ast.expr | None], at: ast.AST, kinds: Kinds) -> bool:

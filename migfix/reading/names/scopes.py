@@ -74,6 +74,8 @@ class Scope:
         for name, binding in _bindings(node):
             self.bindings.setdefault(name, []).append(binding)
             self._bound_by.setdefault(binding.statement, []).append(name)
+        if isinstance(node, FUNCTIONS) and any(map(_gives_all_names, walk(node))):
+            self.shared |= self.bindings.keys()
 
     def binding(self, name: str, at: ast.AST) -> Binding | None:
         """The one binding that ``name`` certainly has when ``at`` is evaluated, else None.
@@ -390,6 +392,16 @@ def comprehension_names(node: ast.AST) -> set[str]:
     targets = [generator.target for generator in node.generators]
     names = (n for target in targets for n in walk(target) if isinstance(n, ast.Name))
     return {n.id for n in names if isinstance(n.ctx, ast.Store)}  # no ``rows`` of ``rows[0]``
+
+
+def _gives_all_names(node: ast.AST) -> bool:
+    """``locals()``, or ``vars()`` without anything, by any name: from there, what a name holds may be changed."""
+    match node:
+        case ast.Name(id="locals"):
+            return True
+        case ast.Call(func=ast.Name(id="vars"), args=[], keywords=[]):
+            return True
+    return False
 
 
 @lru_cache(maxsize=512)
