@@ -26,9 +26,12 @@ PROGRESS_EVERY_SECONDS = 0.1
 
 
 def outcomes_for(
-    options: Options, *, rewrite: bool, selection: Selection = EVERY
+    options: Options, *, rewrite: bool, selection: Selection = EVERY, needs_answer: bool = True
 ) -> list[FileOutcome]:
-    """The outcomes ordered by path, each file once; ``selection`` as for the pipeline, ``--only`` is added to it."""
+    """The outcomes ordered by path, each file once; ``selection`` as for the pipeline, ``--only`` is added to it.
+
+    ``needs_answer`` as for ``loaded_for``.
+    """
     if options.reads_stdin:
         return [run_source(options.stdin, options, rewrite=rewrite)]
     selection = replace(selection, only=options.chosen)
@@ -40,7 +43,7 @@ def outcomes_for(
             paths, lambda path: settings_for(path, overrides, options.files)
         ):
             some = replace(selection, files=_changed(group, settings, options))
-            loaded = loaded_for(group, settings, options)
+            loaded = loaded_for(group, settings, options, needs_answer=needs_answer)
             outcomes = outcomes_without_a_look(group, settings, options.files, some)
             if outcomes is None:
                 from migfix import pipeline
@@ -66,14 +69,18 @@ def outcomes_for(
     return sorted(together, key=lambda outcome: outcome.path)
 
 
-def loaded_for(paths: Sequence[Path], settings: Settings, options: Options) -> Loaded | None:
+def loaded_for(
+    paths: Sequence[Path], settings: Settings, options: Options, *, needs_answer: bool = True
+) -> Loaded | None:
     """What the project of the paths says by its own settings; None where it is not to be asked.
 
-    It is asked once for a run. Raises ``UsageError``.
+    It is asked once for a run. Where it cannot be set up, raises ``UsageError``; without ``needs_answer``, says so
+    and leaves it at what its source says.
     """
     module = settings.settings
     if module is None:
         return None
+    from migfix.commandline.output import complain
     from migfix.project.discovery import project_of, top_folder
     from migfix.verify.loading import Asking, CannotLoad
 
@@ -96,7 +103,10 @@ def loaded_for(paths: Sequence[Path], settings: Settings, options: Options) -> L
             try:
                 options.loaded[module, root] = asking.loaded()
             except CannotLoad as error:
-                raise UsageError(f"{error}. Nothing was written") from None
+                if needs_answer:
+                    raise UsageError(f"{error}. Nothing was written") from None
+                complain(f"{error}; it is rewritten as its source alone allows")
+                return None
         return options.loaded[module, root]
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 
@@ -51,8 +52,9 @@ def rewritten(
 
 def _with_edits(source: Source, loops: Mapping[ast.stmt, LoopEdits], style: Style) -> str:
     lines = list(split_lines(source.plain))
+    starts = sorted(loop.lineno for loop in loops)
     for statement in reversed(source.tree.body):
-        if not any(_holds_line(statement, loop.lineno) for loop in loops):
+        if not _holds_one(statement, starts):
             continue
         held = loops_of(statement)
         edits = {
@@ -97,8 +99,10 @@ def _with_edits(source: Source, loops: Mapping[ast.stmt, LoopEdits], style: Styl
     return "".join(lines)
 
 
-def _holds_line(statement: ast.stmt, line: int) -> bool:
-    return statement.lineno <= line <= (statement.end_lineno or line)
+def _holds_one(statement: ast.stmt, lines: Sequence[int]) -> bool:
+    """Is one of the sorted lines among those of the statement?"""
+    last = statement.end_lineno or statement.lineno
+    return bisect_left(lines, statement.lineno) < bisect_right(lines, last)
 
 
 def _edit_parts(

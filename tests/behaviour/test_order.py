@@ -322,7 +322,6 @@ def test_what_earlier_turns_have_changed(name, database):
     [
         "d.n += len(d.name.split('1'))",
         "own = []\nown += [d.name]\nd.n = len(own)",
-        "own = []\nlist(map(own.append, d.name))\nd.n = len(own)",
         "own = {}\nfor key in d.name:\n    own[key] = 0\n    own[key] += 1\nd.n = len(own)",
         "own = defaultdict(int)\nown[d.name]\nd.n = len(own)",
         "d.n = sum(1 for a, b in zip(d.name, d.name) if a == b)",

@@ -8,7 +8,6 @@ import pytest
 
 from migfix.disk.files import Files
 from migfix.pipeline import run_source
-from migfix.reading.cutting import FUNCTIONS
 from migfix.reading.vendored import helper_text
 from migfix.settings import Settings
 from tests.checking import ENDING, MODELS, PREAMBLE
@@ -606,7 +605,8 @@ for author in Person.objects.all():
     [(lambda data: data, ("name",)), (lambda data: data + b"\nmine = 1\n", None)],
 )
 def test_the_helper_reads_no_row_by_a_name(change, only, tmp_path):
-    files = {"shop/migrations/_migfix.py": change(helper_text(FUNCTIONS, Files()))}
+    helper = helper_text(frozenset({"stream"}), Files())
+    files = {"shop/migrations/_migfix.py": change(helper)}
     loops = loops_beside(files, "from ._migfix import stream", BESIDE_THE_HELPER, "MF201", tmp_path)
     (loop,) = [each for each in loops if each.model == "shop.Person"]
     assert loop.only == only, loop.reason

@@ -23,7 +23,14 @@ from migfix.reports import as_json
 OPTIONAL_TEXT = (str, type(None))
 OPTIONAL_LIST = (list, type(None))
 CONTRACT: dict[str, dict[str, Any]] = {
-    "report": {"schema": int, "migfix": str, "summary": dict, "databases": list, "files": list},
+    "report": {
+        "schema": int,
+        "migfix": str,
+        "summary": dict,
+        "settings": list,
+        "databases": list,
+        "files": list,
+    },
     "assumed": {"names": list, "why": str, "certain": bool, "files": int},
     "summary": {
         "files": int,

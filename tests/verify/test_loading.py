@@ -1,7 +1,6 @@
 """What a project's own Django says, set up by ``--settings``, and what migfix makes of it."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from migfix.history.state import Unknown
 from migfix.project.discovery import MigrationPackage
 from migfix.project.loaded import Loaded
 from tests.databases import PARAMETERS
+from tests.processes import Completed, ran
 from tests.verify.proving import url_of
 
 SETTINGS = """
@@ -99,8 +99,8 @@ def made(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def run(folder: Path, command: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+def run(folder: Path, command: str, *options: str) -> Completed[str]:
+    return ran(
         [sys.executable, "-m", "migfix", command, "shop/migrations", *options],
         cwd=folder,
         capture_output=True,
@@ -288,7 +288,7 @@ def test_settings_that_do_not_load(tmp_path: Path, command: str) -> None:
     made(tmp_path, {**WHOLE, "shop/settings.py": SETTINGS + "\n    raise KeyError('NO_SECRET')\n"})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     target = ["shop/migrations/0003_loop.py:5"] if command == "explain" else ["shop/migrations"]
-    result = subprocess.run(
+    result = ran(
         [sys.executable, "-m", "migfix", command, *target, "--settings=shop.settings"],
         cwd=tmp_path,
         capture_output=True,

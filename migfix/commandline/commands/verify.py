@@ -49,7 +49,7 @@ def verify(
 
     outcomes: list[FileOutcome] = []
     if against is None:
-        outcomes = outcomes_for(options, rewrite=True)
+        outcomes = outcomes_for(options, rewrite=True, needs_answer=False)
         tasks, failed = tasks_of(outcomes)
     else:
         paths = [Path(path) for path in options.paths]
