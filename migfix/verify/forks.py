@@ -106,6 +106,7 @@ class _Server:
         self._lock = Lock()
         self._stack = ExitStack()
         self._process: Popen | None = None
+        self._is_silent = False
 
     def start(self) -> Any:
         """What it says when the project is set up. Raises Failed."""
@@ -141,7 +142,8 @@ class _Server:
 
     @property
     def is_gone(self) -> bool:
-        return self._process is None or self._process.poll() is not None
+        """One that is being killed says nothing more before the system knows that it has ended."""
+        return self._is_silent or self._process is None or self._process.poll() is not None
 
     def _ended(self) -> int:
         """What it ended with."""
@@ -173,6 +175,7 @@ class _Server:
         try:
             socket.send_fds(self._requests, [str(file).encode()], descriptors)
         except OSError:
+            self._is_silent = True
             raise Failed(_GONE) from None
 
     def _number(self, channel: socket.socket, seconds: float) -> int:
@@ -180,6 +183,7 @@ class _Server:
         try:
             (number,) = NUMBER.unpack(channel.recv(NUMBER.size, socket.MSG_WAITALL))
         except (OSError, struct.error):
+            self._is_silent = True
             raise Failed(_GONE) from None
         return int(number)
 
