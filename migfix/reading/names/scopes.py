@@ -74,8 +74,11 @@ class Scope:
         for name, binding in _bindings(node):
             self.bindings.setdefault(name, []).append(binding)
             self._bound_by.setdefault(binding.statement, []).append(name)
-        if isinstance(node, FUNCTIONS) and any(map(_gives_all_names, walk(node))):
-            self.shared |= self.bindings.keys()
+
+    @cached_property
+    def gives_all_names(self) -> bool:
+        """Does it ask for all that it knows, and so may change what any of its names holds?"""
+        return any(map(_gives_all_names, walk(self.node)))
 
     def binding(self, name: str, at: ast.AST) -> Binding | None:
         """The one binding that ``name`` certainly has when ``at`` is evaluated, else None.
@@ -395,7 +398,7 @@ def comprehension_names(node: ast.AST) -> set[str]:
 
 
 def _gives_all_names(node: ast.AST) -> bool:
-    """``locals()``, or ``vars()`` without anything, by any name: from there, what a name holds may be changed."""
+    """``locals`` by any name that it is given, ``vars()`` without anything."""
     match node:
         case ast.Name(id="locals"):
             return True
