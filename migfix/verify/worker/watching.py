@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from types import FrameType
 from typing import Any, NamedTuple
@@ -76,13 +76,17 @@ class Asked:
         _note(BaseDatabaseWrapper, "connect", lambda: self._note("its database"))
         for name in ("__getitem__", "__iter__", "__len__"):
             _note(type(os.environ), name, lambda: self._note("the environment"))
-        sys.argv = _NotedList(sys.argv, lambda: self._note("the command line"))
+        looking = "__getitem__ __contains__ __iter__ __len__"
+        sys.argv = _that_tells(list, sys.argv, looking, lambda: self._note("the command line"))
 
     def watch_settings(self) -> None:
         """From now on, also who looks into DATABASES; the settings are loaded."""
         from django.conf import settings
 
-        settings.DATABASES = _Noted(settings.DATABASES, lambda: self._note("its databases"))
+        looking = "__getitem__ get __contains__ __iter__ items values"
+        settings.DATABASES = _that_tells(
+            dict, settings.DATABASES, looking, lambda: self._note("its databases")
+        )
 
     def _note(self, what: str) -> None:
         """Up to the import that asks: who imports the file that does, is found by its imports.
@@ -117,57 +121,9 @@ def _note(owner: type, name: str, note: Callable[[], None]) -> None:
     setattr(owner, name, noted)
 
 
-class _Noted(dict[str, Any]):
-    """A dictionary that tells when it is looked into."""
-
-    def __init__(self, values: dict[str, Any], note: Callable[[], None]) -> None:
-        super().__init__(values)
-        self._note = note
-
-    def __getitem__(self, key: str) -> Any:
-        self._note()
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self._note()
-        return super().get(key, default)
-
-    def __contains__(self, key: object) -> bool:
-        self._note()
-        return super().__contains__(key)
-
-    def __iter__(self) -> Iterator[str]:
-        self._note()
-        return super().__iter__()
-
-    def items(self) -> Any:
-        self._note()
-        return super().items()
-
-    def values(self) -> Any:
-        self._note()
-        return super().values()
-
-
-class _NotedList(list[str]):
-    """A list that tells when it is looked into."""
-
-    def __init__(self, values: list[str], note: Callable[[], None]) -> None:
-        super().__init__(values)
-        self._note = note
-
-    def __getitem__(self, key: Any) -> Any:
-        self._note()
-        return super().__getitem__(key)
-
-    def __contains__(self, key: object) -> bool:
-        self._note()
-        return super().__contains__(key)
-
-    def __iter__(self) -> Iterator[str]:
-        self._note()
-        return super().__iter__()
-
-    def __len__(self) -> int:
-        self._note()
-        return super().__len__()
+def _that_tells(kind: type, values: Any, names: str, note: Callable[[], None]) -> Any:
+    """A dictionary or list of the values, which tells when it is looked into by one of these methods."""
+    telling = type("Telling", (kind,), {})
+    for name in names.split():
+        _note(telling, name, note)
+    return telling(values)
