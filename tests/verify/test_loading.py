@@ -259,6 +259,17 @@ def test_what_hears_all_or_may_come_still_counts(tmp_path: Path, old: str, new: 
     assert is_heard(loop(tmp_path))
 
 
+def with_package(folder: Path, name: str, models: str) -> Path:
+    """The project, beside an app from elsewhere that it has installed."""
+    outside = made(folder / "lib", {f"{name}/__init__.py": "", f"{name}/models.py": models})
+    settings = f"import sys\nsys.path.append({str(outside)!r})\n" + dedent(SETTINGS).replace(
+        '["shop"]', f'["shop", "{name}"]'
+    )
+    project = made(folder / "project", KNOWN)
+    (project / "shop/settings.py").write_text(settings)
+    return project
+
+
 def test_a_receiver_of_a_package_counts(tmp_path: Path) -> None:
     """No source of the project says that it is there."""
     audit = """
@@ -269,13 +280,7 @@ def test_a_receiver_of_a_package_counts(tmp_path: Path) -> None:
 
         post_save.connect(log)
     """
-    outside = made(tmp_path / "lib", {"audit/__init__.py": "", "audit/models.py": audit})
-    settings = f"import sys\nsys.path.append({str(outside)!r})\n" + dedent(SETTINGS).replace(
-        '["shop"]', '["shop", "audit"]'
-    )
-    project = made(tmp_path / "project", KNOWN)
-    (project / "shop/settings.py").write_text(settings)
-    found = loop(project)
+    found = loop(with_package(tmp_path, "audit", audit))
     assert is_heard(found)
     assert any("audit.models.log hears" in each["reason"] for each in found["parts"])
 
@@ -495,11 +500,5 @@ def test_a_package_that_replaces_a_method_of_models(tmp_path: Path) -> None:
 
         setattr(models.Model, "sa" + "ve", save)
     """
-    outside = made(tmp_path / "lib", {"patching/__init__.py": "", "patching/models.py": patching})
-    settings = f"import sys\nsys.path.append({str(outside)!r})\n" + dedent(SETTINGS).replace(
-        '["shop"]', '["shop", "patching"]'
-    )
-    project = made(tmp_path / "project", KNOWN)
-    (project / "shop/settings.py").write_text(settings)
-    found = loop(project)
+    found = loop(with_package(tmp_path, "patching", patching))
     assert any("Model.save is not Django's own" in each["reason"] for each in found["parts"])
