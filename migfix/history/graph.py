@@ -12,6 +12,7 @@ from migfix.history.classes.reading import Classes
 from migfix.history.environment import Environment
 from migfix.history.files.migration import MigrationSource
 from migfix.history.files.scope import Scope
+from migfix.history.folders import Folders
 from migfix.history.loaded import LoadedHistory
 from migfix.history.matter import asked_for, what_matters
 from migfix.history.naming import Naming
@@ -25,10 +26,11 @@ from migfix.history.state import (
     ProjectState,
     Unknown,
 )
-from migfix.project.discovery import MigrationFile, Project
+from migfix.history.unasked import Unasked
+from migfix.project.discovery import MigrationFile, MigrationPackage, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from migfix.project.loaded import Loaded
@@ -54,14 +56,22 @@ class History:
         project: Project,
         environment: Environment | None = None,
         loaded: Loaded | None = None,
+        *,
+        beside: tuple[History, MigrationPackage] | None = None,
     ) -> None:
+        """``beside``: the history of what is loaded by default, and the folder that this one takes instead."""
         self.project = project
         self._loaded = LoadedHistory(loaded, project.files)
         self._settings = SwappableSettings(project, self._loaded.model_setting)
-        self._sources = Sources(project, environment, self._loaded)
-        self._standing = Standing(self._sources)
+        self._sources: Sources = (
+            beside[0]._sources if beside else Sources(project, environment, self._loaded)
+        )
+        self._folders = Folders(project, beside[1] if beside else None)
+        self._standing = Standing(self._sources, self._folders)
+        self._beside: dict[Path, History] = {}
         self._naming = Naming(project, self._sources.texts, self._settings)
         self._numbers: dict[MigrationKey, int] = {}  # those of the replay: parents come first
+        self._unasked = Unasked(self._naming, self._standing, self._numbers)
         self._replay = Replay()
         self._steps: dict[Path, tuple[Step, ...]] = {}
         self._closures: dict[MigrationKey, int] = {}  # bit set of numbers: ancestors and itself
@@ -101,6 +111,11 @@ class History:
         source = self.source(migration)
         if isinstance(source, Unknown):
             return (self._empty.with_unknown_app(migration.app_label, source.why),)
+        if not self._standing.is_loaded(migration) and self._is_beside(migration):
+            beside = self._history_beside(migration)
+            if isinstance(beside, str):
+                return (self._empty.with_unknown_app(migration.app_label, beside),)
+            return beside.states_at(migration, operation_index, labels, models, pointing=pointing)
         problems: dict[str, str] = {}
         sure = self._mask(self._parents(key, source, problems))
         wanted = frozenset(labels)
@@ -125,7 +140,7 @@ class History:
             matter = what_matters(state, wanted, keys, pointing)
             if matter not in seen:
                 seen.append(matter)
-                states.append(replace(state, why_open=self._why_open(mask, key, wanted)))
+                states.append(replace(state, why_open=self._unasked.why_open(mask, key, wanted)))
         return tuple(states)
 
     def apps_naming(self, key: ModelKey) -> frozenset[str]:
@@ -171,6 +186,25 @@ class History:
         history._sources.take_over(self._sources)
         return history
 
+    def _is_beside(self, migration: MigrationFile) -> bool:
+        """Is it in another folder than the one that is loaded, or may be?"""
+        return not self._folders.home and bool(self.project.packages_of(migration.app_label))
+
+    def _history_beside(self, migration: MigrationFile) -> History | str:
+        """The history in which the folder of a migration is the one of its app; in words why there is none.
+
+        Where the migration runs at all, that folder is loaded.
+        """
+        folder = migration.path.parent
+        if folder not in self._beside:
+            home = self._folders.home_of(migration)
+            if isinstance(home, str):
+                return home
+            self._beside[folder] = History(
+                self.project, self.environment, self._loaded.said, beside=(self, home)
+            )
+        return self._beside[folder]
+
     # The graph
 
     @cached_property
@@ -178,7 +212,8 @@ class History:
         """Migrations of the project that ask to run before another one, by that other one."""
         found: dict[MigrationKey, tuple[MigrationKey, ...]] = {}
         for file in self.project.migrations:
-            if not self._sources.mentions(file.path, b"run_before"):
+            asks = self._sources.mentions(file.path, b"run_before")
+            if not asks or not self._standing.is_loaded(file):
                 continue
             source = self.source(file)
             for key in () if isinstance(source, Unknown) else source.run_before:
@@ -353,30 +388,6 @@ class History:
 
     def _place(self, file: MigrationFile) -> Place:
         return Place(file.app_label, f"{file.app_label}.{file.name}", self._settings.value)
-
-    # Models named by migrations that are not replayed
-
-    def _why_open(
-        self, mask: int, key: MigrationKey, labels: frozenset[str]
-    ) -> Callable[[ModelKey], str | None]:
-        """Whether migrations that may have run, and that nobody asked for, name a model."""
-
-        def why(model: ModelKey) -> str | None:
-            for file in self._naming.files_naming(model):
-                if file.app_label not in labels and not self._has_run(file, mask, key):
-                    return f"{file.app_label}.{file.name} may have run already and names it"
-            return None
-
-        return why
-
-    def _has_run(self, file: MigrationFile, mask: int, key: MigrationKey) -> bool:
-        """Whether the file is in the set, or is the one that the question is about."""
-        standing = self._standing.standing_for((file.app_label, file.name))
-        if isinstance(standing, str):
-            return False
-        return key in standing or all(
-            each in self._numbers and mask >> self._numbers[each] & 1 for each in standing
-        )
 
 
 def _with_unknown(state: ProjectState, problems: Mapping[str, str]) -> ProjectState:

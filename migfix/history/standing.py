@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from migfix.history.folders import Folders
 from migfix.history.sources import Sources
 from migfix.history.state import Unknown
-from migfix.project.discovery import MigrationFile, MigrationPackage, Project
+from migfix.project.discovery import MigrationFile, MigrationPackage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,9 +36,9 @@ def _app_of(package: MigrationPackage | str) -> App:
 class Standing:
     """The migrations of apps, and what dependencies on them mean."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, folders: Folders) -> None:
         self._sources = sources
-        self._project = sources.project
+        self._folders = folders
         self._apps: dict[str, App] = {}
 
     def app(self, label: str) -> App:
@@ -46,15 +47,15 @@ class Standing:
         return self._apps[label]
 
     def _find_app(self, label: str) -> App:
-        found = self._project.packages_of(label)
-        if (told := self._sources.loaded.package(label, found)) is not None:
+        found = self._sources.project.packages_of(label)
+        told = self._sources.loaded.package(label, found) if not self._folders.home else None
+        if told is not None:
             return _app_of(told)
-        if len(found) > 1:
-            found = tuple(each for each in found if not _in_tests(each, self._project)) or found
-        if len(found) > 1:
-            return App({}, f"app {label} has two folders: {found[0].folder} and {found[1].folder}")
-        package = found[0] if found else self._sources.environment.package(label)
-        return _app_of(package)
+        return _app_of(self._folders.loaded(label) or self._sources.environment.package(label))
+
+    def is_loaded(self, file: MigrationFile) -> bool:
+        """Is it among the migrations of its app, not in a folder beside the one that Django loads?"""
+        return self.app(file.app_label).files.get(file.name) == file
 
     def standing_for(
         self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()
@@ -150,8 +151,3 @@ class Standing:
     @cached_property
     def _effective_of(self) -> dict[str, tuple[MigrationKey, ...]]:
         return {}
-
-
-def _in_tests(package: MigrationPackage, project: Project) -> bool:
-    inner = package.folder.relative_to(project.root).parts
-    return bool({"tests", "test", "testing", "test_project", "testapp"} & set(inner))

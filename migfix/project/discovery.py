@@ -376,6 +376,11 @@ def _votes(folder: Path, files: Files) -> Counter[str]:
     return votes
 
 
+def names_itself(folder: Path, label: str, files: Files) -> bool:
+    """Do files of the folder say that files in there belong to the app of this label?"""
+    return _votes(folder, files)[label] > 0
+
+
 def _declared_label(app: Path, files: Files) -> str:
     tree = tree_of(files.read_if_there(app / "apps.py"))
     if tree is None:

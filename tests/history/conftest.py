@@ -44,11 +44,17 @@ class Written:
         return target
 
     def migration(
-        self, key: str, operations: str, dependencies: str = "", extra: str = "", top: str = ""
+        self,
+        key: str,
+        operations: str,
+        dependencies: str = "",
+        extra: str = "",
+        top: str = "",
+        folder: str = "migrations",
     ) -> Path:
         """``key`` is ``app.0001_name``; ``operations`` the text between the brackets."""
         app, _, name = key.partition(".")
-        for package in (app, f"{app}/migrations"):
+        for package in (app, f"{app}/{folder}"):
             self.file(f"{package}/__init__.py", "")
         body = f"dependencies = [{dependencies}]\noperations = [\n{operations}\n]\n{extra}"
         text = (
@@ -57,7 +63,7 @@ class Written:
             + "\n\nclass Migration(migrations.Migration):\n"
             + textwrap.indent(body, "    ")
         )
-        return self.file(f"{app}/migrations/{name}.py", text)
+        return self.file(f"{app}/{folder}/{name}.py", text)
 
     def history(self, environment: Environment | None = None) -> History:
         return History(self.project, environment)
@@ -66,15 +72,19 @@ class Written:
     def project(self) -> Project:
         return project_of(self.root, Files())
 
-    def states(self, key: str, labels: str = "shop", index: int = 99) -> tuple[ProjectState, ...]:
+    def states(
+        self, key: str, labels: str = "shop", index: int = 99, folder: str = "migrations"
+    ) -> tuple[ProjectState, ...]:
         """The states at the end of a migration, or at an index of its operations."""
         app, _, name = key.partition(".")
         project = self.project
-        migration = project.migration(self.root / app / "migrations" / f"{name}.py")
+        migration = project.migration(self.root / app / folder / f"{name}.py")
         return History(project).states_at(migration, index, frozenset(labels.split()))
 
-    def state(self, key: str, labels: str = "shop", index: int = 99) -> ProjectState:
-        (state,) = self.states(key, labels, index)
+    def state(
+        self, key: str, labels: str = "shop", index: int = 99, folder: str = "migrations"
+    ) -> ProjectState:
+        (state,) = self.states(key, labels, index, folder)
         return state
 
 

@@ -200,3 +200,13 @@ def check(written, labels: list[str], user: str = "auth.User") -> None:
     assert sorted(ours) == sorted(django)
     for key, model in ours.items():
         assert model == django[key]
+
+
+def test_a_folder_of_migrations_beside_the_one_that_is_loaded(nothing):
+    for folder, model in (("migrations", "Order"), ("migrations_old", "Sale")):
+        nothing.migration(
+            "shop.0001_initial", f'migrations.CreateModel("{model}", [{KEY}]),', folder=folder
+        )
+    django = of_django(nothing.root, ["shop"])
+    assert list(django) == ["shop.order"]
+    assert of_ours(nothing.history(), ["shop"]) == django
