@@ -86,7 +86,8 @@ async def other_folders(ls: Server, params: lsp.DidChangeWorkspaceFoldersParams)
 
 @server.feature(lsp.INITIALIZE)
 def initialize(ls: Server, params: lsp.InitializeParams) -> None:
-    ls.said = configuration.read(params.initialization_options)
+    ls.began_with = params.initialization_options
+    ls.said = configuration.read(ls.began_with)
     ls.desk.configure(ls.said.overrides)
 
 
@@ -117,8 +118,9 @@ async def _ask_for_configuration(ls: Server) -> None:
     if workspace and workspace.configuration:
         item = lsp.ConfigurationItem(section="migfix")
         answer = await ls.workspace_configuration_async(lsp.ConfigurationParams([item]))
-        if answer and answer[0]:
-            await _configure(ls, answer[0])
+        said = (answer and answer[0]) or ls.began_with
+        if configuration.read(said) != ls.said:
+            await _configure(ls, said)
 
 
 async def _configure(ls: Server, said: object) -> None:

@@ -52,6 +52,7 @@ class Server(LanguageServer):
         # Positions of changes would be counted by other lines than Python's.
         super().__init__("migfix", __version__, lsp.TextDocumentSyncKind.Full)
         self.desk = Desk()
+        self.began_with: object = None  # what the client said of the configuration at first
         self.said = configuration.Configuration()
         self.shown: dict[str, Shown] = {}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="migfix")
@@ -147,30 +148,33 @@ class Server(LanguageServer):
         except Exception:  # the next change is another try
             log.exception("%s", uri)
 
-    async def tell(self, uri: str) -> None:
-        """Publish what is found in a file."""
-        look = await self._looked_at(uri)
-        if look is None or uri not in self.shown:
-            return
-        shown = self.shown[uri]
+    async def tell(self, uri: str) -> Look | None:
+        """Look at the text that a file has by now, and publish what is found where that is news.
+
+        Of a text that does not parse it is what was found last.
+        """
+        path = path_of(uri)
+        if path is None or uri not in self.shown:
+            return None
+        text = self.workspace.get_text_document(uri).source
+        look = await self.run(_look, self.desk, path, text)
+        shown = self.shown.get(uri)
+        if look is None or shown is None:
+            return None
         if shown.look is not look:
             if shown.look is None or shown.look.text != look.text:
                 shown.verdicts = ()
             shown.look = look
             self.publish(uri)
             self._refresh_lenses()
-
-    async def _looked_at(self, uri: str) -> Look | None:
-        """What is found in the text that the file has by now; for one that does not parse, what was found last."""
-        path = path_of(uri)
-        if path is None or uri not in self.shown:
-            return None
-        text = self.workspace.get_text_document(uri).source
-        return await self.run(_look, self.desk, path, text)
+        return look
 
     async def current(self, uri: str) -> Look | None:
-        """The same, of the very text of the editor, or None."""
-        look = await self._looked_at(uri)
+        """The same, of the very text of the editor, or None.
+
+        What it finds is published, too: a client that watches no files may ask before it tells of a change.
+        """
+        look = await self.tell(uri)
         return look if look is not None and self.desk.is_current(look) else None
 
     def publish(self, uri: str) -> None:

@@ -23,12 +23,18 @@ class Editor:
     """Opens files, types, applies edits, saves. Positions are counted as ``encoding`` says."""
 
     def __init__(
-        self, encoding: str = "utf-16", *, creates: bool = True, versioned: bool = True
+        self,
+        encoding: str = "utf-16",
+        *,
+        creates: bool = True,
+        versioned: bool = True,
+        watches: bool = True,
     ) -> None:
         self.client = LanguageClient("editor", "1", converter_factory=_converter)
         self.encoding = encoding
         self.creates = creates
         self.versioned = versioned
+        self.watches = watches
         self.texts: dict[str, str] = {}
         self.versions: dict[str, int] = {}
         self.shown: dict[str, lsp.PublishDiagnosticsParams] = {}
@@ -108,7 +114,7 @@ class Editor:
                     document_changes=self.versioned, resource_operations=creating
                 ),
                 did_change_watched_files=lsp.DidChangeWatchedFilesClientCapabilities(
-                    dynamic_registration=True
+                    dynamic_registration=self.watches
                 ),
             ),
             text_document=lsp.TextDocumentClientCapabilities(
@@ -318,11 +324,12 @@ def with_editor(
     *roots: Path,
     options: object = None,
     command: Sequence[str] = COMMAND,
+    kind: Mapping[str, Any] | None = None,
 ) -> None:
     """Run a session against a server of its own, that begins in the first of the folders."""
 
     async def run() -> None:
-        one = Editor()
+        one = Editor(**(kind or {}))
         await one.start(*roots, options=options, command=command)
         try:
             await asyncio.wait_for(session(one), 6 * PATIENCE)

@@ -349,6 +349,12 @@ def test_the_configuration_of_the_client(project: Path) -> None:
             lambda: True if editor.shown[uri].diagnostics[0].code == "MF101" else None
         )
         await editor.until(lambda: True if any("nonsense" in m for m in editor.messages) else None)
+        editor.settings = None  # as they began
+        editor.client.workspace_did_change_configuration(lsp.DidChangeConfigurationParams(None))
+        await editor.until(
+            lambda: True if editor.shown[uri].diagnostics[0].code != "MF101" else None
+        )
+        assert len(editor.shown[uri].diagnostics) == 2
 
     with_editor(session, project, options={"hints": False})
 
