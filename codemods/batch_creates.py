@@ -12,7 +12,8 @@ After:
             tags.create(name=post.title)
 
 ``Tag(name=post.title).save()`` becomes ``tags.add(Tag(name=post.title))``; a list that the loop fills
-for one ``bulk_create()`` becomes a batch of the same name. ``create_in_batches`` comes
+for one ``bulk_create()`` becomes a batch of the same name, also with ``ignore_conflicts=True`` and with lists
+and dicts for values, if nothing in the loop may change them. ``create_in_batches`` comes
 from ``_migfix.py``, a module that migfix adds to the project. It keeps the values of the moment
 of ``create()``, defaults and ``auto_now_add`` included, and inserts them after every thousand rows (or
 ``batch-size`` of ``[tool.migfix]``, or the ``batch_size`` that ``bulk_create()`` is given) and at the
@@ -97,6 +98,8 @@ def _of_list(collected: Collected, loop: Loop, in_batches: str) -> Rewrite:
     model, caveats = collecting.check_collected(collected, loop)
     size = collecting.batch_size(collected, loop)
     arguments = [wording.manager_text(collected.manager, loop), *_sized(size or loop.batch_size)]
+    if collecting.ignores_conflicts(collected, loop):
+        arguments.append("ignore_conflicts=True")
     return Rewrite(
         part=Part.CREATES,
         edit=InBlock(

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
+def create_in_batches(
+    source: Any, *, batch_size: int = 1000, ignore_conflicts: bool = False
+) -> _CreateBatch:
     """
     Give a batch whose methods stand for those that insert one row, many in one go.
 
     `source` is a model, a manager or a queryset. `create(**values)` stands for
     `source.create(**values)`, `add(row)` for `row.save()` of a new row, and `append(row)` for that of
-    a list which goes to `source.bulk_create()`. They return nothing: the row has no key yet.
+    a list which goes to `source.bulk_create()`, with `ignore_conflicts` if that is given. They return
+    nothing: the row has no key yet.
 
     The values are those of the moment of the call, with what the fields compute for it
     (`auto_now_add`, defaults); of `append` those of the moment at which the batch is inserted, as
@@ -50,7 +53,7 @@ def create_in_batches(source: Any, *, batch_size: int = 1000) -> _CreateBatch:
     the rows were created on, OperationalError: none of them is written in another session, without
     the settings, locks and temporary tables of theirs.
     """
-    return _CreateBatch(source, batch_size)
+    return _CreateBatch(source, batch_size, ignore_conflicts)
 
 
 _New = tuple[list[Any], SimpleNamespace]  # the fields to write, and their values
@@ -59,8 +62,9 @@ _New = tuple[list[Any], SimpleNamespace]  # the fields to write, and their value
 class _CreateBatch(_Batch):
     """New rows of one model that wait to be inserted, see `create_in_batches`."""
 
-    def __init__(self, source: Any, batch_size: int) -> None:
+    def __init__(self, source: Any, batch_size: int, ignore_conflicts: bool) -> None:
         super().__init__(batch_size)
+        self._options = {"ignore_conflicts": True} if ignore_conflicts else {}
         self._source = source._default_manager if isinstance(source, type) else source
         self._model = self._source.model
         self._columns = _Columns(self._model)
@@ -74,7 +78,7 @@ class _CreateBatch(_Batch):
             self._waiting.clear()
         super().__exit__(kind, error, traceback)
         if error is None and self._kept:
-            self._source.bulk_create(self._kept)
+            self._source.bulk_create(self._kept, **self._options)
 
     @property
     def _connection(self) -> Any:
@@ -132,7 +136,7 @@ class _CreateBatch(_Batch):
             if self._connection.in_atomic_block:
                 as_one = transaction.atomic(using=self._alias, savepoint=False)
             with as_one:
-                self._source.bulk_create(rows)
+                self._source.bulk_create(rows, **self._options)
         else:
             calls = sum(1 for _ in self._statements(rows))
             _write(self._connection, rows, self._insert, self._insert_one_by_one, calls)

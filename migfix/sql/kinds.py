@@ -15,6 +15,12 @@ WIDE = fields(Is.WIDE)
 INERT = fields(Is.INERT)
 
 DIMENSIONS = ("width_field", "height_field")
+_OPTIONS_OF_DOCUMENTS = frozenset({"encoder", "decoder"})  # with code of its own
+
+
+def is_document(column: FieldState) -> bool:
+    """Does the column hold lists and dicts that Python's own code reads and writes?"""
+    return column.kind == "JSONField" and _OPTIONS_OF_DOCUMENTS.isdisjoint(column.options)
 
 
 def is_file(column: FieldState) -> bool:

@@ -12,6 +12,7 @@ from migfix.columns.shared import shared
 from migfix.expressions.context import Refused
 from migfix.expressions.preconditions import gates, saves
 from migfix.facts.body import uses
+from migfix.facts.body.changes import touches
 from migfix.facts.body.effects import Kind
 from migfix.facts.body.subqueries import tables_beside
 from migfix.facts.loop import Loop
@@ -28,6 +29,7 @@ from migfix.sql.databases import Trait
 
 READ_BEFORE = Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before")
 # What may stand behind a manager that is asked for all rows.
+_CREATING = frozenset({"create", "get_or_create", "update_or_create"})
 OF_ALL_ROWS = frozenset({"using", "db_manager", "all"})
 
 _Write = TypeVar("_Write")
@@ -145,6 +147,30 @@ def check_all_or_nothing(loop: Loop, called: str) -> None:
             Reason.TRANSACTION,
             f"{kept}: after an error some rows would stay written, of which {called} after the loop writes none",
         )
+
+
+def check_target(column: FieldState, name: str, loop: Loop) -> None:
+    """What a foreign key is given under this name is there when it is written. Raises ``Refused``.
+
+    What an ORM call returns is. MySQL and MariaDB look for it when the key is written.
+    """
+    if column.is_relation is False:
+        return
+    target = loop.state.model(*column.target) if isinstance(column.target, tuple) else None
+    for effect in loop.having(Kind.WRITES):
+        related = not isinstance(target, ModelState) or touches(loop, target, effect)
+        if related and (name != column.name or not _creates(effect.node)):
+            at = loop.at(effect.node)
+            raise Refused(
+                Reason.QUERY_IN_BODY, f"{at} may write what `{column.name}` points to later", at
+            )
+
+
+def _creates(call: ast.AST) -> bool:
+    match call:
+        case ast.Call(func=ast.Attribute(attr=method)):
+            return method in _CREATING
+    return False
 
 
 def check_source(loop: Loop, model: ModelState, fields: Collection[str]) -> None:

@@ -11,8 +11,6 @@ from migfix.expressions.context import Refused
 from migfix.expressions.counting import may_repeat_rows
 from migfix.expressions.preconditions import gates, saves
 from migfix.facts.body import uses
-from migfix.facts.body.changes import touches
-from migfix.facts.body.effects import Kind
 from migfix.facts.body.settled import changed_later
 from migfix.facts.body.subqueries import is_given_sql, queries_in
 from migfix.facts.loop import Loop
@@ -29,17 +27,15 @@ from migfix.reading.names.scopes import DEFINITIONS, TRIES, walk
 from migfix.reading.rows.querysets import Resolver
 from migfix.source import children
 from migfix.sql.databases import Trait
-from migfix.sql.kinds import INERT
+from migfix.sql.kinds import INERT, is_document
 from migfix.writes import batching
 from migfix.writes.waiting import check_nothing_is_loaded, check_nothing_looks
 
 # Kinds whose values never change, so that a row has the same ones when the loop ends. The helper keeps
 # rows with others (also a list that is given to a column of texts) until then, for which nothing is gained.
 _FIXED = INERT - {"BinaryField"} | {"GenericIPAddressField"}
-_OPTIONS_OF_DOCUMENTS = {"encoder", "decoder"}  # with code of its own
 # Expressions that may read other rows, which are written by then.
 _READING = frozenset({"Subquery", "Exists", "RawSQL", "Func"})
-_CREATING = frozenset({"create", "get_or_create", "update_or_create"})
 
 
 def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[str], list[Refusal]]:
@@ -55,11 +51,12 @@ def check_collected(found: BulkUpdate, loop: Loop) -> tuple[list[str], list[str]
     rows = _rows(found, loop)
     batching.check_row(loop, model, columns, rows)
     fields = _fields(found, columns)
-    documents = [name for name in fields if _is_document(columns[name])]
+    documents = [name for name in fields if is_document(columns[name])]
     _check_documents(loop, documents, columns)
     batching.check_columns(loop, model, fields, columns)
     _check_expressions(loop)
-    _check_keys(loop, columns, fields)
+    for use in _writes(loop, columns, fields):
+        batching.check_target(columns[use.field], use.field, loop)
     changes = _check_turn(found, rows, loop)
     if found.shared:
         _check_last(loop)
@@ -140,7 +137,7 @@ def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
         column = columns.get(name)
         if column is None:
             raise Refused(Reason.FIELD_UNKNOWN, f"`{name}` is not known to be a column")
-        if column.kind not in _FIXED and not _is_document(column):
+        if column.kind not in _FIXED and not is_document(column):
             raise Refused(
                 Reason.VALUE,
                 f"the value of `{column.name}`, a {column.class_path or 'field of unknown class'}, "
@@ -148,11 +145,6 @@ def _fields(found: BulkUpdate, columns: Mapping[str, FieldState]) -> list[str]:
             )
         names[column.name] = None
     return list(names)
-
-
-def _is_document(column: FieldState) -> bool:
-    """Does the column hold lists and dicts that Python's own code reads and writes?"""
-    return column.kind == "JSONField" and _OPTIONS_OF_DOCUMENTS.isdisjoint(column.options)
 
 
 def _check_documents(loop: Loop, fields: Sequence[str], columns: Mapping[str, FieldState]) -> None:
@@ -228,33 +220,6 @@ def _is_plain(kind: Known) -> bool:
 def _are_spread(places: Sequence[ast.expr], values: Sequence[ast.expr]) -> bool:
     starred = any(isinstance(each, ast.Starred) for each in (*places, *values))
     return starred or len(places) != len(values)
-
-
-def _check_keys(loop: Loop, columns: Mapping[str, FieldState], fields: list[str]) -> None:
-    """Foreign keys are given rows that are there by then. Raises ``Refused``.
-
-    What an ORM call returns is. MySQL and MariaDB look for it when the key is written.
-    """
-    for use in _writes(loop, columns, fields):
-        column = columns[use.field]
-        if column.is_relation is False:
-            continue
-        target = column.target if isinstance(column.target, tuple) else None
-        known = None if target is None else loop.state.model(*target)
-        for effect in loop.having(Kind.WRITES):
-            related = not isinstance(known, ModelState) or touches(loop, known, effect)
-            if related and (use.field != column.name or not _creates(effect.node)):
-                at = loop.at(effect.node)
-                raise Refused(
-                    Reason.QUERY_IN_BODY, f"{at} may write what `{column.name}` points to later", at
-                )
-
-
-def _creates(call: ast.AST) -> bool:
-    match call:
-        case ast.Call(func=ast.Attribute(attr=method)):
-            return method in _CREATING
-    return False
 
 
 def _check_turn(found: BulkUpdate, rows: frozenset[ast.AST], loop: Loop) -> Collection[ast.AST]:

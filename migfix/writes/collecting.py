@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from migfix.expressions.context import Refused
 from migfix.expressions.values.constants import constant_of
+from migfix.facts.body.settled import changed_in_place
 from migfix.facts.loop import Loop
 from migfix.facts.rows.bulk import next_statement
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState
 from migfix.reading.kinds.values import Manager, Model, Rows
-from migfix.sql.kinds import INERT
-from migfix.writes import creating
-from migfix.writes.batching import check_all_or_nothing, check_place
+from migfix.sql.kinds import INERT, is_document
+from migfix.writes import creating, new_rows
+from migfix.writes.batching import check_all_or_nothing, check_place, check_target
 from migfix.writes.creating import Creation
 from migfix.writes.waiting import check_nothing_looks
+
+_ARGUMENTS = frozenset({"batch_size", "ignore_conflicts"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +60,19 @@ def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refu
     value = loop.resolver.value(found.manager)
     if not isinstance(value, (Manager, Rows)):
         raise Refused(Reason.MODEL_UNKNOWN, "the model of the list is not known")
-    if any(keyword.arg != "batch_size" for keyword in found.call.keywords):
-        raise Refused(Reason.SAVE_ARGUMENTS, "bulk_create() is told what to do about conflicts")
+    if any(keyword.arg not in _ARGUMENTS for keyword in found.call.keywords):
+        raise Refused(Reason.SAVE_ARGUMENTS, "bulk_create() is told what to update on conflicts")
     rows = list(_elements(found, value.model, loop))
     model, columns, caveats = creating.check_model(value.model, loop)
     creating.check_manager(found.manager, "bulk_create()", model, loop)
     _check_moment(found, loop, model)
     _check_values(rows, columns, loop)
+    for name in dict.fromkeys(name for row in rows for name, _ in _values(row, loop)):
+        check_target(columns[name], name, loop)
     caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none
     caveats += creating.default_caveats(model, columns, rows)
+    if ignores_conflicts(found, loop):
+        caveats += new_rows.keys_by_conflicts(loop, columns)
     for column in {column.name: column for column in columns.values()}.values():
         if column.auto_now is not False or column.options.get("auto_now_add", False) is not False:
             caveats.append(
@@ -85,7 +92,7 @@ def batch_size(found: Collected, loop: Loop) -> str | None:
 
     What it says stands: it knows these rows, and the settings of the project do not. Raises ``Refused``.
     """
-    for keyword in found.call.keywords:
+    if (keyword := _argument(found, "batch_size")) is not None:
         size = constant_of(keyword.value, loop)
         if size is None:
             return None
@@ -93,6 +100,23 @@ def batch_size(found: Collected, loop: Loop) -> str | None:
             raise Refused(Reason.SAVE_ARGUMENTS, "the batch_size of bulk_create() is not known")
         return loop.text(keyword.value)
     return None
+
+
+def ignores_conflicts(found: Collected, loop: Loop) -> bool:
+    """Does ``bulk_create()`` leave out rows that are there already? Raises ``Refused`` where that is not known."""
+    keyword = _argument(found, "ignore_conflicts")
+    if keyword is None:
+        return False
+    value = constant_of(keyword.value, loop)
+    if not isinstance(value, bool):
+        raise Refused(
+            Reason.SAVE_ARGUMENTS, "whether bulk_create() ignores conflicts is not written out"
+        )
+    return value
+
+
+def _argument(found: Collected, name: str) -> ast.keyword | None:
+    return next((keyword for keyword in found.call.keywords if keyword.arg == name), None)
 
 
 def _elements(found: Collected, model: Model, loop: Loop) -> Iterator[Creation]:
@@ -146,6 +170,7 @@ def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop:
     """No value can change between the making of its row and ``bulk_create()``, which inserts rows that
     have a key before those that get one. Raises ``Refused``.
     """
+    building = frozenset(_building(rows, loop))
     for row in rows:
         if row.given.args:
             at = loop.at(row.call)
@@ -158,17 +183,35 @@ def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop:
                     "bulk_create() inserts rows whose key is given before others",
                 )
             plain = column is not None and column.kind in INERT and column.kind != "BinaryField"
-            if not plain and not isinstance(value, ast.Constant):
+            if plain or isinstance(value, ast.Constant):
+                continue
+            if column is None or not (column.kind == "BinaryField" or is_document(column)):
                 raise Refused(
                     Reason.VALUE, f"the value of `{name}` may change before bulk_create()"
                 )
+            if (node := changed_in_place(loop, building)) is not None:
+                at = loop.at(node)
+                raise Refused(
+                    Reason.VALUE, f"{at} may change the value of `{name}` before bulk_create()", at
+                )
+
+
+def _building(rows: list[Creation], loop: Loop) -> Iterator[ast.AST]:
+    """``rows.append``, and ``row.field = ...`` of a row that is not there yet."""
+    for row in rows:
+        yield row.call.func
+        yield from _set(row, loop)
 
 
 def _values(row: Creation, loop: Loop) -> Iterator[tuple[str, ast.expr | None]]:
     """What the row is given when it is made, and what is set afterwards."""
     yield from ((given.arg or "**", given.value) for given in row.given.keywords)
+    yield from ((attribute.attr, None) for attribute in _set(row, loop))
+
+
+def _set(row: Creation, loop: Loop) -> Iterator[ast.Attribute]:
     scope = loop.resolver.scope
     for load in scope.loads(row.name) if row.name else ():
         match scope.parents[load]:
-            case ast.Attribute(attr=name, ctx=ast.Store()):
-                yield name, None
+            case ast.Attribute(ctx=ast.Store()) as attribute:
+                yield attribute

@@ -16,7 +16,7 @@ from migfix.expressions.values.constants import UNKNOWN
 from migfix.facts.body import uses
 from migfix.facts.loop import Loop
 from migfix.facts.rows.bases import lineage
-from migfix.findings import Refusal
+from migfix.findings import Reason, Refusal
 from migfix.history.fields import Is, fields
 from migfix.history.state import FieldState, ModelState, Name, Unknown
 from migfix.reading.kinds.values import Rows
@@ -40,11 +40,29 @@ def greater_keys(
     calls: Sequence[ast.Call | None],
 ) -> Iterator[Refusal]:
     """The difference, if a row may fail that one of the calls gives its values; None is one that is not known."""
-    counted = any(c.primary_key is not False and c.kind in _COUNTED for c in columns.values())
-    if not counted or loop.databases.have(Trait.GIVES_KEYS_AGAIN):
+    if not _are_counted(columns) or loop.databases.have(Trait.GIVES_KEYS_AGAIN):
         return
     fails = _Rows(loop, model, columns).fail(calls)
     yield from failing.partly(loop, fails, "which have greater keys if their batch has failed")
+
+
+def keys_by_conflicts(loop: Loop, columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
+    """The difference where an INSERT leaves out rows that are there already.
+
+    MySQL takes as many keys as the statement has rows before it comes to the first, and those of rows that
+    it leaves out are lost at its end:
+    https://dev.mysql.com/doc/refman/8.4/en/innodb-auto-increment-handling.html.
+    """
+    if _are_counted(columns) and not loop.databases.have(Trait.COUNTS_ROW_BY_ROW):
+        yield Refusal(
+            Reason.PRIMARY_KEY,
+            "MySQL counts up keys for all rows of an INSERT: where it leaves out some, those of later rows "
+            "depend on how many go into one",
+        )
+
+
+def _are_counted(columns: Mapping[str, FieldState]) -> bool:
+    return any(c.primary_key is not False and c.kind in _COUNTED for c in columns.values())
 
 
 class _Rows:

@@ -51,6 +51,12 @@ migrations.CreateModel("Ticket", [
     ("id", models.UUIDField(primary_key=True, default=uuid.uuid4)),
     ("note", models.CharField(max_length=40)),
 ]),
+migrations.CreateModel("Doc", [
+    ("id", models.BigAutoField(primary_key=True)),
+    ("code", models.CharField(max_length=9, unique=True, null=True)),
+    ("data", models.JSONField(null=True)),
+    ("blob", models.BinaryField(null=True)),
+]),
 migrations.CreateModel("Mark", [
     ("code", models.CharField(max_length=9, primary_key=True)),
     ("note", models.CharField(max_length=40)),
@@ -76,7 +82,7 @@ def posts(count):
 
 
 def forwards(*lines, over="Post.objects.all()"):
-    names = ("Person", "Post", "Note", "Ticket", "Mark")
+    names = ("Person", "Post", "Note", "Ticket", "Mark", "Doc")
     models = [f'    {name} = apps.get_model("shop", "{name}")' for name in names]
     body = [f"        {line}" for line in lines]
     return "\n".join(
@@ -219,6 +225,44 @@ def test_a_list_for_bulk_create(database):
     code += "\n    Ticket.objects.bulk_create(tickets)"
     outcome, _ = run_rewritten(MODELS, code, posts(40), database=database)
     assert "MF302" in outcome.loops[0].codes
+
+
+def collected(row: str, end: str) -> str:
+    """A list of a row for each post, of several thousands, for one ``bulk_create()``."""
+    code = forwards(f"docs.append(Doc({row}))").replace(
+        "    for post", "    docs = []\n    for post"
+    )
+    return code + f"\n    Doc.objects.bulk_create({end})"
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_a_list_of_documents(database):
+    row = "data=[post.title, {'n': post.n}, None] if post.n else None, blob=post.title.encode()"
+    outcome, _ = run_rewritten(MODELS, collected(row, "docs"), posts(2300), database=database)
+    assert "MF302" in outcome.loops[0].codes
+
+
+@pytest.mark.parametrize("database", ONE_SQLITE)
+def test_a_list_whose_conflicts_are_ignored(database):
+    """The first of those that are alike stays; MariaDB takes the keys of a whole INSERT at once."""
+    settings = Settings(
+        select=frozenset({"MF302"}), databases=frozenset({database.partition("-")[0]})
+    )
+    code = collected("code=str(post.pk * 7 % 1500)", "docs, 700, ignore_conflicts=True")
+    code = code.replace("docs, 700", "docs, batch_size=700")
+    rows = {**posts(2300), "Doc": [{"id": n, "code": str(n)} for n in range(1, 90)]}
+    _, outcome = rewritten(MODELS, code, settings)
+    assert outcome.changed == (database != "mariadb")
+    if outcome.changed:
+        run_rewritten(MODELS, code, rows, settings, database=database)
+        return
+    naive = code.replace("    docs = []\n", "").replace(
+        "    for post",
+        "    with create_in_batches(Doc.objects, ignore_conflicts=True) as docs:\n     for post",
+    )
+    naive = "from ._migfix import create_in_batches\n" + naive[: naive.rindex("\n")]
+    with pytest.raises(Different):
+        run_both(MODELS, code, naive, rows, database=database)
 
 
 # What would differ: each of these is refused, and a rewrite by hand shows why

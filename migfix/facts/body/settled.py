@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
@@ -57,6 +57,21 @@ def changed_later(loop: Loop, columns: Collection[str], others: Collection[str])
     return _Documents(loop, frozenset(columns), frozenset(others)).changed_later()
 
 
+def changed_in_place(loop: Loop, but: Collection[ast.AST]) -> ast.AST | None:
+    """What in a turn may change a list, a dict or another object, except for these attributes; None if nothing.
+
+    What holds such objects, whoever else knows them, then holds the same at the end of the loop.
+    """
+    if unknown := loop.having(Kind.CALL):
+        return unknown[0].node
+    for node, resolver in code_of(Turn(loop)):
+        if _fills_itself(node, resolver) or _sets_by_name(node, resolver):
+            return node
+        if node not in but and any(_changed(node, resolver)):
+            return node
+    return None
+
+
 @dataclass
 class _Documents:
     loop: Loop
@@ -67,6 +82,12 @@ class _Documents:
     _inside: dict[str, set[Piece | None]] = field(default_factory=dict)
     _changes: list[tuple[ast.AST, frozenset[Piece]]] = field(default_factory=list)
     _others: list[ast.AST] = field(default_factory=list)
+
+    @cached_property
+    def puts(self) -> frozenset[ast.AST]:
+        """``changed.append``, which takes rows."""
+        bulk = self.loop.bulk_update
+        return frozenset(call.func for call in bulk.appends) if bulk else frozenset()
 
     def changed_later(self) -> ast.AST | None:
         for node, resolver in code_of(Turn(self.loop)):
@@ -80,11 +101,11 @@ class _Documents:
 
     def _look_at(self, node: ast.AST, resolver: Resolver) -> ast.AST | None:
         """Notes what the node gives to columns and changes in place; gives it back if it is not understood."""
-        if isinstance(node, ast.expr) and self._fills_itself(node, resolver):
+        if _fills_itself(node, resolver):
             return node
         for name, value in _assigned(node):
             _add(self._given, {name}, self._pieces(value, value, resolver))
-        for owner in self._changed(node, resolver):
+        for owner in _changed(node, resolver) if node not in self.puts else ():
             pieces = self._pieces(owner, node, resolver)
             if pieces is not None:
                 self._changes.append((node, pieces))
@@ -95,41 +116,7 @@ class _Documents:
                 self._others.append(node)
             else:
                 return node
-        match node:
-            case ast.Call(func=ast.Name(id="setattr" | "delattr")):
-                return node
-            case ast.Call() if (resolver.path_of(node.func) or "").startswith(_CHANGING_PATHS):
-                return node
-        return None
-
-    def _fills_itself(self, node: ast.expr, resolver: Resolver) -> bool:
-        """Is it a ``defaultdict``? Whoever asks it for an item puts it there."""
-        if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
-            return False
-        if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
-            return False
-        kind = kind_of(node, resolver)
-        return isinstance(kind, plain.Type) and kind.name == "defaultdict"
-
-    def _changed(self, node: ast.AST, resolver: Resolver) -> Iterator[ast.expr]:
-        """The objects that the node changes in place; rows are not meant."""
-        match node:
-            case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
-                yield owner
-            case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
-                if not isinstance(resolver.value(owner), Row):
-                    yield owner
-            case ast.AugAssign(target=target, op=op, value=value):
-                number = isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
-                number = number and not isinstance(op, ast.Mult)  # which repeats a list
-                if not number and not plain.is_scalar(kind_of(target, resolver)):
-                    yield target
-            case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in CHANGING:
-                query = isinstance(resolver.value(owner), (Manager, Rows, Row))
-                call = resolver.scope.parents.get(node)
-                bulk = self.loop.bulk_update
-                if not query and not (bulk and call in bulk.appends):
-                    yield owner
+        return node if _sets_by_name(node, resolver) else None
 
     def _pieces(self, node: ast.expr, at: ast.AST, resolver: Resolver, depth: int = 0) -> Pieces:
         """Which objects the value may be; what a collection that it makes holds is noted."""
@@ -266,6 +253,44 @@ class _Documents:
             if _place(node) > _place(append) or any(scope.is_inside(node, each) for each in loops):
                 return True
         return False
+
+
+def _sets_by_name(node: ast.AST, resolver: Resolver) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="setattr" | "delattr")):
+            return True
+        case ast.Call():
+            return (resolver.path_of(node.func) or "").startswith(_CHANGING_PATHS)
+    return False
+
+
+def _fills_itself(node: ast.AST, resolver: Resolver) -> bool:
+    """Is it a ``defaultdict``? Whoever asks it for an item puts it there."""
+    if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+        return False
+    if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+        return False
+    kind = kind_of(node, resolver)
+    return isinstance(kind, plain.Type) and kind.name == "defaultdict"
+
+
+def _changed(node: ast.AST, resolver: Resolver) -> Iterator[ast.expr]:
+    """The objects that the node changes in place; rows are not meant."""
+    match node:
+        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
+            yield owner
+        case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
+            if not isinstance(resolver.value(owner), Row):
+                yield owner
+        case ast.AugAssign(target=target, op=op, value=value):
+            number = isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
+            number = number and not isinstance(op, ast.Mult)  # which repeats a list
+            if not number and not plain.is_scalar(kind_of(target, resolver)):
+                yield target
+        case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in CHANGING:
+            query = isinstance(resolver.value(owner), (Manager, Rows, Row))
+            if not query:
+                yield owner
 
 
 def _add(known: dict[str, set[Piece | None]], owners: Collection[str], pieces: Pieces) -> None:

@@ -92,6 +92,8 @@ PAGE = Page(
             Trait.UPDATES_ROWS_FOUND,
             Trait.DELETES_ROWS_FOUND,
             Trait.UPDATES_TABLE_IT_READS,
+            # nextval() of each row: https://www.postgresql.org/docs/current/functions-sequence.html
+            Trait.COUNTS_ROW_BY_ROW,
             # features.can_rollback_ddl
             Trait.ROLLS_BACK_SCHEMA,
         }

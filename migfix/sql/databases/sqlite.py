@@ -73,6 +73,8 @@ PAGE = Page(
             Trait.UPDATES_TABLE_IT_READS,
             # https://www.sqlite.org/autoinc.html: the sequence is a row, which is rolled back
             Trait.GIVES_KEYS_AGAIN,
+            # https://sqlite.org/autoinc.html
+            Trait.COUNTS_ROW_BY_ROW,
             # features.can_rollback_ddl
             Trait.ROLLS_BACK_SCHEMA,
         }
