@@ -55,7 +55,11 @@ class Standing:
 
     def is_loaded(self, file: MigrationFile) -> bool:
         """Is it among the migrations of its app, not in a folder beside the one that Django loads?"""
-        return self.app(file.app_label).files.get(file.name) == file
+        files = self.app(file.app_label).files
+        known = files.get(file.name)
+        if known is None:  # an editor's, which is not on disk yet
+            return any(each.path.parent == file.path.parent for each in files.values())
+        return known == file
 
     def standing_for(
         self, key: MigrationKey, seen: frozenset[MigrationKey] = frozenset()

@@ -523,3 +523,35 @@ def test_objects_whose_code_does_not_run(line, before):
     found = looked_at(line, before)
     assert "MF201" in found.codes, found
     assert found.applicability.value == "safe", found
+
+
+ANOTHER = """
+def others(apps, schema_editor):
+    Tag = apps.get_model("shop", "Tag")
+    tags = []
+    for name in ("a", "b"):
+        tags.append(Tag(name=name))
+    Tag.objects.bulk_create(tags)
+
+"""
+
+
+@pytest.mark.parametrize(("run_by", "known"), [
+    ("migrations.RunPython(others)", True),
+    ("migrations.RunPython(migrations.RunPython.noop, reverse_code=others)", True),
+    ("migrations.RunPython(others), weird.Run(others)", False),
+    ("migrations.RunPython(functools.partial(others, Fixer()))", False),
+])  # fmt: skip
+def test_what_another_operation_of_the_file_runs(run_by, known):
+    """Django alone calls it: what gets its list is a manager, which puts nothing into documents of the file."""
+    body = "for post in Post.objects.all():\n    x = json.loads(post.body)['a'].lower()\n"
+    source = PREAMBLE.replace(
+        "\n\n\ndef forwards",
+        f"\nimport functools, json, weird\n{CLASSES}\n{ANOTHER}\n\ndef forwards",
+    )
+    ending = ENDING.replace("migrations.RunPython(", f"{run_by}, migrations.RunPython(", 1)
+    outcome = outcome_of(
+        source + indent(body + indent(SAVED, "    "), "    ") + ending, databases=EVERYWHERE
+    )
+    loop = next(loop for loop in outcome.loops if loop.function == "forwards")
+    assert ("MF301" in loop.codes) is known, [a.reason for a in loop.answers]

@@ -143,3 +143,14 @@ def test_an_app_of_the_tests_does_not_find_the_models_of_its_namesake(copied):
     copied.migration("tests/shop.0002_next", "", INITIAL)
     assert of_shop(copied, "tests/shop.0002_next") == ["tested"]
     assert of_shop(copied, "shop.0002_now") == ["now"]
+
+
+@pytest.mark.parametrize(("folder", "columns"), [("migrations", ["now"]), (OLD, ["old"])])
+def test_a_migration_that_an_editor_has_not_saved_yet(copied, folder, columns):
+    path = copied.migration("shop.0003_new", "", INITIAL, folder=folder)
+    text = path.read_bytes()
+    path.unlink()
+    history = copied.history()
+    history.provide(path, text)
+    (state,) = history.states_at(copied.project.migration(path), 0, frozenset({"shop"}))
+    assert fields(state) == columns

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from migfix.reading.kinds.values import Argument, Text
-from migfix.reading.names.calls import argument_of
+from migfix.reading.kinds.values import Apps, Argument, SchemaEditor, Text
+from migfix.reading.names.calls import argument_of, calls_of
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import FunctionNode, all_arguments
 
@@ -24,6 +24,9 @@ class Arguments:
     positional: tuple[Argument, ...] = ()
     keywords: Mapping[str, Argument] = field(default_factory=dict)
     complete: bool = True  # False when ``*args`` or ``**kwargs`` are passed
+
+
+RUNPYTHON_ARGUMENTS = Arguments((Apps(), SchemaEditor()))
 
 
 def passed(call: ast.Call, resolver: Resolver) -> Arguments:
@@ -51,6 +54,13 @@ def bound(node: FunctionNode, arguments: Arguments, module: Module) -> dict[str,
     if not arguments.complete or not module.runs_as_written(node):
         return unknown
     return {**unknown, **dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
+
+
+def given_by_operations(node: FunctionNode, module: Module) -> dict[str, Argument]:
+    """Parameter name -> what is passed to a function that RunPython alone calls; empty for any other."""
+    calls = calls_of(node, module)
+    run = bool(calls) and all(call is None for call in calls or ())
+    return bound(node, RUNPYTHON_ARGUMENTS, module) if run else {}
 
 
 def kinds_passed(node: FunctionNode, call: ast.Call, resolver: Resolver) -> dict[str, Known]:

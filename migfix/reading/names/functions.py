@@ -9,14 +9,13 @@ from functools import cached_property
 from typing import TypeAlias
 
 from migfix.history.state import ProjectState
-from migfix.reading.kinds.values import Apps, Argument, SchemaEditor
-from migfix.reading.names.arguments import Arguments, bound, passed
+from migfix.reading.kinds.values import Argument
+from migfix.reading.names.arguments import RUNPYTHON_ARGUMENTS, Arguments, bound, passed
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import FunctionNode, Scope, all_arguments
 from migfix.reading.rows.querysets import MOST_WAYS, Memory, Resolver
 
 _Callees: TypeAlias = Mapping[FunctionNode, Mapping[str, Argument]]
-RUNPYTHON_ARGUMENTS = Arguments((Apps(), SchemaEditor()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from migfix.reading.kinds.values import (
     Text,
     Value,
 )
-from migfix.reading.names.arguments import bound, kinds_passed, passed
+from migfix.reading.names.arguments import bound, given_by_operations, kinds_passed, passed
 from migfix.reading.names.library import Definition, Foreign
 from migfix.reading.names.module import Module, import_path, path_by
 from migfix.reading.names.scopes import Binding, FunctionNode, Scope
@@ -101,12 +101,13 @@ class Resolver:
     )
 
     def inside(self, function: FunctionNode) -> Resolver:
-        """The resolver of a same-file function that this one calls."""
+        """The resolver of a same-file function that this one calls, or that another operation runs."""
         if function not in self.memory.inner:
+            passed = self.callees.get(function)
             self.memory.inner[function] = Resolver(
                 self.module,
                 self.module.scope_of(function),
-                self.callees.get(function, {}),
+                given_by_operations(function, self.module) if passed is None else passed,
                 self.state,
                 self.callees,
                 memory=self.memory,
