@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from migfix.history.graph import History
 from migfix.history.state import Unknown
 from tests.history.test_history import INITIAL, create, fields
 
@@ -145,12 +146,23 @@ def test_an_app_of_the_tests_does_not_find_the_models_of_its_namesake(copied):
     assert of_shop(copied, "shop.0002_now") == ["now"]
 
 
-@pytest.mark.parametrize(("folder", "columns"), [("migrations", ["now"]), (OLD, ["old"])])
-def test_a_migration_that_an_editor_has_not_saved_yet(copied, folder, columns):
-    path = copied.migration("shop.0003_new", "", INITIAL, folder=folder)
+def unsaved(written, folder="migrations"):
+    """The columns that a migration finds which only an editor has."""
+    path = written.migration("shop.0003_new", "", INITIAL, folder=folder)
     text = path.read_bytes()
     path.unlink()
-    history = copied.history()
+    project = written.project
+    history = History(project)
     history.provide(path, text)
-    (state,) = history.states_at(copied.project.migration(path), 0, frozenset({"shop"}))
-    assert fields(state) == columns
+    (state,) = history.states_at(project.migration(path), 0, frozenset({"shop"}))
+    return fields(state)
+
+
+def test_a_migration_that_an_editor_has_not_saved_yet(written):
+    written.migration("shop.0001_initial", order("only"))
+    assert unsaved(written) == ["only"]
+
+
+@pytest.mark.parametrize(("folder", "columns"), [("migrations", ["now"]), (OLD, ["old"])])
+def test_one_of_two_folders_that_an_editor_has_not_saved_yet(copied, folder, columns):
+    assert unsaved(copied, folder) == columns
