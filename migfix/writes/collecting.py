@@ -70,7 +70,7 @@ def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refu
     for name in dict.fromkeys(name for row in rows for name, _ in _values(row, loop)):
         check_target(columns[name], name, loop)
     caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none
-    caveats += creating.default_caveats(model, columns, rows)
+    caveats += creating.default_caveats(model, columns, rows, loop)
     if ignores_conflicts(found, loop):
         caveats += new_rows.keys_by_conflicts(loop, columns)
     for column in {column.name: column for column in columns.values()}.values():

@@ -15,13 +15,13 @@ from migfix.facts.loop import Loop
 from migfix.facts.rows.bases import lineage
 from migfix.facts.rows.streaming import already_streams
 from migfix.findings import Reason, Refusal
-from migfix.history.state import FieldState, ModelKey, ModelState, Name, Unknown
-from migfix.reading.kinds import known
+from migfix.history.state import FieldState, ModelKey, ModelState, Unknown
 from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import Binding
 from migfix.reading.rows.querysets import PLAIN_MANAGERS
 from migfix.writes import new_rows
 from migfix.writes.batching import OF_ALL_ROWS, check_own_table, check_place, in_order
+from migfix.writes.defaults import may_look
 from migfix.writes.waiting import check_nothing_looks, stays_in_table
 
 _LOOPS = (ast.For, ast.While)
@@ -108,7 +108,7 @@ def check_group(
     for each in group:
         if each.manager is not None:
             check_manager(each.manager, "create()", model, loop)
-    caveats += default_caveats(model, columns, group)
+    caveats += default_caveats(model, columns, group, loop)
     _check_query_of_loop(loop, model)
     _check_other_creations(group, every, loop, model)
     own = frozenset(each.call for each in group)
@@ -225,26 +225,20 @@ def _column_caveats(columns: Mapping[str, FieldState]) -> Iterator[Refusal]:
 
 
 def default_caveats(
-    model: ModelState, columns: Mapping[str, FieldState], group: Sequence[Creation]
+    model: ModelState,
+    columns: Mapping[str, FieldState],
+    group: Sequence[Creation],
+    loop: Loop,
 ) -> Iterator[Refusal]:
     """Defaults that functions compute, which may look for the rows created before."""
     named = [{keyword.arg for keyword in each.given.keywords} for each in group]
     for column in {c.name: c for c in columns.values()}.values():
         given = all(names & {column.name, column.attname} for names in named)
-        if not given and _may_look(column.options.get("default")):
+        if not given and may_look(column.options.get("default"), loop):
             yield Refusal(
                 Reason.UNKNOWN_CALL,
                 f"the default of `{column.name}` may look for {model.label} rows that wait to be written",
             )
-
-
-def _may_look(default: object) -> bool:
-    if isinstance(default, Name):
-        return not known.is_pure(default.path) and default.path not in _COLLECTIONS
-    return isinstance(default, Unknown)
-
-
-_COLLECTIONS = frozenset({"dict", "list", "set", "str", "tuple"})
 
 
 # --- the body ------------------------------------------------------------------------------------

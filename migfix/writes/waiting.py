@@ -18,14 +18,14 @@ from migfix.facts.loop import Loop
 from migfix.facts.rows.deferred import loads_of_others
 from migfix.facts.rows.lazies import Lazies, lazies_of
 from migfix.findings import Location, Reason, Refusal
-from migfix.history.state import FieldState, ModelKey, ModelState, Name, ProjectState, Unknown
-from migfix.reading.kinds import known
+from migfix.history.state import FieldState, ModelKey, ModelState, ProjectState, Unknown
 from migfix.reading.kinds.values import Manager, Row, Rows, Step
 from migfix.reading.names.scopes import statements_of_scope, walk
 from migfix.reading.rows import lookups
 from migfix.reading.rows.methods import CHAINING, Does, methods
 from migfix.reading.rows.querysets import Resolver
 from migfix.reading.rows.relations import accessor
+from migfix.writes.defaults import may_look
 from migfix.writes.unknown import is_of_unknown_code
 
 # Links of a chain that bring no other table into the query, unless by a lookup.
@@ -226,20 +226,13 @@ def _caveats_of_query(effect: Effect, loop: Loop) -> Iterator[Refusal]:
     yield from gates.caveats_of(other, loop, columns)
     if effect.kind is Kind.WRITES:
         for column in columns.values():
-            if column.kind is None or not _is_plain_default(column.options.get("default")):
+            if column.kind is None or may_look(column.options.get("default"), loop):
                 at = loop.at(effect.node)
                 yield Refusal(
                     Reason.UNKNOWN_CALL,
                     f"{at} may run code of the project for `{column.name}` of {other.label}",
                     at,
                 )
-
-
-def _is_plain_default(value: object) -> bool:
-    """A value, or a function that runs no query."""
-    if isinstance(value, Name):
-        return "." not in value.path or known.is_pure(value.path)
-    return not isinstance(value, Unknown)
 
 
 def stays_in_table(effect: Effect, loop: Loop) -> bool:

@@ -1088,6 +1088,35 @@ def test_a_list_of_rows_whose_default_may_look_for_others():
     assert "the default of `code` may look for shop.Coded rows" in loop.reason
 
 
+@pytest.mark.parametrize(("code", "known"), [
+    ("def next_code():\n    return 'x'", True),
+    ("def next_code():\n    'The first.'\n    return {'a': [-1, (None,)], **{'b': {True}}}", True),
+    ("from .others import next_code", True),
+    ("def next_code():\n    return", True),
+    ("def next_code():\n    return CODES", False),
+    ("def next_code():\n    return f'{Tag.objects.count()}'", False),
+    ("def next_code():\n    return [Tag.objects.count()]", False),
+    ("def next_code(n=Tag.objects.count):\n    n()\n    return 'x'", False),
+    ("def next_code():\n    yield 'x'", False),
+    ("def next_code():\n    return 'x'\n\n\nnext_code = Tag.objects.count", False),
+    ("def next_code():\n    return 'x'\n\n\nif Tag:\n    def next_code():\n        return Tag.objects.count()", False),
+    ("@counted\ndef next_code():\n    return 'x'", False),
+    ("async def next_code():\n    return 'x'", False),
+    ("class next_code(str):\n    pass", False),
+    ("next_code = lambda: 'x'", False),
+])  # fmt: skip
+def test_defaults_of_the_project(code, known):
+    folder = checking.project(MODELS)
+    (folder.parent / "codes.py").write_text(f"from .models import Tag\n\n\n{code}\n")
+    (folder.parent / "others.py").write_text("def next_code():\n    return 'x'\n")
+    before = "Coded = apps.get_model('shop', 'Coded')\n" + body("Coded.objects.create(name='x')")
+    chosen = Settings(select=frozenset({"MF302"}), databases=frozenset({"postgresql"}))
+    outcome = run_source(
+        checking.whole(before).encode(), folder / "0002_fill.py", chosen, rewrite=True
+    )
+    assert outcome.changed is known, outcome.loops
+
+
 def test_values_of_a_list_that_have_no_names():
     loop = check_refused(listed("tags.append(Tag(**values))"), "value")
     assert loop.reason == "the value of `**` may change before bulk_create()"
