@@ -6,6 +6,7 @@ A function draws one of its variants, harmless ones among them, and returns ``In
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from random import Random
 from textwrap import indent
 
@@ -1011,6 +1012,66 @@ def links(r: Random) -> Ingredients:
     )
 
 
+# --- lists of new rows with lists and dicts ------------------------------------------------------
+
+_INSERT = "Log.objects.bulk_create(found)"
+_IGNORE = "Log.objects.bulk_create(found, ignore_conflicts=True)"
+FILLED = (
+    Work("found.append(Log(name=VALUE, data=post.data))", "found = []", _INSERT, writes="Log"),
+    Work("found.append(Log(name=VALUE, data={'of': post.data, 'n': [NUMBER]}))", "found = []", _INSERT, writes="Log"),
+    Work("found.append(Log(name=VALUE, data=same))", "same = {'n': [1]}\nfound = []", _INSERT, writes="Log"),
+    Work("found.append(Log(data=held['n']))", "held = {'n': [1]}\nfound = []", _INSERT, writes="Log"),
+    Work("made = Log(name=VALUE)\nmade.data = post.data or [NUMBER]\nfound.append(made)", "found = []", _INSERT),
+    Work("found.append(Log(code=VALUE[:8], number=NUMBER))", "found = []", _IGNORE, writes="Log"),
+    Work("found.append(Log(code=VALUE[:3], data=post.data))", "found = []", _IGNORE, writes="Log"),
+    Work("for n in range(3):\n    found.append(Log(code=f'{post.grp}{n}'))", "found = []", _IGNORE),
+)  # fmt: skip
+CHANGES = (
+    "if post.data:\n    post.data['x'] = post.pk",
+    "if post.data:\n    post.data.clear()",
+    "(post.data or {}).update(x=post.pk)",
+    "post.data = [post.pk]",
+    "post.data = {}\npost.save()",
+    "known['n'].append(post.pk)",
+    "inner = known['n']\ninner += [post.pk]",
+    "known.setdefault(post.grp, []).append(1)",
+    "for known['last'] in [post.pk]:\n    pass",
+    "del known['n'][:]",
+    "[known].pop().update(y=1)",
+    "seen.add(post.grp)\nprint(len(seen))",
+    "change(known)",
+    "change(post)",
+    "held_by.data = known\nknown['z'] = post.pk",
+    "print(sorted(known))",
+    "print(Log.objects.count())",
+    "print(post.title)",
+    "Author.objects.filter(pk=post.author_id).update(points=NUMBER)",
+)
+CHANGERS = (
+    "def change(x):\n    x['n'] = [2]",
+    "def change(x):\n    print(x)",
+    "def change(x):\n    getattr(x, 'data', x).update(changed=True)",
+    "def change(x):\n    setattr(x, 'data', {'set': 1})",
+)
+
+
+def documents(r: Random) -> Ingredients:
+    """Lists of rows for one ``bulk_create()`` whose values something may change until then, or that are there already."""
+    name = r.choice(["same", "held", "known"])  # the first two are those of some works
+    before = {"same": "known = same", "held": "known = held", "known": "known = {'n': []}"}[name]
+    defined = "" if name == "known" else f"{name} = {{'n': [1]}}\n"
+    return Ingredients(
+        functions=r.choice(CHANGERS),
+        before=f"{defined}{before}\nseen = set()\nheld_by = Post.objects.first()",
+        inside=r.choice(CHANGES).replace("NUMBER", "post.pk") if r.random() < 0.8 else "",
+        works=tuple(
+            replace(work, before=work.before.replace(f"{name} = {{'n': [1]}}\n", ""))
+            for work in FILLED
+        ),
+        tables=Tables(r.choice([1, 6, 8, 30, 700]), stamped=True, documents=True),
+    )
+
+
 KINDS: dict[str, Kind] = {
     "imported": imported,
     "libraries": libraries,
@@ -1030,6 +1091,7 @@ KINDS: dict[str, Kind] = {
     "searches": searches,
     "left": left,
     "links": links,
+    "documents": documents,
     "defined": defined,
     "shared": shared,
 }

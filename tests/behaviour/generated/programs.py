@@ -33,6 +33,7 @@ class Tables:
     index: bool = False  # over the column with few distinct values
     stamped: bool = False  # columns that a full save() writes though nobody assigned them
     linked: bool = False  # by a many-to-many relation
+    documents: bool = False  # Log has a JSON column and one without duplicates
     manager: str = ""  # of Post, an expression
 
     @property
@@ -41,7 +42,8 @@ class Tables:
         manager = f'managers=[("objects", {self.manager})]' if self.manager else ""
         imported = "import shop.managers\n" if self.manager else ""
         posts = POST.replace("INDEX", str(self.index)).replace("STAMPED", stamped)
-        operations = [AUTHOR, posts.replace("MANAGERS", manager), COMMENT, LOG]
+        log = LOG.replace("DOCUMENTS", DOCUMENTS if self.documents else "")
+        operations = [AUTHOR, posts.replace("MANAGERS", manager), COMMENT, log]
         operations += [READERS] if self.linked else []
         return (
             f"{imported}from django.db import migrations, models\n\n\n"
@@ -84,7 +86,11 @@ READERS = """migrations.AddField("Post", "readers",
 LOG = f"""migrations.CreateModel("Log", [{KEY},
     ("name", models.CharField(max_length=200, default="")),
     ("number", models.IntegerField(default=0)),
-])"""
+DOCUMENTS])"""
+DOCUMENTS = """
+    ("data", models.JSONField(null=True)),
+    ("code", models.CharField(max_length=8, null=True, unique=True)),
+"""
 
 
 @dataclass(frozen=True)
