@@ -28,6 +28,7 @@ from migfix.project.hearing import HasAttribute, Need, Receiver, Way, hearing
 from migfix.project.loaded import Heard, Loaded
 from migfix.project.query_log import debug_setting
 from migfix.project.receivers import changes_here, receivers
+from migfix.reading.names.demanded import demanded
 from migfix.reading.names.functions import Entry, ImportedCall, Reach, runpython_like
 from migfix.reading.names.library import Library, relative_file
 from migfix.reading.names.module import Module
@@ -38,6 +39,10 @@ from migfix.settings import matches
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases
 
+_NOOPS = frozenset(
+    f"django.db.migrations.{each}RunPython.noop"
+    for each in ("", "operations.", "operations.special.")
+)
 _FEW = 8  # modules whose importers are looked for one by one
 # A dependency names a migration in quotes, an import without or after a dot: ".0001_initial".
 _UNQUOTED = re.compile(rb"(?<![\"'\w])\w+")
@@ -382,15 +387,14 @@ class ProjectFacts:
         deletes = _may_delete_rows(module, self.statements)
         if deletes:
             labels = labels.union(*(self.history.apps_naming(key) for key in models))
-        return [
-            world
-            for index, ways in entries.items()
-            for world in worlds_in(
-                self.history.states_at(migration, index, labels, models, pointing=deletes),
-                module,
-                ways,
+        found: list[World] = []
+        for index, ways in entries.items():
+            needed = _needed_by(ways, module)
+            states = self.history.states_at(
+                migration, index, labels, models, pointing=deletes, needed=needed
             )
-        ]
+            found += worlds_in(states, module, ways)
+        return found
 
 
 def _may_import(files: Files, path: Path, name: bytes) -> bool:
@@ -442,6 +446,13 @@ def _reached(module: Module, state: ProjectState, entries: Sequence[Entry]) -> R
     reach = Reach(module, state)
     reach.follow(entries)
     return reach
+
+
+def _needed_by(ways: Sequence[Entry], module: Module) -> frozenset[ModelKey]:
+    """The models without which each of the functions fails at once, but for those that do nothing."""
+    real = [way.expression for way in ways if module.path_of(way.expression) not in _NOOPS]
+    needed = [demanded(each, _reached(module, ProjectState(), [Entry(each)])) for each in real]
+    return needed[0].intersection(*needed) if needed else frozenset()
 
 
 def _named_models(reach: Reach) -> frozenset[ModelKey]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 from enum import Enum, auto
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from migfix.history.classes.reading import Classes
@@ -17,6 +17,7 @@ from migfix.history.loaded import LoadedHistory
 from migfix.history.matter import asked_for, what_matters
 from migfix.history.naming import Naming
 from migfix.history.operations.places import Place
+from migfix.history.possibilities import Possibilities
 from migfix.history.replay import ModelsAt, Moment, Replay, Step, Tail
 from migfix.history.settings_values import SwappableSettings
 from migfix.history.sources import Sources
@@ -96,6 +97,7 @@ class History:
         models: Iterable[ModelKey] | None = None,
         *,
         pointing: bool = False,
+        needed: frozenset[ModelKey] = frozenset(),
     ) -> tuple[ProjectState, ...]:
         """The states that the operation at an index of a migration may find; at least one.
 
@@ -104,6 +106,7 @@ class History:
         the models of these apps is a state of its own. A fact must hold in all of them.
         ``models``, where given, says that of these apps only these matter, with their bases and the
         primary keys that their fields point to; ``pointing`` adds the relations that point to them.
+        ``needed``: models without which what runs there fails at once; states without them are left out.
         An index counts the entries of ``MigrationSource.operations``; forward and reverse
         functions find the same state.
         """
@@ -115,7 +118,9 @@ class History:
             beside = self._history_beside(migration)
             if isinstance(beside, str):
                 return (self._empty.with_unknown_app(migration.app_label, beside),)
-            return beside.states_at(migration, operation_index, labels, models, pointing=pointing)
+            return beside.states_at(
+                migration, operation_index, labels, models, pointing=pointing, needed=needed
+            )
         problems: dict[str, str] = {}
         sure = self._mask(self._parents(key, source, problems))
         wanted = frozenset(labels)
@@ -130,7 +135,14 @@ class History:
         states: list[ProjectState] = []
         seen: list[object] = []
         relevant: dict[int, set[int]] = {}  # what masks had of the migrations that could matter
-        for mask in self._possibilities(sure, self._itself(key), wanted):
+
+        def lacks(mask: int, model: ModelKey) -> bool:
+            return _with_unknown(self._state(Moment(mask, tail)), problems).surely_lacks(model)
+
+        possible = Possibilities(
+            self._standing.effective, self._closure, lru_cache(lacks), self._itself(key)
+        )
+        for mask in possible.sets(sure, wanted, needed):
             if any(mask & some in known for some, known in relevant.items()):
                 continue
             state = _with_unknown(self._state(Moment(mask, tail)), problems)
@@ -308,22 +320,6 @@ class History:
         for each in standing:
             self._closure(each)
         return sum(1 << self._numbers[each] for each in standing)
-
-    def _possibilities(self, sure: int, itself: int, labels: frozenset[str]) -> list[int]:
-        """The sets of migrations that may have run: the sure ones, per app each step further, and all."""
-        masks = {sure}
-        everything = sure
-        for label in labels:
-            of_the_app = sure
-            for key in self._standing.effective(label):
-                closure = self._closure(key)
-                if not closure & itself:
-                    masks.add(sure | closure)
-                    of_the_app |= closure
-            masks.add(of_the_app)
-            everything |= of_the_app
-        masks.add(everything)
-        return sorted(masks, key=lambda mask: (mask.bit_count(), mask))
 
     # Replaying
 

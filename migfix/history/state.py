@@ -503,6 +503,11 @@ class ProjectState:
             return self._with_order(self._with_managers(self._with_classes(found)))
         return found or Unknown(f"no migration before this one creates {app_label}.{name}")
 
+    def surely_lacks(self, key: ModelKey) -> bool:
+        """Is there surely no such model: not one that is not known, nor an app whose history is not?"""
+        known = not self.everything_unknown and key[0] not in self.unknown_apps
+        return known and self.models.get(key) is None
+
     def _with_classes(self, model: ModelState) -> ModelState:
         if all(each.kind for each in model.fields):
             return model
