@@ -22,18 +22,39 @@ _EMPTYING = {
     "postgresql": (_DROP_SCHEMAS, "CREATE SCHEMA public"),
     "mysql": ("DROP DATABASE {name}", "CREATE DATABASE {name} CHARACTER SET utf8mb4", "USE {name}"),
 }
+# Nothing of the database outlives the run: no commit need wait for the disk.
+# https://www.postgresql.org/docs/current/wal-async-commit.html: transactions see the same.
+_UNSYNCED = {"sqlite": "PRAGMA synchronous = OFF", "postgresql": "SET synchronous_commit = off"}
 
 
 def provide_mysqldb() -> None:
     """Let PyMySQL stand for mysqlclient where that is not installed."""
-    with suppress(ImportError):
-        import MySQLdb  # noqa: F401
+    try:
+        import MySQLdb
+    except ImportError:
+        import pymysql
 
+        pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
+        pymysql.install_as_MySQLdb()
+        import MySQLdb
+    _read_certificates_once(MySQLdb)
+
+
+def _read_certificates_once(driver: Any) -> None:
+    """PyMySQL reads all that the system trusts for each connection that says nothing of TLS, which takes longer than the
+    connection: https://github.com/PyMySQL/PyMySQL/blob/v1.1.1/pymysql/connections.py (``_create_ssl_ctx``)
+    """
+    module = getattr(driver, "connections", None)
+    connection = getattr(module, "Connection", None)
+    make = getattr(connection, "_create_ssl_ctx", None)
+    if make is None or make.__name__ == "kept" or not getattr(module, "SSL_ENABLED", False):
         return
-    import pymysql
+    one = make(None, {})
 
-    pymysql.version_info = (2, 2, 1, "final", 0)  # what Django asks of mysqlclient
-    pymysql.install_as_MySQLdb()
+    def kept(self: Any, said: Any) -> Any:
+        return one if said == {} else make(self, said)
+
+    connection._create_ssl_ctx = kept  # type: ignore[union-attr]
 
 
 class Database:
@@ -100,9 +121,9 @@ class Database:
             del connections["default"]
         connection = connections["default"]
         connection.ensure_connection()
-        if connection.vendor == "sqlite":
+        if connection.vendor in _UNSYNCED:
             with connection.cursor() as cursor:
-                cursor.execute("PRAGMA synchronous = OFF")
+                cursor.execute(_UNSYNCED[connection.vendor])
         try:
             yield connection
         finally:

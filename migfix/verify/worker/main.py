@@ -239,7 +239,7 @@ class _Worker:
         ways = {"forwards": self._ran(Migration.apply, spec["seed"])}
         if self.job.reverse and ways["forwards"].error is None:
             ways["reverse"] = self._ran(Migration.unapply, spec["seed"])
-        return {"spec": spec, "start": start, **{way: asdict(ran) for way, ran in ways.items()}}
+        return {"spec": spec, "start": start, **{way: vars(ran) for way, ran in ways.items()}}
 
     def _create_tables(self, connection: Any) -> None:
         from migfix.verify.worker.states import create_tables

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from migfix.verify.worker import compiled
 from migfix.verify.worker.job import ALONE, NUMBER, READY, Job, Project
 from migfix.verify.worker.main import do, refusal, watch
 from migfix.verify.worker.projects import CannotRun, SetUp
@@ -43,7 +44,7 @@ def serve(file: str, requests: int) -> None:
         try:
             project.done()
             found: object = READY
-            _load()
+            _load(project)
         except CannotRun as error:
             found = refusal(project, error)
         waiting.stop()
@@ -55,7 +56,7 @@ def serve(file: str, requests: int) -> None:
     os._exit(0)  # whatever the project wants to do at its end
 
 
-def _load() -> None:
+def _load(project: SetUp) -> None:
     """What every job needs, so that it need not load it itself; and no connection that a fork would share."""
     from django.db import connections
 
@@ -65,6 +66,8 @@ def _load() -> None:
     import migfix.verify.worker.values.asked
     import migfix.verify.worker.values.reading  # noqa: F401
 
+    if project.project.settings:
+        compiled.install()
     connections.close_all()
     gc.collect()
     gc.freeze()  # https://docs.python.org/3/library/gc.html#gc.freeze: for processes that fork
