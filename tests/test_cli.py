@@ -585,7 +585,7 @@ def test_an_option_that_would_do_nothing(
 
 
 @pytest.mark.parametrize("command", ["apply", "check", "diff", "review", "explain"])
-@pytest.mark.parametrize("option", [("--python", "python3"), ("--timeout", "9")])
+@pytest.mark.parametrize("option", [("--python", "python3"), ("--timeout", "9"), ("--sandbox",)])
 def test_an_option_that_would_do_nothing_without_settings(
     pipeline: Pipeline, command: str, option: tuple[str, ...]
 ) -> None:

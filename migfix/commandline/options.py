@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PANELS = {
     "Which loops": "only since select ignore unsafe_fixes exclude stdin_filename",
     "What it is run on": "database config batch_size",
-    "The project's own Django": "settings python timeout",
+    "The project's own Django": "settings python timeout sandbox",
     "Verifying": "verify against database_url allow_shared_account rows seed",
     "Output": "output output_format statistics exit_zero helper no_pager color verbose quiet debug",
     "Speed": "jobs no_cache cache_dir",
@@ -170,6 +170,14 @@ class Options:
             metavar="SECONDS", min=1, help="For each process that runs code of the project."
         ),
     ] = TIMEOUT
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="Run code of the project without a network, and with nothing to write to but a temporary folder "
+            "(Linux, by bubblewrap).",
+        ),
+    ] = False
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -280,7 +288,8 @@ class Options:
     def of_project(self) -> list[str]:
         """The arguments by which its own Django is had."""
         given = {"--settings": self.settings, "--python": self.python}
-        return [part for name, value in given.items() if value for part in (name, value)]
+        flags = ["--sandbox"] if self.sandbox else []
+        return flags + [part for name, value in given.items() if value for part in (name, value)]
 
     @cached_property
     def asks_project(self) -> bool:
@@ -291,9 +300,13 @@ class Options:
 
     def refuse_unused(self) -> None:
         """Raises ``UsageError`` for what only a process that runs code of the project would heed."""
-        used = [self.python is not None, self.timeout != TIMEOUT]
-        if any(used) and not self.asks_project:
-            name = "--python" if used[0] else "--timeout"
+        used = {
+            "--python": self.python is not None,
+            "--timeout": self.timeout != TIMEOUT,
+            "--sandbox": self.sandbox,
+        }
+        name = next((name for name, is_used in used.items() if is_used), None)
+        if name is not None and not self.asks_project:
             raise UsageError(f"{name} does nothing without --settings or --verify")
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,7 @@ def proving_with(proving: Proving, options: Options, *, keeping: bool = False) -
     """
     from migfix.verify.jobs import Setting
     from migfix.verify.processes import Processes
+    from migfix.verify.sandbox import sandbox
     from migfix.verify.servers import entry_of
     from migfix.verify.verifying import Prover
 
@@ -97,11 +98,15 @@ def proving_with(proving: Proving, options: Options, *, keeping: bool = False) -
     python = options.interpreter
     processes = Processes(python, options.timeout, with_environment=bool(options.settings))
     notes = Notes(options, proving, python)
+    entry = entry_of(proving.database_url)
+    stack = ExitStack()
+    if options.sandbox:
+        processes.sandbox = stack.enter_context(sandbox(entry))
     usual = {number: signal.signal(number, end) for number in _ENDINGS}
     try:
         yield Prover(
             processes,
-            entry_of(proving.database_url),
+            entry,
             Setting(proving.seed, proving.rows, options.settings),
             parallel=number_of_jobs(options.jobs) or os.cpu_count() or 1,
             shared=proving.allow_shared_account,
@@ -113,6 +118,7 @@ def proving_with(proving: Proving, options: Options, *, keeping: bool = False) -
             complain(f"the database {each} could not be dropped; a run after an hour tries again")
         for number, handler in usual.items():
             signal.signal(number, handler)
+        stack.close()
 
 
 _ENDINGS = tuple(

@@ -99,6 +99,7 @@ def loaded_for(
                 options.interpreter,
                 options.timeout,
                 None if options.no_cache else options.cache_folder,
+                options.sandbox,
             )
             try:
                 options.loaded[module, root] = asking.loaded()

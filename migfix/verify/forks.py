@@ -75,7 +75,9 @@ class Forks:
         return server
 
     def _started(self, job: Job) -> _Server | dict[str, Any] | None:
-        folder = Path(tempfile.mkdtemp(prefix="migfix-verify-")).resolve()
+        folder = Path(
+            tempfile.mkdtemp(prefix="migfix-verify-", dir=self.processes.folder)
+        ).resolve()
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         path = job.path if job.settings else []
         entry = self._stack.enter_context(self._database(job))

@@ -20,6 +20,7 @@ from migfix.cache import prepare, surroundings
 from migfix.disk.stamps import digest, stamp_of
 from migfix.project.loaded import Heard, Loaded
 from migfix.verify.processes import Failed, Processes, ended
+from migfix.verify.sandbox import sandbox
 from migfix.verify.servers import SQLITE
 from migfix.verify.unfinished import installed_for, stamps
 from migfix.verify.worker.databases import PREFIX
@@ -46,9 +47,10 @@ class Asking:
     python: str | None = None
     timeout: float = 60.0
     kept: Path | None = None
+    in_sandbox: bool = False
 
     def loaded(self) -> Loaded:
-        """What the project says. Raises CannotLoad."""
+        """What the project says. Raises CannotLoad, and SettingsError where no sandbox can be had."""
         file = self._kept_file()
         text = _still_true(file) if file is not None else None
         if text is None:
@@ -58,14 +60,20 @@ class Asking:
         return _facts(text, self.settings, self.root)
 
     def _asked(self) -> str:
-        folder = Path(tempfile.mkdtemp(prefix="migfix-load-")).resolve()
+        processes = Processes(self.python, self.timeout, with_environment=True)
+        if not self.in_sandbox:
+            return self._answer(processes)
+        with sandbox(SQLITE) as processes.sandbox:
+            return self._answer(processes)
+
+    def _answer(self, processes: Processes) -> str:
+        folder = Path(tempfile.mkdtemp(prefix="migfix-load-", dir=processes.folder)).resolve()
         answer = folder / "answer.json"
         try:
             (folder / "tmp").mkdir()
             database = {**SQLITE, "NAME": f"{PREFIX}none"}
             project = Project(self.settings, [*self.path], database, str(folder))
             Question(project, str(answer)).write(folder / "question.json")
-            processes = Processes(self.python, self.timeout, with_environment=True)
             code, errors = processes.run(["load", str(folder / "question.json")], folder)
             if code or not answer.is_file():
                 raise CannotLoad(f"{self._named}: {ended(code, errors)}")

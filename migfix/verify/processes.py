@@ -12,10 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock, Thread
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from migfix.verify.answers import check
 from migfix.verify.worker.job import Job
+
+if TYPE_CHECKING:
+    from migfix.verify.sandbox import Sandbox
 
 _BOOT = Path(__file__).with_name("boot.py")
 # What a process needs of the environment; the rest may name databases, hosts and secrets.
@@ -24,6 +27,8 @@ _KEPT = frozenset(
     "SSL_CERT_FILE".split()
 )
 _OF_DATABASES = ("DATABASE_URL", "PG", "MYSQL", "DB_", "SQL_", "POSTGRES")
+
+_OF_SERVERS = frozenset({"create", "drop"})  # what runs nothing of the project
 
 Popen = subprocess.Popen[bytes]
 
@@ -41,12 +46,14 @@ class Processes:
     """Starts processes of ``python`` (this one by default), each for at most ``timeout`` seconds.
 
     ``with_environment``: they get the environment as it is, but for what names databases.
+    ``sandbox``: where those run that run migrations.
     ``left``: the databases that could not be dropped, and why.
     """
 
     python: str | None = None
     timeout: float = 60.0
     with_environment: bool = False
+    sandbox: Sandbox | None = None
     left: list[str] = field(default_factory=list)
     _running: set[Popen] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
@@ -131,7 +138,7 @@ class Processes:
             if self._stopped and not urgent:
                 raise Failed("interrupted")
             process = subprocess.Popen(
-                [self.python or sys.executable, str(_BOOT), *arguments],
+                self._command(arguments),
                 cwd=folder,
                 env=self._environment(folder),
                 stdout=subprocess.DEVNULL,
@@ -141,6 +148,16 @@ class Processes:
             if not urgent:
                 self._running.add(process)
         return process
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        command = [self.python or sys.executable, str(_BOOT), *arguments]
+        is_ours = arguments[0] in _OF_SERVERS
+        return command if self.sandbox is None or is_ours else self.sandbox.command(command)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where to make the folders of what runs; None where any place will do."""
+        return self.sandbox.folder if self.sandbox else None
 
     def end(self, process: Popen) -> None:
         """Ends the process and all that it started."""

@@ -127,7 +127,9 @@ class Prover:
         """What both versions do. Raises SettingsError where the server cannot be used."""
         blank = Proof(task.run.path, task.run.label, Verdict.NOT_RUN, loops=task.loops)
         with (
-            tempfile.TemporaryDirectory(prefix="migfix-verify-") as folder,
+            tempfile.TemporaryDirectory(
+                prefix="migfix-verify-", dir=self.processes.folder
+            ) as folder,
             database(self.entry, self.processes, shared=self.shared) as entry,
         ):
 
