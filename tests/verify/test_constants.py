@@ -119,6 +119,7 @@ def test_values_of_a_key_belong_to_the_key() -> None:
         ("int(post.day)", "042"),
         ("json.loads(post.day)", '{"a": 1}'),
         ("UUID(post.day)", "00000000-0000-0000-0000-000000000000"),
+        ("urlparse(post.day).netloc", "https://example.com/one/two?a=1#b"),
     ],
 )
 def test_what_is_parsed_gets_texts_that_can_be(body: str, text: str) -> None:
@@ -234,6 +235,11 @@ def test_what_is_no_python_raises() -> None:
         ('a, b = post.title.split(".")', ("one.two", "ONE.TWO")),
         ("a, b, c = post.title.strip().split()", ("one two three", "ONE TWO THREE")),
         ('[a, b] = post.title.rsplit("/", 1)', ("one/two", "ONE/TWO")),
+        ('x = post.title.lower().split("@")[1]', ("one@two", "ONE@TWO")),
+        ('x = post.title.split("/")[-3]', ("one/two/three", "ONE/TWO/THREE")),
+        ('x = post.title.split(".")[0]', ()),
+        ('x = post.title.split(".")[1:]', ()),
+        ('x = post.title.split(".")[99]', ()),
         ('parts = post.title.split(".")', ()),
         ('a, b = post.title.partition(".")', ()),
     ],

@@ -27,6 +27,12 @@ LOOKUPS = frozenset(
     " contained_by len not".split()
 )
 _JSON = ("{}", "[]", '{"a": 1}', '[1, "a", null]', "null", '"text"', "1")
+_URLS = (
+    "https://example.com/one/two?a=1#b",
+    "http://user@example.com:8080/",
+    "/one/two/",
+    "example.com",
+)
 PARSERS: Mapping[str, tuple[str, ...]] = {
     "int": ("0", "7", "-3", "042", " 12 "),
     "float": ("0", "1.5", "-2.25", "1e3"),
@@ -36,6 +42,15 @@ PARSERS: Mapping[str, tuple[str, ...]] = {
     "UUID": ("00000000-0000-0000-0000-000000000000", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
     "fromisoformat": ("2024-02-29", "1999-12-31"),
     "parse_date": ("2024-02-29", "1999-12-31"),
+    "parse_time": ("12:30", "23:59:59.5"),
+    "parse_duration": ("3 00:00:01", "P1DT2H"),
+    "urlparse": _URLS,
+    "urlsplit": _URLS,
+    "parse_qs": ("a=1&b=2", "a=1&a="),
+    "parse_qsl": ("a=1&b=2", "a=1&a="),
+    "parseaddr": ("A B <a@example.com>", "a@example.com"),
+    "ip_address": ("127.0.0.1", "::1"),
+    "b64decode": ("YQ==", "YWJj"),
     "parse_datetime": ("2024-02-29T12:30:00Z", "1999-12-31 23:59:59"),
 }
 

@@ -156,8 +156,15 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _read_split(self, node: ast.expr, parts: int) -> None:
-        """Connect what ``a, b = post.title.split(".")`` takes apart with texts of as many parts."""
-        if isinstance(node, ast.Call) and called(node) in SPLITS and (of := receiver_of(node)):
+        """Connect what ``a, b = post.title.split(".")`` takes apart with texts of as many parts; so for
+        ``post.title.split(".")[1]``. One part is what any text has.
+        """
+        if (
+            1 < parts <= len(PARTS)
+            and isinstance(node, ast.Call)
+            and called(node) in SPLITS
+            and (of := receiver_of(node))
+        ):
             given = [value for each in node.args[:1] for value in self._texts(each)]
             texts = [between.join(PARTS[:parts]) for between in given or [" "]]
             self._parsed.update(self._names(of))
@@ -168,6 +175,9 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
+        index = literal(node.slice)
+        if type(index) is int:
+            self._read_split(node.value, index + 1 if index >= 0 else -index)
         self._connect(self._names(node.slice), self._keys_of(node.value))
         self._read_path(node)
         self.generic_visit(node)
