@@ -81,7 +81,7 @@ def _narrowing(loop: Loop, others: Shared | None) -> Narrowing:
     model, columns, _ = gates.check_model(loop)
     check_plain(loop, model, columns)
     gates.check_manager(loop, model)
-    unheard = [*dict.fromkeys(gates.unheard_doubts(loop))]
+    unheard = [*dict.fromkeys(gates.unheard_doubts(loop, full=_is_saved_in_full(loop)))]
     for heard in saves.connected(columns) if loop.used(uses.Kind.SAVE) else ():
         raise Refused.by(heard)
     distinct = list({column.name: column for column in columns.values()}.values())

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from migfix.source import last_name, nodes_in, nodes_of
 
 INIT = frozenset({"pre_init", "post_init"})
-SAVE = frozenset({"pre_save", "post_save"})
+BEFORE_SAVE = frozenset({"pre_save"})
+SAVE = BEFORE_SAVE | {"post_save"}
 DELETE = frozenset({"pre_delete", "post_delete"})
 ALL = INIT | SAVE | DELETE | {"m2m_changed"}
 _PREPARED = "class_prepared"

@@ -110,6 +110,25 @@ def test_somebody_may_hear(case):
         assert found.changed and "it may read any column, by a query for each row" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("signal", "receiver", "save", "changed"),
+    [
+        ("pre_save", ANYBODY, "post.save()", False),
+        ("class_prepared", ANYBODY, "post.save()", False),
+        ("pre_save", ANYBODY, "post.save(update_fields=['title'])", True),
+        ("post_save", ANYBODY, "post.save()", True),
+        ("pre_delete", ANYBODY, "post.save()", True),
+        ("pre_save", KEEN, "post.save()", True),
+    ],
+)
+def test_who_hears_of_a_full_save_before_it_may_set_what_is_not_written(
+    signal, receiver, save, changed
+):
+    found = outcome(signal, receiver, f"post.title = post.title.lower()\n{save}", unsafe=True)
+    assert found.changed is changed, found
+    assert changed or found.blocked_by == "signals"
+
+
 def test_who_changes_a_class_of_djangos_is_in_no_doubt():
     models = checking.MODELS + "\n# patched\n"
     (checking.project(models).parent / "apps.py").write_text(

@@ -16,7 +16,7 @@ from migfix.facts.loop import Loop
 from migfix.facts.rows.bases import base_caveats, imported, lineage, reading_caveats
 from migfix.findings import Reason, Refusal
 from migfix.history.state import FieldState, ModelState, Unknown
-from migfix.project.signals import ALL, DELETE, INIT, SAVE
+from migfix.project.signals import ALL, BEFORE_SAVE, DELETE, INIT, SAVE
 from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.scopes import walk
 from migfix.reading.rows.querysets import PLAIN_MANAGERS, row_of
@@ -116,7 +116,8 @@ def inheritance_caveats(loop: Loop, updates: Iterable[SqlValue]) -> Iterator[Ref
 _SAVING = frozenset("create update bulk_create bulk_update get_or_create update_or_create".split())
 # What a body does besides of which nobody hears by a signal, but where rows are made.
 _SENDING_NOTHING = frozenset({EffectKind.OUTPUT, EffectKind.READS, EffectKind.LEAVES})
-_READING = "it may read any column, by a query for each row, or set one that save() writes no more"
+_READING = "it may read any column, by a query for each row"
+_SETTING = "it may set a column that is not loaded, which save() then does not write"
 _LOOKING = "it may look for rows that wait to be written"
 MADE_LATER = "rows are then made in turns of the loop, not all before it"
 
@@ -203,12 +204,16 @@ def _may_unlink(effect: Effect, loop: Loop) -> bool:
     return effect.kind is EffectKind.WRITES
 
 
-def unheard_doubts(loop: Loop) -> Iterator[Refusal]:
-    """Who is handed the row by a signal and may read all of it, or set what a save() of fewer columns leaves out.
+def unheard_doubts(loop: Loop, *, full: bool) -> Iterator[Refusal]:
+    """Who is handed the row by a signal and may read all of it.
 
-    Raises ``Refused`` where they hear of each row that is made: to read a column that is not loaded makes another.
+    Raises ``Refused`` where they hear of each row that is made: to read a column that is not loaded makes another; and
+    where they hear of it before a ``full`` save(), which has chosen by then to write the loaded columns alone:
+    https://docs.djangoproject.com/en/stable/ref/models/querysets/#defer
     """
     model = _only_sender(loop)
+    for setting in _heard(loop, BEFORE_SAVE, _SETTING, model) if full else ():
+        raise Refused.by(setting)
     own = INIT | SAVE if loop.used(uses.Kind.SAVE) else INIT
     every = [*sent(loop)] if model is None else [(own, model)]
     if any([*_heard(loop, signals & INIT, "", sender)] for signals, sender in every):
