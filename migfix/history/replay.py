@@ -71,14 +71,16 @@ class Replay:
         self._owners: dict[ModelKey, dict[ModelKey, None]] = {}  # what may point to a model
         self._states: dict[frozenset[ModelKey], dict[int, ProjectState]] = {}
         self._ends: dict[tuple[frozenset[ModelKey], Tail], dict[int, ProjectState]] = {}
-        self._on_apps: tuple[frozenset[ModelKey], int] | None = None  # until more is read
+        # Until more is read:
+        self._on_apps: tuple[frozenset[ModelKey], int] | None = None
+        self._pasts: dict[ModelKey, tuple[frozenset[ModelKey], int]] = {}
         self._whole: dict[int, ProjectState] = {0: ProjectState()}
 
     # What is known
 
     def steps(self, operations: Iterable[Operation], place: Place) -> tuple[Step, ...]:
         """The operations as steps, from now on counted in when a model's past is looked for."""
-        self._on_apps = None
+        self._read_more()
         steps = tuple(Step(each, place, touch(each, place)) for each in operations)
         for step in steps:
             if step.touch.needs:
@@ -94,7 +96,7 @@ class Replay:
     def number(self, steps: tuple[Step, ...]) -> int:
         """Adds the next migration, and returns its number."""
         number = len(self._steps)
-        self._on_apps = None
+        self._read_more()
         self._steps.append(steps)
         for step in steps:
             label = step.place.app_label
@@ -107,17 +109,20 @@ class Replay:
                 self._changing_all |= 1 << number
         return number
 
+    def _read_more(self) -> None:
+        self._on_apps = None
+        self._pasts.clear()
+
     # Questions
 
     def model(self, key: ModelKey, moment: Moment) -> ModelState | Unknown | None:
         """One model as it is then, None where there is none."""
-        names = self._replayed_with(key)
-        mask = moment.mask & self._concerning(key[0], names)
-        return self._at(names, Moment(mask, moment.tail)).models.get(key)
+        names, relevant = self._past(key)
+        return self._at(names, Moment(moment.mask & relevant, moment.tail)).models.get(key)
 
     def relevant(self, key: ModelKey) -> int:
         """The migrations that may change the model."""
-        return self._concerning(key[0], self._replayed_with(key))
+        return self._past(key)[1]
 
     @property
     def relevant_to_unknown_apps(self) -> int:
@@ -165,6 +170,13 @@ class Replay:
         return _after_all(self._whole[moment.mask], moment.tail.steps)
 
     # Replaying
+
+    def _past(self, key: ModelKey) -> tuple[frozenset[ModelKey], int]:
+        """The models that are replayed for one, and the migrations that may change them."""
+        if key not in self._pasts:
+            names = self._replayed_with(key)
+            self._pasts[key] = names, self._concerning(key[0], names)
+        return self._pasts[key]
 
     def _replayed_with(self, key: ModelKey) -> frozenset[ModelKey]:
         """The model under all its names; all of its app where their existence decides on others."""

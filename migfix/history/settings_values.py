@@ -15,7 +15,7 @@ from migfix.source import nodes_in
 MODEL_TEXT = re.compile(rb"""["']([A-Za-z_]\w*)\.([A-Za-z_]\w*)["']""")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from migfix.project.discovery import Project
 
@@ -30,6 +30,7 @@ class SwappableSettings:
     project: Project
     told: Callable[[str, str | Unknown], str | Unknown] = lambda _, read: read
     _known: dict[str, str | Unknown] = field(default_factory=dict)
+    _read: dict[bytes, Mapping[str, Sequence[object]] | None] = field(default_factory=dict)
 
     def value(self, name: str) -> str | Unknown:
         """The model that a setting names: the one value that all settings files agree on.
@@ -59,7 +60,10 @@ class SwappableSettings:
                 return Unknown(f"{path} cannot be read: {data.why}")
             if name.encode() not in data:
                 continue
-            for value in _assigned(data, name):
+            if data not in self._read:
+                self._read[data] = _assigned(data)
+            assigned = self._read[data]
+            for value in (None,) if assigned is None else assigned.get(name, ()):
                 if not isinstance(value, str):
                     return Unknown(f"{path} sets {name} to something that is not a literal")
                 found.add(value)
@@ -72,15 +76,17 @@ class SwappableSettings:
         return Unknown(f"no settings file below {self.project.root} sets {name}")
 
 
-def _assigned(data: bytes, name: str) -> list[object]:
+def _assigned(data: bytes) -> Mapping[str, Sequence[object]] | None:
+    """What is assigned to each name, None for all but constants. None where it cannot be read."""
     try:
         tree = parse(data)
     except UnreadableMigration:
-        return [None]
-    values: list[object] = []
+        return None
+    values: dict[str, list[object]] = {}
     for node in nodes_in(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign):
+            value = node.value.value if isinstance(node.value, ast.Constant) else None
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                values.append(node.value.value if isinstance(node.value, ast.Constant) else None)
+            for name in {target.id for target in targets if isinstance(target, ast.Name)}:
+                values.setdefault(name, []).append(value)
     return values
