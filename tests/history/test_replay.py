@@ -120,6 +120,27 @@ def test_steps_that_name_other_models_make_no_states(written, monkeypatch):
     assert len(history.states_at(migration, 0, {"shop"}, {("shop", "shelf")})) == 8
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        'migrations.AddField("Book", "pages", models.IntegerField(null=True)),',
+        'migrations.RenameModel("Book", "Novel"),',
+        'migrations.DeleteModel("Book"),',
+    ],
+)
+def test_who_was_asked_of_a_model_before_more_was_read_knows_what_came_of_it(written, operation):
+    first = written.migration("shop.0001_initial", create("Book"))
+    next_ = written.migration("shop.0002_next", operation, INITIAL)
+    last = written.migration("shop.0003_last", "", '("shop", "0002_next")')
+    history = written.history()
+    found = []
+    for path in (first, next_, last):
+        (state,) = history.states_at(history.project.migration(path), 99, ())
+        found.append({name: state.model("shop", name) for name in ("Book", "Novel")})
+    alone = [written.state(f"shop.{path.stem}") for path in (first, next_, last)]
+    assert found == [{n: s.model("shop", n) for n in ("Book", "Novel")} for s in alone]
+
+
 @pytest.mark.parametrize("kind", ["RunPython", "ValidateConstraint", "HStoreExtension"])
 def test_operations_without_a_state_change_touch_nothing(kind):
     place = Place("shop", "shop.0001", lambda name: Unknown(name))
