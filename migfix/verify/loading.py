@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -57,7 +58,7 @@ class Asking:
             text = self._asked()
             if file is not None:
                 _keep(file, text)
-        return _facts(text, self.settings, self.root)
+        return _facts(text, self)
 
     def _asked(self) -> str:
         processes = Processes(self.python, self.timeout, with_environment=True)
@@ -132,18 +133,26 @@ def _keep(file: Path, text: str) -> None:
         temporary.replace(file)
 
 
-def _facts(text: str, settings: str, root: Path) -> Loaded:
+def _elsewhere(problem: str, question: Asking) -> str:
+    """What helps where a package is missing: migfix need not be installed beside those of the project."""
+    if question.python is not None or "ModuleNotFoundError" not in problem:
+        return ""
+    return f". Asked was {sys.executable}; --python PATH names the one with the project's packages"
+
+
+def _facts(text: str, question: Asking) -> Loaded:
     """Raises CannotLoad."""
+    settings = question.settings
     try:
         found: dict[str, Any] = json.loads(text)
         if problem := found.get("problem"):
-            raise CannotLoad(f"--settings {settings}: {problem}")
+            raise CannotLoad(f"--settings {settings}: {problem}{_elsewhere(problem, question)}")
         told = Answered.of(found["facts"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CannotLoad(f"--settings {settings}: the answer of its process is none") from None
     return Loaded(
         settings=settings,
-        root=root,
+        root=question.root,
         models=told.models,
         packages=told.packages,
         written=told.written,

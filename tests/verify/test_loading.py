@@ -310,6 +310,17 @@ def test_settings_that_do_not_load(tmp_path: Path, command: str) -> None:
     assert after == before
 
 
+def test_settings_whose_packages_another_interpreter_has(tmp_path: Path) -> None:
+    made(tmp_path, {**WHOLE, "shop/settings.py": "import not_installed_here\n" + dedent(SETTINGS)})
+    asked = run(tmp_path, "check", "--settings=shop.settings")
+    told = run(tmp_path, "check", "--settings=shop.settings", f"--python={sys.executable}")
+    for result in (asked, told):
+        assert result.returncode == 2
+        assert "No module named 'not_installed_here'" in " ".join(result.stderr.split())
+    assert "--python PATH names the one with the project's packages" in asked.stderr
+    assert "--python PATH" not in told.stderr
+
+
 def test_settings_that_write(tmp_path: Path) -> None:
     """An attempt counts, also one whose failure the settings catch: they may then be others."""
     writing = f"open({str(tmp_path / 'written')!r}, 'w').close()"
