@@ -21,7 +21,8 @@ by row and in order, as ``save()`` does, but without a round trip for each.
 A function of the file that saves the row is given it by ``fix(batch.saving(post))``: up to the next row, or the end of
 the batch, the ``save()`` of that row is the batch's.
 
-A page of the rows (``posts[start : start + 1000]``, or a list of those behind the last key) is a batch of its own.
+A page of the rows (``posts[start : start + 1000]``, a list of those behind the last key, a page of a ``Paginator``, those of
+keys that come some at a time) is a batch of its own.
 
 A list that the loop fills by ``rows.append(post)`` for one ``Post.objects.bulk_update(rows, ["slug"])``
 right after it goes as well: ``batch.update(post)`` takes the place of ``append()`` and writes what

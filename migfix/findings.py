@@ -96,6 +96,10 @@ class Reason(Enum):
     NOT_WRITTEN = "not-written"
 
 
+FAULTS = frozenset({Reason.UNORDERED_PAGES, Reason.SHIFTING_PAGES, Reason.UNWRITTEN_ROWS})
+"""What is wrong with a loop as it is written, whatever becomes of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place in the source; lines and columns count from 1. ``path`` is None in the file of the loop itself."""
@@ -392,6 +396,13 @@ class LoopOutcome:
     @property
     def changed(self) -> bool:
         return bool(self.codes)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the loop as it is written, which ``reason`` does not say where the loop changes."""
+        known = {reason.value for reason in FAULTS}
+        said = (each.reason for each in self.answers if each.blocked_by in known)
+        return tuple(dict.fromkeys(said)) if self.changed else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,8 +226,8 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "One loop over all rows with `select_related()` asks once.",
     ),
     Reason.UNORDERED_PAGES: Explanation(
-        "The rows are read in pages that start at a number, of a query without an order: the database may bring a row "
-        "in two pages, and another in none.",
+        "The rows are read in pages, by number or behind the last key, of a query without an order: the database may bring "
+        "a row in two pages, and another in none.",
         'Sort them: `.order_by("pk")`; or go by key, which is faster as well: `.filter(pk__gt=last).order_by("pk")[:1000]`. '
         "One loop over all rows streams (MF202, MF203) and needs no pages.",
     ),

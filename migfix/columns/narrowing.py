@@ -244,6 +244,10 @@ def _check_step(step: Step) -> None:
     match step.name, step.node:
         case "[]", ast.Subscript(value=ast.Call(), slice=ast.Slice(step=None)):
             return
+        case "[]", _ if step.pages is not None:
+            raise Refused(
+                Reason.QUERYSET_SHAPE, ".only() would have to stand in the query of the Paginator"
+            )
         case "[]", _:
             raise Refused(
                 Reason.QUERYSET_SHAPE,

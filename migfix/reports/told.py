@@ -43,7 +43,7 @@ def further_lines(
     """The rest: doubts, what ``--unsafe-fixes`` would do, what ``verify`` saw; ``with_gains`` what it gains, with
     ``verbose`` also what each codemod says of the loop.
     """
-    texts = [*_split(loop)[1]]
+    texts = [*_split(loop)[1], *(f"look at this: {fault}" for fault in loop.faults)]
     if loop.gains and (with_gains or verbose):
         texts.append(gains(loop))
     if loop.offer:

@@ -100,3 +100,29 @@ def test_pages_that_are_written_in_batches(name, database):
     outcome, both = run_rewritten(MODELS, before, posts(70), BATCHES, database=database)
     assert "MF301" in {code for loop in outcome.loops for code in loop.codes}, outcome.loops
     assert both.after.queries < both.before.queries
+
+
+READ_IN_PARTS = {
+    "a paginator": (
+        "from django.core.paginator import Paginator\n"
+        "pages = Paginator(Post.objects.order_by('pk'), 1000)\n"
+        "for number in pages.page_range:\n    for post in pages.page(number):\n"
+    ),
+    "keys": (
+        "keys = list(Post.objects.order_by('pk').values_list('pk', flat=True))\n"
+        "for start in range(0, len(keys), 7):\n"
+        "    for post in Post.objects.filter(pk__in=keys[start:start + 7]):\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("database", DATABASES)
+@pytest.mark.parametrize("name", READ_IN_PARTS)
+def test_parts_that_are_batches(name, database):
+    body = f"{READ_IN_PARTS[name]}        post.slug = post.title.lower()\n        post.save()\n"
+    head, end, _ = migration("pass").partition('"Word")\n')
+    before = f"{head}{end}{indent(body, '    ')}"
+    settings = Settings(select=frozenset({"MF301"}))
+    outcome, both = run_rewritten(MODELS, before, posts(30), settings, database=database)
+    assert {code for loop in outcome.loops for code in loop.codes} == {"MF301"}
+    assert both.after.queries < both.before.queries

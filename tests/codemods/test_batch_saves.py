@@ -8,6 +8,7 @@ import pytest
 
 from migfix.findings import Applicability
 from migfix.pipeline import run_source
+from migfix.reports.told import further_lines
 from migfix.settings import Settings
 from tests.checking import (
     EVERYWHERE,
@@ -2279,6 +2280,95 @@ def test_each_page_is_a_batch(before):
     check_batched(before, in_pages(before))
 
 
+PAGINATOR = "from django.core.paginator import Paginator\n"
+POSTS_PAGED = PAGINATOR + "pages = Paginator(Post.objects.order_by('pk'), 1000)\n"
+KEYS = "keys = list(Post.objects.values_list('pk', flat=True))\n"
+
+
+def of_pages(rows: str, body: str = SAVED, before: str = POSTS_PAGED) -> str:
+    """Pages of a ``Paginator``."""
+    return of_numbers(rows, body, before, "pages.page_range")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        of_pages("pages.page(start)"),
+        of_pages("pages.page(start).object_list"),
+        of_pages("pages.get_page(start)", before=POSTS_PAGED.replace("1000", "per_page=size")),
+        of_numbers(
+            "pages.page(start)", before=POSTS_PAGED, numbers="range(1, pages.num_pages + 1)"
+        ),
+        of_numbers("Post.objects.filter(pk__in=keys[start : start + 1000])", before=KEYS),
+        of_numbers(
+            "Post.objects.filter(pk__in=start)",
+            before="from itertools import batched\n" + KEYS,
+            numbers="batched(keys, 1000)",
+        ),
+    ],
+)
+def test_each_page_of_a_paginator_and_each_batch_of_keys_is_a_batch(before):
+    check_batched(before, in_pages(before))
+
+
+def test_keys_of_a_generator_of_the_file_are_batches():
+    functions = (
+        "def batches(rows):\n    last = 0\n    while True:\n"
+        "        keys = list(rows.filter(pk__gt=last)[:1000].values_list('pk', flat=True))\n"
+        "        if not keys:\n            break\n        yield keys\n        last = keys[-1]\n"
+    )
+    body = of_numbers(
+        "Post.objects.filter(pk__in=start)", numbers="batches(Post.objects.order_by('pk'))"
+    )
+    run = outcome_of(beside(body, functions), select=(*SELECT, "MF203")).loops
+    found = next(each for each in run if each.changed)
+    assert found.codes == ("MF301",)
+    assert "brings their keys some at a time" in str(found.answers)
+    none = functions.replace("yield keys", "return [keys]")
+    assert not any(each.changed for each in outcome_of(beside(body, none), select=SELECT).loops)
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (of_pages("pages.page(start)", before=POSTS_PAGED.replace("1000", "9")), "few-rows"),
+        (of_pages("pages.page(start)", SAVED + "print(list(pages.page(start + 1)))\n"), "query-in-body"),
+        (of_pages("pages.page(start)", SAVED + "print(pages.count)\n"), "query-in-body"),
+        (of_pages("pages.page(start)", before=POSTS_PAGED.replace(".order_by('pk')", ".all()")), "unordered-pages"),
+        (
+            of_pages("pages.page(start)", before=POSTS_PAGED.replace(".order", ".filter(slug='').order")),
+            "shifting-pages",
+        ),
+        (of_keys().replace(".order_by('pk')", ""), "unordered-pages"),
+        (
+            "last = 0\nwhile True:\n"
+            + indent(loop(SAVED + "last = post.pk\n", rows="Post.objects.filter(id__gt=last)[:1000]"), "    "),
+            "unordered-pages",
+        ),
+    ],
+)  # fmt: skip
+def test_pages_of_a_paginator_and_by_key_that_are_no_batches(before, reason):
+    refuse(before, reason)
+
+
+def test_an_update_takes_no_page_of_a_paginator():
+    before = of_pages("pages.page(start)", "post.slug = 'x'\npost.save(update_fields=['slug'])\n")
+    for code in ("MF101", "MF201", "MF202", "MF203"):
+        found = outcome_of(whole(before), unsafe=True, select=(code,)).loops[0]
+        assert not found.changed, found
+    deleted = of_pages("pages.page(start)", "post.delete()\n")
+    assert not outcome_of(whole(deleted), unsafe=True, select=("MF102",)).loops[0].changed
+
+
+def test_what_is_wrong_with_pages_is_said_where_the_loop_changes():
+    before = of_numbers("Post.objects.all()[start : start + 1000]")
+    found = outcome_of(whole(before), select=("MF201", "MF301")).loops[0]
+    assert found.codes == ("MF201",)
+    assert len(found.faults) == 1
+    assert "are in no order" in found.faults[0]
+    assert any("look at this" in line for line in further_lines(found))
+
+
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
@@ -2331,6 +2421,8 @@ def test_pages_that_are_no_batches(before, reason):
         ),
         # by key, which no row moves
         of_keys().replace("pk__gt=last", "pk__gt=last, slug=''"),
+        # by key, in order
+        of_keys(),
         # the first of those that are left
         "while True:\n" + indent(loop(SAVED, rows="Post.objects.filter(slug='')[:1000]"), "    "),
     ],

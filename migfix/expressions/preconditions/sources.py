@@ -83,6 +83,8 @@ def check_wrappers(loop: Loop) -> None:
 def _is_allowed(step: Step, verb: str, loop: Loop) -> bool:
     arguments = [*step.call.args, *step.call.keywords] if step.call else []
     match step.name:
+        case "[]" if step.pages is not None:  # a page of a Paginator is no queryset
+            return False
         case "distinct":  # delete() after distinct() fails, update() after distinct("f") takes all
             return not arguments and verb != "delete"
         case "select_for_update":  # skip_locked leaves rows out, nowait fails

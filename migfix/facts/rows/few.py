@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from migfix.facts.loop import Loop
-from migfix.facts.rows.pages import fault_of, page_of
+from migfix.facts.rows.pages import Page, fault_of, page_of
 from migfix.findings import Reason, Refusal
 from migfix.reading.kinds.values import Rows, Step
 from migfix.reading.names.scopes import Binding
@@ -39,7 +39,7 @@ def holds_few_rows(loop: Loop, *, of_page: bool = False) -> Refusal | None:
     """
     page = page_of(loop)
     if page is not None:
-        few = Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
+        few = _one_page(page, loop)
         return fault_of(page, loop) or (None if of_page and page.holds_many else few)
     if refusal := _per_parent(loop):
         return refusal
@@ -54,6 +54,14 @@ def holds_few_rows(loop: Loop, *, of_page: bool = False) -> Refusal | None:
             Reason.FEW_ROWS, "the queryset holds few rows by its nature: streaming gains nothing"
         )
     return None
+
+
+def _one_page(page: Page, loop: Loop) -> Refusal:
+    if any(step.node is page.node for step in getattr(loop.rows, "steps", ())):
+        return Refusal(Reason.FEW_ROWS, "the queryset is sliced: it is one page of the rows")
+    at = loop.at(page.around)
+    why = f"the loop on {at} brings their keys some at a time: the rows are one page of them"
+    return Refusal(Reason.FEW_ROWS, why, at)
 
 
 def _hangs_on_one_row(loop: Loop) -> bool:

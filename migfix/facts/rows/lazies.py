@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from migfix.reading.kinds import known
-from migfix.reading.kinds.values import Manager, RawRows, Rows
+from migfix.reading.kinds.values import Manager, Pages, RawRows, Rows
 from migfix.reading.names.scopes import FunctionNode, walk
 from migfix.reading.rows.methods import CHAINING
 from migfix.reading.rows.querysets import Resolver
@@ -103,6 +103,8 @@ class Lazies:
                 return not rows.has("list()")
             case RawRows(model=model):
                 return model is not None
+            case Pages():
+                return True
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
         path = self.resolver.module.path_of(call.func) or ""
         if path.startswith("django.db.models."):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from migfix.facts.body import uses
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
-from migfix.reading.kinds.values import Rows
-from migfix.reading.names.scopes import walk
+from migfix.reading.kinds.values import Pages, Row, Rows
+from migfix.reading.names.scopes import Binding, walk
 
 if TYPE_CHECKING:
     from migfix.facts.loop import Loop
@@ -18,18 +18,29 @@ if TYPE_CHECKING:
 _MANY = 100  # rows of a page, for which a batch of their own is worth its while
 _CHOOSING = frozenset({"filter", "exclude"})
 _COUNTING = frozenset({"count", "exists"})
+_BEHIND = ("__gt", "__gte", "__lt", "__lte")  # the last row of the page before
+_BATCHING = frozenset(
+    {
+        "itertools.batched",
+        "more_itertools.batched",
+        "more_itertools.chunked",
+        "more_itertools.ichunked",
+        "more_itertools.sliced",
+        "toolz.partition_all",
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """``slice`` takes the rows of one page, ``around`` is the loop over pages, ``size`` the number of rows, where
-    it is written out.
+    """``node`` takes the rows of one page, ``around`` is the loop over pages, ``size`` the number of rows, where
+    it is written out. ``start`` is what the page begins at where that is a number of its own, not a key.
     """
 
-    node: ast.Subscript
-    slice: ast.Slice
+    node: ast.expr
     around: ast.For | ast.While
     size: int | None
+    start: ast.expr | None = None
 
     @property
     def holds_many(self) -> bool:
@@ -39,16 +50,52 @@ class Page:
 def page_of(loop: Loop) -> Page | None:
     """The page of rows that the loop goes over; None where it is none."""
     around = loop.outer_loop
-    if not isinstance(loop.rows, Rows) or not (
-        isinstance(around, ast.While) or _counts(around, loop)
-    ):
+    if not isinstance(loop.rows, Rows) or not isinstance(around, (ast.For, ast.While)):
         return None
-    assert isinstance(around, (ast.For, ast.While))
+    by_number = isinstance(around, ast.While) or _counts(around, loop)
     for step in loop.rows.steps:
         match step.node:
-            case ast.Subscript(slice=ast.Slice(step=None, upper=ast.expr()) as taken) as node:
-                return Page(node, taken, around, _size(taken, loop))
+            case node if step.pages is not None:
+                size = step.pages.size
+                return Page(node, around, _number(size, loop) if size else None, node)
+            case ast.Subscript(
+                slice=ast.Slice(step=None, upper=ast.expr()) as taken
+            ) as node if by_number:
+                first = taken.lower
+                start = None if isinstance(first, ast.Constant) else first
+                return Page(node, around, _size(taken, loop), start)
+    return _by_keys(loop, around)
+
+
+def _by_keys(loop: Loop, around: ast.For | ast.While) -> Page | None:
+    """``filter(pk__in=keys)``, where the loop around has its keys from what takes some of many at a time."""
+    assert isinstance(loop.rows, Rows)
+    for step in loop.rows.steps:
+        given = step.call.keywords if step.call and step.name == "filter" else []
+        for keyword in given:
+            if (keyword.arg or "").endswith("__in") and _are_some(keyword.value, around, loop):
+                return Page(keyword.value, around, None)
     return None
+
+
+def _are_some(keys: ast.expr, around: ast.For | ast.While, loop: Loop) -> bool:
+    """``keys`` of ``for keys in batches_of(...)``, a generator, or ``keys[start : start + 1000]``"""
+    match keys, around:
+        case ast.Name(id=name), ast.For(target=ast.Name(id=target), iter=ast.Call() as call):
+            return name == target and _gives_batches(call, loop)
+        case ast.Subscript(slice=ast.Slice(upper=ast.expr(), step=None)), _:
+            return isinstance(around, ast.While) or _counts(around, loop)
+    return False
+
+
+def _gives_batches(call: ast.Call, loop: Loop) -> bool:
+    if (loop.resolver.path_of(call.func) or "") in _BATCHING:
+        return True
+    match call.func:
+        case ast.Name(id=name):
+            function = loop.module.functions.get(name)
+            return function is not None and any(isinstance(n, ast.Yield) for n in walk(function))
+    return False
 
 
 def _counts(around: ast.AST | None, loop: Loop) -> bool:
@@ -78,11 +125,14 @@ def _number(node: ast.expr, loop: Loop) -> int | None:
 
 
 def fault_of(page: Page, loop: Loop) -> Refusal | None:
-    """Why the pages, each of which begins at a number of its own, do not bring every row once; None where they may."""
-    first = page.slice.lower
-    if first is None or isinstance(first, ast.Constant) or not _is_asked_each_time(page, loop):
-        return None
+    """Why the pages do not bring every row once, each of which begins at a number of its own or behind the last row
+    of the one before; None where they may.
+    """
     at = loop.at(page.around)
+    if page.start is None:
+        return None if (behind := _behind(page, loop)) is None else _unsorted_behind(behind, loop)
+    if not _is_asked_each_time(page, loop):
+        return None
     if not _is_sorted(loop):
         return Refusal(
             Reason.UNORDERED_PAGES,
@@ -99,9 +149,51 @@ def fault_of(page: Page, loop: Loop) -> Refusal | None:
     return None
 
 
+def _behind(page: Page, loop: Loop) -> ast.keyword | None:
+    """``pk__gt=last``, where ``last`` is set anew in each turn of the loop over pages, of which each has a size."""
+    assert isinstance(loop.rows, Rows)
+    if not isinstance(page.node, ast.Subscript):
+        return None
+    for step in loop.rows.steps:
+        given = step.call.keywords if step.call and step.name == "filter" else []
+        for keyword in given:
+            if not (keyword.arg or "").endswith(_BEHIND) or not isinstance(keyword.value, ast.Name):
+                continue
+            bindings = loop.resolver.scope.bindings.get(keyword.value.id, [])
+            if any(_is_key_of_row(each, page, loop) for each in bindings):
+                return keyword
+    return None
+
+
+def _is_key_of_row(binding: Binding, page: Page, loop: Loop) -> bool:
+    """``last = page[-1].pk`` or ``last = post.pk``, in a turn of the loop over pages."""
+    if not loop.resolver.scope.is_inside(binding.statement, page.around):
+        return False
+    match binding.value:
+        case ast.Attribute(value=ast.Subscript(value=rows)):
+            return isinstance(loop.resolver.value(rows), Rows)
+        case ast.Attribute(value=row):
+            return isinstance(loop.resolver.value(row), Row)
+    return False
+
+
+def _unsorted_behind(behind: ast.keyword, loop: Loop) -> Refusal | None:
+    if _is_sorted(loop):
+        return None
+    at = loop.at(behind.value)
+    return Refusal(
+        Reason.UNORDERED_PAGES,
+        f"the rows of a page are in no order: the last one need not be that from which `{behind.arg}` on {at} goes on, "
+        "and what lies between is left out",
+        at,
+    )
+
+
 def _is_asked_each_time(page: Page, loop: Loop) -> bool:
     """Is each page a query, not a part of rows that are there already?"""
-    rows, scope = page.node.value, loop.resolver.scope
+    assert isinstance(loop.rows, Rows)
+    pages = next((step.pages for step in loop.rows.steps if step.pages), None)
+    rows, scope = _paged(page, pages), loop.resolver.scope
     if not isinstance(rows, ast.Name):
         return isinstance(rows, ast.Call)
     others = (load for load in scope.loads(rows.id) if load is not rows)
@@ -110,6 +202,13 @@ def _is_asked_each_time(page: Page, loop: Loop) -> bool:
         and getattr(scope.parents[load], "attr", "") in _COUNTING
         for load in others
     )
+
+
+def _paged(page: Page, pages: Pages | None) -> ast.expr | None:
+    """The expression for all rows."""
+    if pages is not None:
+        return pages.call.args[0] if pages.call.args else None
+    return page.node.value if isinstance(page.node, ast.Subscript) else None
 
 
 def _is_sorted(loop: Loop) -> bool:

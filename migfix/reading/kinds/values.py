@@ -55,14 +55,18 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One link of a queryset chain: ``.filter(...)``, a slice (``[]``), ``|``, ``list()``."""
+    """One link of a queryset chain: ``.filter(...)``, a slice (``[]``), ``|``, ``list()``.
+
+    ``pages`` is the ``Paginator`` that takes the slice, None where it is written out.
+    """
 
     name: str
     node: ast.expr
+    pages: Pages | None = field(default=None, compare=False)
 
     @property
     def call(self) -> ast.Call | None:
-        return self.node if isinstance(self.node, ast.Call) else None
+        return self.node if isinstance(self.node, ast.Call) and self.pages is None else None
 
     @property
     def lookups(self) -> list[str | None]:
@@ -125,6 +129,24 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Pages:
+    """Django's ``Paginator`` of a queryset: each of its pages is a slice. ``size`` is how many rows go on one."""
+
+    rows: Rows
+    call: ast.Call
+
+    @property
+    def size(self) -> ast.expr | None:
+        """The expression for the number of rows."""
+        named = (keyword.value for keyword in self.call.keywords if keyword.arg == "per_page")
+        return self.call.args[1] if len(self.call.args) > 1 else next(named, None)
+
+    def page(self, node: ast.expr) -> Rows:
+        """The rows of the page that ``node`` takes."""
+        return replace(self.rows, steps=(*self.rows.steps, Step("[]", node, self)))
+
+
+@dataclass(frozen=True, slots=True)
 class RawRows:
     """Rows of ``Model.objects.raw(...)``, or of a database cursor where there is no model.
 
@@ -164,7 +186,9 @@ class Text:
     text: str
 
 
-Value: TypeAlias = Apps | SchemaEditor | Model | Manager | Rows | RawRows | Row | Pair | None
+Value: TypeAlias = (
+    Apps | SchemaEditor | Model | Manager | Rows | Pages | RawRows | Row | Pair | None
+)
 """None: anything else."""
 
 Argument: TypeAlias = Value | Text

@@ -18,6 +18,7 @@ from migfix.reading.kinds.values import (
     Argument,
     Manager,
     Model,
+    Pages,
     Pair,
     RawRows,
     Row,
@@ -450,7 +451,9 @@ class Resolver:
             return item.resolver.value(item.node, None, depth + 1) if item else None
         if isinstance(statement, ast.For):
             rows, _ = self.unwrapped(statement.iter, depth + 1)
-            return row_of(rows) if isinstance(statement.target, ast.Name) else None
+            if not isinstance(statement.target, ast.Name):
+                return None
+            return rows.page(statement.iter) if isinstance(rows, Pages) else row_of(rows)
         if isinstance(statement, ast.withitem):
             opened = self.value(statement.context_expr, statement, depth + 1)
             return opened if isinstance(opened, SchemaEditor) else None
@@ -495,6 +498,8 @@ class Resolver:
                 return self._manager(owner, attribute)
             case Row(model=model) if model.key is not None:
                 return self._related(model.key, attribute)
+            case Rows(steps=[*_, Step(pages=Pages())]) if attribute == "object_list":
+                return owner
         return None
 
     def _of_path(self, node: ast.Attribute, at: ast.AST, depth: int) -> Value:
@@ -548,12 +553,25 @@ class Resolver:
             ):
                 rows = self.value(node.args[0], at, depth + 1)
                 return rows.then("list()", node) if isinstance(rows, Rows) else None
+            case ast.Name() | ast.Attribute() if self.path_of(node.func, at) == _PAGINATOR:
+                return self._pages(node, at, depth)
             case ast.Attribute(value=owner, attr=method):
                 return self._method(self.value(owner, at, depth + 1), method, node, at)
         return None
 
+    def _pages(self, node: ast.Call, at: ast.AST, depth: int) -> Pages | None:
+        """``Paginator(queryset, 1000)``; None for one of a list."""
+        named = (keyword.value for keyword in node.keywords if keyword.arg == "object_list")
+        given = node.args[0] if node.args else next(named, None)
+        found = self.value(given, at, depth + 1) if given is not None else None
+        rows = Rows(found) if isinstance(found, Manager) else found
+        known = isinstance(rows, Rows) and not rows.has("list()", "iterator", "[]")
+        return Pages(rows, node) if known and isinstance(rows, Rows) else None
+
     def _method(self, owner: Value, method: str, node: ast.Call, at: ast.AST) -> Value:
         match owner:
+            case Pages() if method in {"page", "get_page"}:
+                return owner.page(node)
             case Apps() if method == "get_model":
                 return Model(self.model_key(node, at))
             case SchemaEditor() if method in {"fetchall", "fetchmany"}:
@@ -583,6 +601,7 @@ class Resolver:
         return Pair(Row(model)) if method in _PAIR_GETTERS else None
 
 
+_PAGINATOR = "django.core.paginator.Paginator"
 _UNREAD = Model(None, real=True, is_plain=False)
 _CONNECTIONS: Mapping[str, Value] = {
     "django.db.connection": SchemaEditor("connection"),
