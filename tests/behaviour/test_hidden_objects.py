@@ -124,6 +124,69 @@ def test_into_a_dict(put):
     check(DICT + put, "{d['a']}")
 
 
+OPERATORS = [
+    ("__radd__", "l + K()"),
+    ("__add__", "x = K() + l"),
+    ("__eq__", "l == K()"),
+    ("__contains__", "l in K()"),
+    ("__gt__", "l < K()"),
+    ("__rmod__", "m = l\nm % K()"),
+    ("__rmatmul__", "m = l\nm @= K()"),
+    ("__ior__", "k = K()\nk |= l"),
+    ("__setitem__", "m = l\nk = K()\nk[m] = 1"),
+]
+
+
+@pytest.mark.parametrize(("method", "used"), OPERATORS)
+def test_by_an_operator_of_a_class(method, used):
+    by = f"class K:\n    def {method}(self, other, *more):\n        other.append(c)\n        return other\n"
+    check(LIST + by + used, "{l[-1]}")
+
+
+# Code of another module, of which it is not known whether it puts anything in.
+ELSEWHERE = [
+    "m = l\nfill(m)",
+    "class C: pass\no = C()\no.x = l\nfill(o.x)",
+    "class C: pass\no = C()\no.x = l\nfill(o)",
+    "def f(m=l):\n    fill(m)\nf()",
+    "def f():\n    return l\nfill(f)",
+    "m = l\nlist(map(fill, [m]))",
+    "m = l\nput = fill\nput(m)",
+    "m = l\nfill.put(m)",
+    "m = l\nk = fill()\nk.add(m)",
+    "m = l\nk = fill()\nk.x = m",
+    "m = l\nk = fill()\nsetattr(k, 'x', m)",
+    "m = l\nm == fill()",
+    "m = l\nx = [fill()]\nm in x",
+    "@fill\ndef f():\n    return l",
+]
+
+
+@pytest.mark.parametrize("given", ELSEWHERE)
+def test_where_code_of_another_module_may_put_it(given):
+    _, outcome = rewritten(MODELS, function(f"from tools import fill\n{LIST}{given}", "{l[-1]}"))
+    assert all("MF301" not in loop.codes for loop in outcome.loops)
+
+
+KEPT = [
+    "l == ['b']",
+    "l += ['b']",
+    "m = l\nm == ['b']",
+    "m = l\nx = m + ['b']",
+    "m = l\nx = '%s' % m",
+    "m = l\nprint(sorted(m), len(m))",
+    "m = l\nx = operator.add(m, ['b'])",
+    "m = l\nx = list(map(str.upper, m))",
+    "from tools import fill\np = Post.objects.first()\nm = l\nx = fill(p.title)",
+]
+
+
+@pytest.mark.parametrize("before", KEPT)
+def test_what_puts_nothing_in_leaves_the_saves_to_wait(before):
+    _, outcome = rewritten(MODELS, function(LIST + before, "{l[-1]}"))
+    assert any("MF301" in loop.codes for loop in outcome.loops)
+
+
 SETS = [
     "set_title(p, c)",
     "[0 for p.title in [c]]",

@@ -48,8 +48,8 @@ class Filling:
         path = self.resolver.module.path_of(call.func)
         if path is not None:
             return Taker.FILE if plain.result_of(path, NOTHING) is not None else Taker.OTHERS
-        if self.resolver.called(call) is not None:
-            return Taker.FILE
+        if (called := self.resolver.called(call)) is not None:
+            return Taker.FILE if called[1].module is self.resolver.module else Taker.OTHERS
         match call.func:
             case ast.Name():
                 return (
@@ -60,6 +60,10 @@ class Filling:
             case ast.Attribute(value=owner, attr=method):
                 return self._taking_method(self.kinds.of(owner), method)
         return Taker.OTHERS
+
+    def is_own(self, node: ast.expr) -> bool:
+        """Does no operator on the value run code of a class that is not known?"""
+        return plain.is_quiet(self.kinds.of(node))
 
     def _taking_method(self, owner: Known, method: str) -> Taker:
         if owner is None:

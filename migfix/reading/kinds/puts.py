@@ -93,6 +93,10 @@ class _Search:
                 self._method(parent.attr, call, depth)
             case ast.Attribute():  # ``rows.append`` by another name, ``counts.default_factory``
                 self.found.give(depth)
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()]) if left is not node:
+                self.found.share(depth + 1)
+            case ast.Compare() | ast.BinOp() | ast.AugAssign() if not _is_among_own(parent, node):
+                self.found.share(depth)  # with a method of the other: ``rows == Thing()``
             case ast.Compare() | ast.If() | ast.While() | ast.UnaryOp() | ast.FormattedValue():
                 return
             case ast.Assert() | ast.Expr() | ast.Delete():
@@ -149,6 +153,35 @@ class _Search:
             self.look_at(call, depth + 1)
         elif method in _SHOWING:
             self.found.share(depth + 1)
+
+
+def operands_of(node: ast.AST) -> list[ast.expr]:
+    """What an operator computes with or compares, each of which may have a method that is given the others."""
+    match node:
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            tells = [not isinstance(op, (ast.Is, ast.IsNot)) for op in ops]
+            return [left, *others] if any(tells) else []
+        case ast.BinOp(left=left, right=right):
+            return [left, right]
+        case ast.AugAssign(target=target, value=value):
+            return [target, value]
+    return []
+
+
+def _is_among_own(operator: ast.AST, node: ast.expr) -> bool:
+    """Is all else that the operator works on written out, of Python's own?"""
+    return all(_is_written(each) for each in operands_of(operator) if each is not node)
+
+
+def _is_written(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant() | ast.JoinedStr():
+            return True
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            return all(map(_is_written, elements))
+        case ast.Dict(keys=keys, values=values):
+            return all(each is not None and _is_written(each) for each in [*keys, *values])
+    return False
 
 
 def _is_called(node: ast.Attribute, scope: Scope) -> bool:
