@@ -5,9 +5,9 @@ Measure what `migfix apply` gains: data migrations as they were and as it leaves
 
 Memory is the growth of the client's resident memory at its peak, from the start of the RunPython function on (Linux
 only; the greatest of the rounds). The versions of a loop take turns, and times are given as the median of their
-ratios to the plain loop's, so a busy machine disturbs little. The servers are those of the tests, see
-tests/databases.py; the databases are created for the run and dropped at its end. On a machine that does much else the
-time of the CPU, which leaves out the server's, is the better measure of loops that read.
+ratios to the plain loop's, so a busy machine disturbs little. On a machine that does much else the time of the CPU is the
+better measure: that of the client and, where the server runs on this machine, of its thread for the connection. The
+servers are those of the tests, see tests/databases.py; the databases are created for the run and dropped at its end.
 
 Beside each figure stands what the server alone needs for the same, in a loop that it runs itself: the distance to the
 limit. Versions besides `plain` and `migfix` are `streamed`, which is `migfix` without the batches of MF301, and those
@@ -103,25 +103,35 @@ class Result:
     def seconds(self, version: str) -> float:
         return median(each.seconds for each in self.rounds[version])
 
+    def cpu(self, version: str) -> tuple[float, float]:
+        """Seconds of the CPU, of the client and of the server."""
+        rounds = self.rounds[version]
+        return median(each.cpu for each in rounds), median(each.server_cpu for each in rounds)
+
     def ratios(self, version: str) -> tuple[float, float]:
-        """Time and CPU time as shares of the plain loop's."""
+        """How often time and CPU time, of both together, go into the plain loop's."""
         pairs = list(zip(self.rounds[version], self.rounds["plain"], strict=True))
         return (
-            median(ours.seconds / plain.seconds for ours, plain in pairs),
-            median(ours.cpu / plain.cpu for ours, plain in pairs),
+            median(plain.seconds / ours.seconds for ours, plain in pairs),
+            median(
+                (plain.cpu + plain.server_cpu) / (ours.cpu + ours.server_cpu)
+                for ours, plain in pairs
+            ),
         )
 
     def cell(self, version: str) -> str:
         memory, seconds = self.mebibytes(version), self.seconds(version)
         text = f"{memory:.1f} MiB, " if memory < 10 else f"{memory:.0f} MiB, "
         text += f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
-        notes = []
+        client, server = self.cpu(version)
+        notes = [f"cpu {client:.2f} + {server:.2f} s"]
         if version != "plain" and "plain" in self.rounds:
             wall, cpu = self.ratios(version)
-            notes.append(f"{wall:.2g}, cpu {cpu:.2g}")
+            notes.append(f"{wall:.2g} times as fast, cpu {cpu:.2g}")
         if SERVER in self.rounds:
-            notes.append(f"server alone {self.seconds(SERVER):.2f} s")
-        return f"{text} ({'; '.join(notes)})" if notes else text
+            alone = self.seconds(SERVER), self.cpu(SERVER)[1]
+            notes.append(f"server alone {alone[0]:.2f} s, cpu {alone[1]:.2f} s")
+        return f"{text} ({'; '.join(notes)})"
 
 
 def main() -> None:

@@ -148,11 +148,12 @@ EMPTYING = {"postgresql": "TRUNCATE {}", "mysql": "TRUNCATE TABLE {}", "sqlite":
 
 @dataclass(frozen=True)
 class Measured:
-    """What a data migration cost the client: memory at its peak, time, and time of the CPU."""
+    """What a data migration cost the client: memory at its peak, time, and time of the CPU; and that of the server."""
 
     mebibytes: float
     seconds: float
     cpu: float
+    server_cpu: float
     printed: str
 
 

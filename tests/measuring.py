@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import re
 import runpy
 import sys
 import time
@@ -47,15 +49,49 @@ def _measure(code: Callable[..., object], limit: int, apps: Any, schema_editor: 
         model.objects.count()  # fills the page cache of SQLite, which has a size of its own
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # sets the peak, VmHWM, to what is resident now
-    before, started, started_cpu = _memory("VmRSS"), time.perf_counter(), time.process_time()
+    server = _server_thread(schema_editor.connection)
+    before, started = _memory("VmRSS"), time.perf_counter()
+    started_cpu, started_server = time.process_time(), _cpu_of(server)
     with _limited(limit):
         code(apps, schema_editor)
     measured = {
         "seconds": time.perf_counter() - started,
         "cpu": time.process_time() - started_cpu,
+        "server_cpu": _cpu_of(server) - started_server,
         "mebibytes": (_memory("VmHWM") - before) / MIB,
     }
     Path(MEASURED).write_text(json.dumps(measured))
+
+
+THREADS = {
+    "postgresql": "SELECT pg_backend_pid()",
+    "mysql": "SELECT TID FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()",
+}
+
+
+def _server_thread(connection: Any) -> int | None:
+    """The process or thread that serves the connection; None where there is none."""
+    if connection.vendor not in THREADS:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(THREADS[connection.vendor])
+        return int(cursor.fetchone()[0])
+
+
+def _cpu_of(thread: int | None) -> float:
+    """Seconds of the CPU that it took so far; 0 where it is not on this machine."""
+    process = Path(f"/proc/{thread}")
+    try:
+        if not {b"postgres", b"mariadbd", b"mysqld"} & {*_words(process / "cmdline")}:
+            return 0.0
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _words(file: Path) -> list[bytes]:
+    return re.findall(rb"[a-z]+", file.read_bytes())
 
 
 @contextmanager
