@@ -8,29 +8,37 @@ After:
 
     update_in_windows(Post.objects.filter(author=bob), author=sharon)
 
-The migration says ``atomic = False``. One statement locks every row that it writes until it is through, and who wants
+and ``atomic = False`` in the migration. One statement locks every row that it writes until it is through, and who wants
 to write one of these waits for so long. ``update_in_windows`` and ``delete_in_windows``, of the module ``_migfix.py``
 that migfix adds to the project, write 10,000 rows at a time (``size=``), in the order of their keys, and commit each
 window. ``pause=`` waits between two of them, ``progress=print`` says how many rows are done.
 
 It is unsafe by its nature, since a failure leaves part of the rows done, and never applied unless ``--select MF103``
-names it, with ``--unsafe-fixes``. Running the migration again does the rest. A loop that migfix turns into one ``update()``
-or ``delete()`` is split by a second run.
+names it, with ``--unsafe-fixes``. Running the migration again does the rest; the report says whether it also writes what is
+done once more, as it is. A loop that migfix turns into one ``update()`` or ``delete()`` is split by a second run.
 
-Refuses when the migration is a transaction, which would keep all locks until its end, or may be run in one; when the key
-is neither an integer nor a UUID; when the rows are in several tables, come from a manager of the project, or are sliced,
-sorted, distinct, annotated, locked or joined; when a condition or value is not made of constants and the row's own columns;
-when a value is computed of a column that changes, as a second run would change it again; when a column is the
-key or unique; and when ``delete()`` takes rows of other tables along or sends signals.
+Refuses when the migration is a transaction, which would keep all locks until its end, or may be run in one. It writes
+``atomic = False`` where the statement is all that the migration does, nothing is to be reversed, and no database may be
+SQLite, which looks for broken foreign keys when a migration ends; elsewhere it says what stands in the way, and takes the
+statement if you wrote ``atomic = False`` yourself.
+
+Refuses also when the key is neither an integer nor a UUID; when the rows are in several tables, come from a manager of the
+project, or are sliced, sorted, distinct, annotated, locked or joined; when a condition or value is not made of constants
+and the row's own columns; when a value is computed of a column that changes, as a second run would change it again; when a
+column is the key or unique; and when ``delete()`` takes rows of other tables along or sends signals.
 """
 
 from __future__ import annotations
+
+import ast
+from types import NoneType
 
 from migfix.codemod import Codemod, Decision
 from migfix.expressions.context import Refused
 from migfix.expressions.deletes import taking_along
 from migfix.expressions.own_columns import KEYS, Columns, check_condition, is_constant, reads
 from migfix.expressions.preconditions import gates
+from migfix.facts.failure.commits import IS_ATOMIC, Unsplit
 from migfix.facts.statements import Statement
 from migfix.findings import Gain, Outcome, Part, Reason, Refusal, ReplaceExpressions, Rewrite
 from migfix.history.state import ModelState, Unknown
@@ -50,17 +58,58 @@ def decide(statement: Statement) -> Decision:
         _check_assigned(model, columns, statement)
     else:
         _check_deleted(model, statement)
-    if (why := statement.within_transaction) is not None:
-        raise Refused(
-            Reason.TRANSACTION, f"{why}: it would keep the locks of all windows until its end"
-        )
+    migration = _migration_to_commit(statement)
     caveats.append(
         Refusal(
             Reason.PARTLY_DONE,
-            "a failure leaves part of the rows done: running it again does the rest",
+            f"a failure leaves part of the rows done: {_again(statement)}",
         )
     )
-    return _built(tuple(dict.fromkeys(caveats)), statement)
+    return _built(tuple(dict.fromkeys(caveats)), statement, migration)
+
+
+def _migration_to_commit(statement: Statement) -> ast.ClassDef | None:
+    """The class that has to say ``atomic = False``, None where each window is committed anyway. Raises ``Refused``."""
+    why = statement.within_transaction
+    if why is None:
+        return None
+    said = f"{why}: it would keep the locks of all windows until its end"
+    if why == IS_ATOMIC:
+        try:
+            return statement.to_commit
+        except Unsplit as refused:
+            said = f"{said}; that is not written for you here: {refused}"
+    raise Refused(Reason.TRANSACTION, said)
+
+
+def _again(statement: Statement) -> str:
+    """What a second run does after a failure."""
+    if statement.verb == "delete" or _leaves_what_is_done(statement):
+        return "running it again does the rest"
+    return "running it again writes those once more, as they are, and then the rest"
+
+
+def _leaves_what_is_done(statement: Statement) -> bool:
+    """Does no row meet the condition any more once it is written: ``filter(kind=1).update(kind=2)``?
+
+    Of numbers, booleans and None: texts that differ may be one to a collation.
+    """
+    assert isinstance(statement.rows, Rows)
+    given = {k.arg: k.value for k in statement.call.keywords if isinstance(k.value, ast.Constant)}
+    for step in statement.rows.steps:
+        for keyword in step.call.keywords if step.name == "filter" and step.call else ():
+            name, _, lookup = (keyword.arg or "").partition("__")
+            written = given.get(name)
+            if written is None or not isinstance(keyword.value, ast.Constant):
+                continue
+            wanted = keyword.value.value
+            empties = written.value is None
+            if lookup == "isnull" and isinstance(wanted, bool) and wanted is not empties:
+                return True
+            numbers = isinstance(wanted, int) and isinstance(written.value, (int, NoneType))
+            if not lookup and numbers and wanted != written.value:
+                return True
+    return False
 
 
 def _check_table(model: ModelState, columns: Columns, statement: Statement) -> None:
@@ -135,7 +184,9 @@ def _check_deleted(model: ModelState, statement: Statement) -> None:
         raise Refused(Reason.SIGNALS, f"{hears}: delete() reads its rows and sends signals")
 
 
-def _built(caveats: tuple[Refusal, ...], statement: Statement) -> Decision:
+def _built(
+    caveats: tuple[Refusal, ...], statement: Statement, migration: ast.ClassDef | None
+) -> Decision:
     function = statement.names.in_windows(statement.verb)
     if function is None:
         return Refusal(
@@ -148,8 +199,9 @@ def _built(caveats: tuple[Refusal, ...], statement: Statement) -> Decision:
     update = statement.verb == "update"
     return Rewrite(
         part=Part.WHOLE,
-        edit=ReplaceExpressions(((statement.call, f"{function.text}({arguments})"),)),
-        message=f"{'updates' if update else 'deletes'} its rows in windows, with a commit after each",
+        edit=ReplaceExpressions(((statement.call, f"{function.text}({arguments})"),), migration),
+        message=f"{'updates' if update else 'deletes'} its rows in windows, with a commit after each"
+        + ("; the migration says `atomic = False`" if migration else ""),
         outcome=Outcome.UPDATE if update else Outcome.DELETE,
         gains=(Gain("rows locked until a commit", "all", "a window"),),
         caveats=caveats,

@@ -189,9 +189,13 @@ class WrapRows:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceExpressions:
-    """Expressions in front of the loop, or in its header, and the source that each becomes."""
+    """Expressions in front of the loop, or in its header, and the source that each becomes.
+
+    ``commits`` is the class of a migration that says ``atomic = False`` then.
+    """
 
     pairs: tuple[tuple[ast.expr, str], ...]
+    commits: ast.ClassDef | None = None
 
 
 @dataclass(frozen=True, slots=True)

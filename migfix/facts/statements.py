@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from migfix.facts.access import Access, Surroundings, Visit
-from migfix.facts.failure.commits import transaction_around
-from migfix.reading.kinds.values import Manager, Rows
+from migfix.facts.failure.commits import Unsplit, migration_to_commit, transaction_around
+from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.functions import Function, Reach
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
 
+# Where a migration without a transaction does what it did in one, as long as nothing fails.
+_COMMITTED = frozenset({"postgresql", "mysql", "mariadb"})
+_LAZY = frozenset({"get_model", "all", "filter", "exclude", "using"})
+_OF_NAMES = (ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
 _VERBS = frozenset({"update", "delete"})
 
 
@@ -39,6 +43,35 @@ class Statement(Access):
     def within_transaction(self) -> str | None:
         """Why it may run inside of a transaction; None where it is committed by itself."""
         return transaction_around(self.node, self.module)
+
+    @cached_property
+    def to_commit(self) -> ast.ClassDef:
+        """The class that has to say ``atomic = False`` for it to be committed by itself, where nothing else of the
+        migration minds. Raises ``Unsplit``.
+        """
+        if not self.databases.engines <= _COMMITTED:
+            raise Unsplit(
+                "SQLite looks for broken foreign keys when the migration ends: what a window had committed would stay"
+                if "sqlite" in self.databases.engines
+                else "it may run on a database of which nothing is known"
+            )
+        return migration_to_commit(self.node, self.module, self._is_only_a_name)
+
+    def _is_only_a_name(self, statement: ast.stmt) -> bool:
+        """Does it give a name to a model, a manager or rows of the same model, and ask the database nothing?"""
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            return False
+        if not isinstance(statement.targets[0], ast.Name):
+            return False
+        nodes = [*ast.walk(statement.value)]
+        if all(isinstance(node, _OF_NAMES) for node in nodes):
+            return True
+        value = self.resolver.value(statement.value, statement)
+        calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+        plain = all(isinstance(call, ast.Attribute) and call.attr in _LAZY for call in calls)
+        if isinstance(value, (Rows, Manager)) and isinstance(self.rows, Rows):
+            return plain and value.model == self.rows.model
+        return plain and isinstance(value, Model)
 
 
 def calls_in(function: FunctionNode) -> Iterator[tuple[ast.stmt, ast.Call]]:

@@ -21,6 +21,7 @@ from migfix.rewriting.lines import (
     indent_of,
     line_range,
     put_above,
+    put_first,
     put_in_blocks,
     replace,
     row_of,
@@ -46,7 +47,7 @@ def rewritten(
     rewrites = [rewrite for each in loops.values() for rewrite in each.rewrites]
     imports = dict.fromkeys(import_ for rewrite in rewrites for import_ in rewrite.imports)
     text = with_imports(text, imports, style, own, head_of(source))
-    check(source, text, loops.keys(), imports, helper)
+    check(source, text, loops.keys(), imports, helper, _committed(loops.values()))
     return source.encoded(with_line_ends(text, source))
 
 
@@ -96,7 +97,14 @@ def _with_edits(source: Source, loops: Mapping[ast.stmt, LoopEdits], style: Styl
             else:
                 by_loop = {held[i]: each for i, each in edits.items()}
                 _edit_parts(lines, last, by_loop, indents, source, style)
+    for migration in _committed(loops.values()):
+        put_first(lines, migration, "atomic = False", source)
     return "".join(lines)
+
+
+def _committed(edits: Iterable[LoopEdits]) -> set[ast.ClassDef]:
+    """The classes of migrations that are to be no transaction any more."""
+    return {each.commits for each in edits if each.commits is not None}
 
 
 def _holds_one(statement: ast.stmt, lines: Sequence[int]) -> bool:

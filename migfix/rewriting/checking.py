@@ -19,10 +19,12 @@ def check(
     loops: Set[ast.stmt],
     imports: Mapping[tuple[str, str], object],
     helper: str,
+    committed: Set[ast.ClassDef] = frozenset(),
 ) -> None:
     """Raises ``RewriteError`` with a sentence where the new text cannot be trusted.
 
-    It compiles as the file does, no statement without one of the rewritten loops has changed, no comment
+    It compiles as the file does, no statement without one of the rewritten loops has changed (but that
+    classes of migrations that are to be ``committed`` piece by piece say ``atomic = False``), no comment
     is gone, every name that it reads is bound where it reads it, and what it imports is there.
     """
     for module, name in imports:
@@ -33,7 +35,7 @@ def check(
     _compiled(source.tree, "the file does not compile as it is")
     after = _parsed(text)
     _compiled(after, "the new text does not compile")
-    _check_others(source, text, after, loops)
+    _check_others(source, text, after, loops, committed)
     _check_comments(source, text)
     _check_names(source, text, after)
 
@@ -60,19 +62,38 @@ def _compiled(tree: ast.Module, otherwise: str) -> None:
         raise RewriteError(f"{otherwise}: {error}") from error
 
 
-def _check_others(source: Source, text: str, after: ast.Module, loops: Set[ast.stmt]) -> None:
+def _check_others(
+    source: Source,
+    text: str,
+    after: ast.Module,
+    loops: Set[ast.stmt],
+    committed: Set[ast.ClassDef],
+) -> None:
     before_lines, after_lines = split_lines(source.plain), split_lines(text)
     remaining = iter(after.body)
     for statement in source.tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             continue
-        if loops.isdisjoint(nodes_in(statement)):
+        if statement in committed:
+            if not any(_is_committed(statement, other) for other in remaining):
+                raise RewriteError("the migration does not only say `atomic = False`")
+        elif loops.isdisjoint(nodes_in(statement)):
             written = _written(statement, before_lines)
             if not any(
                 written == _written(other, after_lines) or _are_alike(statement, other)
                 for other in remaining
             ):
                 raise RewriteError("a statement without a rewritten loop would change")
+
+
+def _is_committed(before: ast.stmt, after: ast.stmt) -> bool:
+    """Is it the same class with one more line, ``atomic = False``?"""
+    if not isinstance(before, ast.ClassDef) or not isinstance(after, ast.ClassDef):
+        return False
+    said = [each for each in after.body if ast.unparse(each) == "atomic = False"]
+    body = [each for each in after.body if each not in said]
+    parts = {name: getattr(after, name) for name in after._fields}
+    return len(said) == 1 and shape(before) == shape(ast.ClassDef(**{**parts, "body": body}))
 
 
 def _written(statement: ast.stmt, lines: Sequence[str]) -> tuple[object, ...]:

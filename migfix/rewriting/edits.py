@@ -47,6 +47,13 @@ class LoopEdits:
         return [edit.last for edit in edits if edit.last is not None]
 
     @property
+    def commits(self) -> ast.ClassDef | None:
+        """The class of the migration that says ``atomic = False`` then."""
+        edits = [rewrite.edit for rewrite in self.rewrites]
+        found = (edit.commits for edit in edits if isinstance(edit, ReplaceExpressions))
+        return next((each for each in found if each is not None), None)
+
+    @property
     def replaced(self) -> Iterator[tuple[ast.expr, str | None]]:
         """Expressions around and in the loop, and what each becomes; None for a call to be its argument."""
         for rewrite in self.rewrites:

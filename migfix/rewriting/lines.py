@@ -76,6 +76,22 @@ def put_above(lines: list[str], said: _Said) -> None:
         lines[first] = "".join(f"{indent}{comment}\n" for comment in comments) + lines[first]
 
 
+def put_first(lines: list[str], block: ast.ClassDef, text: str, source: Source) -> None:
+    """Let a class begin with the line, below its docstring."""
+    statement = block.body[0]
+    below = block.lineno - 1
+    if ast.get_docstring(block, clean=False) is not None:
+        below = statement.lineno - 1
+    elif statement.lineno == block.lineno:
+        raise RewriteError("a class shares its line with what stands in it")
+    last = row_of(below, source.rows)[1] - 1
+    gap = "\n" if below != block.lineno - 1 else ""
+    written = f"{gap}{indent_of(source.lines[statement.lineno - 1])}{text}\n"
+    if last + 1 < len(source.lines) and source.lines[last + 1].strip():
+        written += "\n"
+    lines[last] += written
+
+
 def indent_of(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t\f"))]
 

@@ -24,13 +24,18 @@ def migration(body: str, says: str = "atomic = False", **replaced: str) -> str:
 
 
 def outcome_of(
-    body: str, *, select: tuple[str, ...] = SELECTED, unsafe: bool = True, **given: str
+    body: str,
+    *,
+    select: tuple[str, ...] = SELECTED,
+    unsafe: bool = True,
+    databases: tuple[str, ...] = checking.EVERYWHERE,
+    **given: str,
 ) -> FileOutcome:
     models = given.pop("models", checking.MODELS)
     return checking.outcome_of(
         migration(body, **given),
         models=models,
-        databases=checking.EVERYWHERE,
+        databases=databases,
         unsafe=unsafe,
         select=select,
     )
@@ -44,9 +49,7 @@ def check_split(body: str, after: str) -> None:
     assert "from ._migfix import" in outcome.edits[-1].after.decode()
     [loop] = [each for each in outcome.loops if each.changed]
     assert (loop.codes, loop.applicability) == (SELECTED, Applicability.UNSAFE)
-    assert loop.reason.endswith(
-        "a failure leaves part of the rows done: running it again does the rest"
-    )
+    assert "a failure leaves part of the rows done: running it again" in loop.reason
     again = checking.outcome_of(result, unsafe=True, select=SELECTED)
     assert not any(each.changed for each in again.loops)
 
@@ -212,6 +215,117 @@ def test_values_that_are_not_left_alike(values, reason):
 )
 def test_a_migration_that_is_a_transaction(said, reason):
     check_refused(f"{FILTERED}.update(kind=2)", reason, says=said)
+
+
+ALONE = """\
+from django.db import migrations
+
+
+def forwards(apps, schema_editor):
+    Post = apps.get_model("shop", "Post")
+    Post.objects.filter(kind=1).update(kind=2)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(forwards)]
+"""
+ON_SERVERS = ("postgresql", "mariadb", "mysql")
+
+
+def split_alone(old: str, new: str, databases: tuple[str, ...] = ON_SERVERS) -> FileOutcome:
+    assert old in ALONE
+    return checking.outcome_of(
+        ALONE.replace(old, new), databases=databases, unsafe=True, select=SELECTED
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "written"),
+    [
+        ("", "", "Migration):\n    atomic = False\n\n    dependencies"),
+        ("    depend", "\n    depend", "Migration):\n    atomic = False\n\n    dependencies"),
+        ("    depend", '    """Why."""\n\n    depend', '    """Why."""\n\n    atomic = False\n\n    dependencies'),
+        ("    depend", "    # Why.\n    depend", "Migration):\n    atomic = False\n\n    # Why.\n    depend"),
+        ("Migration):\n", "Migration):  # why\n", "Migration):  # why\n    atomic = False\n\n    depend"),
+        ("    Post =", '    """Why."""\n    alias = schema_editor.connection.alias\n    Post =', "    atomic = False\n"),
+        ("Post.objects.filter(kind=1)", "posts = Post.objects.filter(kind=1)\n    posts", "    atomic = False\n"),
+        ("(forwards)", "(forwards, migrations.RunPython.noop, elidable=True)", "    atomic = False\n"),
+        ("(forwards)", "(forwards, reverse_code=None)", "    atomic = False\n"),
+    ],
+)  # fmt: skip
+def test_what_is_all_that_a_migration_does_is_committed(old, new, written):
+    outcome = split_alone(old, new)
+    text = outcome.edits[-1].after.decode()
+    assert written in text
+    assert text.count("atomic = False") == 1
+    assert "update_in_windows(" in text
+    [loop] = outcome.loops
+    assert "the migration says `atomic = False`" in loop.reason
+    assert "running it again does the rest" in loop.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("(forwards)]", "(forwards), migrations.RunSQL('')]", "other operations"),
+        ("(forwards)]", "(forwards), migrations.AddField('post', 'x', 1)]", "other operations"),
+        ("[migrations.RunPython(forwards)]", "[migrations.RunPython(forwards)] + more", "other operations"),
+        ("[migrations.RunPython(forwards)]", "[migrations.SeparateDatabaseAndState([migrations.RunPython(forwards)])]", "other operations"),
+        ("(forwards)", "(forwards, backwards)", "reverse function"),
+        ("(forwards)", "(forwards, reverse_code=lambda apps, editor: None)", "reverse function"),
+        ("(forwards)", "(migrations.RunPython.noop, forwards)", "reverse function"),
+        ("(forwards)", "(forwards, atomic=True)", "may begin a transaction"),
+        ("    Post.objects", "    Post.objects.update(rank=1)\n    Post.objects", "line 6 would be committed"),
+        ("update(kind=2)", "update(kind=2)\n    print(1)", "line 7 would be committed"),
+        ("    Post.objects", "    found = Post.objects.get(pk=1)\n    Post.objects", "line 6"),
+        ("    Post.objects", "    found = Post.objects.filter(kind=given())\n    Post.objects", "line 6"),
+        ("    Post.objects", "    found = apps.get_model('shop', 'Tag').objects.all()\n    Post.objects", "line 6"),
+        ("    Post.objects", "    found = apps.seen = Post\n    Post.objects", "line 6"),
+        ("    depend", "    run = print(1)\n    depend", "its class says more"),
+        ("    depend", "    def apply(self):\n        pass\n\n    depend", "its class says more"),
+        ("(migrations.Migration)", "(migrations.Migration, metaclass=Own)", "its class says more"),
+        ("    depend", "    atomic = True\n    depend", "its class says more"),
+        ("class Migration", "@own\nclass Migration", "its class says more"),
+        ("(forwards)]\n", "(forwards)]\n\n\nclass Sub(Migration):\n    pass\n", "something of `Migration`"),
+        ("class Migration", "atomic = True\n\n\nclass Migration", "something of `atomic`"),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_migration_one_transaction(old, new, why):
+    outcome = split_alone(old, new)
+    found = [loop for loop in outcome.loops if loop.blocked_by == "transaction"]
+    assert why in found[-1].reason
+    assert not outcome.edits
+
+
+@pytest.mark.parametrize("databases", [checking.EVERYWHERE, ("sqlite",), ("oracle",)])
+def test_databases_on_which_no_transaction_is_taken_away(databases):
+    outcome = split_alone("", "", databases)
+    assert [loop.blocked_by for loop in outcome.loops] == ["transaction"]
+
+
+@pytest.mark.parametrize(
+    ("body", "again"),
+    [
+        ("Post.objects.filter(kind=1).update(kind=2)", "does the rest"),
+        ("Post.objects.filter(live=True, kind=3).update(live=False)", "does the rest"),
+        ("Post.objects.filter(rank=1).update(rank=None)", "does the rest"),
+        ("Post.objects.filter(rank__isnull=True).update(rank=0)", "does the rest"),
+        ("Post.objects.filter(rank__isnull=False).update(rank=None)", "does the rest"),
+        ("Token.objects.all().delete()", "does the rest"),
+        ("Post.objects.filter(rank__isnull=False).update(rank=0)", "once more"),
+        ("Post.objects.filter(rank__isnull=True).update(rank=None)", "once more"),
+        ("Post.objects.exclude(kind=1).update(kind=2)", "once more"),
+        ("Post.objects.filter(kind__gt=1).update(kind=2)", "once more"),
+        ("Post.objects.filter(live=1).update(live=True)", "once more"),
+        ("Post.objects.filter(kind=1).update(rank=2)", "once more"),
+        ('Post.objects.filter(slug="a").update(slug="A")', "once more"),
+        ("Post.objects.update(kind=1)", "once more"),
+    ],
+)
+def test_what_a_second_run_does(body, again):
+    [loop] = [each for each in outcome_of(body).loops if each.changed]
+    assert again in loop.reason
 
 
 @pytest.mark.parametrize(

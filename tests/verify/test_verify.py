@@ -204,6 +204,22 @@ def forwards(apps, schema_editor):
     assert [loop["verdict"] for loop in operation["loops"]] == [verdict]
 
 
+def test_a_statement_that_is_split_is_run_without_a_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rewrite says so, the migration does not."""
+    data = """
+def forwards(apps, schema_editor):
+    Book = apps.get_model("shop", "Book")
+    Book.objects.filter(title="a").update(n=1)
+"""
+    path = project(tmp_path, data, monkeypatch)
+    (tmp_path / "pyproject.toml").write_text('[tool.migfix]\ndatabases = ["postgresql"]\n')
+    asked = ("--select", "MF103", "--unsafe-fixes", "--output-format", "json")
+    (operation,) = json.loads(invoke("verify", path, *asked).stdout)["operations"]
+    assert [loop["verdict"] for loop in operation["loops"]] == ["equal"]
+
+
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = "import nobody_has_this\n\n\n" + one_loop("book.n = 1", "    nobody_has_this.f()\n")
     path = project(tmp_path, data, monkeypatch)
