@@ -396,6 +396,8 @@ class LoopOutcome:
     fields: tuple[str, ...] = ()
     costs: Costs | None = None
     gains: tuple[Gain, ...] = ()  # each of its own kind
+    # Where the databases are in doubt: would it be rewritten otherwise on one alone? None where that was not asked.
+    otherwise_on_one: bool | None = None
 
     @property
     def changed(self) -> bool:
@@ -439,11 +441,14 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class HelperChange:
-    """The file of the helper, what is there (None for nothing), and the functions that it is to hold."""
+    """The file of the helper, what is there (None for nothing), the functions that it is to hold, and the module as
+    which files import it.
+    """
 
     path: Path
     before: bytes | None
     functions: frozenset[str]
+    module: str = "._migfix"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from migfix.rewriting.vendoring import (
 )
 from migfix.screening import STDIN
 from migfix.selection import EVERY, Selection
-from migfix.settings import BATCH_SIZE, Settings, SettingsError, known_codes
+from migfix.settings import BATCH_SIZE, ONE, Settings, SettingsError, known_codes
 from migfix.source import TOO_DEEP, Source, UnreadableSource
 from migfix.sql.databases import Databases
 from migfix.suppression import ignores_in, ignores_of
@@ -45,6 +45,7 @@ from migfix.worlds import MENTION, ProjectFacts, World
 
 Progress = Callable[[int, int], None]
 _FILES_FOR_PROCESSES = 5000
+_ONE = Databases(frozenset({ONE}), certain=True)
 _FEW = 4  # loops of a file of which every choice is written
 
 
@@ -312,8 +313,28 @@ class Engine:
     def _planned(
         self, module: Module, worlds: Sequence[World], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
+        """What becomes of each loop; where the databases are in doubt, also whether one alone would change that, which
+        a plain check does not ask for, as it takes its time.
+        """
         known, path = self.settings.databases, module.source.path
         running_on = Databases(known, certain=True) if known else facts.databases_of(path)
+        found = self._planned_on(running_on, module, worlds, names, facts)
+        if running_on.certain or not (self.rewrite or self.selection.apart):
+            return found
+        others = {
+            each.loop.node: each for each in self._planned_on(_ONE, module, worlds, names, facts)
+        }
+        return [each.compared_with_one(others.get(each.loop.node)) for each in found]
+
+    def _planned_on(
+        self,
+        running_on: Databases,
+        module: Module,
+        worlds: Sequence[World],
+        names: Names,
+        facts: ProjectFacts,
+    ) -> list[PlannedLoop]:
+        path = module.source.path
         size = self.settings.batch_size
         surroundings = Surroundings(
             running_on,

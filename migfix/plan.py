@@ -76,6 +76,14 @@ class PlannedLoop:
         costs = costs_of(self.loop) if isinstance(self.loop, Loop) else None
         return replace(self, outcome=replace(self.outcome, fields=fields, costs=costs))
 
+    def compared_with_one(self, other: PlannedLoop | None) -> PlannedLoop:
+        """The same, which tells whether it is rewritten otherwise, whatever is said of it, on one database alone."""
+        here, there = (
+            [(r.part, r.edit, r.caveats) for r in (each.rewrites if each else ())]
+            for each in (self, other)
+        )
+        return replace(self, outcome=replace(self.outcome, otherwise_on_one=here != there))
+
     def left(self, why: str, reason: Reason) -> PlannedLoop:
         """The same loop as it is, because its rewrite was not seen to do the same, or cannot be written."""
         outcome = replace(

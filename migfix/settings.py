@@ -22,6 +22,7 @@ from migfix.quoting import quoted
 T = TypeVar("T")
 
 DATABASES = ("postgresql", "mysql", "mariadb", "sqlite", "oracle")
+ONE = "postgresql"  # of which is told what it would change to run on it alone
 BATCH_SIZE = 1000  # that of the helper, which is not written out
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from migfix.commandline.cli import app
 from migfix.disk.files import Files
 from migfix.project import databases as read
 from migfix.project.discovery import Project
@@ -393,3 +395,44 @@ def test_why_it_may_be_these(files: dict[str, str], why: str, tmp_path: Path) ->
     for name, text in {"manage.py": "", **files}.items():
         write(tmp_path, name, text)
     assert read.detect(Project(tmp_path, Files())).why == why
+
+
+LOOPS = """
+from django.db import migrations, models
+
+
+def fill(apps, schema_editor):
+    Order = apps.get_model("shop", "Order")
+    for order in Order.objects.all():
+        print(order.total)
+    for order in Order.objects.all():
+        order.total = 1
+        order.save()
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Order", [("id", models.AutoField(primary_key=True)), ("total", models.IntegerField())]),
+        migrations.RunPython(fill),
+    ]
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        ("os.environ['X']", "[tool.migfix] rewrites 1 of 2 loops otherwise."),
+        ("'django.db.backends.sqlite3'", "Databases: SQLite, as shop/settings.py says."),
+    ],
+)
+def test_it_is_counted_what_one_database_would_change(tmp_path, monkeypatch, engine, told):
+    """Rows are streamed by ``.iterator()`` on PostgreSQL; ``update()`` is the same on all."""
+    monkeypatch.chdir(tmp_path)
+    project(tmp_path, f"import os\nDATABASES = {{'default': {{'ENGINE': {engine}}}}}")
+    write(tmp_path, "shop/migrations/0001_initial.py", LOOPS)
+    found = CliRunner().invoke(app, ["diff", "."]).stdout
+    assert told in " ".join(found.replace("\n#  ", "").split())
+    alone = CliRunner().invoke(app, ["diff", ".", "--database", "postgresql"]).stdout
+    assert "otherwise" not in alone
+    assert ".iterator()" in alone
+    assert ("stream(" in found) is ("otherwise" in told)

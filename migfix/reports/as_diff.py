@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections import defaultdict
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,15 @@ from typing import TYPE_CHECKING
 from migfix.findings import Applicability
 from migfix.quoting import quoted
 from migfix.reports.colors import Color, paint
-from migfix.reports.told import count, databases, of_file, summed_up, wrapped
+from migfix.reports.told import (
+    count,
+    databases,
+    helpers_apart,
+    in_short,
+    of_file,
+    summed_up,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from migfix.findings import FileEdit, FileOutcome, LoopOutcome
 
 CONTEXT_LINES = 3
+_WIDEST = 120  # columns of the line above a hunk
 NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
@@ -67,7 +77,12 @@ def render(
         return 2 if path in helpers else _rank(told.get(path))
 
     order = sorted(edits, key=rank)
-    head = [*summed_up(outcomes), *databases(outcomes), *_for_patch(prefix)]
+    head = [
+        *summed_up(outcomes),
+        *helpers_apart(outcomes),
+        *databases(outcomes),
+        *_for_patch(prefix),
+    ]
     parts = [_comment(line for said in head for line in wrapped(said))] if edits else []
     for edit in order:
         name = prefix + _name(edit.path, root, files)
@@ -145,7 +160,7 @@ def prefix_for(paths: Sequence[Path], root: Path, files: Files) -> str:
 
 
 def _file_diff(edit: FileEdit, name: str, outcome: FileOutcome | None) -> bytes:
-    """With the loops that a hunk rewrites behind its ``@@``, where other patches name a function."""
+    """With the loops that a hunk rewrites, and their gains, behind its ``@@``, where other patches name a function."""
     old = "/dev/null" if edit.before is None else _header_name(f"a/{name}")
     new = _header_name(f"b/{name}")
     before, after = _lines(edit.before or b""), _lines(edit.after)
@@ -169,8 +184,20 @@ def _headed(line: str, loops: Iterable[LoopOutcome]) -> str:
     start, length = int(found[1]), int(found[2] or 1)
     first, last = start + CONTEXT_LINES, start + length - 1 - CONTEXT_LINES
     here = [each for each in loops if each.line <= last and first <= each.end_line]
-    named = "; ".join(f"{each.line}: {' '.join(each.codes)}" for each in here)
-    return f"{line.rstrip()} {named}".rstrip() + "\n"
+    told = _told_behind(here, with_gains=True)
+    if len(line) + len(told) > _WIDEST:
+        told = f"{_told_behind(here, with_gains=False)}; gains above"
+    return f"{line.rstrip()} {told}".rstrip() + "\n"
+
+
+def _told_behind(loops: Iterable[LoopOutcome], *, with_gains: bool) -> str:
+    """``13, 17: MF101 safe, queries per row -> 1, rows all -> none``"""
+    lines: defaultdict[str, list[str]] = defaultdict(list)
+    for each in loops:
+        risk = "unsafe" if each.applicability is Applicability.UNSAFE else "safe"
+        gains = map(in_short, each.gains) if with_gains else ()
+        lines[", ".join([f"{' '.join(each.codes)} {risk}", *gains])].append(str(each.line))
+    return "; ".join(f"{', '.join(at)}: {told}" for told, at in lines.items())
 
 
 def _lines(content: bytes) -> list[str]:

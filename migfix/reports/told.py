@@ -10,13 +10,14 @@ from migfix.findings import (
     Applicability,
     Assumed,
     FileOutcome,
+    Gain,
     LoopOutcome,
     Reason,
     Verdict,
     Verified,
 )
 from migfix.quoting import quoted
-from migfix.settings import all_codes
+from migfix.settings import ONE, all_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,6 +89,24 @@ def _filled(text: str, first: str = "", further: str = "") -> list[str]:
 def gains(loop: LoopOutcome) -> str:
     """``queries: for each row -> 1; rows held: all -> none``"""
     return "; ".join(map(str, loop.gains))
+
+
+_SHORT = {
+    "rows held": "rows",
+    "columns loaded": "columns",
+    "queries that save": "saves",
+    "queries that update": "updates",
+    "queries that insert": "inserts",
+    "round trips that add": "adds",
+    "for each row": "per row",
+    "for each batch": "per batch",
+}
+
+
+def in_short(gain: Gain) -> str:
+    """``queries per row -> 1``, for a place that holds little"""
+    what, before, after = (_SHORT.get(each, each) for each in (gain.what, gain.before, gain.after))
+    return f"{what} {before} -> {after}"
 
 
 def seen(verified: Verified) -> str:
@@ -182,7 +201,10 @@ def databases(outcomes: Sequence[FileOutcome]) -> Iterator[str]:
     found = Counter(each.assumed for each in outcomes if each.assumed is not None)
     for assumed, number in found.items():
         where = "" if len(found) == 1 else f" in {count(number, 'file')}"
-        yield quoted(f"Databases{where}: {_named(assumed)}, {_because(assumed)}.{_advice(assumed)}")
+        loops = [loop for each in outcomes if each.assumed == assumed for loop in each.loops]
+        yield quoted(
+            f"Databases{where}: {_named(assumed)}, {_because(assumed)}.{_advice(assumed, loops)}"
+        )
 
 
 def _named(assumed: Assumed) -> str:
@@ -194,10 +216,24 @@ def _because(assumed: Assumed) -> str:
     return f"as {assumed.why}" if assumed.certain else f"since {assumed.why}"
 
 
-def _advice(assumed: Assumed) -> str:
+def _advice(assumed: Assumed, loops: Sequence[LoopOutcome]) -> str:
+    """What it would change to say that the project runs on one of them alone."""
     if assumed.certain:
         return ""
-    return ' If it runs on fewer: databases = ["postgresql"] under [tool.migfix].'
+    if ONE not in assumed.names:
+        return " If it runs on fewer, say so: databases = [...] under [tool.migfix]."
+    answers = [each.otherwise_on_one for each in loops]
+    changed = sum(each is True for each in answers)
+    if None in answers:
+        return f' If it runs on {_NAMES[ONE]} alone, say databases = ["{ONE}"] under [tool.migfix]; diff tells how much that changes.'
+    effect = (
+        f"rewrites {changed} of {count(len(loops), 'loop')} otherwise"
+        if changed
+        else "changes nothing"
+    )
+    return (
+        f' If it runs on {_NAMES[ONE]} alone: databases = ["{ONE}"] under [tool.migfix] {effect}.'
+    )
 
 
 def helpers(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
@@ -209,8 +245,7 @@ def helpers(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
         first, *_ = sorted(path.as_posix() for path in new)
         yield (
             f"{verb} {len(new)} helpers for the files that import them, such as "
-            f"{quoted(first)}: add them to version control. One for all: say under [tool.migfix] "
-            'helper = "package.module", with a package that each migration can import.'
+            f"{quoted(first)}: add them to version control. {_one_for_all(outcomes)}"
         )
     for (path, is_new), number in found.items():
         name, files = quoted(path.as_posix()), count(number, "file")
@@ -220,6 +255,21 @@ def helpers(outcomes: Sequence[FileOutcome], *, applied: bool) -> Iterator[str]:
             yield f"{verb} {name} what {files} {needs}: commit it with them."
         elif len(new) == 1:
             yield f"{verb} {name}, which {files} {needs}: add it to version control."
+
+
+def helpers_apart(outcomes: Sequence[FileOutcome]) -> Iterator[str]:
+    """Why a patch brings several helpers along, and what would make them one."""
+    new = {o.helper.path for o in outcomes if o.helper and o.helper.before is None}
+    if len(new) > 1:
+        yield f"{len(new)} helpers, as not every migration surely can import one. {_one_for_all(outcomes)}"
+
+
+def _one_for_all(outcomes: Sequence[FileOutcome]) -> str:
+    """The line of configuration, with the module that most of the files import already."""
+    modules = Counter(o.helper.module for o in outcomes if o.helper and o.helper.module[:1] != ".")
+    module = modules.most_common(1)[0][0] if modules else "package._migfix"
+    package = f"`{module.partition('.')[0]}`" if modules else "that package"
+    return f'One for all, if each migration can import {package}: helper = "{quoted(module)}" under [tool.migfix].'
 
 
 def count(number: int, noun: str) -> str:

@@ -53,7 +53,7 @@ class HelperPlace:
             return None
         # As the user would write it who wrote the other path.
         shown = self.path if path.is_absolute() else Path(os.path.relpath(self.path))
-        return HelperChange(shown, self.there, self.functions | imported)
+        return HelperChange(shown, self.there, self.functions | imported, self.module)
 
 
 # A package of the tests or of an example is none that a distribution brings along.
@@ -110,12 +110,25 @@ def _package_of_app(folder: Path, project: Project) -> Path | None:
     folder = files.real(folder)
     top = top_folder(folder, files)
     parts = folder.relative_to(top).parts
+    if len(parts) == 2:
+        return _package_of_apps_inside(folder, project)
     if len(parts) < 3 or not _is_called(folder, top, project):
         return None
     by_two_names = (
         top != project.root and project.has_manage and _is_called(folder, project.root, project)
     )
     return None if by_two_names else top / parts[0]
+
+
+def _package_of_apps_inside(folder: Path, project: Project) -> Path | None:
+    """A top package that is an app itself, where an app in there is imported by its name, so that this one can be, too."""
+    top = folder.parent
+    inside = (
+        each.folder
+        for each in project.packages
+        if each.folder != folder and top in each.folder.parents
+    )
+    return top if any(_package_of_app(each, project) == top for each in inside) else None
 
 
 def _is_called(folder: Path, above: Path, project: Project) -> bool:

@@ -79,7 +79,7 @@ def _alias_of(rows: Any) -> str:
 
 
 class _KeyTable(_Table):
-    """The same as `filter(pk=key).update()` does it: no `pre_save`, and nothing is said of rows that are gone."""
+    """The same as `filter(pk=key).update()` does it: no `pre_save`, nor an error of rows that are gone."""
 
     _misses_rows = False
 

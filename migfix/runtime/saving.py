@@ -29,9 +29,10 @@ def update_in_batches(*fields: str, batch_size: int = 1000) -> _UpdateBatch:
 
     The batch's `update(row)` stands for a list of rows that goes to `bulk_update(rows, fields)`
     of their model: it writes the values as they are, and passes over rows that are gone. The rows
-    are written as they come, not all at the end (a batch of up to 50 by `bulk_update()` itself); but those that have a value which may be another
-    one by then (documents, expressions, rows that are not saved yet) are kept for a `bulk_update()`.
-    Documents are not, if it is `update(row, final=True)`: they are taken as they are.
+    are written as they come, not all at the end (a batch of up to 50 by `bulk_update()` itself);
+    but those that have a value which may be another one by then (documents, expressions, rows that
+    are not saved yet) are kept for a `bulk_update()`. Documents are not, if it is
+    `update(row, final=True)`: they are taken as they are.
 
     Rows are saved at once outside of the block, and in one of a generator or coroutine, which may
     be left for good while it stands still; those of `update` are kept there until its end.

@@ -182,13 +182,13 @@ class _Table:
 
 
 class _BulkTable(_Table):
-    """The same as `bulk_update()` does it: no `pre_save`, and nothing is said of rows that are gone."""
+    """The same as `bulk_update()` does it: no `pre_save`, nothing is said of rows that are gone."""
 
     _misses_rows = False
     _finds_all = False
 
     def update(self, rows: list[list[Any]]) -> None:
-        """The same, where each row is sent by itself as `bulk_update()` runs: an error breaks the transaction."""
+        """The same, in a transaction that an error breaks, where each row is sent by itself."""
         with self.connection.cursor() as cursor:
             plainly = _way_to_run_many(self.connection, cursor) is _one_by_one
         if not plainly or not self.connection.in_atomic_block:

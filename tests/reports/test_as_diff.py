@@ -197,7 +197,10 @@ def test_it_says_why_and_the_riskiest_comes_first(tmp_path: Path) -> None:
     outcomes = [
         FileOutcome(
             tmp_path / name,
-            (changing(f"why {name}; but", risk), changing("left")),
+            (
+                replace(changing(f"why {name}; but", risk), otherwise_on_one=True),
+                replace(changing("left"), line=5, end_line=5, otherwise_on_one=False),
+            ),
             (helper, edit(tmp_path, name)),
             assumed=assumed,
             helper=HelperChange(helper.path, None, frozenset({"stream"})),
@@ -209,27 +212,38 @@ def test_it_says_why_and_the_riskiest_comes_first(tmp_path: Path) -> None:
         line for line in text.decode().splitlines() if line.startswith(("# ", "+++ ", "@@ -1"))
     ] == [
         "# 4 loops in 2 files: 4 MF101 loop-to-update; 1 unsafe, whose files come first.",
-        "# Databases: PostgreSQL and SQLite, since settings.py:3 leaves it open. If it runs on fewer: databases",
-        '#   = ["postgresql"] under [tool.migfix].',
+        "# Databases: PostgreSQL and SQLite, since settings.py:3 leaves it open. If it runs on PostgreSQL",
+        '#   alone: databases = ["postgresql"] under [tool.migfix] rewrites 2 of 4 loops otherwise.',
         "# 2.py",
         "#   4:5: MF101 [unsafe] why 2.py; but",
         "#       queries: for each row -> 1; rows held: all -> none",
-        "#   4:5: MF101 left",
+        "#   5:5: MF101 left",
         "#       queries: for each row -> 1; rows held: all -> none",
         "+++ b/2.py",
-        "@@ -1,7 +1,8 @@ 4: MF101; 4: MF101",
+        "@@ -1,7 +1,8 @@ 4: MF101 unsafe, queries per row -> 1, rows all -> none",
         "@@ -15,6 +16,5 @@",
         "# 1.py",
         "#   4:5: MF101 why 1.py; but",
         "#       queries: for each row -> 1; rows held: all -> none",
-        "#   4:5: MF101 left",
+        "#   5:5: MF101 left",
         "#       queries: for each row -> 1; rows held: all -> none",
         "+++ b/1.py",
-        "@@ -1,7 +1,8 @@ 4: MF101; 4: MF101",
+        "@@ -1,7 +1,8 @@ 4: MF101 safe, queries per row -> 1, rows all -> none",
         "@@ -15,6 +16,5 @@",
         "# _migfix.py: what the rewritten loops import",
         "+++ b/_migfix.py",
     ]
+
+
+def test_gains_that_a_line_has_no_room_for_stand_above_the_file(tmp_path: Path) -> None:
+    loops = [
+        replace(changing("why"), line=line, gains=(Gain("queries", "for each row", str(line)),))
+        for line in range(2, 7)
+    ]
+    outcome = FileOutcome(tmp_path / "1.py", tuple(loops), (edit(tmp_path, "1.py"),))
+    text = as_diff.render([outcome], Files(), root=tmp_path).decode()
+    assert "\n@@ -1,7 +1,8 @@ 2, 3, 4: MF101 safe; gains above\n" in text
+    assert all(f"#       queries: for each row -> {line}\n" in text for line in range(2, 7))
 
 
 @pytest.mark.parametrize(

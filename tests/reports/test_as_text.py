@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from migfix.findings import (
     Answer,
     Applicability,
@@ -138,19 +140,48 @@ def test_verbose_says_what_each_codemod_says() -> None:
 
 
 def new(path: str, before: bytes | None = None) -> HelperChange:
-    return HelperChange(Path(path), before, frozenset({"stream"}))
+    module = path.removesuffix(".py").replace("/", ".")
+    return HelperChange(Path(path), before, frozenset({"stream"}), module)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ((True, False), 'databases = ["postgresql"] under [tool.migfix] rewrites 1 of 2 loops otherwise.'),
+        ((False, False), 'databases = ["postgresql"] under [tool.migfix] changes nothing.'),
+        ((None, True), "[tool.migfix]; diff tells how much that changes."),
+    ],
+)  # fmt: skip
+def test_what_it_would_change_to_say_that_there_is_one_database(answers, told) -> None:
+    assumed = Assumed(("mysql", "postgresql"), "s.py:1 leaves it open", certain=False)
+    loops = tuple(replace(UPDATED, otherwise_on_one=each) for each in answers)
+    text = as_text.render([FileOutcome(Path("b.py"), loops, assumed=assumed)], applied=False)
+    assert one_line(text).endswith(told)
+    assert "leaves it open. If it runs on PostgreSQL alone" in one_line(text)
 
 
 def test_the_databases_and_the_helpers_are_said() -> None:
     open_ = Assumed(("mysql", "oracle"), "s.py:1 leaves it open", certain=False)
     certain = Assumed(("oracle",), "t.py says", certain=True)
-    one = FileOutcome(Path("a.py"), (UPDATED,), assumed=certain, helper=new("_migfix.py"))
+    one = FileOutcome(
+        Path("a.py"),
+        (UPDATED,),
+        assumed=certain,
+        helper=replace(new("_migfix.py"), module="._migfix"),
+    )
     text = as_text.render([one], applied=True)
     assert "Created _migfix.py, which 1 file imports: add it to version control.\n" in text
     assert "Databases: Oracle, as t.py says.\n" in text
     other = FileOutcome(Path("b.py"), (UPDATED,), assumed=open_, helper=new("b/_migfix.py"))
     text = as_text.render([one, other], applied=False)
     assert "apply creates 2 helpers for the files that import them, such as _migfix.py" in text
+    assert 'One for all, if each migration can import `b`: helper = "b._migfix" under' in one_line(
+        text
+    )
     assert "Databases in 1 file: Oracle, as t.py says.\n" in text
     assert "Databases in 1 file: MySQL and Oracle, since s.py:1 leaves it open. If it" in text
     grown = replace(other, helper=new("c/_migfix.py", b"a part"))

@@ -214,6 +214,23 @@ def test_the_package_that_an_app_is_imported_from(files, expected, tmp_path):
     assert found == (("lib._migfix", "lib/_migfix.py") if expected else beside)
 
 
+@pytest.mark.parametrize(
+    ("called", "shared"),
+    [("shop.cart", True), ("cart", False), ("x.shop.cart", False), ("shop", False)],
+)
+def test_an_app_that_holds_others_shares_the_helper_that_these_can_import(called, shared, tmp_path):
+    """Its own name is no proof: it may be a label."""
+    given = {
+        **APP,
+        **packages("shop/cart", "shop/cart/migrations"),
+        "setup.py": "",
+        "shop/cart/migrations/0001_initial.py": "class Migration(",
+        "shop/apps.py": CONFIG.format("shop"),
+        "shop/cart/apps.py": CONFIG.format(called),
+    }
+    assert place(tmp_path, given) == (("shop._migfix", "shop/_migfix.py") if shared else BESIDE)
+
+
 def test_an_app_that_is_a_top_package_has_its_helper_beside(tmp_path):
     given = {**APP, "setup.py": "", "shop/apps.py": CONFIG.format("shop")}
     assert place(tmp_path, given) == BESIDE
