@@ -397,7 +397,7 @@ class LoopOutcome:
     costs: Costs | None = None
     gains: tuple[Gain, ...] = ()  # each of its own kind
     # Where the databases are in doubt: would it be rewritten otherwise on one alone? None where that was not asked.
-    otherwise_on_one: bool | None = None
+    otherwise_on_one: bool | None = field(default=None, compare=False)
 
     @property
     def changed(self) -> bool:
