@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from migfix.facts.body.effects import is_logger
 from migfix.facts.loop import Loop
 from migfix.reading.kinds import known
 from migfix.reading.kinds.inferring import kind_of
-from migfix.reading.kinds.loggers import is_logger
 from migfix.reading.kinds.values import Model
 from migfix.reading.names.scopes import Binding, walk
 from migfix.reading.rows.querysets import Resolver

@@ -14,10 +14,9 @@ from migfix.facts.body.touching import is_given, is_quiet_builtin, is_quiet_meth
 from migfix.history.state import ModelKey, ModelState, Unknown
 from migfix.reading.kinds import known
 from migfix.reading.kinds.inferring import kind_of
-from migfix.reading.kinds.loggers import is_logger, is_output
 from migfix.reading.kinds.plain import FUNCTION, Type
 from migfix.reading.kinds.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
-from migfix.reading.names.scopes import FunctionNode, statements_of, walk
+from migfix.reading.names.scopes import Binding, FunctionNode, statements_of, walk
 from migfix.reading.rows.methods import CHAINING, Does, methods
 from migfix.reading.rows.querysets import Resolver
 from migfix.reading.rows.relations import possible_columns
@@ -219,6 +218,11 @@ def is_deletion(effect: Effect) -> bool:
     return False
 
 
+def _under(path: str, roots: frozenset[str]) -> bool:
+    parts = path.split(".")
+    return any(".".join(parts[:n]) in roots for n in range(1, len(parts) + 1))
+
+
 def _is_method_of(call: ast.Call, row: str | None) -> bool:
     match call.func:
         case ast.Attribute(value=ast.Name(id=name), attr="save" | "delete"):
@@ -291,7 +295,7 @@ def _path_behind(node: ast.expr, resolver: Resolver) -> str | None:
 def _imported(path: str | None, call: ast.Call, resolver: Resolver) -> Iterator[Effect]:
     if path is None:
         yield Effect(Kind.CALL, call)
-    elif is_output(path):
+    elif _under(path, known.OUTPUT):
         yield Effect(Kind.OUTPUT, call)
         yield from _given(call, resolver)
     elif path.startswith("django.db.transaction."):
@@ -352,6 +356,23 @@ def _of_unknown(method: str, call: ast.Call) -> Iterator[Effect]:
     elif method in _READING:
         yield Effect(Kind.READS, call)
     yield Effect(Kind.CALL, call)
+
+
+def is_logger(owner: ast.expr, resolver: Resolver) -> bool:
+    """A name bound to ``logging.getLogger(...)`` or to a progress bar."""
+    if not isinstance(owner, ast.Name):
+        return False
+    match resolver.scope.bound_once(owner.id):
+        case None:
+            value = resolver.module.constant(owner.id)
+        case Binding(statement=ast.withitem(context_expr=value, optional_vars=ast.Name())):
+            pass
+        case binding:
+            value = binding.value
+    if not isinstance(value, ast.Call):
+        return False
+    path = resolver.module.path_of(value.func)
+    return path is not None and _under(path, known.OUTPUT)
 
 
 def made_row(owner: ast.expr, resolver: Resolver) -> Row | None:

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from migfix.reading.kinds import plain
-from migfix.reading.kinds.handing import Sought, assigned, gives_away, is_own_instance, stores
 from migfix.reading.kinds.plain import EXPRESSION
-from migfix.reading.kinds.puts import stored_by
-from migfix.reading.kinds.values import Apps, Manager, Model, Row, Rows, SchemaEditor
+from migfix.reading.kinds.values import Manager, Model, Row, Rows
 from migfix.reading.names.scopes import walk
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 ANY = "*"
 """Stands for every attribute."""
-_MOST_STEPS = 6
 
 # What leads to all attributes of an object at once, or sets one that is named by a text.
 _LEADING = frozenset({"__dict__", "__setattr__", "__setstate__", "__init__", "__class__"})
@@ -40,69 +37,10 @@ def attributes_set(kinds: Kinds) -> Iterator[str]:
         for node in walk(function):
             # what the names of another function stand for is not asked
             yield from _set_by(node, kinds, known=function is own)
-            if _gives_row_away(node, kinds):
-                yield ANY
             named = module.functions.get(node.id) if isinstance(node, ast.Name) else None
             if named is not None and named not in seen:
                 seen.add(named)
                 waiting.append(named)
-
-
-def _gives_row_away(node: ast.AST, kinds: Kinds) -> bool:
-    """May code that is not known get a row, and so set any of its attributes? ``fill(post)``, ``thing.row = post``"""
-    module = kinds.resolver.module
-    match node:
-        case ast.Attribute(value=owner, ctx=ast.Store()):
-            own = is_own_instance(owner, module)
-            return not own and stores(owner, [assigned(node, module)], node, kinds, _ROWS)
-        case ast.Subscript(value=owner, ctx=ast.Store()):
-            puts = [each.value for each in stored_by(node, 0, module.scope)]
-            return stores(owner, [*puts, node.slice], node, kinds, _ROWS)
-        case ast.Call(func=ast.Name(id="setattr"), args=[owner, _, value]):
-            return stores(owner, [value], node, kinds, _ROWS)
-    return gives_away(node, kinds, _ROWS)
-
-
-def _may_lead_to_row(value: ast.expr, kinds: Kinds) -> bool:
-    if isinstance(value, ast.Constant):
-        return False
-    kind = kinds.of(value)
-    if isinstance(kind, plain.Type):
-        return not (plain.is_value(kind) or kind == EXPRESSION)
-    if kind is None:
-        return not _is_from_elsewhere(value, kinds, _MOST_STEPS)
-    related = isinstance(kind, Manager) and kind.related
-    return bool(related) or not isinstance(kind, (Apps, SchemaEditor, Model, Manager))
-
-
-def _is_from_elsewhere(value: ast.expr, kinds: Kinds, steps: int) -> bool:
-    """Did code that is not known make it, which was given no row for it? ``Engine(url).search(term)``"""
-    resolver = kinds.resolver
-    if resolver.module.path_of(value) is not None:
-        return True
-    match value:
-        case _ if not steps:
-            return False
-        case ast.Name(id=name):
-            made = resolver.scope.bound_once(name)
-            known = made is not None and made.position is None and made.value is not None
-            return known and _is_from_elsewhere(made.value, kinds, steps - 1)  # type: ignore[union-attr, arg-type]
-        case ast.Attribute(value=owner):
-            return _is_from_elsewhere(owner, kinds, steps - 1)
-        case ast.Call(func=function, args=args, keywords=keywords):
-            given = [*args, *(keyword.value for keyword in keywords)]
-            made_there = _is_from_elsewhere(function, kinds, steps - 1)
-            return made_there and not any(
-                isinstance(each, ast.Starred) or _may_lead_to_row(each, kinds) for each in given
-            )
-    return False
-
-
-def _is_row(value: ast.expr, kinds: Kinds) -> bool:
-    return isinstance(kinds.of(value), Row)
-
-
-_ROWS = Sought(_may_lead_to_row, _is_row, _may_lead_to_row)
 
 
 def _set_by(node: ast.AST, kinds: Kinds, *, known: bool) -> Iterator[str]:

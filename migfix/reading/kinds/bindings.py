@@ -207,15 +207,10 @@ class Names:
     def at_call(self, node: ast.AST) -> Resolver | None:
         """What knows the names of a place elsewhere in the file."""
         module = self.resolver.module
-        inner = self.resolver.memory.inner
-        around = [
-            each
-            for each in module.scope.ancestors(node)
-            if isinstance(each, FUNCTIONS) and (each in inner or not isinstance(each, ast.Lambda))
-        ]
+        around = [a for a in module.scope.ancestors(node) if isinstance(a, FUNCTIONS)]
         if not around:
             return self.of_module
-        known = inner.get(around[0])
+        known = self.resolver.memory.inner.get(around[0])
         if known is None and len(around) == 1:
             known = self.resolver.inside(around[0])
         return known

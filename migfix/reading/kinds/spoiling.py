@@ -7,23 +7,16 @@ https://docs.python.org/3/library/stdtypes.html and https://docs.python.org/3/li
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from migfix.reading.kinds import plain
-from migfix.reading.kinds.handing import (
-    Sought,
-    assigned,
-    gives_away,
-    is_own_instance,
-    operates,
-    stores,
-)
-from migfix.reading.kinds.puts import LEAVING, puts_of, stored_by
+from migfix.reading.kinds import known, plain
+from migfix.reading.kinds.puts import LEAVING, Taker, operands_of, puts_of, stored_by
 from migfix.reading.kinds.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
 from migfix.reading.names.module import Module
-from migfix.reading.names.scopes import Binding
+from migfix.reading.names.scopes import FUNCTIONS, Binding
 
 if TYPE_CHECKING:
     from migfix.reading.kinds.inferring import Kinds
@@ -34,6 +27,7 @@ _UNCHANGED = {*dir(tuple), *dir(frozenset)} - {"__init__", "__setattr__"}
 _CHANGING = frozenset(name for each in _CLASSES for name in dir(each)) - _UNCHANGED - LEAVING
 # Attributes that say what a collection holds.
 _HOLDING = frozenset({"default_factory", "__dict__", "__class__"})
+_ASKING = frozenset({"isinstance", "issubclass", "callable", "id", "type"})
 _BY_NAME = frozenset({"getattr", "setattr"})
 
 
@@ -47,15 +41,15 @@ def _spoils(node: ast.AST, kinds: Kinds) -> bool:
     match node:
         case ast.Subscript(value=owner, ctx=ast.Store()):
             puts = [each.value for each in stored_by(node, 0, module.scope)]
-            return _puts(owner, puts, node, kinds) or stores(
-                owner, [*puts, node.slice], node, kinds, _COLLECTIONS
+            return _puts(owner, puts, node, kinds) or _stores(
+                owner, [*puts, node.slice], node, kinds
             )
         case ast.AugAssign(target=ast.Name() | ast.Attribute() as owner, value=value):
-            return _puts(owner, [value], node, kinds) or operates(node, kinds, _COLLECTIONS)
+            return _puts(owner, [value], node, kinds) or _operates(node, kinds)
         case ast.Attribute(value=owner, attr=name, ctx=ast.Store()):
-            if name in _HOLDING or is_own_instance(owner, module):
+            if name in _HOLDING or _is_own_instance(owner, module):
                 return name in _HOLDING
-            return stores(owner, [assigned(node, module)], node, kinds, _COLLECTIONS)
+            return _stores(owner, [_assigned(node, module)], node, kinds)
         case ast.Attribute(value=owner, attr=method) if method in _CHANGING:
             call = module.scope.parents.get(node)
             if isinstance(call, ast.Call) and call.func is node:
@@ -66,8 +60,111 @@ def _spoils(node: ast.AST, kinds: Kinds) -> bool:
             text = given.value if isinstance(given, ast.Constant) else None
             changes = not isinstance(text, str) or text in _CHANGING | _HOLDING
             changes = changes and _puts(owner, [None], node, kinds)
-            return changes or (name == "setattr" and stores(owner, put, node, kinds, _COLLECTIONS))
-    return gives_away(node, kinds, _COLLECTIONS)
+            return changes or (name == "setattr" and _stores(owner, put, node, kinds))
+    return _gives_away(node, kinds)
+
+
+def _gives_away(node: ast.AST, kinds: Kinds) -> bool:
+    """Does code that is not known get hold of a collection, and so may put anything there?"""
+    module = kinds.resolver.module
+    match node:
+        case ast.Call():
+            return _hands_on(node, kinds)
+        case ast.AugAssign() | ast.BinOp() | ast.Compare():
+            return _operates(node, kinds)
+        case ast.Subscript(value=owner, slice=index):
+            return _stores(owner, [index], node, kinds)
+        case ast.FunctionDef(decorator_list=others) | ast.AsyncFunctionDef(decorator_list=others):
+            return any(_is_unknown_function(each, module) for each in others)
+        case ast.ClassDef(keywords=given, decorator_list=others):
+            return bool(given or others)
+        case ast.MatchClass(cls=others):
+            return not (isinstance(others, ast.Name) and module.is_builtin(others.id))
+    return False
+
+
+def _is_own_instance(owner: ast.expr, module: Module) -> bool:
+    """Is it the ``self`` of a class of the file, or of Python's own, whose attributes are set without other code?"""
+    around = list(module.scope.ancestors(owner))
+    inside = next((each for each in around if isinstance(each, FUNCTIONS)), None)
+    defined = module.scope.parents.get(inside) if inside is not None else None
+    if not isinstance(inside, ast.FunctionDef) or not isinstance(defined, ast.ClassDef):
+        return False
+    first = inside.args.args[:1]
+    own = isinstance(owner, ast.Name) and [each.arg for each in first] == [owner.id]
+    return own and all(_is_plain_base(base, module) for base in defined.bases)
+
+
+def _is_plain_base(base: ast.expr, module: Module) -> bool:
+    path = module.path_of(base)
+    if path is not None:
+        return is_trusted(path)
+    return isinstance(base, ast.Name) and module.is_builtin(base.id)
+
+
+def _assigned(target: ast.Attribute, module: Module) -> ast.expr | None:
+    """What the attribute is given; None where that is not written beside it."""
+    match module.scope.parents.get(target):
+        case ast.Assign(targets=targets, value=value) if target in targets:
+            return value
+        case ast.AnnAssign(value=value) | ast.AugAssign(value=value):
+            return value
+    return None
+
+
+def _is_unknown_function(node: ast.expr, module: Module) -> bool:
+    """Is it imported from where anything may stand?"""
+    path = module.path_of(node.func if isinstance(node, ast.Call) else node)
+    return path is not None and not is_trusted(path)
+
+
+def _hands_on(call: ast.Call, kinds: Kinds) -> bool:
+    """Does code that is not known get a collection, or what leads to one, or code of a module something to put there?
+
+    ``fill(rows)``, ``operator.setitem(rows, 0, value)``, ``methodcaller("append", value)(rows)``
+    """
+    given = [each.value if isinstance(each, ast.Starred) else each for each in call.args]
+    given += [keyword.value for keyword in call.keywords]
+    if not given:
+        return False
+    if _is_of_python(call.func, kinds):
+        calls = isinstance(call.func, ast.Name) and call.func.id not in _ASKING
+        return calls and any(_is_unknown_function(e, kinds.resolver.module) for e in given)
+    resolver = kinds.names.at_call(call)
+    if resolver is None:
+        return any(not isinstance(each, ast.Constant) for each in given)
+    here = kinds.elsewhere(resolver)
+    called = resolver.called(call)
+    if called is not None and called[1].module is resolver.module:
+        return False  # what it does is looked at where it stands
+    if isinstance(call.func, ast.Attribute) and here.of(call.func.value) is not None:
+        return False  # what Python's own put in is met where that is asked for
+    if isinstance(resolver.value(call.func), Model):
+        return False
+    path = resolver.module.path_of(call.func)
+    if path is not None and is_trusted(path):
+        if here.filling.taker(call) is not Taker.OTHERS or all(
+            plain.is_deep(here.of(each)) for each in given
+        ):
+            return False
+        return any(_is_collection(here.of(e)) and not _is_alone_or_new(e, here) for e in given)
+    return any(_may_lead_to_one(each, here) for each in given)
+
+
+def _is_of_python(function: ast.expr, kinds: Kinds) -> bool:
+    module = kinds.resolver.module
+    return isinstance(function, ast.Name) and module.is_builtin(function.id)
+
+
+def is_trusted(path: str) -> bool:
+    """Is it code of Python or Django, which puts nothing in that it was not given?"""
+    top = path.partition(".")[0]
+    return (
+        top in sys.stdlib_module_names
+        or top == "django"
+        or known.is_pure(path)
+        or known.hands_on(path)
+    )
 
 
 def _is_collection(kind: object) -> bool:
@@ -91,11 +188,30 @@ def _may_lead_to_one(value: ast.expr, kinds: Kinds) -> bool:
     return not isinstance(kind, (Apps, SchemaEditor, Model, Manager))
 
 
-_COLLECTIONS = Sought(
-    _may_lead_to_one,
-    lambda value, kinds: _is_collection(kinds.of(value)) and not _is_alone_or_new(value, kinds),
-    lambda value, kinds: not isinstance(kinds.of(value), Row),
-)
+def _operates(node: ast.AST, kinds: Kinds) -> bool:
+    """Does an operator give a collection to a method of an object that is not known?"""
+    operands = operands_of(node)
+    resolver = kinds.names.at_call(node) if operands else None
+    if not operands:
+        return False
+    if resolver is None:
+        return not all(isinstance(each, ast.Constant) for each in operands[1:])
+    here = kinds.elsewhere(resolver)
+    return not all(map(here.filling.is_own, operands)) and any(
+        _may_lead_to_one(each, here) for each in operands
+    )
+
+
+def _stores(owner: ast.expr, given: Sequence[ast.expr | None], at: ast.AST, kinds: Kinds) -> bool:
+    """Does an object that is not known get a collection, by its item or attribute? ``thing[0] = rows``"""
+    resolver = kinds.names.at_call(at)
+    if resolver is None:
+        return True
+    here = kinds.elsewhere(resolver)
+    return here.of(owner) is None and any(
+        each is None or (_may_lead_to_one(each, here) and not isinstance(here.of(each), Row))
+        for each in given
+    )
 
 
 def _puts(owner: ast.expr, given: Sequence[ast.expr | None], at: ast.AST, kinds: Kinds) -> bool:
