@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 
 from migfix.expressions.context import Refused
 from migfix.expressions.values.constants import constant_of
@@ -68,7 +69,8 @@ def check_collected(found: Collected, loop: Loop) -> tuple[ModelState, list[Refu
     _check_moment(found, loop, model)
     _check_values(rows, columns, loop)
     for name in dict.fromkeys(name for row in rows for name, _ in _values(row, loop)):
-        check_target(columns[name], name, loop)
+        if name in columns:
+            check_target(columns[name], name, loop)
     caveats = [caveat for caveat in caveats if caveat.reason is not Reason.SIGNALS]  # it sends none
     caveats += creating.default_caveats(model, columns, rows, loop)
     if ignores_conflicts(found, loop):
@@ -170,7 +172,7 @@ def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop:
     """No value can change between the making of its row and ``bulk_create()``, which inserts rows that
     have a key before those that get one. Raises ``Refused``.
     """
-    building = frozenset(_building(rows, loop))
+    change = cache(partial(changed_in_place, loop, frozenset(_building(rows, loop))))
     for row in rows:
         if row.given.args:
             at = loop.at(row.call)
@@ -189,7 +191,7 @@ def _check_values(rows: list[Creation], columns: Mapping[str, FieldState], loop:
                 raise Refused(
                     Reason.VALUE, f"the value of `{name}` may change before bulk_create()"
                 )
-            if (node := changed_in_place(loop, building)) is not None:
+            if (node := change()) is not None:
                 at = loop.at(node)
                 raise Refused(
                     Reason.VALUE, f"{at} may change the value of `{name}` before bulk_create()", at

@@ -1161,6 +1161,12 @@ def test_documents_that_may_change(lines):
     check_refused(before + "SHARED = []\n" + documents(*lines), "value")
 
 
+def test_a_value_that_no_column_takes():
+    """It may be for a property, or fail as it did."""
+    before = listed("tags.append(Tag(name=post.title, other=None))")
+    assert header(before) == "with create_in_batches(Tag.objects) as tags:"
+
+
 @pytest.mark.parametrize(("lines", "refused"), [
     (["person = Person.objects.get_or_create(name=post.title)[0]",
       "tags.append(Membership(person=person))"], None),
