@@ -166,7 +166,10 @@ def _merged(outcomes: Iterable[FileOutcome]) -> list[FileOutcome]:
 
 @dataclass
 class Engine:
-    """Looks into files under one set of settings."""
+    """Looks into files under one set of settings.
+
+    ``compares``: for people who have to say on which databases a project runs, it is found out what that would change.
+    """
 
     settings: Settings
     rewrite: bool
@@ -177,6 +180,7 @@ class Engine:
     folders: dict[Path, ProjectFacts] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
     places: dict[Path, HelperPlace] = field(default_factory=dict)
+    compares: bool = True
 
     @cached_property
     def of_loops(self) -> tuple[Codemod, ...]:
@@ -314,12 +318,13 @@ class Engine:
         self, module: Module, worlds: Sequence[World], names: Names, facts: ProjectFacts
     ) -> list[PlannedLoop]:
         """What becomes of each loop; where the databases are in doubt, also whether one alone would change that, which
-        a plain check does not ask for, as it takes its time.
+        a plain check and an editor do not ask for, as it takes its time.
         """
         known, path = self.settings.databases, module.source.path
         running_on = Databases(known, certain=True) if known else facts.databases_of(path)
         found = self._planned_on(running_on, module, worlds, names, facts)
-        if running_on.certain or not (self.rewrite or self.selection.apart):
+        asked = self.compares and (self.rewrite or self.selection.apart)
+        if running_on.certain or not asked:
             return found
         others = {
             each.loop.node: each for each in self._planned_on(_ONE, module, worlds, names, facts)

@@ -57,7 +57,13 @@ class Kept:
             self._forget_all_facts()
             self._asked = asked
         engine = Engine(
-            settings, True, self.files, selection, projects=self._facts, folders=self._folders
+            settings,
+            True,
+            self.files,
+            selection,
+            projects=self._facts,
+            folders=self._folders,
+            compares=False,
         )
         found = next(each for each in engine.data(path, data, True) if each.path == path)
         return with_helpers([found], self.files, rewrite=True)[0]

@@ -165,6 +165,18 @@ def test_a_change_leaves_the_facts_of_the_project(
     assert len(made) == 1
 
 
+def test_nobody_who_types_waits_for_what_one_database_would_change(project: Path) -> None:
+    settings = project / "newsroom" / "settings.py"
+    settings.write_text(settings.read_text() + "\nimport os\nDATABASES = os.environ['DATABASES']\n")
+    path = project / "blog" / "migrations" / "0002_new_owners.py"
+    desk = Desk()
+    desk.put(path, path.read_text())
+    look = desk.look(path)
+    assert look is not None and look.outcome.assumed is not None
+    assert not look.outcome.assumed.certain
+    assert {loop.otherwise_on_one for loop in look.outcome.loops} == {None}
+
+
 @pytest.mark.nightly
 def test_a_large_project_says_what_check_says_and_takes_no_more_memory(tmp_path: Path) -> None:
     """Two hundred edits of a project with fourteen hundred migrations, of which every tenth has a loop."""
