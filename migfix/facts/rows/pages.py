@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from migfix.facts.body import uses
 from migfix.findings import Reason, Refusal
 from migfix.history.state import Unknown
-from migfix.reading.kinds.values import Pages, Row, Rows
+from migfix.reading.kinds.values import Row, Rows
 from migfix.reading.names.scopes import Binding, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from migfix.facts.loop import Loop
 
 _MANY = 100  # rows of a page, for which a batch of their own is worth its while
@@ -34,13 +36,15 @@ _BATCHING = frozenset(
 @dataclass(frozen=True, eq=False)
 class Page:
     """``node`` takes the rows of one page, ``around`` is the loop over pages, ``size`` the number of rows, where
-    it is written out. ``start`` is what the page begins at where that is a number of its own, not a key.
+    it is written out. ``start`` is what the page begins at where that is a number of its own, not a key; ``rows`` is
+    the expression for all rows.
     """
 
     node: ast.expr
     around: ast.For | ast.While
     size: int | None
     start: ast.expr | None = None
+    rows: ast.expr | None = None
 
     @property
     def holds_many(self) -> bool:
@@ -56,26 +60,32 @@ def page_of(loop: Loop) -> Page | None:
     for step in loop.rows.steps:
         match step.node:
             case node if step.pages is not None:
-                size = step.pages.size
-                return Page(node, around, _number(size, loop) if size else None, node)
+                size, given = step.pages.size, step.pages.call.args
+                known = _number(size, loop) if size else None
+                return Page(node, around, known, node, given[0] if given else None)
             case ast.Subscript(
                 slice=ast.Slice(step=None, upper=ast.expr()) as taken
             ) as node if by_number:
                 first = taken.lower
                 start = None if isinstance(first, ast.Constant) else first
-                return Page(node, around, _size(taken, loop), start)
+                return Page(node, around, _size(taken, loop), start, node.value)
     return _by_keys(loop, around)
 
 
 def _by_keys(loop: Loop, around: ast.For | ast.While) -> Page | None:
     """``filter(pk__in=keys)``, where the loop around has its keys from what takes some of many at a time."""
+    for keyword in _filters(loop):
+        if (keyword.arg or "").endswith("__in") and _are_some(keyword.value, around, loop):
+            return Page(keyword.value, around, None)
+    return None
+
+
+def _filters(loop: Loop) -> Iterator[ast.keyword]:
+    """What ``filter()`` is given in the loop's query."""
     assert isinstance(loop.rows, Rows)
     for step in loop.rows.steps:
-        given = step.call.keywords if step.call and step.name == "filter" else []
-        for keyword in given:
-            if (keyword.arg or "").endswith("__in") and _are_some(keyword.value, around, loop):
-                return Page(keyword.value, around, None)
-    return None
+        if step.call and step.name == "filter":
+            yield from step.call.keywords
 
 
 def _are_some(keys: ast.expr, around: ast.For | ast.While, loop: Loop) -> bool:
@@ -151,17 +161,14 @@ def fault_of(page: Page, loop: Loop) -> Refusal | None:
 
 def _behind(page: Page, loop: Loop) -> ast.keyword | None:
     """``pk__gt=last``, where ``last`` is set anew in each turn of the loop over pages, of which each has a size."""
-    assert isinstance(loop.rows, Rows)
     if not isinstance(page.node, ast.Subscript):
         return None
-    for step in loop.rows.steps:
-        given = step.call.keywords if step.call and step.name == "filter" else []
-        for keyword in given:
-            if not (keyword.arg or "").endswith(_BEHIND) or not isinstance(keyword.value, ast.Name):
-                continue
-            bindings = loop.resolver.scope.bindings.get(keyword.value.id, [])
-            if any(_is_key_of_row(each, page, loop) for each in bindings):
-                return keyword
+    for keyword in _filters(loop):
+        if not (keyword.arg or "").endswith(_BEHIND) or not isinstance(keyword.value, ast.Name):
+            continue
+        bindings = loop.resolver.scope.bindings.get(keyword.value.id, [])
+        if any(_is_key_of_row(each, page, loop) for each in bindings):
+            return keyword
     return None
 
 
@@ -191,9 +198,7 @@ def _unsorted_behind(behind: ast.keyword, loop: Loop) -> Refusal | None:
 
 def _is_asked_each_time(page: Page, loop: Loop) -> bool:
     """Is each page a query, not a part of rows that are there already?"""
-    assert isinstance(loop.rows, Rows)
-    pages = next((step.pages for step in loop.rows.steps if step.pages), None)
-    rows, scope = _paged(page, pages), loop.resolver.scope
+    rows, scope = page.rows, loop.resolver.scope
     if not isinstance(rows, ast.Name):
         return isinstance(rows, ast.Call)
     others = (load for load in scope.loads(rows.id) if load is not rows)
@@ -202,13 +207,6 @@ def _is_asked_each_time(page: Page, loop: Loop) -> bool:
         and getattr(scope.parents[load], "attr", "") in _COUNTING
         for load in others
     )
-
-
-def _paged(page: Page, pages: Pages | None) -> ast.expr | None:
-    """The expression for all rows."""
-    if pages is not None:
-        return pages.call.args[0] if pages.call.args else None
-    return page.node.value if isinstance(page.node, ast.Subscript) else None
 
 
 def _is_sorted(loop: Loop) -> bool:
