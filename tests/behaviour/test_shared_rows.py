@@ -6,9 +6,11 @@ from textwrap import indent
 
 import pytest
 
+from migfix.findings import FileOutcome
 from migfix.settings import Settings
 from tests.behaviour.test_batches import DATABASES, MODELS, migration, posts
 from tests.rewritten import run_rewritten
+from tests.running import Both
 
 pytestmark = pytest.mark.behaviour
 
@@ -62,13 +64,18 @@ PAGES = {
 }
 
 
+def ran(body: str, count: int, settings: Settings, database: str) -> tuple[FileOutcome, Both]:
+    """What becomes of a migration that does this to so many posts, and what both versions of it leave."""
+    head, end, _ = migration("pass").partition('"Word")\n')
+    before = f"{head}{end}{indent(body, '    ')}"
+    return run_rewritten(MODELS, before, posts(count), settings, database=database)
+
+
 @pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("name", PAGES)
 def test_pages(name, database):
     body = PAGES[name].replace("TURN", indent(TURN, "    ")).replace("WRITE", WRITE)
-    head, end, _ = migration("pass").partition('"Word")\n')
-    before = f"{head}{end}{indent(body, '    ')}"
-    outcome, both = run_rewritten(MODELS, before, posts(30), ALONE, database=database)
+    outcome, both = ran(body, 30, ALONE, database)
     changed = [loop for loop in outcome.loops if loop.changed]
     assert changed, outcome.loops
     assert {code for loop in changed for code in loop.codes} == {"MF201"}
@@ -95,9 +102,7 @@ def test_pages_that_are_written_in_batches(name, database):
     turn = f"{TURN}    post.save()\n    print(post.pk)\n"
     body = SAVED[name].replace("TURN", indent(turn, "    "))
     body = body.replace("BODY", indent(turn.partition("\n")[2], "    "))
-    head, end, _ = migration("pass").partition('"Word")\n')
-    before = f"{head}{end}    size = int('20')\n{indent(body, '    ')}"
-    outcome, both = run_rewritten(MODELS, before, posts(70), BATCHES, database=database)
+    outcome, both = ran(f"size = int('20')\n{body}", 70, BATCHES, database)
     assert "MF301" in {code for loop in outcome.loops for code in loop.codes}, outcome.loops
     assert both.after.queries < both.before.queries
 
@@ -120,9 +125,6 @@ READ_IN_PARTS = {
 @pytest.mark.parametrize("name", READ_IN_PARTS)
 def test_parts_that_are_batches(name, database):
     body = f"{READ_IN_PARTS[name]}        post.slug = post.title.lower()\n        post.save()\n"
-    head, end, _ = migration("pass").partition('"Word")\n')
-    before = f"{head}{end}{indent(body, '    ')}"
-    settings = Settings(select=frozenset({"MF301"}))
-    outcome, both = run_rewritten(MODELS, before, posts(30), settings, database=database)
+    outcome, both = ran(body, 30, Settings(select=frozenset({"MF301"})), database)
     assert {code for loop in outcome.loops for code in loop.codes} == {"MF301"}
     assert both.after.queries < both.before.queries
