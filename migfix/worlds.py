@@ -13,6 +13,7 @@ from pathlib import Path
 
 from migfix.disk.files import Files
 from migfix.facts.access import Listener
+from migfix.facts.failure.errors import NOOPS
 from migfix.facts.statements import calls_in
 from migfix.guards import Guards
 from migfix.history.engines import Engines
@@ -39,10 +40,6 @@ from migfix.settings import matches
 from migfix.source import Source, UnreadableSource
 from migfix.sql.databases import Databases
 
-_NOOPS = frozenset(
-    f"django.db.migrations.{each}RunPython.noop"
-    for each in ("", "operations.", "operations.special.")
-)
 _FEW = 8  # modules whose importers are looked for one by one
 # A dependency names a migration in quotes, an import without or after a dot: ".0001_initial".
 _UNQUOTED = re.compile(rb"(?<![\"'\w])\w+")
@@ -450,7 +447,7 @@ def _reached(module: Module, state: ProjectState, entries: Sequence[Entry]) -> R
 
 def _needed_by(ways: Sequence[Entry], module: Module) -> frozenset[ModelKey]:
     """The models without which each of the functions fails at once, but for those that do nothing."""
-    real = [way.expression for way in ways if module.path_of(way.expression) not in _NOOPS]
+    real = [way.expression for way in ways if module.path_of(way.expression) not in NOOPS]
     needed = [demanded(each, _reached(module, ProjectState(), [Entry(each)])) for each in real]
     return needed[0].intersection(*needed) if needed else frozenset()
 

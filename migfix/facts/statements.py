@@ -13,9 +13,8 @@ from migfix.reading.kinds.values import Manager, Model, Rows
 from migfix.reading.names.functions import Function, Reach
 from migfix.reading.names.places import Names
 from migfix.reading.names.scopes import FunctionNode
+from migfix.sql.databases import Trait
 
-# Where a migration without a transaction does what it did in one, as long as nothing fails.
-_COMMITTED = frozenset({"postgresql", "mysql", "mariadb"})
 _LAZY = frozenset({"get_model", "all", "filter", "exclude", "using"})
 _OF_NAMES = (ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
 _VERBS = frozenset({"update", "delete"})
@@ -49,7 +48,7 @@ class Statement(Access):
         """The class that has to say ``atomic = False`` for it to be committed by itself, where nothing else of the
         migration minds. Raises ``Unsplit``.
         """
-        if not self.databases.engines <= _COMMITTED:
+        if not self.databases.have(Trait.ENDS_ALIKE_IN_PIECES):
             raise Unsplit(
                 "SQLite looks for broken foreign keys when the migration ends: what a window had committed would stay"
                 if "sqlite" in self.databases.engines

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from migfix.facts.failure.errors import RUN_PYTHON
+from migfix.facts.failure.errors import NOOPS, RUN_PYTHON
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import walk
 
@@ -17,7 +17,6 @@ _IN_MIGRATION = frozenset({"dependencies", "operations", "replaces", "run_before
 _MIGRATION = frozenset(
     {"django.db.migrations.Migration", "django.db.migrations.migration.Migration"}
 )
-_NO_REVERSE = frozenset(f"{path}.noop" for path in RUN_PYTHON)
 IS_ATOMIC = "the migration is one transaction without `atomic = False`"
 
 
@@ -107,7 +106,7 @@ def migration_to_commit(
     if not isinstance(operations, ast.List) or len(runs) != 1 or operations.elts != runs:
         raise Unsplit("it has other operations, which a failure would leave done")
     reverse = [*runs[0].args[1:], *(k.value for k in runs[0].keywords if k.arg == "reverse_code")]
-    if not all(_is_none(each) or module.path_of(each) in _NO_REVERSE for each in reverse):
+    if not all(_is_none(each) or module.path_of(each) in NOOPS for each in reverse):
         raise Unsplit("its reverse function would be committed piece by piece, too")
     return migration
 

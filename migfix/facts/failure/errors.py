@@ -56,6 +56,7 @@ _CLOSING = "contextlib.closing"
 RUN_PYTHON = frozenset(
     f"django.db.migrations.{path}RunPython" for path in ("", "operations.", "operations.special.")
 )
+NOOPS = frozenset(f"{path}.noop" for path in RUN_PYTHON)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ MYSQL = Page(
             Trait.HAS_NO_NAN,
             Trait.KEEPS_EMPTY_TEXT,
             Trait.KEEPS_DECIMALS,
+            # https://docs.djangoproject.com/en/stable/howto/writing-migrations/#non-atomic-migrations
+            Trait.ENDS_ALIKE_IN_PIECES,
         }
     ),
 )

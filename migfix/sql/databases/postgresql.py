@@ -94,6 +94,8 @@ PAGE = Page(
             Trait.UPDATES_TABLE_IT_READS,
             # nextval() of each row: https://www.postgresql.org/docs/current/functions-sequence.html
             Trait.COUNTS_ROW_BY_ROW,
+            # https://docs.djangoproject.com/en/stable/howto/writing-migrations/#non-atomic-migrations
+            Trait.ENDS_ALIKE_IN_PIECES,
             # features.can_rollback_ddl
             Trait.ROLLS_BACK_SCHEMA,
         }

@@ -43,4 +43,7 @@ class Trait(Enum):
     UPDATES_TABLE_IT_READS = "a subquery of an `UPDATE` may read its table"
     GIVES_KEYS_AGAIN = "keys of rows that were not kept are given again"
     COUNTS_ROW_BY_ROW = "an `INSERT` of many rows counts up keys for each, one after the other"
+    ENDS_ALIKE_IN_PIECES = (
+        "a migration that is not atomic leaves what an atomic one leaves, where nothing fails"
+    )
     ROLLS_BACK_SCHEMA = "a transaction holds changes of the schema"
