@@ -28,8 +28,8 @@ from migfix.reading.rows.relations import own_managers
 from migfix.sql.databases import Trait
 
 READ_BEFORE = Refusal(Reason.QUERYSET_REUSED, "the rows were read into a list before")
-# What may stand behind a manager that is asked for all rows.
 _CREATING = frozenset({"create", "get_or_create", "update_or_create"})
+# What may stand behind a manager that is asked for all rows.
 OF_ALL_ROWS = frozenset({"using", "db_manager", "all"})
 
 _Write = TypeVar("_Write")

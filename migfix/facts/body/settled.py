@@ -288,8 +288,7 @@ def _changed(node: ast.AST, resolver: Resolver) -> Iterator[ast.expr]:
             if not number and not plain.is_scalar(kind_of(target, resolver)):
                 yield target
         case ast.Attribute(value=owner, attr=method, ctx=ast.Load()) if method in CHANGING:
-            query = isinstance(resolver.value(owner), (Manager, Rows, Row))
-            if not query:
+            if not isinstance(resolver.value(owner), (Manager, Rows, Row)):
                 yield owner
 
 

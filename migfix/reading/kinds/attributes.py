@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from migfix.reading.kinds import plain
 from migfix.reading.kinds.plain import EXPRESSION
+from migfix.reading.kinds.puts import assigned_to
 from migfix.reading.kinds.values import Manager, Model, Row, Rows
 from migfix.reading.names.scopes import walk
 
@@ -60,16 +61,13 @@ def _set_by(node: ast.AST, kinds: Kinds, *, known: bool) -> Iterator[str]:
 
 def _stored(node: ast.Attribute, kinds: Kinds, *, known: bool) -> ast.expr | None:
     """What the attribute is given; None where that is only a part of something."""
-    match kinds.resolver.module.scope.parents.get(node):
-        case ast.Assign(targets=targets, value=value) if node in targets:
-            return value
-        case ast.AnnAssign(value=value):
-            return value or node
-        case ast.AugAssign(value=value):
-            return value
+    scope = kinds.resolver.module.scope
+    match scope.parents.get(node):
+        case ast.AnnAssign(value=None):
+            return node
         case ast.Tuple() | ast.List() as target:
             return _unpacked(target, kinds) if known else None
-    return None
+    return assigned_to(node, scope)
 
 
 def _unpacked(target: ast.expr, kinds: Kinds) -> ast.expr | None:

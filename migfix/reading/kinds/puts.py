@@ -155,6 +155,16 @@ class _Search:
             self.found.share(depth + 1)
 
 
+def assigned_to(target: ast.expr, scope: Scope) -> ast.expr | None:
+    """What a statement gives to the whole target; None where that is a part of something, or nothing."""
+    match scope.parents.get(target):
+        case ast.Assign(targets=targets, value=value) if target in targets:
+            return value
+        case ast.AnnAssign(value=value) | ast.AugAssign(value=value):
+            return value
+    return None
+
+
 def operands_of(node: ast.AST) -> list[ast.expr]:
     """What an operator computes with or compares, each of which may have a method that is given the others."""
     match node:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from migfix.reading.kinds import known, plain
-from migfix.reading.kinds.puts import LEAVING, Taker, operands_of, puts_of, stored_by
+from migfix.reading.kinds.puts import LEAVING, Taker, assigned_to, operands_of, puts_of, stored_by
 from migfix.reading.kinds.values import Apps, Manager, Model, Row, Rows, SchemaEditor, Value
 from migfix.reading.names.module import Module
 from migfix.reading.names.scopes import FUNCTIONS, Binding
@@ -49,7 +49,7 @@ def _spoils(node: ast.AST, kinds: Kinds) -> bool:
         case ast.Attribute(value=owner, attr=name, ctx=ast.Store()):
             if name in _HOLDING or _is_own_instance(owner, module):
                 return name in _HOLDING
-            return _stores(owner, [_assigned(node, module)], node, kinds)
+            return _stores(owner, [assigned_to(node, module.scope)], node, kinds)
         case ast.Attribute(value=owner, attr=method) if method in _CHANGING:
             call = module.scope.parents.get(node)
             if isinstance(call, ast.Call) and call.func is node:
@@ -98,24 +98,14 @@ def _is_own_instance(owner: ast.expr, module: Module) -> bool:
 def _is_plain_base(base: ast.expr, module: Module) -> bool:
     path = module.path_of(base)
     if path is not None:
-        return is_trusted(path)
+        return _is_trusted(path)
     return isinstance(base, ast.Name) and module.is_builtin(base.id)
-
-
-def _assigned(target: ast.Attribute, module: Module) -> ast.expr | None:
-    """What the attribute is given; None where that is not written beside it."""
-    match module.scope.parents.get(target):
-        case ast.Assign(targets=targets, value=value) if target in targets:
-            return value
-        case ast.AnnAssign(value=value) | ast.AugAssign(value=value):
-            return value
-    return None
 
 
 def _is_unknown_function(node: ast.expr, module: Module) -> bool:
     """Is it imported from where anything may stand?"""
     path = module.path_of(node.func if isinstance(node, ast.Call) else node)
-    return path is not None and not is_trusted(path)
+    return path is not None and not _is_trusted(path)
 
 
 def _hands_on(call: ast.Call, kinds: Kinds) -> bool:
@@ -127,9 +117,10 @@ def _hands_on(call: ast.Call, kinds: Kinds) -> bool:
     given += [keyword.value for keyword in call.keywords]
     if not given:
         return False
-    if _is_of_python(call.func, kinds):
-        calls = isinstance(call.func, ast.Name) and call.func.id not in _ASKING
-        return calls and any(_is_unknown_function(e, kinds.resolver.module) for e in given)
+    module = kinds.resolver.module
+    if isinstance(call.func, ast.Name) and module.is_builtin(call.func.id):
+        calls = call.func.id not in _ASKING
+        return calls and any(_is_unknown_function(each, module) for each in given)
     resolver = kinds.names.at_call(call)
     if resolver is None:
         return any(not isinstance(each, ast.Constant) for each in given)
@@ -142,7 +133,7 @@ def _hands_on(call: ast.Call, kinds: Kinds) -> bool:
     if isinstance(resolver.value(call.func), Model):
         return False
     path = resolver.module.path_of(call.func)
-    if path is not None and is_trusted(path):
+    if path is not None and _is_trusted(path):
         if here.filling.taker(call) is not Taker.OTHERS or all(
             plain.is_deep(here.of(each)) for each in given
         ):
@@ -151,12 +142,7 @@ def _hands_on(call: ast.Call, kinds: Kinds) -> bool:
     return any(_may_lead_to_one(each, here) for each in given)
 
 
-def _is_of_python(function: ast.expr, kinds: Kinds) -> bool:
-    module = kinds.resolver.module
-    return isinstance(function, ast.Name) and module.is_builtin(function.id)
-
-
-def is_trusted(path: str) -> bool:
+def _is_trusted(path: str) -> bool:
     """Is it code of Python or Django, which puts nothing in that it was not given?"""
     top = path.partition(".")[0]
     return (
@@ -191,9 +177,9 @@ def _may_lead_to_one(value: ast.expr, kinds: Kinds) -> bool:
 def _operates(node: ast.AST, kinds: Kinds) -> bool:
     """Does an operator give a collection to a method of an object that is not known?"""
     operands = operands_of(node)
-    resolver = kinds.names.at_call(node) if operands else None
     if not operands:
         return False
+    resolver = kinds.names.at_call(node)
     if resolver is None:
         return not all(isinstance(each, ast.Constant) for each in operands[1:])
     here = kinds.elsewhere(resolver)

@@ -59,8 +59,7 @@ def bound(node: FunctionNode, arguments: Arguments, module: Module) -> dict[str,
 def given_by_operations(node: FunctionNode, module: Module) -> dict[str, Argument]:
     """Parameter name -> what is passed to a function that RunPython alone calls; empty for any other."""
     calls = calls_of(node, module)
-    run = bool(calls) and all(call is None for call in calls or ())
-    return bound(node, RUNPYTHON_ARGUMENTS, module) if run else {}
+    return bound(node, RUNPYTHON_ARGUMENTS, module) if calls and not any(calls) else {}
 
 
 def kinds_passed(node: FunctionNode, call: ast.Call, resolver: Resolver) -> dict[str, Known]:
